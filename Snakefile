@@ -1,0 +1,37 @@
+"""DAR-UDA: from labelled scans of one modality to segmentations of another."""
+
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+SHIPPED = Path(workflow.basedir) / "config"
+
+
+configfile: str(SHIPPED / "config.yaml")
+
+
+for entry in sorted([*SHIPPED.glob("tasks/*.yaml"), *SHIPPED.glob("budgets/*.yaml")]):
+
+    configfile: str(entry)
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/preprocessing.smk"
+include: "workflow/rules/translation.smk"
+include: "workflow/rules/segmentation.smk"
+include: "workflow/rules/evaluation.smk"
+
+
+rule all:
+    """Tables and figures of the config's methods and directions."""
+    input:
+        requested_tables(),
+        requested_figures(),
+        unscored_predictions(),
+
+
+onsuccess:
+    print_summary()

@@ -1,0 +1,1 @@
+"""Volumes and their geometry: NIfTI and DICOM in, NIfTI out; the phantom."""

@@ -1,0 +1,77 @@
+"""The grid of a volume: shape, affine and the NIfTI header fields that say where it lies."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+GEOMETRY_FIELDS = (
+    "qform_code",
+    "sform_code",
+    "quatern_b",
+    "quatern_c",
+    "quatern_d",
+    "qoffset_x",
+    "qoffset_y",
+    "qoffset_z",
+    "srow_x",
+    "srow_y",
+    "srow_z",
+    "xyzt_units",
+)
+SCANNER = 1
+"""NIfTI code of scanner coordinates."""
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Where the voxels of a volume lie.
+
+    Attributes:
+        shape: Voxels per axis, in the file's axis order.
+        affine: (4, 4), voxel index to world position in mm; x to right, y to anterior, z to superior (RAS).
+        header: Geometric fields of the NIfTI header it was read from, nothing else of it; empty for DICOM.
+    """
+
+    shape: tuple[int, int, int]
+    affine: NDArray[np.float64]
+    header: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the grid as lists and numbers, for JSON."""
+        return {"shape": list(self.shape), "affine": self.affine.tolist(), "header": self.header}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Grid":
+        """Return the grid that `to_dict` wrote."""
+        return cls(tuple(values["shape"]), np.array(values["affine"], dtype=np.float64), values["header"])
+
+
+def geometry_fields(header: nib.Nifti1Header) -> dict[str, Any]:
+    """Return the geometric fields of a NIfTI header as lists and numbers; no text, no names, no times."""
+    fields: dict[str, Any] = {name: header[name].tolist() for name in GEOMETRY_FIELDS}
+    return {"pixdim": header["pixdim"][:4].tolist(), **fields}
+
+
+def nifti_header(grid: Grid) -> nib.Nifti1Header:
+    """Return a NIfTI header that places voxels on `grid`.
+
+    A grid read from NIfTI gets back exactly the fields it came with. Any other gets the affine as sform and,
+    where the axes are orthogonal (a qform cannot say shear), as qform too: programs differ in which
+    they read.
+    """
+    header = nib.Nifti1Header()
+    if grid.header:
+        header["pixdim"][:4] = grid.header["pixdim"]
+        for name in GEOMETRY_FIELDS:
+            header[name] = grid.header[name]
+        return header
+    directions = grid.affine[:3, :3] / np.linalg.norm(grid.affine[:3, :3], axis=0)
+    orthogonal = np.allclose(directions.T @ directions, np.eye(3), atol=1e-4)
+    header.set_data_shape(grid.shape)
+    header.set_qform(grid.affine, code=SCANNER if orthogonal else 0)
+    header.set_sform(grid.affine, code=SCANNER)
+    header.set_xyzt_units("mm")
+    return header

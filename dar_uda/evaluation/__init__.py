@@ -1,0 +1,1 @@
+"""Dice, ASD, tables and figures on the original grid."""

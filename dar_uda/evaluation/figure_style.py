@@ -1,0 +1,43 @@
+"""What all figures share: colours that colour-blind readers tell apart, and whole-or-absent PNG files."""
+
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dar_uda.data.files import write_beside
+
+# Okabe and Ito, Color Universal Design (2008); black last, it is the colour of text and axes.
+COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000"]
+# The same for drawing on grey images: the light ones first, no black.
+COLOURS_ON_IMAGES = ["#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7", "#D55E00", "#0072B2"]
+DPI = 130
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of a size in inches, outside pyplot: no display, no global state."""
+    return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+
+
+def save_figure(figure: Figure, path: str | Path) -> None:
+    """Write a figure as PNG; the same figure gives the same file."""
+    with write_beside(path) as partial:
+        figure.savefig(partial, format="png", metadata={"Software": None})
+
+
+def colour_of(index: int, colours: list[str] = COLOURS) -> str:
+    """Return the colour of the n-th thing; after the last colour they start anew."""
+    return colours[index % len(colours)]
+
+
+def hide_ticks(axes: Axes) -> None:
+    """Leave an image its title and labels, without ticks and frame."""
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+
+
+def plain_frame(axes: Axes) -> None:
+    """Leave a plot the left and the lower axis, and a pale grid."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="0.9", linewidth=0.6)
+    axes.set_axisbelow(True)

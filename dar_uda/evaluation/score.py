@@ -1,0 +1,90 @@
+"""Score one method's predictions: a table with one row per case and structure."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dar_uda.data.files import write_beside
+from dar_uda.data.geometry import check_same_grid, reorder_like, spacing_of
+from dar_uda.data.labels import map_labels
+from dar_uda.data.volume import read_volume
+from dar_uda.evaluation.metrics import average_surface_distance, dice
+
+COLUMNS = ["case", "structure", "dice", "asd_mm", "status"]
+
+
+def score_method(
+    cases: list[str],
+    predictions: list[str | Path],
+    references: list[str | Path],
+    metrics: str | Path,
+    structures: list[str],
+    values: list[list[int]],
+) -> None:
+    """Write Dice and ASD of every case and structure, measured in 3D on the case's original grid.
+
+    Args:
+        cases: Names, in the order of the files.
+        predictions: Files of class indices: 1 is the first structure, 2 the second, ...
+        references: The label files as the user has them, on the same grids up to order and sense of the axes.
+        metrics: Output TSV, columns `case structure dice asd_mm status`. Status `ok`: both masks have
+            voxels; `missed`: exactly one has (Dice 0, ASD empty); `absent`: none has (both cells empty).
+        structures: Names of the classes.
+        values: For each structure the values in the label files that make it up.
+
+    Raises:
+        ValueError: A prediction lies on another grid than its reference, or holds a class beyond the last
+            structure's.
+    """
+    rows = []
+    for case, prediction, reference in zip(cases, predictions, references, strict=True):
+        rows += _score_case(case, prediction, reference, structures, values)
+    with write_beside(metrics) as partial:
+        pd.DataFrame(rows, columns=COLUMNS).to_csv(partial, sep="\t", index=False, float_format="%.6f")
+
+
+def read_metrics(path: str | Path) -> pd.DataFrame:
+    """Return the table that `score_method` wrote: empty cells are NaN, a case called `NA` or `007` stays."""
+    text = dict.fromkeys(["case", "structure", "status"], str)
+    empty = {"dice": [""], "asd_mm": [""]}
+    table = pd.read_csv(path, sep="\t", dtype=text, keep_default_na=False, na_values=empty)
+    if list(table.columns) != COLUMNS:
+        found = list(table.columns)
+        raise ValueError(f"{path} has the columns {found}, expected {COLUMNS}: score the method again")
+    return table.astype({"dice": float, "asd_mm": float})
+
+
+def _score_case(
+    case: str,
+    prediction_path: str | Path,
+    reference_path: str | Path,
+    structures: list[str],
+    values: list[list[int]],
+) -> list[tuple[str, str, float, float, str]]:
+    prediction, reference = read_volume(prediction_path), read_volume(reference_path)
+    check_same_grid(prediction.grid, reference.grid, case)
+    _check_classes(case, prediction.array, prediction_path, len(structures))
+    classes = reorder_like(map_labels(reference.array, values), reference.grid, prediction.grid)
+    spacing = spacing_of(prediction.grid.affine)
+    rows = []
+    for index, structure in enumerate(structures, start=1):
+        predicted, true = prediction.array == index, classes == index
+        distance = average_surface_distance(predicted, true, spacing)
+        rows.append((case, structure, dice(predicted, true), distance, _status(predicted, true)))
+    return rows
+
+
+def _status(predicted: NDArray[np.bool_], true: NDArray[np.bool_]) -> str:
+    found = int(predicted.any()) + int(true.any())
+    return ("absent", "missed", "ok")[found]
+
+
+def _check_classes(case: str, prediction: NDArray, path: str | Path, count: int) -> None:
+    highest = prediction.max(initial=0)
+    if highest > count:
+        raise ValueError(
+            f"Case {case}: {path} holds class {highest:g}, but there are {count} structures: "
+            "predict with a segmenter trained for this label set"
+        )

@@ -1,0 +1,216 @@
+"""Summarise the metrics of all methods: a TSV to compute with and a Markdown page to read."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dar_uda.data.files import write_beside
+from dar_uda.evaluation.score import read_metrics
+
+COLUMNS = [
+    *("direction", "method", "structure", "n", "missed"),
+    *("dice_mean", "dice_ci_low", "dice_ci_high"),
+    *("asd_mean", "asd_ci_low", "asd_ci_high"),
+    "gap_closed",
+]
+MEAN = "mean"
+RESAMPLES = 2000
+COVERAGE = 0.95
+NOTES = f"""\
+Dice and ASD are means over the `n` cases, each first averaged over the seeds; mean Dice and ASD are the means
+over the structures, in brackets the {COVERAGE:.0%} bootstrap interval over the cases. Missed: how often, over
+cases, structures and seeds, only one of prediction and reference has voxels: Dice 0, left out of the ASD.
+Gap closed: the mean Dice gained over `source_only`, in percent of what `supervised` gains.
+"""
+
+
+def tabulate(
+    metrics: list[dict],
+    unavailable: list[dict],
+    structures: list[str],
+    table: str | Path,
+    markdown: str | Path,
+) -> None:
+    """Write the summary of all methods and directions, as TSV and as Markdown.
+
+    The unit is the case: with several seeds, a case's Dice (and ASD) is first averaged over the seeds in
+    which it has one. Per method there is one row per structure and a row `mean`, the mean of those rows.
+
+    - `n`: cases that count, that is, are not absent (both masks empty) in every seed; in the row `mean`,
+      cases that count for any structure.
+    - `missed`: (case, seed) pairs where exactly one mask is empty; in the row `mean`, their sum.
+    - `*_ci_*`: 95 % percentile bootstrap over the cases, for the row `mean` with all structures of a case
+      together; empty for fewer than two cases.
+    - `asd_*`: mm, over what is not missed; in the row `mean`, over the structures that have one.
+    - `gap_closed`: (method - source_only) / (supervised - source_only) on `dice_mean`, 1 = all of it;
+      empty where one of the two is unavailable or supervised is not better.
+
+    Args:
+        metrics: One `{"direction", "method", "seed", "path"}` per file of `score_method`.
+        unavailable: `{"direction", "method", "reason"}`: methods that cannot be run, shown with n = 0.
+        structures: Names, in the order of the rows.
+        table: Output TSV with the columns `COLUMNS`, four decimals.
+        markdown: Output page, one table per direction.
+
+    Raises:
+        ValueError: A metrics file lacks a structure, or the seeds of a method have different cases.
+    """
+    rows = []
+    for direction, method in ordered_methods([*metrics, *unavailable]):
+        paths = [m["path"] for m in metrics if (m["direction"], m["method"]) == (direction, method)]
+        rows += _method_rows(direction, method, paths, structures)
+    summary = _with_gap_closed(pd.DataFrame(rows, columns=COLUMNS)).astype({"missed": "Int64"})
+    with write_beside(table) as partial:
+        summary.to_csv(partial, sep="\t", index=False, float_format="%.4f")
+    with write_beside(markdown) as partial:
+        partial.write_text(_page(summary, unavailable, structures), encoding="utf-8")
+
+
+def ordered_methods(entries: Iterable[dict]) -> list[tuple[str, str]]:
+    """Return every (direction, method) once, by direction, then method, both in order of first appearance."""
+    entries = list(entries)
+    directions = list(dict.fromkeys(entry["direction"] for entry in entries))
+    methods = list(dict.fromkeys(entry["method"] for entry in entries))
+    present = {(entry["direction"], entry["method"]) for entry in entries}
+    return [(d, m) for d in directions for m in methods if (d, m) in present]
+
+
+def read_cases(paths: list[str | Path], structures: list[str]) -> tuple[NDArray, NDArray, NDArray]:
+    """Return Dice, ASD and missed counts of one method (a file per seed), each (cases, structures).
+
+    Dice and ASD are means over the seeds that have a value (NaN where none has); missed counts the seeds.
+    """
+    tables = [read_metrics(path) for path in paths]
+    for path, table in zip(paths, tables, strict=True):
+        _check_complete(path, table, tables[0], structures)
+    pooled = pd.concat(tables)
+    pooled["missed"] = pooled["status"] == "missed"
+    grouped = pooled.groupby(["case", "structure"], sort=False)
+    columns = (grouped["dice"].mean(), grouped["asd_mm"].mean(), grouped["missed"].sum())
+    return tuple(column.unstack()[structures].to_numpy(dtype=float) for column in columns)
+
+
+def bootstrap_interval(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the percentile bootstrap interval of the mean over structures of the mean over cases.
+
+    Args:
+        values: Shape (cases, structures); NaN where a case does not count. Cases are drawn with
+            replacement, with all their structures; draws that leave a structure without a case do not count.
+
+    Returns:
+        Low and high end; NaN for fewer than two cases. The same numbers on every call.
+    """
+    counts = np.isfinite(values)
+    values, counts = values[counts.any(axis=1)], counts[counts.any(axis=1)]
+    values, counts = values[:, counts.any(axis=0)], counts[:, counts.any(axis=0)]
+    cases = len(values)
+    if cases < 2:
+        return float("nan"), float("nan")
+    draws = np.random.default_rng(0).multinomial(cases, np.full(cases, 1 / cases), size=RESAMPLES)
+    sums, weights = draws @ np.nan_to_num(values), draws @ counts.astype(float)
+    whole = (weights > 0).all(axis=1)
+    if not whole.any():
+        return float("nan"), float("nan")
+    means = (sums[whole] / weights[whole]).mean(axis=1)
+    low, high = np.quantile(means, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
+    return float(low), float(high)
+
+
+def _method_rows(direction: str, method: str, paths: list[str | Path], structures: list[str]) -> list[tuple]:
+    """Return one row per structure and the row `mean`, without the gap; n = 0 and no values without files."""
+    names = [*structures, MEAN]
+    if not paths:
+        return [(direction, method, name, 0, pd.NA, *[np.nan] * 7) for name in names]
+    dice, asd, missed = read_cases(paths, structures)
+    rows = []
+    for index, name in enumerate(names):
+        chosen = slice(None) if name == MEAN else slice(index, index + 1)
+        n = int(np.isfinite(dice[:, chosen]).any(axis=1).sum())
+        dices, asds = _mean_and_interval(dice[:, chosen]), _mean_and_interval(asd[:, chosen])
+        rows.append((direction, method, name, n, int(missed[:, chosen].sum()), *dices, *asds, np.nan))
+    return rows
+
+
+def _mean_and_interval(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    mean = pd.DataFrame(values).mean(axis=0).mean()  # pandas skips NaN, and is silent where nothing is left
+    return float(mean), *bootstrap_interval(values)
+
+
+def _check_complete(
+    path: str | Path, table: pd.DataFrame, first: pd.DataFrame, structures: list[str]
+) -> None:
+    cases = list(dict.fromkeys(first["case"]))
+    found = list(zip(table["case"], table["structure"], strict=True))
+    expected = [(case, structure) for case in cases for structure in structures]
+    if not found or sorted(found) != sorted(expected):
+        odd = sorted(set(found) ^ set(expected)) or sorted({pair for pair in found if found.count(pair) > 1})
+        raise ValueError(
+            f"{path} has {len(found)} rows, expected one for each of {len(cases)} cases and the structures "
+            f"{structures}; missing, unexpected or double: {odd[:5]}. Score the method again with this label "
+            "set, and every seed on the same cases"
+        )
+
+
+def _with_gap_closed(summary: pd.DataFrame) -> pd.DataFrame:
+    dice = summary.set_index(["direction", "method", "structure"])["dice_mean"]
+    gaps = []
+    for row in summary.itertuples():
+        low = dice.get((row.direction, "source_only", row.structure), np.nan)
+        high = dice.get((row.direction, "supervised", row.structure), np.nan)
+        gaps.append((row.dice_mean - low) / (high - low) if high > low else np.nan)
+    return summary.assign(gap_closed=gaps)
+
+
+def _page(summary: pd.DataFrame, unavailable: list[dict], structures: list[str]) -> str:
+    parts = []
+    for direction in summary["direction"].unique():
+        rows = summary[summary["direction"] == direction]
+        parts += [f"## {direction}", _direction_table(rows, structures)]
+        absent = [entry for entry in unavailable if entry["direction"] == direction]
+        reasons = [f"- `{entry['method']}` has no result: {entry['reason']}" for entry in absent]
+        parts += ["\n".join(reasons)] if reasons else []
+    return "\n\n".join([*parts, NOTES])
+
+
+def _direction_table(rows: pd.DataFrame, structures: list[str]) -> str:
+    """Return one line per method: Dice per structure, then Dice, ASD, missed, gap of the row `mean`."""
+    header = ["method", "n", *structures, "mean Dice [95 %]", "ASD mm", "missed", "gap closed"]
+    lines = []
+    for method in rows["method"].unique():
+        by_structure = rows[rows["method"] == method].set_index("structure")
+        mean = by_structure.loc[MEAN]
+        lines.append(
+            [
+                method,
+                str(mean["n"]),
+                *(_number(by_structure.loc[structure, "dice_mean"], ".3f") for structure in structures),
+                _interval(mean["dice_mean"], mean["dice_ci_low"], mean["dice_ci_high"]),
+                _number(mean["asd_mean"], ".2f"),
+                _number(mean["missed"], "d"),
+                _number(mean["gap_closed"], ".0%"),
+            ]
+        )
+    return _markdown_table(header, lines)
+
+
+def _number(value: float, form: str) -> str:
+    return "-" if pd.isna(value) else format(value, form)
+
+
+def _interval(mean: float, low: float, high: float) -> str:
+    return _number(mean, ".3f") + ("" if pd.isna(low) else f" [{low:.3f}, {high:.3f}]")
+
+
+def _markdown_table(header: list[str], lines: list[list[str]]) -> str:
+    """Return an aligned Markdown table, the first column to the left and the others to the right."""
+    widths = [max(map(len, column)) for column in zip(header, *lines, strict=True)]
+
+    def line(cells: list[str]) -> str:
+        numbers = [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)]
+        return "| " + " | ".join([cells[0].ljust(widths[0]), *numbers]) + " |"
+
+    rule = "|-" + "-" * widths[0] + "-|" + "|".join("-" * (width + 1) + ":" for width in widths[1:]) + "|"
+    return "\n".join([line(header), rule, *map(line, lines)])

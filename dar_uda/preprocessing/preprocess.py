@@ -1,0 +1,118 @@
+"""One case to the network grid; how to come back is written beside it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dar_uda.data.files import write_beside
+from dar_uda.data.geometry import canonical_axes, check_same_grid, reorder_like, spacing_of
+from dar_uda.data.grid import Grid
+from dar_uda.data.labels import map_labels
+from dar_uda.data.network_volume import write_image, write_label
+from dar_uda.data.volume import read_volume
+from dar_uda.preprocessing.intensity import to_unit_range
+from dar_uda.preprocessing.resample import resample
+
+
+def preprocess_image(
+    case: str,
+    source: str | Path,
+    image: str | Path,
+    grid: str | Path,
+    spacing: Sequence[float | None],
+    size: int,
+    intensity: Mapping[str, Any],
+    slice_axis: int | None = None,
+) -> None:
+    """Write a scan on the network grid, intensities in [0, 1], and its two grids.
+
+    Args:
+        case: Name for errors.
+        source: NIfTI file or folder of DICOM files.
+        image: NIfTI to write: uint16 with a slope, axes (width, height, depth).
+        grid: JSON to write: the grids `original` and `network`, both in their file's axis order.
+        spacing: mm along (width, height, depth); depth None: the scan's own.
+        size: Pixels of the in-plane square; a scan is padded with 0 or cropped about its centre.
+        intensity: {"window": (low, high)} or {"percentile": number}, see `to_unit_range`.
+        slice_axis: Axis of the source (0 to 2) that becomes depth; None: the one with the coarsest spacing.
+
+    Raises:
+        ValueError: The scan cannot be read or scaled; the message names the case.
+    """
+    try:
+        volume = read_volume(source)
+        scaled = to_unit_range(volume.array, **intensity)
+    except ValueError as error:
+        raise ValueError(f"Case {case} ({source}): {error}") from error
+    network = network_grid(volume.grid, spacing, size, slice_axis)
+    moved = resample(scaled, volume.grid.affine, network.affine, network.shape, "linear", fill=0)
+    write_image(image, np.clip(moved.T, 0, 1), network.affine)
+    _write_grids(grid, original=volume.grid, network=network)
+
+
+def preprocess_label(
+    case: str,
+    source: str | Path,
+    grid: str | Path,
+    label: str | Path,
+    values: Sequence[Sequence[int]],
+) -> None:
+    """Write a label map, its values mapped to classes 1..K, on the network grid of its image.
+
+    Args:
+        case: Name for errors.
+        source: Label file on the image's original grid.
+        grid: JSON that `preprocess_image` wrote.
+        label: NIfTI to write: uint8, axes (width, height, depth).
+        values: Label values of each class, see `map_labels`.
+
+    Raises:
+        ValueError: Image and label do not share a grid, or the file is no label map; the case is named.
+    """
+    original, network = read_grids(grid)
+    try:
+        volume = read_volume(source)
+        classes = map_labels(volume.array, values)
+    except ValueError as error:
+        raise ValueError(f"Case {case} ({source}): {error}") from error
+    check_same_grid(original, volume.grid, case)
+    classes = reorder_like(classes, volume.grid, original)
+    moved = resample(classes, original.affine, network.affine, network.shape, "nearest", fill=0)
+    write_label(label, moved.T, network.affine)
+
+
+def network_grid(
+    original: Grid, spacing: Sequence[float | None], size: int, slice_axis: int | None = None
+) -> Grid:
+    """Return the canonical grid about the centre of the scan's field of view, axes (width, height, depth).
+
+    The depth is that of the scan at the new spacing, rounded, at least 1.
+    """
+    axes, signs = canonical_axes(original.affine, slice_axis)
+    order, flips = list(axes[::-1]), np.array(signs[::-1])  # (width, height, depth)
+    own = np.array(spacing_of(original.affine))[order]
+    new = np.array([mine if asked is None else asked for asked, mine in zip(spacing, own, strict=True)])
+    depth = max(1, round(original.shape[axes[0]] * own[2] / new[2]))
+    shape = (size, size, depth)
+    affine = np.eye(4)
+    affine[:3, :3] = original.affine[:3, order] / own * flips * new
+    centre = original.affine @ [*((np.array(original.shape) - 1) / 2), 1.0]
+    affine[:3, 3] = centre[:3] - affine[:3, :3] @ ((np.array(shape) - 1) / 2)
+    return Grid(shape, affine)
+
+
+def read_grids(path: str | Path) -> tuple[Grid, Grid]:
+    """Return the original and the network grid that `preprocess_image` wrote."""
+    grids = json.loads(Path(path).read_text())
+    return Grid.from_dict(grids["original"]), Grid.from_dict(grids["network"])
+
+
+def _write_grids(path: str | Path, **grids: Grid) -> None:
+    """Write named grids as JSON."""
+    with write_beside(path) as temporary:
+        temporary.write_text(
+            json.dumps({name: grid.to_dict() for name, grid in grids.items()}, indent=1) + "\n"
+        )

@@ -1,0 +1,1 @@
+"""3D segmentation: attention, DAR-UNet, training, sliding-window inference."""

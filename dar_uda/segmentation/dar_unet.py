@@ -1,0 +1,131 @@
+"""DAR-UNet: anisotropic residual 3D U-Net with quartet and voxel-wise attention (paper, section III-B)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dar_uda.segmentation.attention import QuartetAttention, VoxelAttention, activated, normalisation
+from dar_uda.training.weights import load_weights, save_weights
+
+ANISOTROPIC_STRIDES = ((1, 1, 1), (1, 2, 2), (1, 2, 2), (2, 2, 2), (2, 2, 2))
+ISOTROPIC_STRIDES = ((1, 1, 1), (2, 2, 2), (2, 2, 2), (2, 2, 2), (2, 2, 2))
+
+
+class ResidualBlock(nn.Module):
+    """Three pre-activated convolutions around a convolved skip connection, then quartet attention.
+
+    Args:
+        stride: Step per axis (depth, height, width) of the first convolution and of the skip.
+        first: The network's first block starts with the convolution: raw intensities are not normalised.
+
+    Shape:
+        (N, inputs, D, H, W) to (N, outputs, D / s0, H / s1, W / s2).
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: Sequence[int], qam: bool, first: bool = False) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            *([] if first else activated(inputs)),
+            nn.Conv3d(inputs, outputs, 3, tuple(stride), padding=1),
+            *activated(outputs),
+            nn.Conv3d(outputs, outputs, 3, padding=1),
+            *activated(outputs),
+            nn.Conv3d(outputs, outputs, 3, padding=1),
+        )
+        self.skip = nn.Sequential(nn.Conv3d(inputs, outputs, 3, tuple(stride), padding=1), normalisation(outputs))
+        self.attention = QuartetAttention() if qam else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.attention(self.body(x) + self.skip(x))
+
+
+class DARUNet(nn.Module):
+    """Segment a volume; trained with losses on six outputs, predicts with the fused one.
+
+    Args:
+        classes: Number of classes, background included.
+        channels: Channels of the five resolutions.
+        anisotropic: Keep the depth in the first levels, as thick slices ask for.
+        qam: Quartet attention after every residual block.
+        vam: Voxel-wise attention on every skip connection.
+        deep_supervision: In training mode, also return the scores of every resolution.
+
+    Shape:
+        (N, 1, D, H, W) to scores (N, classes, D, H, W); with deep supervision in training mode a list of six:
+        fused, then from the finest resolution to the bottleneck. D, H, W divide by `divisors`.
+
+    Raises:
+        ValueError: A side of the input does not divide.
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        channels: Sequence[int] = (16, 32, 64, 128, 256),
+        anisotropic: bool = True,
+        qam: bool = True,
+        vam: bool = True,
+        deep_supervision: bool = True,
+    ) -> None:
+        super().__init__()
+        self.arguments = {
+            "classes": classes,
+            "channels": list(channels),
+            "anisotropic": anisotropic,
+            "qam": qam,
+            "vam": vam,
+            "deep_supervision": deep_supervision,
+        }
+        self.deep_supervision = deep_supervision
+        strides = ANISOTROPIC_STRIDES if anisotropic else ISOTROPIC_STRIDES
+        self.divisors = tuple(torch.tensor(strides).prod(dim=0).tolist())
+        inputs = [1, *channels]
+        self.encoder = nn.ModuleList(
+            ResidualBlock(inputs[level], inputs[level + 1], stride, qam, first=level == 0)
+            for level, stride in enumerate(strides)
+        )
+        shallow_to_deep = list(zip(channels, channels[1:], strides[1:], strict=False))
+        self.skips = nn.ModuleList(VoxelAttention(e, d, stride, gated=vam) for e, d, stride in shallow_to_deep)
+        self.decoder = nn.ModuleList(ResidualBlock(e + d, e, (1, 1, 1), qam) for e, d, _ in shallow_to_deep)
+        self.heads = nn.ModuleList(nn.Conv3d(width, classes, 3, padding=1) for width in channels)
+        self.fuse = nn.Conv3d(len(channels) * classes, classes, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor | list[Tensor]:
+        self._check(x)
+        encoded = []
+        feature = x
+        for block in self.encoder:
+            feature = block(feature)
+            encoded.append(feature)
+        decoded = [feature]
+        for level in reversed(range(len(self.decoder))):
+            feature = self.decoder[level](self.skips[level](encoded[level], feature))
+            decoded.insert(0, feature)
+        scores = [self._full_size(head(f), x) for head, f in zip(self.heads, decoded, strict=True)]
+        fused = self.fuse(torch.cat(scores, dim=1))
+        return [fused, *scores] if self.training and self.deep_supervision else fused
+
+    @staticmethod
+    def _full_size(scores: Tensor, x: Tensor) -> Tensor:
+        if scores.shape[2:] == x.shape[2:]:
+            return scores
+        return F.interpolate(scores, size=x.shape[2:], mode="trilinear", align_corners=False)
+
+    def _check(self, x: Tensor) -> None:
+        if any(side % divisor for side, divisor in zip(x.shape[2:], self.divisors, strict=True)):
+            raise ValueError(f"Patch {tuple(x.shape[2:])} does not divide by {self.divisors}")
+
+    def save(self, path: str | Path) -> None:
+        """Write the weights as safetensors."""
+        save_weights(path, self, self.arguments)
+
+    @classmethod
+    def load(cls, path: str | Path, device: torch.device) -> "DARUNet":
+        """Return the network of a weights file, ready to predict."""
+        state, arguments = load_weights(path)
+        network = cls(**arguments)
+        network.load_state_dict(state)
+        return network.to(device).eval()

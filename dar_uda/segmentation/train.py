@@ -1,0 +1,150 @@
+"""Training of the segmenter (paper, section III-B)."""
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dar_uda.segmentation.dar_unet import DARUNet
+from dar_uda.segmentation.losses import segmentation_loss
+from dar_uda.segmentation.patches import PatchSampler
+from dar_uda.training.checkpoint import CheckpointFolder, identity_of
+from dar_uda.training.device import prepare_device
+from dar_uda.training.loop import run_training, write_history
+from dar_uda.training.optimizer import adabelief
+from dar_uda.training.randomness import generator_for
+
+BETAS = (0.9, 0.999)
+STATISTICS_BATCHES = 50
+
+
+class SegmenterTrainer:
+    """One update = one batch of patches, all outputs' losses summed.
+
+    Args:
+        network: In training mode returns one score volume or, with deep supervision, a list of them.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        sampler: PatchSampler,
+        device: torch.device,
+        seed: int,
+        steps: int,
+        learning_rate: float,
+        final_learning_rate: float,
+        weight_decay: float,
+        focal_weight: float,
+    ) -> None:
+        self.network, self.sampler, self.device, self.seed = network.to(device).train(), sampler, device, seed
+        self.steps, self.rates, self.focal_weight = steps, (learning_rate, final_learning_rate), focal_weight
+        self.optimizer = adabelief(network.parameters(), learning_rate, BETAS, weight_decay)
+
+    def update(self, step: int) -> dict[str, float]:
+        for group in self.optimizer.param_groups:
+            group["lr"] = cosine(*self.rates, step / self.steps)
+        images, labels = self.sampler.draw(generator_for(self.seed, "patches", step), self.device)
+        losses = [segmentation_loss(scores, labels, self.focal_weight) for scores in self._outputs(images)]
+        self.optimizer.zero_grad(set_to_none=True)
+        sum(losses).backward()
+        self.optimizer.step()
+        return {"loss": float(sum(losses).detach()), "fused": float(losses[0].detach())}
+
+    def _outputs(self, images: Tensor) -> list[Tensor]:
+        outputs = self.network(images)
+        return outputs if isinstance(outputs, list) else [outputs]
+
+    @torch.no_grad()
+    def reestimate_statistics(self) -> None:
+        """Replace the batch norms' running statistics by their mean over fresh training patches.
+
+        Their momentum of 0.01 leaves much of the initial statistics after a short training.
+        """
+        norms = [module for module in self.network.modules() if isinstance(module, nn.BatchNorm3d)]
+        with _averaging(norms):
+            for batch in range(STATISTICS_BATCHES if norms else 0):
+                images, _ = self.sampler.draw(generator_for(self.seed, "statistics", batch), self.device)
+                self.network(images)
+
+    def state(self) -> dict[str, Any]:
+        return {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+
+class _averaging:
+    """Within the block, batch norms keep the plain mean of the statistics they see."""
+
+    def __init__(self, norms: Sequence[nn.BatchNorm3d]) -> None:
+        self.norms, self.momenta = norms, [norm.momentum for norm in norms]
+
+    def __enter__(self) -> Iterator[None]:
+        for norm in self.norms:
+            norm.reset_running_stats()
+            norm.momentum = None
+
+    def __exit__(self, *_: object) -> None:
+        for norm, momentum in zip(self.norms, self.momenta, strict=True):
+            norm.momentum = momentum
+
+
+def cosine(first: float, last: float, progress: float) -> float:
+    """Return the rate at `progress` (0 to 1) of half a cosine from `first` to `last`."""
+    return last + (first - last) * (1 + math.cos(math.pi * progress)) / 2
+
+
+def train_segmenter(
+    images: Sequence[str | Path],
+    labels: Sequence[str | Path],
+    weights: str | Path,
+    history: str | Path,
+    classes: int,
+    network: dict[str, bool],
+    seed: int,
+    code: str,
+    threads: int,
+    device: str,
+    *,
+    batch: int,
+    patch: Sequence[int],
+    foreground_share: float,
+    channels: Sequence[int],
+    steps: int,
+    checkpoint_every: int,
+    **settings: Any,
+) -> None:
+    """Train DAR-UNet, or an ablation of it, and write its weights.
+
+    Args:
+        images: Training volumes on the network grid.
+        labels: The label volume of each image; one may serve several images.
+        weights: Output, safetensors: the `DARUNet`.
+        history: Output, TSV: `step loss fused`.
+        classes: Number of classes, background included.
+        network: Constructor switches of `DARUNet`.
+        code: Version of the code behind this training; a checkpoint of another version is not resumed.
+        settings: See `SegmenterTrainer`.
+    """
+    sampling = {"patch": list(patch), "batch": batch, "foreground_share": foreground_share}
+    choices = {"seed": seed, "code": code, "classes": classes, "network": network, "channels": list(channels)}
+    identity = identity_of({**choices, **sampling, "steps": steps, **settings}, [*images, *labels])
+    torch.manual_seed(seed)
+    trainer = SegmenterTrainer(
+        DARUNet(classes, channels, **network),
+        PatchSampler(images, labels, **sampling),
+        prepare_device(device, threads),
+        seed,
+        steps,
+        **settings,
+    )
+    with CheckpointFolder(Path(weights).parent / "checkpoints", identity) as checkpoints:
+        losses = run_training("train_segmenter", trainer, steps, checkpoints, checkpoint_every)
+        trainer.reestimate_statistics()
+        write_history(losses, history)
+        trainer.network.save(weights)

@@ -1,0 +1,73 @@
+"""Checkpoints to resume from: kept beside the output while a training runs, gone when it is done."""
+
+import fcntl
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import torch
+
+from dar_uda.data.files import write_beside
+
+logger = logging.getLogger(__name__)
+
+
+def identity_of(settings: Mapping[str, Any], inputs: Sequence[str | Path]) -> str:
+    """Return the digest of everything a training depends on: settings (code version and seed among them) and file contents."""
+    digest = hashlib.blake2b(json.dumps(settings, sort_keys=True, default=str).encode())
+    for path in inputs:
+        with Path(path).open("rb") as file:
+            digest.update(hashlib.file_digest(file, "blake2b").digest())
+    return digest.hexdigest()
+
+
+class CheckpointFolder:
+    """A training's working folder, locked against a second writer while it is open.
+
+    Args:
+        folder: Where the checkpoint lies; made on entry, removed when the block ends without an error.
+        identity: See `identity_of`; a checkpoint of another identity is ignored.
+
+    Raises:
+        RuntimeError: Another process trains in this folder.
+    """
+
+    def __init__(self, folder: str | Path, identity: str) -> None:
+        self.folder, self.identity = Path(folder), identity
+        self.path = self.folder / "latest.pt"
+
+    def __enter__(self) -> "CheckpointFolder":
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock = (self.folder / "lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RuntimeError(
+                f"{self.folder}: another process is training here; wait for it or end it, then run again"
+            ) from None
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is None:
+            shutil.rmtree(self.folder)
+        self._lock.close()
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Write the state whole; a kill in the middle leaves the checkpoint before it."""
+        with write_beside(self.path) as path:
+            torch.save({"identity": self.identity, **state}, path)
+
+    def load(self, device: torch.device) -> dict[str, Any] | None:
+        """Return the state last saved under this identity, or None."""
+        if not self.path.exists():
+            return None
+        state = torch.load(self.path, map_location=device, weights_only=True)
+        if state.pop("identity") != self.identity:
+            logger.info("%s was made with other settings, code or inputs: starting anew", self.path)
+            return None
+        return state

@@ -1,0 +1,70 @@
+"""The loop both trainings share: resume, update, record, checkpoint."""
+
+import logging
+import math
+from typing import Any, Protocol
+
+import pandas as pd
+import torch
+
+from dar_uda.data.files import write_beside
+from dar_uda.training.checkpoint import CheckpointFolder
+from dar_uda.training.progress import Progress
+
+logger = logging.getLogger(__name__)
+
+
+class Trainer(Protocol):
+    """What the loop needs of a training."""
+
+    device: torch.device
+
+    def update(self, step: int) -> dict[str, float]:
+        """Do update number `step` (from 0) and return its named losses."""
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that updates change."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take back what `state` returned."""
+
+
+def run_training(
+    name: str, trainer: Trainer, steps: int, checkpoints: CheckpointFolder, checkpoint_every: int
+) -> pd.DataFrame:
+    """Train up to `steps` updates, from the last checkpoint where there is one, and return the history.
+
+    Returns:
+        One row per step: `step` (from 1) and the named losses.
+
+    Raises:
+        FloatingPointError: A loss is not finite; the last checkpoint stays.
+    """
+    first, history = 0, []
+    if (saved := checkpoints.load(trainer.device)) is not None:
+        first, history = saved["step"], saved["history"]
+        trainer.restore(saved["trainer"])
+        logger.info("%s: resumed from the checkpoint at step %d", name, first)
+    progress = Progress(name, steps, first)
+    for step in range(first, steps):
+        losses = trainer.update(step)
+        _check_finite(name, step, losses)
+        history.append({"step": step + 1, **losses})
+        progress.report(step + 1, losses)
+        if (step + 1) % checkpoint_every == 0 and step + 1 < steps:
+            checkpoints.save({"step": step + 1, "history": history, "trainer": trainer.state()})
+    return pd.DataFrame(history)
+
+
+def write_history(history: pd.DataFrame, path: str) -> None:
+    """Write the history as TSV."""
+    with write_beside(path) as temporary:
+        history.to_csv(temporary, sep="\t", index=False, float_format="%.6g")
+
+
+def _check_finite(name: str, step: int, losses: dict[str, float]) -> None:
+    bad = [loss for loss, value in losses.items() if not math.isfinite(value)]
+    if bad:
+        raise FloatingPointError(
+            f"{name}: {', '.join(bad)} is not finite at step {step + 1}; try a smaller learning rate or look at the inputs"
+        )

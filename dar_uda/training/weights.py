@@ -1,0 +1,31 @@
+"""Weights on disk: safetensors with the constructor's arguments inside, so that a file loads without its config."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from dar_uda.data.files import write_beside
+
+
+def save_weights(path: str | Path, module: nn.Module, arguments: dict[str, Any]) -> None:
+    """Write the module's state and the arguments that build it."""
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
+    with write_beside(path) as temporary:
+        save_file(state, temporary, metadata={"arguments": json.dumps(arguments)})
+
+
+def load_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the state and the constructor's arguments.
+
+    Raises:
+        ValueError: The file was not written by `save_weights`.
+    """
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata() or {}
+    if "arguments" not in metadata:
+        raise ValueError(f"{path}: no constructor arguments in its metadata; expected weights written by DAR-UDA")
+    return load_file(path), json.loads(metadata["arguments"])

@@ -1,0 +1,1 @@
+"""2D content/style translation: networks, training, styles, synthesis."""

@@ -1,0 +1,212 @@
+"""Networks of the content/style disentangling translator (paper, section III-A; MUNIT family).
+
+Images are (N, 1, H, W) in [-1, 1]; content codes (N, 4 width, H / 4, W / 4); style codes (N, style_dim).
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+SLOPE = 0.2
+IMAGE_DISCRIMINATOR_SCALES, IMAGE_DISCRIMINATOR_DEPTH, CONTENT_DISCRIMINATOR_DEPTH = 3, 5, 4
+SMALLEST_STYLE_IMAGE, SMALLEST_DISCRIMINATOR_IMAGE, SMALLEST_CONTENT_IMAGE = 64, 16, 44
+
+
+def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
+    padding = (kernel - 1) // 2
+    return nn.Conv2d(inputs, outputs, kernel, stride, padding, padding_mode="reflect")
+
+
+class NormalisedConv(nn.Sequential):
+    """Convolution, affine instance norm, LeakyReLU."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int) -> None:
+        super().__init__(
+            _conv(inputs, outputs, kernel, stride),
+            nn.InstanceNorm2d(outputs, affine=True),
+            nn.LeakyReLU(SLOPE, inplace=True),
+        )
+
+
+class ResidualBlock(nn.Module):
+    """Pre-activated residual block; (x + body(x)) / sqrt(2) keeps the variance."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.InstanceNorm2d(channels, affine=True),
+            nn.LeakyReLU(SLOPE, inplace=True),
+            _conv(channels, channels, 3),
+            nn.InstanceNorm2d(channels, affine=True),
+            nn.LeakyReLU(SLOPE, inplace=True),
+            _conv(channels, channels, 3),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x + self.body(x)) / math.sqrt(2)
+
+
+class ContentEncoder(nn.Sequential):
+    """Encode anatomy, for both domains.
+
+    Shape:
+        (N, 1, H, W) to (N, 4 width, H / 4, W / 4).
+    """
+
+    def __init__(self, width: int = 32) -> None:
+        super().__init__(
+            NormalisedConv(1, width, 7, 1),
+            NormalisedConv(width, 2 * width, 4, 2),
+            NormalisedConv(2 * width, 4 * width, 4, 2),
+            *(ResidualBlock(4 * width) for _ in range(4)),
+        )
+
+
+class StyleEncoder(nn.Sequential):
+    """Encode the look of one domain's image as one vector.
+
+    Shape:
+        (N, 1, H, W) to (N, style_dim); H and W at least 64.
+    """
+
+    def __init__(self, width: int = 32, style_dim: int = 8) -> None:
+        channels = [width, 2 * width, 4 * width, 4 * width, 4 * width, 4 * width]
+        super().__init__(
+            NormalisedConv(1, width, 7, 1),
+            *(NormalisedConv(i, o, 4, 2) for i, o in zip(channels, channels[1:], strict=False)),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Conv2d(4 * width, style_dim, 1),
+            nn.Flatten(),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        _require_size("The style encoder", min(x.shape[-2:]), SMALLEST_STYLE_IMAGE)
+        return super().forward(x)
+
+
+def adaptive_instance_norm(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """Return (1 + scale) * instance-normalised x + shift.
+
+    Args:
+        x: (N, C, H, W).
+        scale: (N, C).
+        shift: (N, C).
+    """
+    batch, channels = scale.shape
+    flat = x.reshape(1, batch * channels, *x.shape[2:])
+    return F.instance_norm(flat, weight=(1 + scale).reshape(-1), bias=shift.reshape(-1)).view_as(x)
+
+
+class Decoder(nn.Module):
+    """Draw the anatomy of a content code in the look of a style code.
+
+    Every normalisation is adaptive; its scales and shifts come from one small network on the style code.
+
+    Shape:
+        (N, 4 width, H / 4, W / 4), (N, style_dim) to (N, 1, H, W) in (-1, 1).
+    """
+
+    def __init__(self, width: int = 32, style_dim: int = 8) -> None:
+        super().__init__()
+        deep = 4 * width
+        self.residual = nn.ModuleList(_conv(deep, deep, 3) for _ in range(8))
+        self.up = nn.ModuleList([_conv(deep, 2 * width, 5), _conv(2 * width, width, 5)])
+        self.last = _conv(width, 1, 7)
+        self.channels = [deep] * 9 + [2 * width, width]
+        self.style = nn.Sequential(
+            nn.Linear(style_dim, 128), nn.ReLU(), nn.Linear(128, 256), nn.ReLU(), nn.Linear(256, 2 * sum(self.channels))
+        )
+
+    def forward(self, content: Tensor, style: Tensor) -> Tensor:
+        scale, shift = self.style(style).chunk(2, dim=1)
+        norms = iter(zip(scale.split(self.channels, dim=1), shift.split(self.channels, dim=1), strict=True))
+
+        def activate(x: Tensor) -> Tensor:
+            return F.leaky_relu(adaptive_instance_norm(x, *next(norms)), SLOPE)
+
+        x = content
+        for first, second in zip(self.residual[::2], self.residual[1::2], strict=True):
+            x = (x + second(activate(first(activate(x))))) / math.sqrt(2)
+        x = activate(x)
+        for conv in self.up:
+            x = activate(conv(F.interpolate(x, scale_factor=2, mode="nearest")))
+        return torch.tanh(self.last(x))
+
+
+class ImageDiscriminator(nn.Module):
+    """Judge patches of one domain's images at up to three scales.
+
+    Scales and depth are the paper's at 512 pixels; smaller images use as many as leave every normalised map
+    at least 2 x 2.
+
+    Args:
+        image_size: Smaller side of the images, in pixels; at least 16.
+
+    Shape:
+        (N, 1, H, W) to a list of score maps (N, 1, h, w), one per scale.
+    """
+
+    def __init__(self, width: int = 32, image_size: int = 512) -> None:
+        super().__init__()
+        _require_size("The image discriminator", image_size, SMALLEST_DISCRIMINATOR_IMAGE)
+        sizes = [math.ceil(image_size / 2**scale) for scale in range(IMAGE_DISCRIMINATOR_SCALES)]
+        depths = [min(IMAGE_DISCRIMINATOR_DEPTH, int(math.log2(size)) - 1) for size in sizes if size >= 16]
+        self.scales = nn.ModuleList(self._scale(width, depth) for depth in depths)
+        self.pool = nn.AvgPool2d(3, stride=2, padding=1, count_include_pad=False)
+
+    @staticmethod
+    def _scale(width: int, depth: int) -> nn.Sequential:
+        channels = [1] + [width * min(8, 2**level) for level in range(depth)]
+        layers: list[nn.Module] = []
+        for level, (inputs, outputs) in enumerate(zip(channels, channels[1:], strict=False)):
+            layers.append(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1))
+            if level > 0:
+                layers.append(nn.InstanceNorm2d(outputs))
+            layers.append(nn.LeakyReLU(SLOPE, inplace=True))
+        return nn.Sequential(*layers, nn.Conv2d(channels[-1], 1, 1))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        scores = []
+        for scale in self.scales:
+            scores.append(scale(x))
+            x = self.pool(x)
+        return scores
+
+
+class ContentDiscriminator(nn.Sequential):
+    """Judge from which domain a content code comes.
+
+    Four strided convolutions at 512 pixels; smaller images use as many as leave the last map at least 3 x 3.
+
+    Args:
+        image_size: Smaller side of the images (not of the codes), in pixels; at least 44.
+
+    Shape:
+        (N, 4 width, H / 4, W / 4) to (N, 1, h, w).
+    """
+
+    def __init__(self, width: int = 32, image_size: int = 512) -> None:
+        _require_size("The content discriminator", image_size, SMALLEST_CONTENT_IMAGE)
+        channels, size, layers = 4 * width, image_size // 4, []
+        while len(layers) < 3 * CONTENT_DISCRIMINATOR_DEPTH and (size := (size - 7) // 2 + 1) >= 3:
+            layers += [
+                nn.Conv2d(channels, channels, 7, stride=2),
+                nn.InstanceNorm2d(channels),
+                nn.LeakyReLU(SLOPE, inplace=True),
+            ]
+        super().__init__(*layers, nn.Conv2d(channels, 1, 3))
+
+
+def initialise(module: nn.Module) -> None:
+    """Kaiming-normal weights (fan-in, a = 0) for every convolution and linear layer; biases zero."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(layer.weight, a=0, mode="fan_in")
+            nn.init.zeros_(layer.bias)
+
+
+def _require_size(who: str, size: int, smallest: int) -> None:
+    if size < smallest:
+        raise ValueError(f"{who} got images of {size} pixels; the smallest it can work on is {smallest}")

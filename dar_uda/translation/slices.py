@@ -1,0 +1,61 @@
+"""Batches of training slices from the memory-mapped stacks."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+SHIFT, SCALE, ROTATION_DEGREES = 0.1, 0.1, 30.0
+
+
+class SliceSampler:
+    """Draw augmented batches from one domain's stack of slices.
+
+    Args:
+        stack: Memory-mapped uint16 stack of shape (slices, H, W).
+        crop: Side of a random square crop in pixels; None for whole slices.
+    """
+
+    def __init__(self, stack: str | Path, batch: int, crop: int | None) -> None:
+        self.slices = np.load(stack, mmap_mode="r")
+        height, width = self.slices.shape[1:]
+        self.batch, self.size = batch, (min(crop or height, height), min(crop or width, width))
+
+    def draw(self, rng: np.random.Generator, device: torch.device) -> Tensor:
+        """Return (batch, 1, H, W) in [-1, 1]."""
+        chosen = rng.integers(len(self.slices), size=self.batch)
+        images = to_network_range(np.stack([self._crop(self.slices[index], rng) for index in chosen]))
+        return augment(images[:, None].to(device), rng)
+
+    def _crop(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        row, column = (int(rng.integers(full - side + 1)) for full, side in zip(image.shape, self.size, strict=True))
+        return image[row : row + self.size[0], column : column + self.size[1]]
+
+
+def to_network_range(intensities: np.ndarray) -> Tensor:
+    """Return stored uint16 intensities as float32 in [-1, 1]."""
+    return torch.from_numpy(intensities.astype(np.float32)).mul_(2 / 65535).sub_(1)
+
+
+def augment(images: Tensor, rng: np.random.Generator) -> Tensor:
+    """Shift, scale and rotate half of the images by one resampling each; flip each axis of half of them.
+
+    What comes in from outside is background (-1).
+    """
+    matrices = torch.tensor(np.stack([_random_affine(rng) for _ in images]), dtype=images.dtype, device=images.device)
+    grid = F.affine_grid(matrices, list(images.shape), align_corners=False)
+    return F.grid_sample(images + 1, grid, padding_mode="zeros", align_corners=False) - 1
+
+
+def _random_affine(rng: np.random.Generator) -> np.ndarray:
+    """Return a (2, 3) map from output to input coordinates, both in [-1, 1]."""
+    flips = np.where(rng.random(2) < 0.5, -1.0, 1.0)
+    matrix, shift = np.diag(flips), np.zeros(2)
+    if rng.random() < 0.5:
+        angle = np.deg2rad(rng.uniform(-ROTATION_DEGREES, ROTATION_DEGREES))
+        rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        matrix = matrix @ rotation / rng.uniform(1 - SCALE, 1 + SCALE)
+        shift = 2 * rng.uniform(-SHIFT, SHIFT, size=2)
+    return np.column_stack([matrix, shift])

@@ -1,0 +1,60 @@
+"""Synthesis: a source volume redrawn in target styles."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from dar_uda.data.network_volume import open_affine, open_image, write_image
+from dar_uda.training.device import prepare_device
+from dar_uda.training.progress import Progress
+from dar_uda.translation.slices import to_network_range
+from dar_uda.translation.translator import Translator
+
+
+@torch.no_grad()
+def synthesize_volume(
+    weights: str | Path,
+    styles: str | Path,
+    image: str | Path,
+    volumes: Sequence[str | Path],
+    case: str,
+    batch: int,
+    device: str,
+    threads: int,
+) -> None:
+    """Decode every slice of a volume with one style code per synthetic volume; content is encoded once for all.
+
+    Args:
+        styles: TSV `case style code_0 ...`; style k of `case` makes volumes[k].
+        image: The source volume on the network grid.
+        volumes: Outputs, one per style, on the same grid.
+        batch: Slices per forward pass.
+
+    Raises:
+        ValueError: The table holds another number of styles for the case than there are volumes.
+    """
+    where = prepare_device(device, threads)
+    codes = _codes_of(case, styles, len(volumes))
+    translator = Translator.load(weights, where)
+    slices, affine = open_image(image), open_affine(image)
+    drawn = np.empty((len(volumes), *slices.shape), dtype=np.float32)
+    progress = Progress(f"synthesize {case}", len(slices), unit="slice")
+    for start in range(0, len(slices), batch):
+        content = translator.content(to_network_range(slices[start : start + batch])[:, None].to(where))
+        for volume, code in zip(drawn, codes.to(where), strict=True):
+            decoded = translator.decoder(content, code.expand(len(content), -1))
+            volume[start : start + batch] = (decoded[:, 0].cpu().numpy() + 1) / 2
+        progress.report(min(start + batch, len(slices)))
+    for path, volume in zip(volumes, drawn, strict=True):
+        write_image(path, volume, affine)
+
+
+def _codes_of(case: str, styles: str | Path, expected: int) -> torch.Tensor:
+    table = pd.read_csv(styles, sep="\t", dtype={"case": str})
+    rows = table[table["case"] == case].sort_values("style")
+    if len(rows) != expected:
+        raise ValueError(f"{styles}: {len(rows)} styles for case {case}, expected {expected}; run encode_styles again")
+    return torch.tensor(rows.filter(like="code_").to_numpy(), dtype=torch.float32)

@@ -1,0 +1,218 @@
+"""Training of the content/style disentangling translator (paper, section III-A)."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dar_uda.training.checkpoint import CheckpointFolder, identity_of
+from dar_uda.training.device import prepare_device
+from dar_uda.training.ema import MovingAverage
+from dar_uda.training.loop import run_training, write_history
+from dar_uda.training.optimizer import adabelief
+from dar_uda.training.randomness import generator_for
+from dar_uda.translation.losses import least_squares_gan_loss, paired_l1
+from dar_uda.translation.networks import ContentDiscriminator, ImageDiscriminator, initialise
+from dar_uda.translation.samples import draw_samples
+from dar_uda.translation.slices import SliceSampler
+from dar_uda.translation.translator import Translator
+
+BETAS = (0.5, 0.9)
+
+
+class Discriminators(nn.Module):
+    """One judge of images per domain, one of content codes."""
+
+    def __init__(self, width: int, image_size: int) -> None:
+        super().__init__()
+        self.a = ImageDiscriminator(width, image_size)
+        self.b = ImageDiscriminator(width, image_size)
+        self.content = ContentDiscriminator(width, image_size)
+        initialise(self)
+
+
+class TranslatorTrainer:
+    """One update = one step of the discriminators, then one of the generator, on the same forward pass.
+
+    Args:
+        samplers: Slices of domain a and of domain b.
+        loss_weights: One weight per generator loss.
+    """
+
+    def __init__(
+        self,
+        samplers: Sequence[SliceSampler],
+        device: torch.device,
+        seed: int,
+        width: int,
+        style_dim: int,
+        learning_rate: Mapping[str, float],
+        ema: float,
+        loss_weights: Mapping[str, float],
+    ) -> None:
+        self.samplers, self.device, self.seed, self.loss_weights = samplers, device, seed, loss_weights
+        torch.manual_seed(seed)
+        image_size = min(side for sampler in samplers for side in sampler.size)
+        self.translator = Translator(width, style_dim).to(device)
+        self.discriminators = Discriminators(width, image_size).to(device)
+        self.average = MovingAverage(self.translator, ema)
+        self.generator_optimizer = adabelief(self.translator.parameters(), learning_rate["generator"], BETAS)
+        self.discriminator_optimizer = adabelief(
+            self.discriminators.parameters(), learning_rate["discriminator"], BETAS
+        )
+
+    def update(self, step: int) -> dict[str, float]:
+        images_a, images_b = (
+            sampler.draw(generator_for(self.seed, "slices", side, step), self.device)
+            for side, sampler in zip("ab", self.samplers, strict=True)
+        )
+        passed = self._forward(images_a, images_b)
+        discriminator_loss = self._update_discriminators(passed)
+        losses = self._update_generator(passed)
+        self.average.update(self.translator, step)
+        return {name: float(value) for name, value in {**losses, "discriminators": discriminator_loss}.items()}
+
+    def _forward(self, images_a: Tensor, images_b: Tensor) -> dict[str, Tensor]:
+        """Encode, reconstruct, translate, re-encode and translate back; pairs are stacked, domain a first."""
+        net, images = self.translator, torch.cat([images_a, images_b])
+        content, style = net.content(images), net.styles(images_a, images_b)
+        content_a, content_b = content.chunk(2)
+        style_a, style_b = style.chunk(2)
+        decoded = net.decoder(
+            torch.cat([content_a, content_b, content_a, content_b]), torch.cat([style_a, style_b, style_b, style_a])
+        )
+        reconstructed, translated = decoded.chunk(2)
+        as_b, as_a = translated.chunk(2)
+        content_again = net.content(translated)
+        style_b_again, style_a_again = net.style["b"](as_b), net.style["a"](as_a)
+        return {
+            "images": images,
+            "content": content,
+            "style": style,
+            "reconstructed": reconstructed,
+            "as_a": as_a,
+            "as_b": as_b,
+            "content_again": content_again,
+            "style_again": torch.cat([style_a_again, style_b_again]),
+            "cycle": net.decoder(content_again, style),
+        }
+
+    def _update_discriminators(self, passed: dict[str, Tensor]) -> Tensor:
+        judge = self.discriminators.requires_grad_(True)
+        images_a, images_b = passed["images"].chunk(2)
+        content_a, content_b = passed["content"].detach().chunk(2)
+        loss = (
+            least_squares_gan_loss(judge.a(images_a), real=True)
+            + least_squares_gan_loss(judge.a(passed["as_a"].detach()), real=False)
+            + least_squares_gan_loss(judge.b(images_b), real=True)
+            + least_squares_gan_loss(judge.b(passed["as_b"].detach()), real=False)
+            + least_squares_gan_loss([judge.content(content_a)], real=True)
+            + least_squares_gan_loss([judge.content(content_b)], real=False)
+        )
+        self._step(self.discriminator_optimizer, loss)
+        return loss.detach()
+
+    def _update_generator(self, passed: dict[str, Tensor]) -> dict[str, Tensor]:
+        judge = self.discriminators.requires_grad_(False)
+        images, content, style = passed["images"], passed["content"], passed["style"]
+        content_a, content_b = content.chunk(2)
+        losses = {
+            "pixel_reconstruction": paired_l1(passed["reconstructed"].chunk(2), images.chunk(2)),
+            "pixel_cycle": paired_l1(passed["cycle"].chunk(2), images.chunk(2)),
+            "content_reconstruction": paired_l1(passed["content_again"].chunk(2), content.chunk(2)),
+            "style_reconstruction": paired_l1(passed["style_again"].chunk(2), style.chunk(2)),
+            "adversarial_image": least_squares_gan_loss(judge.a(passed["as_a"]), real=True)
+            + least_squares_gan_loss(judge.b(passed["as_b"]), real=True),
+            "adversarial_content": least_squares_gan_loss([judge.content(content_b)], real=True)
+            + least_squares_gan_loss([judge.content(content_a)], real=False),
+        }
+        self._step(self.generator_optimizer, sum(self.loss_weights[name] * loss for name, loss in losses.items()))
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    @staticmethod
+    def _step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+
+    def state(self) -> dict[str, Any]:
+        return {name: part.state_dict() for name, part in self._parts().items()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+
+    def _parts(self) -> dict[str, Any]:
+        return {
+            "translator": self.translator,
+            "average": self.average.module,
+            "discriminators": self.discriminators,
+            "generator_optimizer": self.generator_optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+        }
+
+
+class SamplingTrainer(TranslatorTrainer):
+    """A trainer that draws the sample grid as it goes."""
+
+    def __init__(self, *args: Any, samples: str | Path, sample_every: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.samples, self.sample_every = samples, sample_every
+
+    def update(self, step: int) -> dict[str, float]:
+        losses = super().update(step)
+        if (step + 1) % self.sample_every == 0:
+            self.draw()
+        return losses
+
+    def draw(self) -> None:
+        stacks = [sampler.slices for sampler in self.samplers]
+        draw_samples(self.average.module, stacks, self.samples, self.device)
+
+
+def train_translator(
+    slices: Sequence[str | Path],
+    weights: str | Path,
+    history: str | Path,
+    samples: str | Path,
+    seed: int,
+    code: str,
+    threads: int,
+    device: str,
+    *,
+    batch: int,
+    epochs: int,
+    steps: int | None,
+    crop: int | None,
+    checkpoint_every: int,
+    sample_every: int,
+    **settings: Any,
+) -> None:
+    """Train on the two domains' slices and write the averaged generator side.
+
+    Args:
+        slices: Stacks of domain a and of domain b.
+        weights: Output, safetensors: the `Translator`.
+        history: Output, TSV: one row per step, one column per loss.
+        samples: Output, PNG: fixed slices, reconstructed and translated; drawn anew every `sample_every` steps.
+        code: Version of the code behind this training; a checkpoint of another version is not resumed.
+        steps: Updates; None for as many as `epochs` passes over the larger domain take.
+        settings: See `TranslatorTrainer`.
+    """
+    samplers = [SliceSampler(stack, batch, crop) for stack in slices]
+    if steps is None:
+        steps = epochs * math.ceil(max(len(sampler.slices) for sampler in samplers) / batch)
+    identity = identity_of({"seed": seed, "code": code, "steps": steps, "batch": batch, "crop": crop, **settings}, slices)
+    trainer = SamplingTrainer(
+        samplers, prepare_device(device, threads), seed, samples=samples, sample_every=sample_every, **settings
+    )
+    with CheckpointFolder(Path(weights).parent / "checkpoints", identity) as checkpoints:
+        losses = run_training("train_translator", trainer, steps, checkpoints, checkpoint_every)
+        trainer.draw()
+        write_history(losses, history)
+        trainer.average.module.save(weights)
+
+

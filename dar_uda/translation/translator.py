@@ -1,0 +1,40 @@
+"""The generator side of the translator: what synthesis needs of it, and its file."""
+
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from dar_uda.training.weights import load_weights, save_weights
+from dar_uda.translation.networks import ContentEncoder, Decoder, StyleEncoder, initialise
+
+Side = Literal["a", "b"]
+
+
+class Translator(nn.Module):
+    """Shared content encoder and decoder, one style encoder per domain."""
+
+    def __init__(self, width: int = 32, style_dim: int = 8) -> None:
+        super().__init__()
+        self.arguments = {"width": width, "style_dim": style_dim}
+        self.content = ContentEncoder(width)
+        self.style = nn.ModuleDict({side: StyleEncoder(width, style_dim) for side in "ab"})
+        self.decoder = Decoder(width, style_dim)
+        initialise(self)
+
+    def styles(self, images_a: Tensor, images_b: Tensor) -> Tensor:
+        """Return the styles of both domains' images, those of domain a first: (N_a + N_b, style_dim)."""
+        return torch.cat([self.style["a"](images_a), self.style["b"](images_b)])
+
+    def save(self, path: str | Path) -> None:
+        """Write the weights as safetensors."""
+        save_weights(path, self, self.arguments)
+
+    @classmethod
+    def load(cls, path: str | Path, device: torch.device) -> "Translator":
+        """Return the translator of a weights file, ready to translate."""
+        state, arguments = load_weights(path)
+        translator = cls(**arguments)
+        translator.load_state_dict(state)
+        return translator.to(device).eval()

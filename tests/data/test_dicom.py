@@ -1,0 +1,125 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from dar_uda.data.volume import read_grid, read_volume
+
+REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "dicom_and_small" / "ct_dicom_20slices"
+NAMES = ["m.dcm", "c.dcm", "z.dcm", "a.dcm", "k.dcm"]
+# Rows, columns and normal of an oblique plane (LPS), each of length 1.
+ROWS, COLUMNS = np.array([0.8, 0.6, 0.0]), np.array([-0.36, 0.48, 0.8])
+NORMAL = np.cross(ROWS, COLUMNS)
+ORIGIN = np.array([-20.0, 30.0, -100.0])
+
+
+def write_slice(path, pixels, position, slope="1", intercept="-1024", uid=1):
+    """Write one CT slice (rows, columns) of these values, with a wrong slice thickness and a UID of its own."""
+    image = sitk.GetImageFromArray(pixels.astype(np.int16)[None])
+    image.SetSpacing((0.7, 0.9, 1.0))
+    image.SetDirection(np.stack([ROWS, COLUMNS, NORMAL], axis=1).ravel().tolist())
+    image.SetOrigin(position.tolist())
+    tags = {
+        "0008|0060": "CT",
+        "0010|0010": "Doe^Jane",
+        "0020|000e": f"1.2.826.0.1.3680043.2.1125.{uid}",
+        "0020|0032": "\\".join(f"{value:.6f}" for value in position),
+        "0020|0037": "\\".join(f"{value:.6f}" for value in (*ROWS, *COLUMNS)),
+        "0018|0050": "9.0",
+        "0028|1052": intercept,
+        "0028|1053": slope,
+    }
+    for key, value in tags.items():
+        image.SetMetaData(key, value)
+    writer = sitk.ImageFileWriter()
+    writer.SetImageIO("GDCMImageIO")
+    writer.KeepOriginalImageUIDOn()
+    writer.SetFileName(str(path))
+    writer.Execute(image)
+
+
+def write_series(folder, steps=(0, 2.5, 5, 7.5, 10)):
+    """Write five slices under names whose order is not theirs; return the paths in order of position."""
+    folder.mkdir()
+    pixels = np.random.default_rng(0).integers(-1000, 2000, (5, 6, 8))
+    for k, (name, step) in enumerate(zip(NAMES, steps, strict=True)):
+        write_slice(folder / name, pixels[k], ORIGIN + step * NORMAL, uid=k)
+    return [folder / name for name in NAMES]
+
+
+def assert_same_as_simpleitk(volume, paths):
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames([str(path) for path in paths])
+    image = reader.Execute()
+    np.testing.assert_array_equal(volume.array, sitk.GetArrayFromImage(image).T)
+    lps = np.eye(4)
+    lps[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
+    lps[:3, 3] = image.GetOrigin()
+    np.testing.assert_allclose(volume.grid.affine, np.diag([-1, -1, 1, 1]) @ lps, atol=1e-4)
+
+
+def test_a_shuffled_series_reads_as_simpleitk_reads_it_in_order(tmp_path):
+    paths = write_series(tmp_path / "series")
+    (tmp_path / "series" / ".DS_Store").write_text("hidden")
+    volume = read_volume(tmp_path / "series")
+    assert_same_as_simpleitk(volume, paths)
+    assert volume.grid.shape == (8, 6, 5)
+    assert volume.array.min() < 0  # stored from 0 on: the intercept of -1024 is applied
+    np.testing.assert_allclose(volume.grid.affine[:3, 2], 2.5 * NORMAL * [-1, -1, 1], atol=1e-5)
+    assert volume.grid.header == {}
+
+
+def test_grid_alone_is_that_of_the_volume(tmp_path):
+    write_series(tmp_path / "series")
+    grid, volume = read_grid(tmp_path / "series"), read_volume(tmp_path / "series")
+    assert grid.shape == volume.grid.shape
+    np.testing.assert_array_equal(grid.affine, volume.grid.affine)
+
+
+def test_each_slice_has_its_own_rescale_slope_and_intercept(tmp_path):
+    for k, intercept in enumerate(["10", "-10"]):
+        values = np.full((4, 4), 100 * 2 + int(intercept))  # stored as 100
+        write_slice(tmp_path / f"{k}.dcm", values, ORIGIN + k * NORMAL, "2", intercept, uid=k)
+    written = (tmp_path / "1.dcm").read_bytes()
+    slope_is_2, slope_is_half = (b"\x28\x00\x53\x10DS\x02\x00" + text for text in (b"2 ", b".5"))
+    assert written.count(slope_is_2) == 1
+    (tmp_path / "1.dcm").write_bytes(written.replace(slope_is_2, slope_is_half))
+    array = read_volume(tmp_path).array
+    assert array[0, 0].tolist() == [100 * 2 + 10, 100 * 0.5 - 10]
+
+
+def test_a_missing_slice_is_refused_with_its_place(tmp_path):
+    write_series(tmp_path / "series", steps=(0, 2.5, 5, 10, 12.5))
+    with pytest.raises(ValueError, match=r"series: found a step of 5 mm .*z.dcm to a.dcm.* expected 2.5 mm"):
+        read_volume(tmp_path / "series")
+
+
+def test_two_slices_at_one_place_are_refused(tmp_path):
+    write_series(tmp_path / "series", steps=(0, 2.5, 2.5, 5, 7.5))
+    with pytest.raises(ValueError, match=r"series: several slices .*same position .*own"):
+        read_volume(tmp_path / "series")
+
+
+def test_other_files_and_an_empty_folder_are_refused_by_name(tmp_path):
+    with pytest.raises(ValueError, match="found 0 files"):
+        read_volume(tmp_path)
+    write_series(tmp_path / "series")
+    (tmp_path / "series" / "notes.txt").write_text("no image")
+    with pytest.raises(ValueError, match=r"notes.txt is no DICOM image"):
+        read_volume(tmp_path / "series")
+
+
+def test_a_slice_of_another_size_is_refused_by_name(tmp_path):
+    write_series(tmp_path / "series")
+    write_slice(tmp_path / "series" / "scout.dcm", np.zeros((6, 9)), ORIGIN + 12.5 * NORMAL, uid=9)
+    with pytest.raises(ValueError, match=r"scout.dcm has size \(9, 6\)"):
+        read_volume(tmp_path / "series")
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason=f"the real CT series is not at {REAL}")
+def test_the_real_series_reads_to_the_geometry_and_values_of_simpleitk():
+    volume = read_volume(REAL)
+    assert_same_as_simpleitk(volume, sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(REAL)))
+    assert volume.grid.shape == (512, 512, 20)
+    assert volume.grid.affine[2, 2] == pytest.approx(2.0)  # the headers' SliceThickness says 3

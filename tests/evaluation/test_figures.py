@@ -1,0 +1,166 @@
+"""Every figure is drawn from fabricated data, and is no blank page."""
+
+import matplotlib.image
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+from dar_uda.data.network_volume import write_image
+from dar_uda.evaluation.figures import (
+    draw_dice_boxes,
+    draw_loss_curves,
+    draw_overlays,
+    draw_style_scatter,
+    draw_translations,
+)
+from dar_uda.evaluation.figures_segmentation import _middle_depth
+
+STRUCTURES = ["liver", "right_kidney", "left_kidney", "spleen"]
+VALUES = [[6], [2], [3], [1, 4]]
+RNG = np.random.default_rng(0)
+
+
+def assert_drawn(path):
+    pixels = matplotlib.image.imread(path)[..., :3]
+    assert min(pixels.shape[:2]) > 200
+    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 50
+    assert [p.name for p in path.parent.glob(".partial-*")] == []
+
+
+def write_history(path, names, steps):
+    decay = np.exp(-np.linspace(0, 4, steps))[:, None] * np.linspace(0.2, 20, len(names))
+    losses = pd.DataFrame((decay + 0.05) * RNG.lognormal(0, 0.3, decay.shape), columns=names)
+    losses.insert(0, "step", np.arange(1, steps + 1))
+    losses.to_csv(path, sep="\t", index=False)
+    return path
+
+
+def write_codes(folder, slices=300, clusters=6):
+    labels = RNG.integers(clusters, size=slices)
+    vectors = RNG.normal(size=(clusters, 8))[labels] * 3 + RNG.normal(size=(slices, 8))
+    codes = pd.DataFrame(vectors, columns=[f"code_{index}" for index in range(8)])
+    table = pd.concat(
+        [pd.DataFrame({"case": "t1", "slice": range(slices), "cluster": labels}), codes], axis=1
+    )
+    table.to_csv(folder / "codes.tsv", sep="\t", index=False)
+    chosen = table.groupby("cluster").head(2).drop(columns="slice").rename(columns={"cluster": "style"})
+    chosen.to_csv(folder / "styles.tsv", sep="\t", index=False)
+    return folder / "codes.tsv", folder / "styles.tsv"
+
+
+def body(shape, classes=False):
+    """An ellipsoid with four organs, in the order (depth, height, width)."""
+    z, y, x = (2 * axis / (size - 1) - 1 for axis, size in zip(np.indices(shape), shape, strict=True))
+    image = 0.4 * (x**2 + (y / 0.8) ** 2 + z**2 / 4 < 0.9)
+    label = np.zeros(shape, dtype=np.uint8)
+    organs = [(-0.4, -0.2, 0.35), (-0.35, 0.4, 0.15), (0.35, 0.4, 0.15), (0.5, -0.1, 0.2)]
+    for index, (cx, cy, radius) in enumerate(organs, start=1):
+        inside = (x - cx) ** 2 + (y - cy) ** 2 + z**2 < radius**2
+        label[inside], image[inside] = index, 0.5 + 0.1 * index
+    return label if classes else image
+
+
+def write_network_volume(path, gain=1.0, noise=0.03):
+    image = np.clip(body((24, 64, 64)) * gain + RNG.normal(0, noise, (24, 64, 64)), 0, 1)
+    write_image(path, image, np.diag([1.0, 1.0, 3.0, 1.0]))
+    return path
+
+
+def write_axial(path, array, spacing=(1.0, 1.3, 4.0)):
+    """Write a (depth, height, width) array as an axial NIfTI, width to the left, height to posterior."""
+    nib.save(nib.Nifti1Image(array.T, np.diag([-spacing[0], -spacing[1], spacing[2], 1.0])), path)
+    return path
+
+
+def write_case(folder, name):
+    """Write image, reference (dataset values) and two predictions of one case."""
+    shape = (20, 64, 80)
+    classes = body(shape, classes=True)
+    values = np.array([0, 6, 2, 3, 1], dtype=np.uint8)[classes]
+    image = (1000 * body(shape) + RNG.normal(0, 30, shape)).astype(np.int16)
+    return {
+        "image": write_axial(folder / f"{name}.nii.gz", image),
+        "reference": write_axial(folder / f"{name}-label.nii.gz", values),
+        "source_only": write_axial(folder / f"{name}-s.nii.gz", np.roll(classes, 6, axis=2) * (classes != 3)),
+        "dar_uda": write_axial(folder / f"{name}-d.nii.gz", np.roll(classes, 1, axis=1)),
+    }
+
+
+def write_metrics(path, center):
+    rows = []
+    for case in range(10):
+        for structure in STRUCTURES:
+            rows.append((f"c{case}", structure, np.clip(RNG.normal(center, 0.08), 0, 1), 1.5, "ok"))
+    rows[0] = ("c0", STRUCTURES[0], None, None, "absent")
+    table = pd.DataFrame(rows, columns=["case", "structure", "dice", "asd_mm", "status"])
+    table.to_csv(path, sep="\t", index=False)
+    return path
+
+
+def overlays(folder, figure, names, references=True):
+    cases = [write_case(folder, name) for name in names]
+    draw_overlays(
+        names,
+        [case["image"] for case in cases],
+        {method: [case[method] for case in cases] for method in ("source_only", "dar_uda")},
+        [case["reference"] for case in cases] if references else None,
+        STRUCTURES,
+        VALUES,
+        figure,
+    )
+
+
+def test_loss_curves_are_drawn_for_every_training(tmp_path):
+    names = [f"loss_{index}" for index in range(10)]
+    histories = {
+        "translator": write_history(tmp_path / "a.tsv", names, 400),
+        "segmenter": write_history(tmp_path / "b.tsv", ["dice", "focal"], 1),
+    }
+    draw_loss_curves(histories, tmp_path / "losses.png")
+    assert_drawn(tmp_path / "losses.png")
+
+
+def test_a_history_without_losses_is_refused_by_name(tmp_path):
+    (tmp_path / "empty.tsv").write_text("step\n1\n")
+    with pytest.raises(ValueError, match=r"empty\.tsv.*\['step'\]"):
+        draw_loss_curves({"translator": tmp_path / "empty.tsv"}, tmp_path / "losses.png")
+
+
+def test_style_codes_are_drawn_by_cluster(tmp_path):
+    draw_style_scatter(*write_codes(tmp_path), tmp_path / "styles.png")
+    assert_drawn(tmp_path / "styles.png")
+
+
+def test_translations_are_drawn_between_source_and_targets(tmp_path):
+    source = write_network_volume(tmp_path / "image.nii")
+    synthetic = [write_network_volume(tmp_path / f"style-{k}.nii", gain=0.5 + 0.2 * k) for k in range(3)]
+    target = [write_network_volume(tmp_path / f"target-{k}.nii", noise=0.1) for k in range(2)]
+    draw_translations(source, synthetic, target, tmp_path / "translations.png")
+    assert_drawn(tmp_path / "translations.png")
+
+
+@pytest.mark.parametrize("references", [True, False])
+def test_overlays_are_drawn_with_and_without_references(tmp_path, references):
+    overlays(tmp_path, tmp_path / "overlays.png", ["a", "b"], references)
+    assert_drawn(tmp_path / "overlays.png")
+
+
+def test_the_overlay_shows_the_middle_of_the_first_labelled_range():
+    empty, labelled = np.zeros((10, 2, 2), np.uint8), np.zeros((10, 2, 2), np.uint8)
+    labelled[[2, 4, 8]] = 1
+    assert _middle_depth([empty, labelled], 10) == 5
+    assert _middle_depth([empty], 10) == 5
+    assert _middle_depth([labelled[:7]], 10) == 3
+
+
+def test_dice_boxes_are_drawn_for_every_structure_and_direction(tmp_path):
+    metrics = []
+    for direction in ("ct-to-mr", "mr-to-ct"):
+        for method, center in (("source_only", 0.3), ("dar_uda", 0.7), ("supervised", 0.85)):
+            if (direction, method) == ("mr-to-ct", "dar_uda"):
+                continue
+            path = write_metrics(tmp_path / f"{direction}-{method}.tsv", center)
+            metrics.append({"direction": direction, "method": method, "seed": 0, "path": path})
+    draw_dice_boxes(metrics, STRUCTURES, tmp_path / "dice.png")
+    assert_drawn(tmp_path / "dice.png")

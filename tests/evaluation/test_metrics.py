@@ -1,0 +1,106 @@
+"""Dice and ASD against numbers worked out by hand, the definition, and MedPy on the whole volume."""
+
+import numpy as np
+import pytest
+from medpy.metric import binary
+
+from dar_uda.evaluation.metrics import average_surface_distance, dice
+
+
+def plane(position: int) -> np.ndarray:
+    mask = np.zeros((8, 6, 7), dtype=bool)
+    mask[2 + position] = True
+    return mask
+
+
+def ball(radius: float, size: int = 41) -> np.ndarray:
+    axes = np.indices((size, size, size)) - size // 2
+    return (axes**2).sum(axis=0) <= radius**2
+
+
+def surface_points(mask: np.ndarray, spacing: tuple[float, float, float]) -> np.ndarray:
+    """The definition, voxel by voxel: a voxel of the mask with a face neighbour that is not."""
+    padded = np.pad(mask, 1)
+    points = []
+    for index in np.argwhere(padded):
+        steps = np.vstack([np.eye(3, dtype=int), -np.eye(3, dtype=int)])
+        if not all(padded[tuple(index + step)] for step in steps):
+            points.append((index - 1) * np.array(spacing))
+    return np.array(points)
+
+
+def test_dice_of_half_overlapping_bars_is_one_half():
+    first, second = np.zeros((1, 1, 6), bool), np.zeros((1, 1, 6), bool)
+    first[..., 0:4] = True
+    second[..., 2:6] = True
+    assert dice(first, second) == pytest.approx(2 * 2 / (4 + 4))
+
+
+def test_dice_of_a_mask_with_itself_is_one():
+    assert dice(plane(0), plane(0)) == 1.0
+
+
+def test_dice_of_disjoint_masks_is_zero():
+    assert dice(plane(0), plane(1)) == 0.0
+
+
+def test_one_empty_mask_gives_dice_zero_and_no_distance():
+    empty = np.zeros_like(plane(0))
+    for pair in ((empty, plane(0)), (plane(0), empty)):
+        assert dice(*pair) == 0.0
+        assert np.isnan(average_surface_distance(*pair, spacing=(1, 1, 1)))
+
+
+def test_two_empty_masks_give_neither_dice_nor_distance():
+    empty = np.zeros_like(plane(0))
+    assert np.isnan(dice(empty, empty))
+    assert np.isnan(average_surface_distance(empty, empty, spacing=(1, 1, 1)))
+
+
+@pytest.mark.parametrize("shift, expected_mm", [(0, 0.0), (1, 5.0), (2, 10.0), (-2, 10.0)])
+def test_asd_of_shifted_plane_is_shift_times_spacing(shift, expected_mm):
+    asd = average_surface_distance(plane(0), plane(shift), spacing=(5.0, 1.0, 1.0))
+    assert asd == pytest.approx(expected_mm)
+
+
+def test_asd_pools_the_distances_of_both_directions():
+    one, three = np.zeros((1, 1, 9), bool), np.zeros((1, 1, 9), bool)
+    one[..., 0] = True
+    three[..., [0, 2, 4]] = True
+    # One to three: 0; three to one: 0, 4, 8 mm (2 mm voxels). Pooled: 12 / 4; the mean of two means were 2.
+    assert average_surface_distance(one, three, spacing=(1, 1, 2)) == pytest.approx(3.0)
+
+
+def test_asd_of_concentric_balls_is_about_the_difference_of_radii():
+    assert average_surface_distance(ball(12), ball(16), spacing=(1, 1, 1)) == pytest.approx(4.0, abs=0.25)
+    assert average_surface_distance(ball(12), ball(16), spacing=(2, 2, 2)) == pytest.approx(8.0, abs=0.5)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_asd_follows_the_definition_on_random_masks(seed):
+    rng = np.random.default_rng(seed)
+    first, second = rng.random((2, 5, 6, 7)) < 0.3
+    spacing = (4.0, 1.5, 0.7)
+    p, t = surface_points(first, spacing), surface_points(second, spacing)
+    distances = np.linalg.norm(p[:, None] - t[None], axis=-1)
+    expected = np.concatenate([distances.min(axis=1), distances.min(axis=0)]).mean()
+    assert average_surface_distance(first, second, spacing) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("corner", [(0, 0, 0), (10, 12, 9), (14, 20, 23)])
+def test_asd_equals_medpy_on_the_whole_volume(corner):
+    rng = np.random.default_rng(3)
+    first, second = np.zeros((2, 20, 26, 30), dtype=bool)
+    box = tuple(slice(start, start + length) for start, length in zip(corner, (6, 6, 7), strict=True))
+    first[box], second[box] = rng.random((2, 6, 6, 7)) < 0.6
+    spacing = (3.0, 0.8, 0.9)
+    expected = binary.assd(first, second, spacing)
+    assert average_surface_distance(first, second, spacing) == pytest.approx(expected)
+
+
+def test_different_shapes_are_refused_by_name():
+    first, second = np.ones((2, 3, 4), bool), np.ones((2, 3, 5), bool)
+    with pytest.raises(ValueError, match=r"\(2, 3, 4\).*\(2, 3, 5\)"):
+        dice(first, second)
+    with pytest.raises(ValueError, match=r"\(2, 3, 4\).*\(2, 3, 5\)"):
+        average_surface_distance(first, second, spacing=(1, 1, 1))

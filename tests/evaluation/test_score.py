@@ -1,0 +1,88 @@
+"""The metrics table of small label files, worked out by hand."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from dar_uda.evaluation.score import read_metrics, score_method
+
+SHAPE = (6, 5, 4)
+SPACING = (2.0, 1.0, 5.0)
+
+
+def write_labels(path, slabs, affine=None, shape=SHAPE):
+    """Write a label file whose planes `x = index` have the given values."""
+    array = np.zeros(shape, dtype=np.uint8)
+    for index, value in slabs.items():
+        array[index] = value
+    affine = np.diag([*SPACING, 1.0]) if affine is None else affine
+    nib.save(nib.Nifti1Image(array, affine), path)
+    return path
+
+
+def score(tmp_path, prediction, reference, structures=("liver", "spleen"), values=((6,), (1, 2))):
+    metrics = tmp_path / "metrics.tsv"
+    score_method(["007"], [prediction], [reference], metrics, list(structures), [list(v) for v in values])
+    return metrics
+
+
+def test_each_structure_is_scored_on_its_mapped_values_in_mm(tmp_path):
+    prediction = write_labels(tmp_path / "p.nii.gz", {1: 1, 4: 2})
+    reference = write_labels(tmp_path / "r.nii.gz", {2: 6, 4: 1, 5: 2})
+    metrics = score(tmp_path, prediction, reference)
+    # Liver: one plane, off by one voxel of 2 mm. Spleen: one of two planes; distances 0, and 0 or 2 mm.
+    assert metrics.read_text().splitlines() == [
+        "case\tstructure\tdice\tasd_mm\tstatus",
+        "007\tliver\t0.000000\t2.000000\tok",
+        "007\tspleen\t0.666667\t0.666667\tok",
+    ]
+
+
+@pytest.mark.parametrize(
+    "predicted, true, expected",
+    [
+        ({}, {2: 6}, "007\tliver\t0.000000\t\tmissed"),
+        ({2: 1}, {}, "007\tliver\t0.000000\t\tmissed"),
+        ({}, {}, "007\tliver\t\t\tabsent"),
+    ],
+)
+def test_empty_masks_are_missed_or_absent_with_empty_cells(tmp_path, predicted, true, expected):
+    prediction = write_labels(tmp_path / "p.nii.gz", predicted)
+    reference = write_labels(tmp_path / "r.nii.gz", true)
+    metrics = score(tmp_path, prediction, reference, structures=["liver"], values=[[6]])
+    assert metrics.read_text().splitlines()[1] == expected
+
+
+def test_the_table_reads_back_with_names_as_text_and_empty_cells_as_nan(tmp_path):
+    prediction, reference = write_labels(tmp_path / "p.nii", {}), write_labels(tmp_path / "r.nii", {2: 6})
+    table = read_metrics(score(tmp_path, prediction, reference))
+    assert list(table["case"]) == ["007", "007"]
+    assert list(table["status"]) == ["missed", "absent"]
+    assert table["asd_mm"].isna().all()
+    assert table["dice"].isna().tolist() == [False, True]
+
+
+def test_a_reference_stored_with_flipped_rows_scores_the_same(tmp_path):
+    prediction = write_labels(tmp_path / "p.nii.gz", {1: 1, 4: 2})
+    flipped = np.diag([-SPACING[0], SPACING[1], SPACING[2], 1.0])
+    flipped[0, 3] = SPACING[0] * (SHAPE[0] - 1)
+    reference = write_labels(
+        tmp_path / "r.nii.gz", {SHAPE[0] - 1 - 1: 6, SHAPE[0] - 1 - 4: 1}, affine=flipped
+    )
+    table = read_metrics(score(tmp_path, prediction, reference))
+    assert table["dice"].tolist() == [1.0, 1.0]
+    assert table["asd_mm"].tolist() == [0.0, 0.0]
+
+
+def test_another_grid_is_refused_by_the_case_name(tmp_path):
+    prediction = write_labels(tmp_path / "p.nii.gz", {1: 1}, affine=np.diag([2.0, 1.0, 4.0, 1.0]))
+    reference = write_labels(tmp_path / "r.nii.gz", {1: 6})
+    with pytest.raises(ValueError, match="007"):
+        score(tmp_path, prediction, reference)
+    assert not (tmp_path / "metrics.tsv").exists()
+
+
+def test_a_class_beyond_the_structures_is_refused(tmp_path):
+    prediction, reference = write_labels(tmp_path / "p.nii", {1: 3}), write_labels(tmp_path / "r.nii", {1: 6})
+    with pytest.raises(ValueError, match=r"007.*class 3.*2 structures"):
+        score(tmp_path, prediction, reference)

@@ -1,0 +1,168 @@
+"""The summary's numbers, worked out by hand from small metrics tables."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dar_uda.evaluation.tables import COLUMNS, bootstrap_interval, tabulate
+
+OK, MISSED, ABSENT = "ok", "missed", "absent"
+
+
+def write_metrics(path, rows):
+    """Write rows `(case, structure, dice, asd, status)` as `score_method` does."""
+    table = pd.DataFrame(rows, columns=["case", "structure", "dice", "asd_mm", "status"])
+    table.to_csv(path, sep="\t", index=False)
+    return path
+
+
+def entry(method, path, seed=0, direction="ct-to-mr"):
+    return {"direction": direction, "method": method, "seed": seed, "path": path}
+
+
+def one_case(path, dice, structure="liver"):
+    return write_metrics(path, [("007", structure, dice, 1.0, OK)])
+
+
+def summary(tmp_path, metrics, unavailable=(), structures=("liver",)):
+    table, markdown = tmp_path / "summary.tsv", tmp_path / "summary.md"
+    tabulate(list(metrics), list(unavailable), list(structures), table, markdown)
+    indexed = pd.read_csv(table, sep="\t").set_index(["direction", "method", "structure"])
+    return indexed, markdown.read_text()
+
+
+def test_rows_are_means_over_cases_and_the_mean_row_is_the_mean_of_the_structures(tmp_path):
+    path = write_metrics(
+        tmp_path / "m.tsv",
+        [
+            ("a", "liver", 0.8, 2.0, OK),
+            ("a", "spleen", 0.5, 4.0, OK),
+            ("b", "liver", 0.6, 1.0, OK),
+            ("b", "spleen", 0.0, None, MISSED),
+            ("c", "liver", 0.7, 3.0, OK),
+            ("c", "spleen", None, None, ABSENT),
+        ],
+    )
+    rows, _ = summary(tmp_path, [entry("dar_uda", path)], structures=["liver", "spleen"])
+    liver, spleen, mean = (rows.loc[("ct-to-mr", "dar_uda", name)] for name in ("liver", "spleen", "mean"))
+    assert (liver["n"], liver["missed"], liver["dice_mean"], liver["asd_mean"]) == (3, 0, 0.7, 2.0)
+    assert (spleen["n"], spleen["missed"], spleen["dice_mean"], spleen["asd_mean"]) == (2, 1, 0.25, 4.0)
+    assert (mean["n"], mean["missed"], mean["dice_mean"], mean["asd_mean"]) == (3, 1, 0.475, 3.0)
+    assert 0.6 <= liver["dice_ci_low"] < 0.7 < liver["dice_ci_high"] <= 0.8
+    assert np.isnan(spleen["asd_ci_low"]), "one case has an ASD: no interval"
+
+
+def test_the_table_has_exactly_the_promised_columns_and_four_decimals(tmp_path):
+    summary(tmp_path, [entry("dar_uda", one_case(tmp_path / "m.tsv", 1 / 3))])
+    header, first = (tmp_path / "summary.tsv").read_text().splitlines()[:2]
+    assert header == "\t".join(COLUMNS)
+    assert first == "ct-to-mr\tdar_uda\tliver\t1\t0\t0.3333\t\t\t1.0000\t\t\t"
+
+
+def test_a_single_case_has_no_interval(tmp_path):
+    rows, page = summary(tmp_path, [entry("dar_uda", one_case(tmp_path / "m.tsv", 0.5))])
+    assert rows.filter(like="_ci_").isna().all(axis=None)
+    assert "| 0.500 |" in page.replace("  ", " ").replace("  ", " ")
+
+
+def test_seeds_are_averaged_per_case_first(tmp_path):
+    first = write_metrics(tmp_path / "0.tsv", [("a", "liver", 0.4, 2.0, OK), ("b", "liver", 0.9, 1.0, OK)])
+    second = write_metrics(
+        tmp_path / "1.tsv", [("a", "liver", 0.0, None, MISSED), ("b", "liver", None, None, ABSENT)]
+    )
+    rows, _ = summary(tmp_path, [entry("dar_uda", first), entry("dar_uda", second, seed=1)])
+    liver = rows.loc[("ct-to-mr", "dar_uda", "liver")]
+    # a: (0.4 + 0) / 2 and 2 mm (the miss has none); b: 0.9 and 1 mm (the absence says nothing).
+    assert (liver["n"], liver["missed"]) == (2, 1)
+    assert (liver["dice_mean"], liver["asd_mean"]) == (0.55, 1.5)
+
+
+def test_gap_closed_is_the_share_of_what_supervision_gains(tmp_path):
+    dices = {"source_only": 0.2, "dar_uda": 0.65, "supervised": 0.8}
+    metrics = [entry(name, one_case(tmp_path / f"{name}.tsv", dice)) for name, dice in dices.items()]
+    rows, page = summary(tmp_path, metrics)
+    for structure in ("liver", "mean"):
+        gaps = [rows.loc[("ct-to-mr", method, structure), "gap_closed"] for method in dices]
+        assert gaps == [0.0, 0.75, 1.0]
+    assert "75%" in page
+
+
+def test_there_is_no_gap_where_supervision_is_not_better_or_unavailable(tmp_path):
+    metrics = [
+        entry("source_only", one_case(tmp_path / "s.tsv", 0.8)),
+        entry("dar_uda", one_case(tmp_path / "d.tsv", 0.7)),
+        entry("supervised", one_case(tmp_path / "t.tsv", 0.8)),
+        entry("source_only", one_case(tmp_path / "s2.tsv", 0.8), direction="mr-to-ct"),
+    ]
+    unavailable = [{"direction": "mr-to-ct", "method": "supervised", "reason": "no labels"}]
+    rows, _ = summary(tmp_path, metrics, unavailable)
+    assert rows["gap_closed"].isna().all()
+
+
+def test_an_unavailable_method_has_empty_rows_and_its_reason_on_the_page(tmp_path):
+    reason = "domain mr has no labelled training case"
+    unavailable = [{"direction": "ct-to-mr", "method": "supervised", "reason": reason}]
+    rows, page = summary(tmp_path, [entry("dar_uda", one_case(tmp_path / "m.tsv", 0.5))], unavailable)
+    row = rows.loc[("ct-to-mr", "supervised", "mean")]
+    assert row["n"] == 0
+    assert row.drop("n").isna().all()
+    assert f"- `supervised` has no result: {reason}" in page
+
+
+def test_rows_go_by_direction_then_by_method_as_given(tmp_path):
+    path = one_case(tmp_path / "m.tsv", 0.5)
+    metrics = [
+        entry("z", path, direction="mr-to-ct"),
+        entry("a", path),
+        entry("a", path, direction="mr-to-ct"),
+    ]
+    rows, page = summary(tmp_path, metrics)
+    order = [key[:2] for key in rows.index if key[2] == "mean"]
+    assert order == [("mr-to-ct", "z"), ("mr-to-ct", "a"), ("ct-to-mr", "a")]
+    assert page.index("## mr-to-ct") < page.index("## ct-to-mr")
+
+
+def test_the_page_fits_in_a_terminal(tmp_path):
+    structures = ["liver", "right_kidney", "left_kidney", "spleen"]
+    rows = [(case, name, 0.812, 1.25, OK) for case in "abc" for name in structures]
+    path = write_metrics(tmp_path / "m.tsv", rows)
+    methods = ["source_only", "dar_uda", "supervised"]
+    _, page = summary(tmp_path, [entry(method, path) for method in methods], structures=structures)
+    assert max(map(len, page.splitlines())) <= 120
+
+
+def test_the_interval_of_two_values_reaches_from_one_to_the_other():
+    # Means of two draws: 0, 1/2, 1 with probabilities 1/4, 1/2, 1/4; 2.5 % and 97.5 % lie on the ends.
+    assert bootstrap_interval(np.array([[0.0], [1.0]])) == (0.0, 1.0)
+
+
+def test_the_interval_follows_the_normal_approximation():
+    values = np.random.default_rng(1).normal(0.7, 0.1, size=(200, 1))
+    low, high = bootstrap_interval(values)
+    half = 1.96 * values.std() / np.sqrt(len(values))
+    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.2 * half)
+
+
+def test_the_interval_draws_all_structures_of_a_case_together():
+    # Structures that always cancel out: drawn together, every resample has the mean 1/2.
+    values = np.array([[0.0, 1.0], [1.0, 0.0], [0.2, 0.8]])
+    assert bootstrap_interval(values) == pytest.approx((0.5, 0.5))
+
+
+def test_cases_and_structures_without_a_value_do_not_change_the_interval():
+    values = np.array([[0.1], [0.5], [0.9]])
+    padded = np.array([[0.1, np.nan], [0.5, np.nan], [np.nan, np.nan], [0.9, np.nan]])
+    assert bootstrap_interval(padded) == bootstrap_interval(values)
+
+
+def test_a_metrics_file_without_a_structure_is_refused_by_name(tmp_path):
+    path = one_case(tmp_path / "old.tsv", 0.5)
+    with pytest.raises(ValueError, match=r"old\.tsv.*\('007', 'spleen'\)"):
+        summary(tmp_path, [entry("dar_uda", path)], structures=["liver", "spleen"])
+
+
+def test_seeds_with_different_cases_are_refused(tmp_path):
+    first = one_case(tmp_path / "0.tsv", 0.5)
+    second = write_metrics(tmp_path / "1.tsv", [("008", "liver", 0.5, 1.0, OK)])
+    with pytest.raises(ValueError, match=r"1\.tsv.*'007'.*'008'"):
+        summary(tmp_path, [entry("dar_uda", first), entry("dar_uda", second, seed=1)])

@@ -1,0 +1,175 @@
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from dar_uda.data.grid import Grid
+from dar_uda.data.network_volume import open_affine, open_image, open_label
+from dar_uda.data.volume import write_mask
+from dar_uda.preprocessing.preprocess import network_grid, preprocess_image, preprocess_label
+from dar_uda.preprocessing.resample import resample
+from dar_uda.preprocessing.restore import restore_mask
+
+CT = {"window": [0, 100]}
+CENTRE = (13.3, -40.7, 88.9)
+TILT = Rotation.from_euler("xyz", [25, -35, 15], degrees=True).as_matrix()
+TURN = Rotation.from_euler("xyz", [12, 17, 23], degrees=True).as_matrix()
+SHEAR = np.array([[1, 0, 0.2], [0, 1, 0], [0, 0, 1]])  # gantry tilt
+STORED = {  # directions of the file's axes (columns), spacing, shape
+    "axial": (np.diag([-1.0, -1, 1]), (0.8, 0.8, 5), (60, 64, 16)),
+    "oblique": (TILT, (0.8, 0.8, 5), (60, 64, 16)),
+    "flipped": (TILT @ np.diag([1, -1, -1]), (0.8, 0.9, 5), (60, 64, 16)),
+    "left_handed": (TILT @ np.diag([-1, 1, 1]), (0.8, 0.9, 5), (60, 64, 16)),
+    "slices_first": (TILT[:, [2, 0, 1]], (5, 0.8, 0.9), (16, 60, 64)),
+    "sheared": (TILT @ SHEAR, (0.8, 0.8, 5), (60, 64, 16)),
+}
+
+
+def stored_grid(kind):
+    directions, spacing, shape = STORED[kind]
+    affine = np.eye(4)
+    affine[:3, :3] = directions * spacing
+    affine[:3, 3] = CENTRE - affine[:3, :3] @ ((np.array(shape) - 1) / 2)
+    return Grid(shape, affine)
+
+
+def world_mm(grid):
+    indices = np.stack(np.meshgrid(*map(np.arange, grid.shape), indexing="ij"), axis=-1)
+    return indices @ grid.affine[:3, :3].T + grid.affine[:3, 3]
+
+
+def boxes(grid):
+    """Return two boxes, 7 and 4, at known places in the scan, turned against its axes."""
+    spacing = np.linalg.norm(grid.affine[:3, :3], axis=0)
+    order = np.argsort(spacing, kind="stable")  # in-plane axes first, slices last
+    sides = (world_mm(grid) - CENTRE) @ np.linalg.inv(grid.affine[:3, :3] / spacing).T
+    a, b, c = np.moveaxis(sides[..., order] @ TURN, -1, 0)
+    first = (-19 < a) & (a < -2) & (abs(b) < 15) & (abs(c) < 22)
+    second = (2 < a) & (a < 17) & (-12 < b) & (b < 16) & (-24 < c) & (c < 21)
+    return (first * 7 + second * 4).astype(np.uint8)
+
+
+def preprocess(folder, grid, array, spacing=(1.0, 1.0, 4.0), size=80, values=((4,), (7,))):
+    write_mask(folder / "source.nii.gz", array, grid)
+    preprocess_image(
+        "c1", folder / "source.nii.gz", folder / "image.nii", folder / "grid.json", spacing, size, CT
+    )
+    preprocess_label("c1", folder / "source.nii.gz", folder / "grid.json", folder / "label.nii", values)
+    return open_label(folder / "label.nii")
+
+
+@pytest.mark.parametrize("kind", STORED)
+def test_a_mask_that_went_to_the_network_grid_and_back_lies_where_it_was(tmp_path, kind):
+    grid = stored_grid(kind)
+    array = boxes(grid)
+    network = preprocess(tmp_path, grid, array)
+    restored = restore_mask(np.asarray(network), tmp_path / "grid.json")
+    write_mask(tmp_path / "mask.nii.gz", restored.array, restored.grid)
+    before, after = nib.load(tmp_path / "source.nii.gz"), nib.load(tmp_path / "mask.nii.gz")
+    np.testing.assert_array_equal(before.affine, after.affine)
+    for name in ("qform_code", "sform_code", "pixdim", "srow_x", "srow_y", "srow_z", "xyzt_units"):
+        np.testing.assert_array_equal(before.header[name], after.header[name])
+    for label, value in ((1, 4), (2, 7)):
+        found, expected = np.asarray(after.dataobj) == label, array == value
+        assert 2 * (found & expected).sum() / (found.sum() + expected.sum()) > 0.9
+        shift = np.argwhere(found).mean(axis=0) - np.argwhere(expected).mean(axis=0)
+            print(shift, 2 * (found & expected).sum() / (found.sum() + expected.sum()))
+            assert np.abs(shift).max() < 0.2  # voxels
+
+
+@pytest.mark.parametrize("kind", STORED)
+def test_the_network_volume_opened_in_a_viewer_lies_on_the_scan(tmp_path, kind):
+    grid = stored_grid(kind)
+    array = boxes(grid)
+    network = preprocess(tmp_path, grid, array)
+    for label, value in ((1, 4), (2, 7)):
+        there = nib.affines.apply_affine(
+            open_affine(tmp_path / "label.nii"), np.argwhere(network.T == label).mean(axis=0)
+        )
+        here = nib.affines.apply_affine(grid.affine, np.argwhere(array == value).mean(axis=0))
+        print(there-here)
+        assert np.abs(there - here).max() < 0.3  # mm; the network's voxels are 1 x 1 x 4 mm
+
+
+def test_all_storage_orders_of_one_scan_give_one_network_volume(tmp_path):
+    grid = stored_grid("oblique")
+    array = boxes(grid)
+    expected = np.asarray(preprocess(tmp_path, grid, array))
+    affine = grid.affine.copy()
+    affine[:3, 3] += affine[:3, 0] * (grid.shape[0] - 1)
+    affine[:3, 0] *= -1
+    other = Grid((16, 60, 64), affine[:, [2, 0, 1, 3]])
+    (tmp_path / "other").mkdir()
+    found = preprocess(tmp_path / "other", other, array[::-1].transpose(2, 0, 1).copy())
+    assert (found != expected).mean() < 1e-4  # nearest neighbours on the edge between two voxels
+
+
+def test_network_grid_keeps_the_centre_of_the_field_of_view_and_the_scans_directions():
+    network = network_grid(stored_grid("oblique"), (1.0, 1.0, 4.0), 80)
+    assert network.shape == (80, 80, 20)  # 16 slices of 5 mm are 20 of 4 mm
+    np.testing.assert_allclose(np.linalg.norm(network.affine[:3, :3], axis=0), (1, 1, 4))
+    np.testing.assert_allclose((network.affine @ [39.5, 39.5, 9.5, 1])[:3], CENTRE)
+    np.testing.assert_allclose(np.abs(network.affine[:3, 2] / 4), np.abs(TILT[:, 2]), atol=1e-12)
+
+
+def test_no_slice_spacing_keeps_the_scans_slices_and_a_thin_scan_one(tmp_path):
+    assert network_grid(stored_grid("axial"), (1.0, 1.0, None), 80).shape == (80, 80, 16)
+    assert network_grid(Grid((9, 9, 1), np.diag([1.0, 1, 1, 1])), (1, 1, 4.0), 8).shape == (8, 8, 1)
+    grid = Grid((2, 2, 3), np.diag([-1.0, -1.0, 5.0, 1.0]))
+    array = (np.arange(12).reshape(2, 2, 3) * 5).astype(np.uint8)
+    preprocess(tmp_path, grid, array, spacing=(1.0, 1.0, None), size=2, values=((5,),))
+    np.testing.assert_allclose(open_image(tmp_path / "image.nii") / 65535, array.T / 100, atol=1 / 65535)
+
+
+def test_padding_is_zero_and_cropping_keeps_the_centre(tmp_path):
+    grid = Grid((4, 4, 2), np.diag([-1.0, -1.0, 4.0, 1.0]))
+    array = np.full((4, 4, 2), 100, np.uint8)
+    array[0] = 50  # x = 0 is the rightmost column
+    padded = preprocess(tmp_path, grid, array, size=6, values=((100,),))
+    assert padded[0].tolist() == [[0] * 6, *[[0, 0, 1, 1, 1, 0]] * 4, [0] * 6]
+    image = open_image(tmp_path / "image.nii")
+    assert (image[:, 0] == 0).all() and (image[:, :, -1] == 0).all()
+    assert preprocess(tmp_path, grid, array, size=2, values=((100,),)).tolist() == [[[1, 1], [1, 1]]] * 2
+
+
+def test_the_json_beside_the_image_holds_both_grids_and_nothing_of_the_patient(tmp_path):
+    preprocess(tmp_path, stored_grid("axial"), boxes(stored_grid("axial")))
+    grids = json.loads((tmp_path / "grid.json").read_text())
+    assert set(grids) == {"original", "network"}
+    assert grids["original"]["shape"] == [60, 64, 16]
+    assert grids["network"]["shape"] == [80, 80, 20]
+    assert set(grids["network"]) == {"shape", "affine", "header"}
+
+
+def test_a_label_on_another_grid_stops_naming_the_case(tmp_path):
+    grid = stored_grid("axial")
+    preprocess(tmp_path, grid, boxes(grid))
+    moved = grid.affine.copy()
+    moved[2, 3] += 5
+    write_mask(tmp_path / "moved.nii.gz", boxes(grid), Grid(grid.shape, moved))
+    with pytest.raises(
+        ValueError, match="Case c1: image and label do not share a grid: corners differ by up to 1 voxels"
+    ):
+        preprocess_label("c1", tmp_path / "moved.nii.gz", tmp_path / "grid.json", tmp_path / "x.nii", [[4]])
+
+
+def test_an_empty_scan_stops_naming_the_case_and_the_file(tmp_path):
+    write_mask(tmp_path / "empty.nii", np.zeros((4, 4, 2), np.uint8), Grid((4, 4, 2), np.eye(4)))
+    with pytest.raises(ValueError, match=r"Case c1 \(.*empty.nii\): .*empty image"):
+        preprocess_image(
+            "c1", tmp_path / "empty.nii", tmp_path / "i.nii", tmp_path / "g.json", (1, 1, 1), 4, CT
+        )
+
+
+def test_a_mask_of_another_shape_is_not_restored(tmp_path):
+    preprocess(tmp_path, stored_grid("axial"), boxes(stored_grid("axial")))
+    with pytest.raises(ValueError, match=r"expected uint8 of shape \(20, 80, 80\)"):
+        restore_mask(np.zeros((80, 80, 20), np.uint8), tmp_path / "grid.json")
+
+
+def test_linear_resampling_at_half_the_spacing_gives_the_values_between():
+    array = np.array([0.0, 4.0, 8.0], np.float32).reshape(3, 1, 1)
+    half = np.diag([0.5, 1, 1, 1])
+    assert resample(array, np.eye(4), half, (5, 1, 1), "linear").ravel().tolist() == [0, 2, 4, 6, 8]

@@ -1,0 +1,160 @@
+"""The DAG, without running it: which jobs a config asks for, and which configs are refused."""
+
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+COLUMNS = ("case", "domain", "image", "label", "split")
+
+
+def dry_run(folder, *arguments):
+    """Return exit status and everything that a dry run in `folder` prints."""
+    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "2", "-s", REPOSITORY / "Snakefile"]
+    done = subprocess.run(
+        [*command, "--directory", folder, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def planned(folder, *arguments):
+    """Return the number of jobs of each rule, and the printed plan."""
+    status, text = dry_run(folder, *arguments)
+    assert status == 0, text
+    block = re.split(r"^-+ +-+$", text, maxsplit=1, flags=re.MULTILINE)[1].split("\n\n")[0]
+    counts = dict(line.split() for line in block.strip().splitlines())
+    return Counter({name: int(count) for name, count in counts.items() if name != "total"}), text
+
+
+def write_cases(folder, rows):
+    """Write a cases table with empty files for its images and labels; return its path."""
+    lines = ["\t".join(COLUMNS)]
+    for case, domain, labelled, split in rows:
+        files = [f"{domain}_{len(lines)}_{what}.nii.gz" for what in ("image", "label")]
+        for file in files[: 1 + labelled]:
+            (folder / file).touch()
+        lines.append("\t".join([case, domain, files[0], files[1] if labelled else "", split]))
+    table = folder / "cases.tsv"
+    table.write_text("\n".join(lines) + "\n")
+    return table
+
+
+ROWS = [
+    ("ct1", "ct", True, "train"),
+    ("ct2", "ct", True, "train"),
+    ("mr1", "mr", False, "train"),
+    ("mr2", "mr", False, "train"),
+    ("mr3", "mr", True, "test"),
+    ("mr4", "mr", False, "test"),
+]
+
+
+def test_default_plan_has_the_jobs_counted_by_hand(tmp_path):
+    jobs, _ = planned(tmp_path)
+    assert jobs == {
+        "make_phantom": 1,
+        "preprocess_case": 8 + 8 + 4,  # CT training, MR training, MR test
+        "preprocess_label": 8 + 8,  # CT training; MR training for `supervised`
+        "extract_slices": 2,
+        "train_translator": 1,
+        "encode_styles": 1,
+        "synthesize_volume_multi": 8,
+        "train_segmenter": 3,
+        "predict_cases_mr": 3,
+        "score_method": 3,
+        "tabulate": 1,
+        "draw_losses": 1,
+        "draw_translations": 1,
+        "draw_overlays": 1,
+        "draw_boxes": 1,
+        "all": 1,
+    }
+
+
+def test_both_directions_share_translator_and_segmenters(tmp_path):
+    jobs, _ = planned(tmp_path, "--config", "directions=[ct-to-mr,mr-to-ct]")
+    assert jobs["train_translator"] == 1
+    assert jobs["train_segmenter"] == 4  # ct, mr, and two synthetic sets
+    assert jobs["encode_styles"] == 2
+    assert jobs["synthesize_volume_multi"] == 16
+    assert jobs["predict_cases_ct"] == jobs["predict_cases_mr"] == 3
+
+
+def test_scalars_stand_for_lists_and_average_makes_one_volume_per_case(tmp_path):
+    jobs, text = planned(tmp_path, "--config", "methods=average_style", "seeds=[3,4]")
+    assert jobs["train_translator"] == jobs["train_segmenter"] == 2
+    assert jobs["synthesize_volume_average"] == 2 * 8
+    assert "style-0.nii" in text
+    assert "style-1.nii" not in text
+    assert "seed-3/" in text and "seed-4/" in text and "seed-0/" not in text
+
+
+def test_unlabelled_target_leaves_supervised_out(tmp_path):
+    table = write_cases(tmp_path, ROWS)
+    arguments = ("task=abdomen", "directions=ct-to-mr", f"cases={table}", "budget=laptop")
+    jobs, text = planned(tmp_path, "--config", *arguments)
+    assert jobs["train_segmenter"] == jobs["predict_cases_mr"] == jobs["score_method"] == 2
+    assert jobs["preprocess_label"] == 2
+    assert "results/abdomen/seed-0/segmenters/mr/" not in text
+    assert "cases/mr/mr1/label.nii" not in text
+    assert "metrics/ct-to-mr/dar_uda.tsv" in text
+    assert "metrics/ct-to-mr/supervised.tsv" not in text
+
+
+def test_target_labels_are_read_for_the_scores_alone(tmp_path):
+    table = write_cases(tmp_path, [(case, domain, True, split) for case, domain, _, split in ROWS])
+    arguments = ("task=abdomen", "directions=ct-to-mr", f"cases={table}", "methods=[source_only,dar_uda]")
+    _, text = planned(tmp_path, "--config", *arguments)
+    readers = set()
+    for job in re.split(r"^(?:local)?rule ", text, flags=re.MULTILINE)[1:]:
+        inputs = re.search(r"^ +input: (.*)$", job, flags=re.MULTILINE)
+        if inputs and re.search(r"mr_\d+_label", inputs[1]):
+            readers.add(job.split(":")[0])
+    assert readers == {"score_method", "draw_overlays"}
+    assert "cases/mr/mr1/label.nii" not in text
+
+
+def test_budget_wins_over_shipped_values_and_the_user_over_the_budget(tmp_path):
+    config = tmp_path / "mine.yaml"
+    config.write_text("methods: dar_uda\nbudgets: {demo: {styles: {clusters: 3}}}\n")
+    _, budget = planned(tmp_path, "--configfile", str(config))
+    _, user = planned(tmp_path, "--configfile", str(config), "--config", "styles={clusters: 2}")
+    assert "style-2.nii" in budget and "style-3.nii" not in budget  # shipped: 6
+    assert "style-1.nii" in user and "style-2.nii" not in user
+
+
+def test_misspelt_key_stops_with_its_name(tmp_path):
+    config = tmp_path / "mine.yaml"
+    config.write_text("segmentation: {stepz: 5}\n")
+    status, text = dry_run(tmp_path, "--configfile", str(config))
+    assert status != 0
+    assert "'stepz' was unexpected" in text
+    assert "Job stats" not in text
+
+
+def test_unknown_method_stops_with_the_known_ones(tmp_path):
+    status, text = dry_run(tmp_path, "--config", "methods=dar_udda")
+    assert status != 0
+    assert "Unknown method 'dar_udda'; known: average_style, dar_uda, source_only, supervised." in text
+
+
+def test_case_name_that_leaves_its_folder_is_refused(tmp_path):
+    table = write_cases(tmp_path, [("../ct1", "ct", True, "train"), *ROWS[1:]])
+    status, text = dry_run(tmp_path, "--config", "task=abdomen", f"cases={table}")
+    assert status != 0
+    assert "'../ct1' does not match" in text
+
+
+def test_missing_image_is_refused_by_case_and_file(tmp_path):
+    table = write_cases(tmp_path, ROWS)
+    (tmp_path / "mr_3_image.nii.gz").unlink()
+    status, text = dry_run(tmp_path, "--config", "task=abdomen", f"cases={table}")
+    assert status != 0
+    assert re.search(r"Case mr1 in .*cases.tsv: image mr_3_image.nii.gz does not exist", text)
+    assert "Job stats" not in text

@@ -1,0 +1,182 @@
+"""From masks to tables and figures."""
+
+
+rule score_method:
+    """Measure Dice and ASD of a method's masks, on the original grids."""
+    input:
+        predictions=scored_predictions,
+        references=lambda wildcards: references_of(wildcards.direction),
+    output:
+        metrics="results/{run}/seed-{seed}/metrics/{direction}/{method}.tsv",
+    log:
+        "results/{run}/logs/score_method/{direction}-{method}-{seed}.log",
+    benchmark:
+        "results/{run}/benchmarks/score_method/{direction}-{method}-{seed}.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    resources:
+        mem_mb=4000,
+        runtime="1h",
+    params:
+        cases=lambda wildcards: scored_cases(wildcards.direction),
+        structures=STRUCTURES,
+        values=lambda wildcards: label_values(target_of(wildcards.direction)),
+        code=code_version("dar_uda.evaluation.score"),
+    script:
+        "../scripts/score_method.py"
+
+
+rule tabulate:
+    """Summarise the scores of all methods, directions and seeds."""
+    input:
+        metrics=metrics_of(scored_rows()),
+    output:
+        table="results/{run}/tables/summary.tsv",
+        markdown=report(
+            "results/{run}/tables/summary.md",
+            caption="../report/summary.rst",
+            category="Results",
+        ),
+    log:
+        "results/{run}/logs/tabulate/summary.log",
+    benchmark:
+        "results/{run}/benchmarks/tabulate/summary.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        rows=scored_rows(),
+        unavailable=unavailable_rows(),
+        structures=STRUCTURES,
+        code=code_version("dar_uda.evaluation.tables"),
+    script:
+        "../scripts/tabulate.py"
+
+
+rule draw_losses:
+    """Draw the losses of the first seed's trainings."""
+    input:
+        histories=list(histories().values()),
+    output:
+        figure=report(
+            "results/{run}/figures/losses.png",
+            caption="../report/losses.rst",
+            category="Training",
+        ),
+    log:
+        "results/{run}/logs/draw_losses/losses.log",
+    benchmark:
+        "results/{run}/benchmarks/draw_losses/losses.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        names=list(histories()),
+        code=code_version("dar_uda.evaluation.figures_training"),
+    script:
+        "../scripts/draw_losses.py"
+
+
+rule draw_translations:
+    """Draw a source case, its synthetic volumes and real target volumes."""
+    input:
+        source=lambda wildcards: case_files(
+            source_of(wildcards.direction),
+            source_cases(wildcards.direction)[:1],
+            "image.nii",
+        ),
+        synthetic=lambda wildcards: synthetic_volumes(
+            wildcards.direction,
+            synthetic_strategy(wildcards.direction),
+            source_cases(wildcards.direction)[0],
+            SEEDS[0],
+        ),
+        target=lambda wildcards: case_files(
+            target_of(wildcards.direction),
+            cases_of(target_of(wildcards.direction), "train")[:2],
+            "image.nii",
+        ),
+    output:
+        figure=report(
+            "results/{run}/figures/translations-{direction}.png",
+            caption="../report/translations.rst",
+            category="Translation",
+        ),
+    log:
+        "results/{run}/logs/draw_translations/{direction}.log",
+    benchmark:
+        "results/{run}/benchmarks/draw_translations/{direction}.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    resources:
+        mem_mb=4000,
+        runtime="10m",
+    params:
+        code=code_version("dar_uda.evaluation.figures_translation"),
+    script:
+        "../scripts/draw_translations.py"
+
+
+rule draw_overlays:
+    """Draw reference and masks of all methods over a slice of the first test cases."""
+    input:
+        images=lambda wildcards: [
+            original(case, target_of(wildcards.direction), "image")
+            for case in drawn_cases(wildcards.direction)
+        ],
+        predictions=lambda wildcards: drawn_predictions(wildcards.direction),
+        references=lambda wildcards: references_of(wildcards.direction)[:OVERLAY_CASES],
+    output:
+        figure=report(
+            "results/{run}/figures/overlays-{direction}.png",
+            caption="../report/overlays.rst",
+            category="Results",
+        ),
+    log:
+        "results/{run}/logs/draw_overlays/{direction}.log",
+    benchmark:
+        "results/{run}/benchmarks/draw_overlays/{direction}.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    resources:
+        mem_mb=4000,
+        runtime="10m",
+    params:
+        cases=lambda wildcards: drawn_cases(wildcards.direction),
+        methods=lambda wildcards: drawn_methods(wildcards.direction),
+        structures=STRUCTURES,
+        values=lambda wildcards: label_values(target_of(wildcards.direction)),
+        code=code_version("dar_uda.evaluation.figures_segmentation"),
+    script:
+        "../scripts/draw_overlays.py"
+
+
+rule draw_boxes:
+    """Draw the Dice of every test case, a box per method."""
+    input:
+        metrics=lambda wildcards: metrics_of(scored_rows([wildcards.direction])),
+    output:
+        figure=report(
+            "results/{run}/figures/dice-{direction}.png",
+            caption="../report/dice.rst",
+            category="Results",
+        ),
+    log:
+        "results/{run}/logs/draw_boxes/{direction}.log",
+    benchmark:
+        "results/{run}/benchmarks/draw_boxes/{direction}.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        rows=lambda wildcards: scored_rows([wildcards.direction]),
+        structures=STRUCTURES,
+        code=code_version("dar_uda.evaluation.figures_segmentation"),
+    script:
+        "../scripts/draw_boxes.py"

@@ -1,0 +1,7 @@
+from dar_uda.segmentation.predict import predict_cases
+from dar_uda.training.job_log import log_to
+
+log_to(snakemake.log[0])
+files = {**snakemake.input, **snakemake.output}
+job = {"threads": snakemake.threads, "device": snakemake.config["device"]}
+predict_cases(**files, **job, window=snakemake.params.window, **snakemake.params.inference)

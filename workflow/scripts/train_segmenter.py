@@ -1,0 +1,8 @@
+from dar_uda.segmentation.train import train_segmenter
+from dar_uda.training.job_log import log_to
+
+log_to(snakemake.log[0])
+files = {**snakemake.input, **snakemake.output}
+job = {"threads": snakemake.threads, "device": snakemake.config["device"]}
+options = {key: value for key, value in snakemake.params.items() if key != "segmentation"}
+train_segmenter(**files, **job, **options, **snakemake.params.segmentation)

@@ -1,0 +1,8 @@
+from dar_uda.training.job_log import log_to
+from dar_uda.translation.train import train_translator
+
+log_to(snakemake.log[0])
+params = snakemake.params
+files = {**snakemake.input, **snakemake.output}
+job = {"threads": snakemake.threads, "device": snakemake.config["device"]}
+train_translator(**files, **job, seed=params.seed, code=params.code, **params.translation)
