@@ -138,7 +138,7 @@ def _check_gaps(folder: Path, slices: list[DicomSlice], normal: NDArray[np.float
     if uneven.any():
         k = int(np.argmax(uneven))
         raise ValueError(
-            f"{folder}: found a step of {gaps[k]:.4g} mm from {places[k]:.3f} to {places[k + 1]:.3f} mm along "
+            f"{folder}: found a step of {gaps[k]:.4g} mm from {places[k]:.3f} to {places[k + 1]:.3f} along "
             f"the normal ({slices[k].path.name} to {slices[k + 1].path.name}), expected {spacing:.4g} mm as "
             "between the others, straight on: a slice is missing or does not belong here"
         )

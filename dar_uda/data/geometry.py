@@ -42,8 +42,8 @@ def canonical_axes(
     """Return which axes of the array become (depth, height, width), and their signs (-1: reversed).
 
     An axial stack comes out with depth to superior, height to posterior, width to the left. No axis is
-    rotated: the oblique directions of the scan stay, only their order and signs are chosen. (Width, height, depth) is
-    always right-handed, so that no anatomy comes out mirrored.
+    rotated: the oblique directions of the scan stay, only their order and signs are chosen. (Width, height,
+    depth) is always right-handed, so that no anatomy comes out mirrored.
 
     Args:
         affine: (4, 4), voxel index to mm in RAS.

@@ -1,11 +1,15 @@
 """The grid of a volume: shape, affine and the NIfTI header fields that say where it lies."""
 
+import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
+
+from dar_uda.data.files import write_beside
 
 GEOMETRY_FIELDS = (
     "qform_code",
@@ -75,3 +79,16 @@ def nifti_header(grid: Grid) -> nib.Nifti1Header:
     header.set_sform(grid.affine, code=SCANNER)
     header.set_xyzt_units("mm")
     return header
+
+
+def write_grids(path: str | Path, original: Grid, network: Grid) -> None:
+    """Write the grid of a scan and its network grid as JSON, each in its own file's axis order."""
+    grids = {"original": original.to_dict(), "network": network.to_dict()}
+    with write_beside(path) as temporary:
+        temporary.write_text(json.dumps(grids, indent=1) + "\n")
+
+
+def read_grids(path: str | Path) -> tuple[Grid, Grid]:
+    """Return the original and the network grid that `write_grids` wrote."""
+    grids = json.loads(Path(path).read_text())
+    return Grid.from_dict(grids["original"]), Grid.from_dict(grids["network"])

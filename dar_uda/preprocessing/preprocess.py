@@ -1,15 +1,13 @@
 """One case to the network grid; how to come back is written beside it."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dar_uda.data.files import write_beside
 from dar_uda.data.geometry import canonical_axes, check_same_grid, reorder_like, spacing_of
-from dar_uda.data.grid import Grid
+from dar_uda.data.grid import Grid, read_grids, write_grids
 from dar_uda.data.labels import map_labels
 from dar_uda.data.network_volume import write_image, write_label
 from dar_uda.data.volume import read_volume
@@ -45,12 +43,12 @@ def preprocess_image(
     try:
         volume = read_volume(source)
         scaled = to_unit_range(volume.array, **intensity)
+        network = network_grid(volume.grid, spacing, size, slice_axis)
     except ValueError as error:
         raise ValueError(f"Case {case} ({source}): {error}") from error
-    network = network_grid(volume.grid, spacing, size, slice_axis)
     moved = resample(scaled, volume.grid.affine, network.affine, network.shape, "linear", fill=0)
     write_image(image, np.clip(moved.T, 0, 1), network.affine)
-    _write_grids(grid, original=volume.grid, network=network)
+    write_grids(grid, original=volume.grid, network=network)
 
 
 def preprocess_label(
@@ -102,17 +100,3 @@ def network_grid(
     centre = original.affine @ [*((np.array(original.shape) - 1) / 2), 1.0]
     affine[:3, 3] = centre[:3] - affine[:3, :3] @ ((np.array(shape) - 1) / 2)
     return Grid(shape, affine)
-
-
-def read_grids(path: str | Path) -> tuple[Grid, Grid]:
-    """Return the original and the network grid that `preprocess_image` wrote."""
-    grids = json.loads(Path(path).read_text())
-    return Grid.from_dict(grids["original"]), Grid.from_dict(grids["network"])
-
-
-def _write_grids(path: str | Path, **grids: Grid) -> None:
-    """Write named grids as JSON."""
-    with write_beside(path) as temporary:
-        temporary.write_text(
-            json.dumps({name: grid.to_dict() for name, grid in grids.items()}, indent=1) + "\n"
-        )

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from dar_uda.data.grid import read_grids
 from dar_uda.data.volume import Volume
-from dar_uda.preprocessing.preprocess import read_grids
 
 
 def restore_mask(mask: NDArray[np.uint8], grid: str | Path) -> Volume:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from dar_uda.data.geometry import check_same_grid, reorder_like
 from dar_uda.data.volume import read_grid, read_volume
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "dicom_and_small" / "ct_dicom_20slices"
@@ -15,7 +16,7 @@ ORIGIN = np.array([-20.0, 30.0, -100.0])
 
 
 def write_slice(path, pixels, position, slope="1", intercept="-1024", uid=1):
-    """Write one CT slice (rows, columns) of these values, with a wrong slice thickness and a UID of its own."""
+    """Write one CT slice (rows, columns) of these values with a wrong slice thickness and UID."""
     image = sitk.GetImageFromArray(pixels.astype(np.int16)[None])
     image.SetSpacing((0.7, 0.9, 1.0))
     image.SetDirection(np.stack([ROWS, COLUMNS, NORMAL], axis=1).ravel().tolist())
@@ -82,7 +83,7 @@ def test_each_slice_has_its_own_rescale_slope_and_intercept(tmp_path):
         values = np.full((4, 4), 100 * 2 + int(intercept))  # stored as 100
         write_slice(tmp_path / f"{k}.dcm", values, ORIGIN + k * NORMAL, "2", intercept, uid=k)
     written = (tmp_path / "1.dcm").read_bytes()
-    slope_is_2, slope_is_half = (b"\x28\x00\x53\x10DS\x02\x00" + text for text in (b"2 ", b".5"))
+    slope_is_2, slope_is_half = (b"\x28\x00\x53\x10\x02\x00\x00\x00" + text for text in (b"2 ", b".5"))
     assert written.count(slope_is_2) == 1
     (tmp_path / "1.dcm").write_bytes(written.replace(slope_is_2, slope_is_half))
     array = read_volume(tmp_path).array
@@ -123,3 +124,11 @@ def test_the_real_series_reads_to_the_geometry_and_values_of_simpleitk():
     assert_same_as_simpleitk(volume, sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(REAL)))
     assert volume.grid.shape == (512, 512, 20)
     assert volume.grid.affine[2, 2] == pytest.approx(2.0)  # the headers' SliceThickness says 3
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason=f"the real CT series is not at {REAL}")
+def test_the_label_map_another_tool_made_of_the_real_series_shares_its_grid():
+    label = read_volume(REAL.parent / "example_seg_dicom.nii.gz")
+    grid = read_grid(REAL)
+    check_same_grid(grid, label.grid, "ct20")
+    assert reorder_like(label.array, label.grid, grid).shape == grid.shape

@@ -86,9 +86,9 @@ rule draw_translations:
     input:
         source=lambda wildcards: case_files(
             source_of(wildcards.direction),
-            source_cases(wildcards.direction)[:1],
+            source_cases(wildcards.direction),
             "image.nii",
-        ),
+        )[0],
         synthetic=lambda wildcards: synthetic_volumes(
             wildcards.direction,
             synthetic_strategy(wildcards.direction),

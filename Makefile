@@ -1,0 +1,20 @@
+# Two commands do all the set-up: `make demo` and `make test`. Both build .venv from pinned requirements.
+.PHONY: demo test clean
+PYTHON ?= python3
+CORES ?= $(shell nproc)
+
+demo: .venv/installed
+	.venv/bin/snakemake --cores $(CORES) --resources gpu=1
+
+test: .venv/installed
+	.venv/bin/pytest
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "DAR-UDA needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 demo"; exit 1; }
+	$(PYTHON) -m venv .venv || { echo "No venv module: sudo apt install python3-venv"; exit 1; }
+	.venv/bin/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv results .snakemake
