@@ -17,6 +17,8 @@ for entry in sorted([*SHIPPED.glob("tasks/*.yaml"), *SHIPPED.glob("budgets/*.yam
     configfile: str(entry)
 
 
+include: "workflow/rules/config.smk"
+include: "workflow/rules/cases.smk"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/preprocessing.smk"

@@ -97,9 +97,7 @@ def _numbers(reader: sitk.ImageFileReader, path: Path, tag: str, count: int) -> 
     except ValueError:
         values = np.empty(0)
     if len(values) != count:
-        raise ValueError(
-            f"{path}: tag ({tag}) holds {text!r}, expected {count} numbers: a slice needs a place"
-        )
+        raise ValueError(f"{path}: tag ({tag}) holds {text!r}, expected {count} numbers: a slice needs a place")
     return values
 
 

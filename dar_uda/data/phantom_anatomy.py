@@ -1,7 +1,8 @@
 """One patient of the phantom: which tissue lies at each point of an abdomen, before any scanner sees it.
 
-Coordinates are mm in RAS order (the patient's right has x < 0). The origin lies just before the spine, at the
-level of the upper poles of the kidneys. Structures are implicit shapes in bent coordinates, painted in turn.
+Shapes are placed in mm of a reference anatomy: x grows to the patient's left, y to anterior, z to superior. The
+origin lies just before the spine, at the level of the upper poles of the kidneys. Structures are implicit shapes in
+bent coordinates, painted in turn.
 """
 
 from dataclasses import dataclass
@@ -34,7 +35,8 @@ def build_anatomy(points: Floats, rng: np.random.Generator) -> NDArray[np.uint8]
         points: World coordinates in mm, RAS, of shape (3, x, y, z).
         rng: Decides the patient; a generator in the same state gives the same patient on any grid.
     """
-    canvas = Canvas(deform(points, rng), rng)
+    to_left = np.array([-1, 1, 1], np.float32)[:, None, None, None]
+    canvas = Canvas(deform(points * to_left, rng), rng)
     cavity = paint_trunk(canvas)
     paint_spine(canvas)
     paint_bowel(canvas, cavity)
@@ -97,9 +99,7 @@ class Canvas:
     def about(self, sizes: tuple, spread: float = 0.1) -> tuple:
         """Return the sizes times one common and one own factor within the spread."""
         common = self.rng.uniform(1 - spread, 1 + spread)
-        return tuple(
-            common * np.asarray(sizes) * self.rng.uniform(1 - spread / 2, 1 + spread / 2, len(sizes))
-        )
+        return tuple(common * np.asarray(sizes) * self.rng.uniform(1 - spread / 2, 1 + spread / 2, len(sizes)))
 
     def ellipsoid(self, centre: tuple, radii: tuple, tilt: tuple = (0, 0, 0), power: float = 2) -> Floats:
         """Return the relative radius of a superellipsoid: 1 on its surface, 0 at its centre.
@@ -147,9 +147,7 @@ def paint_trunk(canvas: Canvas) -> Mask:
         np.float32(rng.uniform(2.2, 2.5)),
     )
     fat, wall = rng.uniform(9, 23), rng.uniform(10, 14)
-    level = (np.abs(x / half_width) ** power + np.abs(y / half_depth) ** power) ** (1 / power) + np.float32(
-        1e-6
-    )
+    level = (np.abs(x / half_width) ** power + np.abs(y / half_depth) ** power) ** (1 / power) + np.float32(1e-6)
     depth = np.hypot(x, y) * (1 / level - 1)
     canvas.paint(depth > 0, "fat")
     canvas.paint((depth > 0) & (depth < 2), "muscle")
@@ -218,9 +216,7 @@ def paint_stomach_and_pancreas(canvas: Canvas, cavity: Mask) -> None:
     canvas.paint((stomach < 0.86) & cavity, "stomach_content")
     canvas.paint((stomach < 0.86) & cavity & (y > rng.uniform(25, 75)), "gas")
     path = [(-38, 8, -32), (-10, 10, -8), (30, -4, 2), (78, -22, 14)]
-    canvas.paint(
-        canvas.tube([canvas.near(corner, 3) for corner in path], rng.uniform(10, 14)) < 1, "pancreas"
-    )
+    canvas.paint(canvas.tube([canvas.near(corner, 3) for corner in path], rng.uniform(10, 14)) < 1, "pancreas")
 
 
 def paint_spleen(canvas: Canvas, cavity: Mask) -> None:
@@ -249,9 +245,7 @@ def paint_liver(canvas: Canvas, cavity: Mask) -> None:
         canvas.paint((lesion < 1) & liver, "lesion")
     paint_hepatic_vessels(canvas, liver)
     bladder_radii = canvas.about((15, 20, 26), 0.25)
-    canvas.paint(
-        canvas.ellipsoid(canvas.near((-50, 42, -26), 6), bladder_radii, (-35, 0, 0)) < 1, "gallbladder"
-    )
+    canvas.paint(canvas.ellipsoid(canvas.near((-50, 42, -26), 6), bladder_radii, (-35, 0, 0)) < 1, "gallbladder")
 
 
 def paint_hepatic_vessels(canvas: Canvas, liver: Mask) -> None:
@@ -295,9 +289,7 @@ def paint_great_vessels(canvas: Canvas) -> None:
         hilum = canvas.near((side * 45, -30, -44), 3)
         canvas.paint((canvas.tube([(*trunk[:2], -30), hilum], 4.5) < 1) & ~canvas.is_tissue("liver"), "vein")
     portal = [canvas.near((84, -15, 18), 4), (20, -2, 6), (-14, 8, -6), (-30, 8, 2)]
-    canvas.paint(
-        (canvas.tube(portal, rng.uniform(4.5, 6.5)) < 1) & ~canvas.is_tissue("spleen", "liver"), "vein"
-    )
+    canvas.paint((canvas.tube(portal, rng.uniform(4.5, 6.5)) < 1) & ~canvas.is_tissue("spleen", "liver"), "vein")
 
 
 def paint_chest(canvas: Canvas, cavity: Mask) -> None:

@@ -59,8 +59,7 @@ def write_mask(path: str | Path, array: NDArray[np.uint8], grid: Grid) -> None:
     """
     if array.dtype != np.uint8 or array.shape != tuple(grid.shape):
         raise ValueError(
-            f"{path}: found a mask {array.dtype} of shape {array.shape}, "
-            f"expected uint8 of shape {tuple(grid.shape)}"
+            f"{path}: found a mask {array.dtype} of shape {array.shape}, expected uint8 of shape {tuple(grid.shape)}"
         )
     header = nifti_header(grid)
     header.set_data_dtype(np.uint8)
@@ -72,15 +71,11 @@ def write_mask(path: str | Path, array: NDArray[np.uint8], grid: Grid) -> None:
 def _load_nifti(path: Path) -> nib.Nifti1Pair:
     """Return the opened NIfTI file, its values unread."""
     if not path.exists():
-        raise FileNotFoundError(
-            f"{path}: no such file or folder; expected a NIfTI file or a folder of DICOM files"
-        )
+        raise FileNotFoundError(f"{path}: no such file or folder; expected a NIfTI file or a folder of DICOM files")
     try:
         image = nib.load(path)
     except nib.filebasedimages.ImageFileError as error:
-        raise ValueError(
-            f"{path} is no NIfTI file; expected .nii, .nii.gz or a folder of DICOM files"
-        ) from error
+        raise ValueError(f"{path} is no NIfTI file; expected .nii, .nii.gz or a folder of DICOM files") from error
     if not isinstance(image, nib.Nifti1Pair):
         raise ValueError(f"{path} is {type(image).__name__}, expected NIfTI: convert it to .nii.gz")
     return image
@@ -92,13 +87,9 @@ def _nifti_grid(image: nib.Nifti1Pair, path: Path) -> Grid:
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
     if len(shape) != 3 or 0 in shape:
-        raise ValueError(
-            f"{path} has shape {image.shape}, expected 3 axes: save one volume of it as its own file"
-        )
+        raise ValueError(f"{path} has shape {image.shape}, expected 3 axes: save one volume of it as its own file")
     if image.get_data_dtype().kind not in "iuf":
-        raise ValueError(
-            f"{path} holds {image.get_data_dtype()}, expected one real number a voxel: convert it"
-        )
+        raise ValueError(f"{path} holds {image.get_data_dtype()}, expected one real number a voxel: convert it")
     unit = image.header.get_xyzt_units()[0]
     if unit not in ("mm", "unknown"):
         raise ValueError(f"{path} is in {unit}, expected mm: correct the affine and xyzt_units of its header")

@@ -104,9 +104,7 @@ def draw_dice_boxes(metrics: list[dict], structures: list[str], figure: str | Pa
     save_figure(page, figure)
 
 
-def _read_dice(
-    metrics: list[dict], direction: str, method: str, structures: list[str]
-) -> NDArray[np.float64]:
+def _read_dice(metrics: list[dict], direction: str, method: str, structures: list[str]) -> NDArray[np.float64]:
     """Return the Dice of shape (cases, structures), without cases where the method has no metrics."""
     paths = [m["path"] for m in metrics if (m["direction"], m["method"]) == (direction, method)]
     return read_cases(paths, structures)[0] if paths else np.empty((0, len(structures)))

@@ -30,9 +30,7 @@ def draw_style_scatter(codes: str | Path, styles: str | Path, figure: str | Path
         label = f"cluster {cluster} ({len(members)} slices)"
         axes.scatter(*members.T, s=14, color=colour_of(index), alpha=0.6, linewidths=0, label=label)
     label = f"chosen styles ({len(chosen)})"
-    axes.scatter(
-        *picks.T, s=130, marker="*", facecolor="white", edgecolor="black", linewidths=0.9, label=label
-    )
+    axes.scatter(*picks.T, s=130, marker="*", facecolor="white", edgecolor="black", linewidths=0.9, label=label)
     shares = pca.explained_variance_ratio_
     axes.set_xlabel(f"first component ({shares[0]:.0%} of the variance)")
     axes.set_ylabel(f"second component ({shares[1]:.0%})")

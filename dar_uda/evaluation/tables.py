@@ -139,9 +139,7 @@ def _mean_and_interval(values: NDArray[np.float64]) -> tuple[float, float, float
     return float(mean), *bootstrap_interval(values)
 
 
-def _check_complete(
-    path: str | Path, table: pd.DataFrame, first: pd.DataFrame, structures: list[str]
-) -> None:
+def _check_complete(path: str | Path, table: pd.DataFrame, first: pd.DataFrame, structures: list[str]) -> None:
     cases = list(dict.fromkeys(first["case"]))
     found = list(zip(table["case"], table["structure"], strict=True))
     expected = [(case, structure) for case in cases for structure in structures]

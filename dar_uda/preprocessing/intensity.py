@@ -20,9 +20,7 @@ def to_unit_range(
         ValueError: Both or none are given, the window is empty, or the values leave nothing to scale.
     """
     if (window is None) == (percentile is None):
-        raise ValueError(
-            f"Intensity: found window {window} and percentile {percentile}, expected exactly one"
-        )
+        raise ValueError(f"Intensity: found window {window} and percentile {percentile}, expected exactly one")
     least, most = float(array.min()), float(array.max())
     if not np.isfinite([least, most]).all():
         raise ValueError(f"Values from {least} to {most}: found NaN or infinite voxels, expected finite ones")
@@ -35,9 +33,7 @@ def to_unit_range(
             raise ValueError(f"Percentile {percentile}: expected a number above 0 and up to 100")
         low, high = least, _percentile_above_minimum(array, least, percentile)
     if least == most or most <= low or least >= high:
-        raise ValueError(
-            f"Values from {least} to {most} leave nothing between {low} and {high}: an empty image"
-        )
+        raise ValueError(f"Values from {least} to {most} leave nothing between {low} and {high}: an empty image")
     scaled = array.astype(np.float32)
     scaled -= np.float32(low)
     scaled /= np.float32(high - low)

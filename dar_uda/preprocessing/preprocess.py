@@ -82,9 +82,7 @@ def preprocess_label(
     write_label(label, moved.T, network.affine)
 
 
-def network_grid(
-    original: Grid, spacing: Sequence[float | None], size: int, slice_axis: int | None = None
-) -> Grid:
+def network_grid(original: Grid, spacing: Sequence[float | None], size: int, slice_axis: int | None = None) -> Grid:
     """Return the canonical grid about the centre of the scan's field of view, axes (width, height, depth).
 
     The depth is that of the scan at the new spacing, rounded, at least 1.

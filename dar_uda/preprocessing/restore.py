@@ -24,8 +24,6 @@ def restore_mask(mask: NDArray[np.uint8], grid: str | Path) -> Volume:
     original, network = read_grids(grid)
     expected = network.shape[::-1]
     if mask.dtype != np.uint8 or mask.shape != expected:
-        raise ValueError(
-            f"{grid}: found a mask {mask.dtype} of shape {mask.shape}, expected uint8 of shape {expected}"
-        )
+        raise ValueError(f"{grid}: found a mask {mask.dtype} of shape {mask.shape}, expected uint8 of shape {expected}")
     array = resample(mask.T, network.affine, original.affine, original.shape, "label_linear", fill=0)
     return Volume(array, original)

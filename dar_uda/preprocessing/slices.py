@@ -10,9 +10,7 @@ from dar_uda.data.files import write_beside
 from dar_uda.data.network_volume import open_image
 
 
-def extract_slices(
-    images: Sequence[str | Path], cases: Sequence[str], slices: str | Path, table: str | Path
-) -> None:
+def extract_slices(images: Sequence[str | Path], cases: Sequence[str], slices: str | Path, table: str | Path) -> None:
     """Write the slices of all volumes, volume by volume: never more than one slice stack's pages in memory.
 
     Args:
@@ -26,15 +24,11 @@ def extract_slices(
         ValueError: There is no volume, or one differs from the first in height or width.
     """
     if not images or len(images) != len(cases):
-        raise ValueError(
-            f"{slices}: found {len(images)} volumes for {len(cases)} cases, expected as many, at least 1"
-        )
+        raise ValueError(f"{slices}: found {len(images)} volumes for {len(cases)} cases, expected as many, at least 1")
     shapes = [open_image(image).shape for image in images]
     for case, shape in zip(cases, shapes, strict=True):
         if shape[1:] != shapes[0][1:]:
-            raise ValueError(
-                f"Case {case}: slices of {shape[1:]} pixels, expected {shapes[0][1:]} as in {cases[0]}"
-            )
+            raise ValueError(f"Case {case}: slices of {shape[1:]} pixels, expected {shapes[0][1:]} as in {cases[0]}")
     depths = [shape[0] for shape in shapes]
     with write_beside(slices) as stack_path, write_beside(table) as table_path:
         shape = (sum(depths), *shapes[0][1:])
@@ -42,7 +36,5 @@ def extract_slices(
         for image, start, depth in zip(images, np.cumsum([0, *depths[:-1]]), depths, strict=True):
             stack[start : start + depth] = open_image(image)
         stack.flush()
-        rows = [
-            (case, index, depth) for case, depth in zip(cases, depths, strict=True) for index in range(depth)
-        ]
+        rows = [(case, index, depth) for case, depth in zip(cases, depths, strict=True) for index in range(depth)]
         pd.DataFrame(rows, columns=["case", "slice", "depth"]).to_csv(table_path, sep="\t", index=False)

@@ -49,7 +49,7 @@ class PatchSampler:
         return intensities * 2 - 1, classes
 
     def _corner(self, label: np.ndarray, rng: np.random.Generator) -> tuple[int, ...]:
-        """Return the patch's first voxel; along an axis shorter than the patch it is drawn so that the volume fits in."""
+        """Return the patch's first voxel; along an axis shorter than the patch, such that the volume fits in."""
         room = [full - side for full, side in zip(label.shape, self.patch, strict=True)]
         lowest, highest = [min(0, space) for space in room], [max(0, space) for space in room]
         if rng.random() < self.foreground_share and (centre := _random_structure_voxel(label, rng)) is not None:

@@ -12,13 +12,13 @@ from dar_uda.segmentation.dar_unet import DARUNet
 from dar_uda.segmentation.losses import segmentation_loss
 from dar_uda.segmentation.patches import PatchSampler
 from dar_uda.training.checkpoint import CheckpointFolder, identity_of
-from dar_uda.training.device import prepare_device
+from dar_uda.training.device import autocast, choose_precision, prepare_device
 from dar_uda.training.loop import run_training, write_history
 from dar_uda.training.optimizer import adabelief
 from dar_uda.training.randomness import generator_for
 
 BETAS = (0.9, 0.999)
-STATISTICS_BATCHES = 50
+STATISTICS_BATCHES = 20
 
 
 class SegmenterTrainer:
@@ -33,6 +33,7 @@ class SegmenterTrainer:
         network: nn.Module,
         sampler: PatchSampler,
         device: torch.device,
+        dtype: torch.dtype,
         seed: int,
         steps: int,
         learning_rate: float,
@@ -40,7 +41,8 @@ class SegmenterTrainer:
         weight_decay: float,
         focal_weight: float,
     ) -> None:
-        self.network, self.sampler, self.device, self.seed = network.to(device).train(), sampler, device, seed
+        self.network, self.sampler = network.to(device).train(), sampler
+        self.device, self.dtype, self.seed = device, dtype, seed
         self.steps, self.rates, self.focal_weight = steps, (learning_rate, final_learning_rate), focal_weight
         self.optimizer = adabelief(network.parameters(), learning_rate, BETAS, weight_decay)
 
@@ -55,8 +57,9 @@ class SegmenterTrainer:
         return {"loss": float(sum(losses).detach()), "fused": float(losses[0].detach())}
 
     def _outputs(self, images: Tensor) -> list[Tensor]:
-        outputs = self.network(images)
-        return outputs if isinstance(outputs, list) else [outputs]
+        with autocast(self.device, self.dtype):
+            outputs = self.network(images)
+        return [scores.float() for scores in (outputs if isinstance(outputs, list) else [outputs])]
 
     @torch.no_grad()
     def reestimate_statistics(self) -> None:
@@ -68,7 +71,7 @@ class SegmenterTrainer:
         with _averaging(norms):
             for batch in range(STATISTICS_BATCHES if norms else 0):
                 images, _ = self.sampler.draw(generator_for(self.seed, "statistics", batch), self.device)
-                self.network(images)
+                self._outputs(images)
 
     def state(self) -> dict[str, Any]:
         return {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
@@ -110,6 +113,7 @@ def train_segmenter(
     code: str,
     threads: int,
     device: str,
+    precision: str,
     *,
     batch: int,
     patch: Sequence[int],
@@ -131,14 +135,18 @@ def train_segmenter(
         code: Version of the code behind this training; a checkpoint of another version is not resumed.
         settings: See `SegmenterTrainer`.
     """
+    where = prepare_device(device, threads)
+    dtype = choose_precision(precision, where)
     sampling = {"patch": list(patch), "batch": batch, "foreground_share": foreground_share}
     choices = {"seed": seed, "code": code, "classes": classes, "network": network, "channels": list(channels)}
-    identity = identity_of({**choices, **sampling, "steps": steps, **settings}, [*images, *labels])
+    computing = {"steps": steps, "device": where.type, "dtype": dtype}
+    identity = identity_of({**choices, **sampling, **computing, **settings}, [*images, *labels])
     torch.manual_seed(seed)
     trainer = SegmenterTrainer(
         DARUNet(classes, channels, **network),
         PatchSampler(images, labels, **sampling),
-        prepare_device(device, threads),
+        where,
+        dtype,
         seed,
         steps,
         **settings,

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 def identity_of(settings: Mapping[str, Any], inputs: Sequence[str | Path]) -> str:
-    """Return the digest of everything a training depends on: settings (code version and seed among them) and file contents."""
+    """Return the digest of all that a training depends on: settings (with code version and seed) and file contents."""
     digest = hashlib.blake2b(json.dumps(settings, sort_keys=True, default=str).encode())
     for path in inputs:
         with Path(path).open("rb") as file:

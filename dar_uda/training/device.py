@@ -1,4 +1,6 @@
-"""Where the computation runs."""
+"""Where the computation runs, and in which precision."""
+
+from contextlib import AbstractContextManager
 
 import torch
 
@@ -17,3 +19,24 @@ def prepare_device(device: str, threads: int) -> torch.device:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(device)
+
+
+def choose_precision(precision: str, device: torch.device) -> torch.dtype:
+    """Return the dtype of convolutions and products: "auto" is bfloat16 where the device computes it natively.
+
+    Weights, losses and optimisers stay in float32 (torch.autocast).
+    """
+    if precision == "auto":
+        native = torch.cuda.is_bf16_supported(including_emulation=False) if device.type == "cuda" else _cpu_has_bfloat16()
+        precision = "bfloat16" if native else "float32"
+    return getattr(torch, precision)
+
+
+def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager:
+    """Return the context in which a forward pass computes in `dtype`."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=dtype == torch.bfloat16)
+
+
+def _cpu_has_bfloat16() -> bool:
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.6 does not tell
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

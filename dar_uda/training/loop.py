@@ -66,5 +66,6 @@ def _check_finite(name: str, step: int, losses: dict[str, float]) -> None:
     bad = [loss for loss, value in losses.items() if not math.isfinite(value)]
     if bad:
         raise FloatingPointError(
-            f"{name}: {', '.join(bad)} is not finite at step {step + 1}; try a smaller learning rate or look at the inputs"
+            f"{name}: {', '.join(bad)} is not finite at step {step + 1}; "
+            "try a smaller learning rate or look at the inputs"
         )

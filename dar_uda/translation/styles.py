@@ -24,7 +24,6 @@ def encode_styles(
     table: str | Path,
     codes: str | Path,
     styles: str | Path,
-    plot: str | Path,
     domain: Side,
     strategy: Literal["multi", "average"],
     clusters: int,
@@ -40,24 +39,22 @@ def encode_styles(
         table: Its rows: `case slice depth`.
         codes: Output, TSV: `case slice cluster code_0 ...`, central two thirds of each volume's slices.
         styles: Output, TSV: `case style code_0 ...`, the styles each source case is to be drawn in.
-        plot: Output, PNG: the codes and the chosen ones.
         domain: Which of the translator's domains the target is.
 
     Raises:
         ValueError: Fewer slices than clusters.
     """
-    from dar_uda.evaluation.figures import draw_style_scatter
-
     where = prepare_device(device, threads)
     rows = central_slices(pd.read_csv(table, sep="\t", dtype={"case": str}))
     vectors = _encode(Translator.load(weights, where), domain, np.load(slices, mmap_mode="r")[rows.index], where)
     labels = cluster_codes(vectors, clusters if strategy == "multi" else 1, seed)
-    encoded = pd.concat([rows[["case", "slice"]].reset_index(drop=True).assign(cluster=labels), _columns(vectors)], axis=1)
+    encoded = pd.concat(
+        [rows[["case", "slice"]].reset_index(drop=True).assign(cluster=labels), _columns(vectors)], axis=1
+    )
     chosen = choose_styles(vectors, labels, source_cases, strategy, seed)
     for path, frame in ((codes, encoded), (styles, chosen)):
         with write_beside(path) as temporary:
             frame.to_csv(temporary, sep="\t", index=False, float_format="%.9g")
-    draw_style_scatter(codes, styles, plot)
 
 
 def central_slices(table: pd.DataFrame) -> pd.DataFrame:
@@ -75,7 +72,7 @@ def cluster_codes(vectors: np.ndarray, clusters: int, seed: int) -> np.ndarray:
 def choose_styles(
     vectors: np.ndarray, labels: np.ndarray, source_cases: Sequence[str], strategy: str, seed: int
 ) -> pd.DataFrame:
-    """Return the styles of every source case: its own draw from each cluster (multi), or the mean of all codes (average)."""
+    """Return the styles of every source case: a draw from each cluster (multi), or the mean of all codes (average)."""
     rows = []
     for case in source_cases:
         for style in range(labels.max() + 1):

@@ -13,6 +13,8 @@ from dar_uda.training.progress import Progress
 from dar_uda.translation.slices import to_network_range
 from dar_uda.translation.translator import Translator
 
+SLICES_PER_PASS = 8
+
 
 @torch.no_grad()
 def synthesize_volume(
@@ -21,7 +23,6 @@ def synthesize_volume(
     image: str | Path,
     volumes: Sequence[str | Path],
     case: str,
-    batch: int,
     device: str,
     threads: int,
 ) -> None:
@@ -31,7 +32,6 @@ def synthesize_volume(
         styles: TSV `case style code_0 ...`; style k of `case` makes volumes[k].
         image: The source volume on the network grid.
         volumes: Outputs, one per style, on the same grid.
-        batch: Slices per forward pass.
 
     Raises:
         ValueError: The table holds another number of styles for the case than there are volumes.
@@ -42,12 +42,12 @@ def synthesize_volume(
     slices, affine = open_image(image), open_affine(image)
     drawn = np.empty((len(volumes), *slices.shape), dtype=np.float32)
     progress = Progress(f"synthesize {case}", len(slices), unit="slice")
-    for start in range(0, len(slices), batch):
-        content = translator.content(to_network_range(slices[start : start + batch])[:, None].to(where))
+    for start in range(0, len(slices), SLICES_PER_PASS):
+        content = translator.content(to_network_range(slices[start : start + SLICES_PER_PASS])[:, None].to(where))
         for volume, code in zip(drawn, codes.to(where), strict=True):
             decoded = translator.decoder(content, code.expand(len(content), -1))
-            volume[start : start + batch] = (decoded[:, 0].cpu().numpy() + 1) / 2
-        progress.report(min(start + batch, len(slices)))
+            volume[start : start + SLICES_PER_PASS] = (decoded[:, 0].cpu().numpy() + 1) / 2
+        progress.report(min(start + SLICES_PER_PASS, len(slices)))
     for path, volume in zip(volumes, drawn, strict=True):
         write_image(path, volume, affine)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dar_uda.training.checkpoint import CheckpointFolder, identity_of
-from dar_uda.training.device import prepare_device
+from dar_uda.training.device import autocast, choose_precision, prepare_device
 from dar_uda.training.ema import MovingAverage
 from dar_uda.training.loop import run_training, write_history
 from dar_uda.training.optimizer import adabelief
@@ -46,6 +46,7 @@ class TranslatorTrainer:
         self,
         samplers: Sequence[SliceSampler],
         device: torch.device,
+        dtype: torch.dtype,
         seed: int,
         width: int,
         style_dim: int,
@@ -53,7 +54,8 @@ class TranslatorTrainer:
         ema: float,
         loss_weights: Mapping[str, float],
     ) -> None:
-        self.samplers, self.device, self.seed, self.loss_weights = samplers, device, seed, loss_weights
+        self.samplers, self.seed, self.loss_weights = samplers, seed, loss_weights
+        self.device, self.dtype = device, dtype
         torch.manual_seed(seed)
         image_size = min(side for sampler in samplers for side in sampler.size)
         self.translator = Translator(width, style_dim).to(device)
@@ -69,7 +71,8 @@ class TranslatorTrainer:
             sampler.draw(generator_for(self.seed, "slices", side, step), self.device)
             for side, sampler in zip("ab", self.samplers, strict=True)
         )
-        passed = self._forward(images_a, images_b)
+        with autocast(self.device, self.dtype):
+            passed = self._forward(images_a, images_b)
         discriminator_loss = self._update_discriminators(passed)
         losses = self._update_generator(passed)
         self.average.update(self.translator, step)
@@ -103,15 +106,12 @@ class TranslatorTrainer:
     def _update_discriminators(self, passed: dict[str, Tensor]) -> Tensor:
         judge = self.discriminators.requires_grad_(True)
         images_a, images_b = passed["images"].chunk(2)
-        content_a, content_b = passed["content"].detach().chunk(2)
-        loss = (
-            least_squares_gan_loss(judge.a(images_a), real=True)
-            + least_squares_gan_loss(judge.a(passed["as_a"].detach()), real=False)
-            + least_squares_gan_loss(judge.b(images_b), real=True)
-            + least_squares_gan_loss(judge.b(passed["as_b"].detach()), real=False)
-            + least_squares_gan_loss([judge.content(content_a)], real=True)
-            + least_squares_gan_loss([judge.content(content_b)], real=False)
-        )
+        with autocast(self.device, self.dtype):
+            loss = (
+                _judged(judge.a, real=images_a, fake=passed["as_a"].detach())
+                + _judged(judge.b, real=images_b, fake=passed["as_b"].detach())
+                + _judged(judge.content, *passed["content"].detach().chunk(2))
+            )
         self._step(self.discriminator_optimizer, loss)
         return loss.detach()
 
@@ -119,16 +119,16 @@ class TranslatorTrainer:
         judge = self.discriminators.requires_grad_(False)
         images, content, style = passed["images"], passed["content"], passed["style"]
         content_a, content_b = content.chunk(2)
-        losses = {
-            "pixel_reconstruction": paired_l1(passed["reconstructed"].chunk(2), images.chunk(2)),
-            "pixel_cycle": paired_l1(passed["cycle"].chunk(2), images.chunk(2)),
-            "content_reconstruction": paired_l1(passed["content_again"].chunk(2), content.chunk(2)),
-            "style_reconstruction": paired_l1(passed["style_again"].chunk(2), style.chunk(2)),
-            "adversarial_image": least_squares_gan_loss(judge.a(passed["as_a"]), real=True)
-            + least_squares_gan_loss(judge.b(passed["as_b"]), real=True),
-            "adversarial_content": least_squares_gan_loss([judge.content(content_b)], real=True)
-            + least_squares_gan_loss([judge.content(content_a)], real=False),
-        }
+        with autocast(self.device, self.dtype):
+            losses = {
+                "pixel_reconstruction": paired_l1(passed["reconstructed"].chunk(2), images.chunk(2)),
+                "pixel_cycle": paired_l1(passed["cycle"].chunk(2), images.chunk(2)),
+                "content_reconstruction": paired_l1(passed["content_again"].chunk(2), content.chunk(2)),
+                "style_reconstruction": paired_l1(passed["style_again"].chunk(2), style.chunk(2)),
+                "adversarial_image": least_squares_gan_loss(judge.a(passed["as_a"]), real=True)
+                + least_squares_gan_loss(judge.b(passed["as_b"]), real=True),
+                "adversarial_content": _judged(judge.content, real=content_b, fake=content_a),
+            }
         self._step(self.generator_optimizer, sum(self.loss_weights[name] * loss for name, loss in losses.items()))
         return {name: loss.detach() for name, loss in losses.items()}
 
@@ -153,6 +153,15 @@ class TranslatorTrainer:
             "generator_optimizer": self.generator_optimizer,
             "discriminator_optimizer": self.discriminator_optimizer,
         }
+
+
+def _judged(judge: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
+    """Return the loss of taking `real` for real and `fake` for fake; both go through the judge in one call."""
+    scores = judge(torch.cat([real, fake]))
+    pairs = [score.chunk(2) for score in (scores if isinstance(scores, list) else [scores])]
+    return least_squares_gan_loss([pair[0] for pair in pairs], real=True) + least_squares_gan_loss(
+        [pair[1] for pair in pairs], real=False
+    )
 
 
 class SamplingTrainer(TranslatorTrainer):
@@ -182,6 +191,7 @@ def train_translator(
     code: str,
     threads: int,
     device: str,
+    precision: str,
     *,
     batch: int,
     epochs: int,
@@ -205,14 +215,13 @@ def train_translator(
     samplers = [SliceSampler(stack, batch, crop) for stack in slices]
     if steps is None:
         steps = epochs * math.ceil(max(len(sampler.slices) for sampler in samplers) / batch)
-    identity = identity_of({"seed": seed, "code": code, "steps": steps, "batch": batch, "crop": crop, **settings}, slices)
-    trainer = SamplingTrainer(
-        samplers, prepare_device(device, threads), seed, samples=samples, sample_every=sample_every, **settings
-    )
+    where = prepare_device(device, threads)
+    dtype = choose_precision(precision, where)
+    choices = {"seed": seed, "code": code, "steps": steps, "batch": batch, "crop": crop, **settings}
+    identity = identity_of({**choices, "device": where.type, "dtype": dtype}, slices)
+    trainer = SamplingTrainer(samplers, where, dtype, seed, samples=samples, sample_every=sample_every, **settings)
     with CheckpointFolder(Path(weights).parent / "checkpoints", identity) as checkpoints:
         losses = run_training("train_translator", trainer, steps, checkpoints, checkpoint_every)
         trainer.draw()
         write_history(losses, history)
         trainer.average.module.save(weights)
-
-

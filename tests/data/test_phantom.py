@@ -65,9 +65,9 @@ def test_all_organs_are_there_in_plausible_sizes_and_the_liver_is_largest(case, 
 @pytest.mark.parametrize("domain, number", [("ct", 0), ("mr", 0), ("mr", 1), ("mr", 7)])
 def test_sides_are_the_patients_through_any_storage_orientation(case, domain, number):
     _, label = case(domain, number)
-    assert centroid_mm(label, RIGHT_KIDNEY)[0] < -30
-    assert centroid_mm(label, LEFT_KIDNEY)[0] > 30
-    assert centroid_mm(label, LIVER)[0] < 0 < centroid_mm(label, SPLEEN)[0]
+    assert centroid_mm(label, RIGHT_KIDNEY)[0] > 30
+    assert centroid_mm(label, LEFT_KIDNEY)[0] < -30
+    assert centroid_mm(label, SPLEEN)[0] < 0 < centroid_mm(label, LIVER)[0]
 
 
 def test_cases_are_stored_in_several_orientations_and_spacings(case):

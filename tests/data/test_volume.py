@@ -9,9 +9,7 @@ from dar_uda.data.volume import read_grid, read_volume, write_mask
 
 GEOMETRY = ("pixdim", *GEOMETRY_FIELDS)
 SHEARED = np.array([[-0.8, 0.6, 0, 11], [1.2, 1.6, 0, -7], [0, 0, 5, 30], [0, 0, 0, 1.0]])
-ROTATED = np.array(
-    [[-0.8, 1.2, 0, 11.1], [0.6, 1.6, 0, -7.7], [0, 0, 5, 30.3], [0, 0, 0, 1.0]]
-)  # spacing (1, 2, 5)
+ROTATED = np.array([[-0.8, 1.2, 0, 11.1], [0.6, 1.6, 0, -7.7], [0, 0, 5, 30.3], [0, 0, 0, 1.0]])  # spacing (1, 2, 5)
 
 
 def save(path, array, affine, codes=(1, 2)):

@@ -7,14 +7,9 @@ import pandas as pd
 import pytest
 
 from dar_uda.data.network_volume import write_image
-from dar_uda.evaluation.figures import (
-    draw_dice_boxes,
-    draw_loss_curves,
-    draw_overlays,
-    draw_style_scatter,
-    draw_translations,
-)
-from dar_uda.evaluation.figures_segmentation import _middle_depth
+from dar_uda.evaluation.figures_segmentation import _middle_depth, draw_dice_boxes, draw_overlays
+from dar_uda.evaluation.figures_training import draw_loss_curves
+from dar_uda.evaluation.figures_translation import draw_style_scatter, draw_translations
 
 STRUCTURES = ["liver", "right_kidney", "left_kidney", "spleen"]
 VALUES = [[6], [2], [3], [1, 4]]
@@ -40,9 +35,7 @@ def write_codes(folder, slices=300, clusters=6):
     labels = RNG.integers(clusters, size=slices)
     vectors = RNG.normal(size=(clusters, 8))[labels] * 3 + RNG.normal(size=(slices, 8))
     codes = pd.DataFrame(vectors, columns=[f"code_{index}" for index in range(8)])
-    table = pd.concat(
-        [pd.DataFrame({"case": "t1", "slice": range(slices), "cluster": labels}), codes], axis=1
-    )
+    table = pd.concat([pd.DataFrame({"case": "t1", "slice": range(slices), "cluster": labels}), codes], axis=1)
     table.to_csv(folder / "codes.tsv", sep="\t", index=False)
     chosen = table.groupby("cluster").head(2).drop(columns="slice").rename(columns={"cluster": "style"})
     chosen.to_csv(folder / "styles.tsv", sep="\t", index=False)

@@ -66,9 +66,7 @@ def test_a_reference_stored_with_flipped_rows_scores_the_same(tmp_path):
     prediction = write_labels(tmp_path / "p.nii.gz", {1: 1, 4: 2})
     flipped = np.diag([-SPACING[0], SPACING[1], SPACING[2], 1.0])
     flipped[0, 3] = SPACING[0] * (SHAPE[0] - 1)
-    reference = write_labels(
-        tmp_path / "r.nii.gz", {SHAPE[0] - 1 - 1: 6, SHAPE[0] - 1 - 4: 1}, affine=flipped
-    )
+    reference = write_labels(tmp_path / "r.nii.gz", {SHAPE[0] - 1 - 1: 6, SHAPE[0] - 1 - 4: 1}, affine=flipped)
     table = read_metrics(score(tmp_path, prediction, reference))
     assert table["dice"].tolist() == [1.0, 1.0]
     assert table["asd_mm"].tolist() == [0.0, 0.0]

@@ -67,9 +67,7 @@ def test_a_single_case_has_no_interval(tmp_path):
 
 def test_seeds_are_averaged_per_case_first(tmp_path):
     first = write_metrics(tmp_path / "0.tsv", [("a", "liver", 0.4, 2.0, OK), ("b", "liver", 0.9, 1.0, OK)])
-    second = write_metrics(
-        tmp_path / "1.tsv", [("a", "liver", 0.0, None, MISSED), ("b", "liver", None, None, ABSENT)]
-    )
+    second = write_metrics(tmp_path / "1.tsv", [("a", "liver", 0.0, None, MISSED), ("b", "liver", None, None, ABSENT)])
     rows, _ = summary(tmp_path, [entry("dar_uda", first), entry("dar_uda", second, seed=1)])
     liver = rows.loc[("ct-to-mr", "dar_uda", "liver")]
     # a: (0.4 + 0) / 2 and 2 mm (the miss has none); b: 0.9 and 1 mm (the absence says nothing).

@@ -55,9 +55,7 @@ def boxes(grid):
 
 def preprocess(folder, grid, array, spacing=(1.0, 1.0, 4.0), size=80, values=((4,), (7,))):
     write_mask(folder / "source.nii.gz", array, grid)
-    preprocess_image(
-        "c1", folder / "source.nii.gz", folder / "image.nii", folder / "grid.json", spacing, size, CT
-    )
+    preprocess_image("c1", folder / "source.nii.gz", folder / "image.nii", folder / "grid.json", spacing, size, CT)
     preprocess_label("c1", folder / "source.nii.gz", folder / "grid.json", folder / "label.nii", values)
     return open_label(folder / "label.nii")
 
@@ -160,9 +158,7 @@ def test_a_label_on_another_grid_stops_naming_the_case(tmp_path):
 def test_an_empty_scan_stops_naming_the_case_and_the_file(tmp_path):
     write_mask(tmp_path / "empty.nii", np.zeros((4, 4, 2), np.uint8), Grid((4, 4, 2), np.eye(4)))
     with pytest.raises(ValueError, match=r"Case c1 \(.*empty.nii\): .*empty image"):
-        preprocess_image(
-            "c1", tmp_path / "empty.nii", tmp_path / "i.nii", tmp_path / "g.json", (1, 1, 1), 4, CT
-        )
+        preprocess_image("c1", tmp_path / "empty.nii", tmp_path / "i.nii", tmp_path / "g.json", (1, 1, 1), 4, CT)
 
 
 def test_a_mask_of_another_shape_is_not_restored(tmp_path):

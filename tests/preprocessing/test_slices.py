@@ -25,8 +25,6 @@ def test_volumes_of_another_slice_size_and_no_volumes_are_refused(tmp_path):
     write_image(tmp_path / "a.nii", np.zeros((2, 4, 5)), np.eye(4))
     write_image(tmp_path / "b.nii", np.zeros((2, 4, 6)), np.eye(4))
     with pytest.raises(ValueError, match=r"Case b: slices of \(4, 6\) pixels, expected \(4, 5\) as in a"):
-        extract_slices(
-            [tmp_path / "a.nii", tmp_path / "b.nii"], ["a", "b"], tmp_path / "s.npy", tmp_path / "s.tsv"
-        )
+        extract_slices([tmp_path / "a.nii", tmp_path / "b.nii"], ["a", "b"], tmp_path / "s.npy", tmp_path / "s.tsv")
     with pytest.raises(ValueError, match="found 0 volumes"):
         extract_slices([], [], tmp_path / "s.npy", tmp_path / "s.tsv")

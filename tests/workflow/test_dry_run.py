@@ -59,18 +59,19 @@ def test_default_plan_has_the_jobs_counted_by_hand(tmp_path):
     jobs, _ = planned(tmp_path)
     assert jobs == {
         "make_phantom": 1,
-        "preprocess_case": 8 + 8 + 4,  # CT training, MR training, MR test
+        "preprocess_case": 8 + 8 + 6,  # CT training, MR training, MR test
         "preprocess_label": 8 + 8,  # CT training; MR training for `supervised`
         "extract_slices": 2,
         "train_translator": 1,
         "encode_styles": 1,
-        "synthesize_volume_multi": 8,
+        "synthesize_volume": 8,
         "train_segmenter": 3,
         "predict_cases_mr": 3,
         "score_method": 3,
         "tabulate": 1,
         "draw_losses": 1,
         "draw_translations": 1,
+        "draw_styles": 1,
         "draw_overlays": 1,
         "draw_boxes": 1,
         "all": 1,
@@ -82,14 +83,14 @@ def test_both_directions_share_translator_and_segmenters(tmp_path):
     assert jobs["train_translator"] == 1
     assert jobs["train_segmenter"] == 4  # ct, mr, and two synthetic sets
     assert jobs["encode_styles"] == 2
-    assert jobs["synthesize_volume_multi"] == 16
+    assert jobs["synthesize_volume"] == 16
     assert jobs["predict_cases_ct"] == jobs["predict_cases_mr"] == 3
 
 
 def test_scalars_stand_for_lists_and_average_makes_one_volume_per_case(tmp_path):
     jobs, text = planned(tmp_path, "--config", "methods=average_style", "seeds=[3,4]")
     assert jobs["train_translator"] == jobs["train_segmenter"] == 2
-    assert jobs["synthesize_volume_average"] == 2 * 8
+    assert jobs["synthesize_average_volume"] == 2 * 8
     assert "style-0.nii" in text
     assert "style-1.nii" not in text
     assert "seed-3/" in text and "seed-4/" in text and "seed-0/" not in text

@@ -1,248 +1,16 @@
-"""What the config asks for, and every helper function of the rules."""
+"""Which files the rules read and write: every path helper."""
 
-import json
 import os
 import re
-from collections import Counter
-
-import pandas as pd
-from snakemake.common.configfile import load_configfile
-from snakemake.exceptions import WorkflowError
-from snakemake.utils import validate
 
 from dar_uda.code_version import code_version
 
-SCHEMAS = f"{workflow.basedir}/workflow/schemas"
-PHANTOM_DATA = "results/phantom/data"
-NAMES = (
-    "task",
-    "run",
-    "cases",
-    "budget",
-    "protocol",
-    "device",
-    "directions",
-    "methods",
-)
 OVERLAY_CASES = 4
-
-
-def read_values(value):
-    """Return `value` with strings such as "7200", "1e-4" or "true" (from --config) as what they mean; 1e4 is an integer."""
-    if isinstance(value, dict):
-        return {key: read_values(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [read_values(entry) for entry in value]
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            return value
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def read_config(config):
-    """Bring what users may write into one form, in place, and refuse what the schema does not know."""
-    for key in config:
-        if key not in NAMES:
-            config[key] = read_values(config[key])
-    for key in ("seeds", "directions", "methods"):
-        if config[key] is not None and not isinstance(config[key], list):
-            config[key] = [config[key]]
-    if isinstance(config["run"], int):
-        config["run"] = str(config["run"])
-    validate(config, f"{SCHEMAS}/config.schema.yaml", set_default=False)
-
-
-def entry_of(branch, name, what):
-    """Return `config[branch][name]`; stop with the known names where there is none."""
-    if name not in config[branch]:
-        raise WorkflowError(
-            f"Unknown {what} {name!r}; known: {', '.join(sorted(config[branch]))}."
-        )
-    return config[branch][name]
-
-
-def changed_values(values, shipped):
-    """Return the part of the nested `values` that differs from `shipped`."""
-    changed = {}
-    for key, value in values.items():
-        if isinstance(value, dict) and isinstance(shipped.get(key), dict):
-            part = changed_values(value, shipped[key])
-            if part:
-                changed[key] = part
-        elif key not in shipped or value != shipped[key]:
-            changed[key] = value
-    return changed
-
-
-def merged(values, changes):
-    """Return the nested `values` with `changes` put over them."""
-    both = {**values, **changes}
-    for key in values.keys() & changes.keys():
-        if isinstance(values[key], dict) and isinstance(changes[key], dict):
-            both[key] = merged(values[key], changes[key])
-    return both
-
-
-def method_values(branch):
-    """Return a branch of the method: the shipped values, then the budget's, then those that the user changed."""
-    shipped = SHIPPED_CONFIG[branch]
-    budget = entry_of("budgets", BUDGET, "budget").get(branch, {})
-    return merged(merged(shipped, budget), changed_values(config[branch], shipped))
-
-
-def read_task():
-    """Return the run's task, checked."""
-    task = entry_of("tasks", config["task"], "task")
-    if len(task["domains"]) != 2:
-        raise WorkflowError(
-            f"Task {config['task']} needs two domains, not {len(task['domains'])}: {', '.join(task['domains'])}."
-        )
-    for domain, entry in task["domains"].items():
-        given = [key for key, value in entry["intensity"].items() if value is not None]
-        if len(given) != 1:
-            raise WorkflowError(
-                f"Domain {domain} of task {config['task']} needs exactly one of window and percentile under intensity, "
-                f"not {len(given)}; set the other to null."
-            )
-        unknown = entry.get("labels", {}).keys() - task["labels"].keys()
-        if unknown:
-            raise WorkflowError(
-                f"Domain {domain} has labels that task {config['task']} does not: {', '.join(sorted(unknown))}."
-            )
-    return task
-
-
-def read_directions():
-    """Return the directions of the run, checked."""
-    known = [f"{a}-to-{b}" for a, b in (DOMAINS, DOMAINS[::-1])]
-    directions = list(dict.fromkeys(config["directions"] or TASK["directions"]))
-    for direction in directions:
-        if direction not in known:
-            raise WorkflowError(
-                f"Unknown direction {direction!r} of task {config['task']}; known: {', '.join(known)}."
-            )
-    return directions
-
-
-def read_methods():
-    """Return the definitions of the run's methods, checked."""
-    methods = {
-        name: entry_of("method_definitions", name, "method")
-        for name in config["methods"]
-    }
-    for method in methods.values():
-        entry_of("networks", method["network"], "network")
-    return methods
-
-
-def find_cases_table():
-    """Return the path of the cases table and the folder from which its paths count."""
-    table = config["cases"] or TASK.get("cases")
-    if table is None:
-        raise WorkflowError(
-            f"Task {config['task']} has no cases table: name one, as in --config task={config['task']} cases=/data/cases.tsv"
-        )
-    folder = os.path.dirname(table)
-    if not os.path.exists(table) and not config["cases"]:
-        table = os.path.join(workflow.basedir, table)
-    if not os.path.isfile(table):
-        raise WorkflowError(f"Cases table {table} does not exist (in {os.getcwd()}).")
-    return table, folder
-
-
-def path_from(folder, path):
-    """Return `path`, which counts from `folder`, as counted from the working directory; "" stays empty."""
-    if not path:
-        return ""
-    path = os.path.normpath(os.path.join(folder, path))
-    inside = os.path.isabs(path) and path.startswith(os.getcwd() + os.sep)
-    return os.path.relpath(path) if inside else path
-
-
-def is_generated(row):
-    """Return whether rule make_phantom writes the image of this case."""
-    return row["image"].startswith(f"{PHANTOM_DATA}/")
-
-
-def read_cases():
-    """Return the rows of the cases table, checked, with paths counted from the working directory."""
-    table, folder = find_cases_table()
-    frame = pd.read_csv(table, sep="\t", dtype=str, keep_default_na=False)
-    if frame.empty:
-        raise WorkflowError(f"Cases table {table} has no case.")
-    validate(frame, f"{SCHEMAS}/cases.schema.yaml", set_default=False)
-    rows = frame.to_dict("records")
-    for row in rows:
-        row["image"] = path_from(folder, row["image"])
-        row["label"] = path_from(folder, row["label"])
-    for (domain, case), count in Counter(
-        (row["domain"], row["case"]) for row in rows
-    ).items():
-        if domain not in DOMAINS:
-            raise WorkflowError(
-                f"Case {case} in {table}: domain {domain!r} is not in task {config['task']} ({', '.join(DOMAINS)})."
-            )
-        if count > 1:
-            raise WorkflowError(
-                f"Case {case} of domain {domain} stands {count} times in {table}."
-            )
-    for row in rows:
-        for what in ("image", "label"):
-            if row[what] and not is_generated(row) and not os.path.exists(row[what]):
-                raise WorkflowError(
-                    f"Case {row['case']} in {table}: {what} {row[what]} does not exist."
-                )
-    return rows
-
-
-def cases_of(domain, split, labelled=False):
-    """Return the names of a domain's cases of one split, in the order of the table."""
-    return [
-        row["case"]
-        for row in CASES
-        if row["domain"] == domain
-        and row["split"] == split
-        and (row["label"] or not labelled)
-    ]
-
-
-def source_of(direction):
-    return direction.split("-to-")[0]
-
-
-def target_of(direction):
-    return direction.split("-to-")[1]
 
 
 def letter_of(domain):
     """Return the translator's name of a domain: a for the first in the alphabet, b for the other."""
     return "ab"[DOMAINS.index(domain)]
-
-
-def original(case, domain, what):
-    """Return the user's image or label file of a case."""
-    return next(
-        row[what] for row in CASES if row["case"] == case and row["domain"] == domain
-    )
-
-
-def original_image(wildcards):
-    return original(wildcards.case, wildcards.domain, "image")
-
-
-def original_label(wildcards):
-    return original(wildcards.case, wildcards.domain, "label")
-
-
-def label_values(domain):
-    """Return the values of every structure in a domain's label files, in the order of the classes 1..K."""
-    labels = {**TASK["labels"], **TASK["domains"][domain].get("labels", {})}
-    return [
-        value if isinstance(value, list) else [value]
-        for value in (labels[name] for name in STRUCTURES)
-    ]
 
 
 def intensity_of(domain):
@@ -287,6 +55,15 @@ def synthetic_volumes(direction, strategy, case, seed):
     """Return the synthetic volumes of one source case, one per style."""
     folder = f"results/{RUN}/seed-{seed}/synthetic/{direction}/disentangled-{strategy}/{case}"
     return [f"{folder}/style-{style}.nii" for style in range(style_count(strategy))]
+
+
+def style_files(strategy):
+    """Return the path patterns of one case's synthetic volumes."""
+    return expand(
+        "results/{{run}}/seed-{{seed}}/synthetic/{{direction}}/disentangled-{strategy}/{{case}}/style-{style}.nii",
+        strategy=strategy,
+        style=range(style_count(strategy)),
+    )
 
 
 def training_set_of(method, direction):
@@ -496,7 +273,11 @@ def requested_figures():
             figures.append(f"translations-{direction}")
         if drawn_methods(direction):
             figures += [f"overlays-{direction}", f"dice-{direction}"]
-    return [f"results/{RUN}/figures/{figure}.png" for figure in figures]
+    return [f"results/{RUN}/figures/{figure}.png" for figure in figures] + [
+        f"results/{RUN}/seed-{SEEDS[0]}/styles/{direction}/disentangled-{strategy}/styles.png"
+        for direction in DIRECTIONS
+        if (strategy := synthetic_strategy(direction))
+    ]
 
 
 def unscored_predictions():
@@ -522,22 +303,6 @@ def print_summary():
             print(lines.read())
 
 
-read_config(config)
-
-SHIPPED_CONFIG = read_values(load_configfile(str(SHIPPED / "config.yaml")))
-TASK = read_task()
-RUN = config["run"] or config["task"]
-BUDGET = config["budget"] or TASK["budget"]
-entry_of("budgets", BUDGET, "budget")
-GRID = TASK.get("grids", {}).get(BUDGET, TASK["grid"])
-DOMAINS = sorted(TASK["domains"])
-STRUCTURES = list(TASK["labels"])
-DIRECTIONS = read_directions()
-METHODS = read_methods()
-SEEDS = list(dict.fromkeys(config["seeds"]))
-STRATEGIES = ("multi", "average")
-CASES = read_cases()
-GENERATED = [row for row in CASES if is_generated(row)]
 check_cases()
 
 

@@ -121,6 +121,32 @@ rule draw_translations:
         "../scripts/draw_translations.py"
 
 
+rule draw_styles:
+    """Draw the target's style codes, their clusters and the chosen codes."""
+    input:
+        codes="results/{run}/seed-{seed}/styles/{direction}/disentangled-{strategy}/codes.tsv",
+        styles="results/{run}/seed-{seed}/styles/{direction}/disentangled-{strategy}/styles.tsv",
+    output:
+        figure=report(
+            "results/{run}/seed-{seed}/styles/{direction}/disentangled-{strategy}/styles.png",
+            caption="../report/styles.rst",
+            category="Translation",
+        ),
+    log:
+        "results/{run}/logs/draw_styles/{direction}-disentangled-{strategy}-{seed}.log",
+    benchmark:
+        "results/{run}/benchmarks/draw_styles/{direction}-disentangled-{strategy}-{seed}.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        code=code_version("dar_uda.evaluation.figures_translation"),
+    script:
+        "../scripts/draw_styles.py"
+
+
 rule draw_overlays:
     """Draw reference and masks of all methods over a slice of the first test cases."""
     input:

@@ -41,11 +41,6 @@ rule encode_styles:
     output:
         codes="results/{run}/seed-{seed}/styles/{direction}/disentangled-{strategy}/codes.tsv",
         styles="results/{run}/seed-{seed}/styles/{direction}/disentangled-{strategy}/styles.tsv",
-        plot=report(
-            "results/{run}/seed-{seed}/styles/{direction}/disentangled-{strategy}/styles.png",
-            caption="../report/styles.rst",
-            category="Translation",
-        ),
     log:
         "results/{run}/logs/encode_styles/{direction}-disentangled-{strategy}-{seed}.log",
     benchmark:
@@ -68,39 +63,43 @@ rule encode_styles:
         "../scripts/encode_styles.py"
 
 
-for strategy in STRATEGIES:
+rule synthesize_volume:
+    """Redraw a source volume in the target's styles: all styles of one case."""
+    input:
+        weights="results/{run}/seed-{seed}/translators/disentangled/weights.safetensors",
+        styles="results/{run}/seed-{seed}/styles/{direction}/disentangled-multi/styles.tsv",
+        image=lambda wildcards: case_files(
+            source_of(wildcards.direction), [wildcards.case], "image.nii"
+        )[0],
+    output:
+        volumes=style_files("multi"),
+    log:
+        "results/{run}/logs/synthesize_volume/{direction}-disentangled-multi-{seed}/{case}.log",
+    benchmark:
+        "results/{run}/benchmarks/synthesize_volume/{direction}-disentangled-multi-{seed}/{case}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime="1h",
+    params:
+        code=code_version("dar_uda.translation.synthesis"),
+    script:
+        "../scripts/synthesize_volume.py"
 
-    rule:
-        """Translate a source volume into the target's styles: all styles of one case."""
-        name:
-            f"synthesize_volume_{strategy}"
-        input:
-            weights="results/{run}/seed-{seed}/translators/disentangled/weights.safetensors",
-            styles="results/{run}/seed-{seed}/styles/{direction}/disentangled-{strategy}/styles.tsv",
-            image=lambda wildcards: case_files(
-                source_of(wildcards.direction), [wildcards.case], "image.nii"
-            )[0],
-        output:
-            volumes=expand(
-                "results/{{run}}/seed-{{seed}}/synthetic/{{direction}}/disentangled-{{strategy}}/{{case}}/style-{style}.nii",
-                style=range(style_count(strategy)),
-            ),
-        log:
-            "results/{run}/logs/synthesize_volume/{direction}-disentangled-{strategy}-{seed}/{case}.log",
-        benchmark:
-            "results/{run}/benchmarks/synthesize_volume/{direction}-disentangled-{strategy}-{seed}/{case}.tsv"
-        wildcard_constraints:
-            strategy=strategy,
-        conda:
-            "../../envs/torch.yaml"
-        threads: 4
-        resources:
-            gpu=1,
-            mem_mb=8000,
-            runtime="1h",
-        params:
-            case=lambda wildcards: wildcards.case,
-            batch=method_values("inference")["batch"],
-            code=code_version("dar_uda.translation.synthesis"),
-        script:
-            "../scripts/synthesize_volume.py"
+
+use rule synthesize_volume as synthesize_average_volume with:
+    input:
+        weights="results/{run}/seed-{seed}/translators/disentangled/weights.safetensors",
+        styles="results/{run}/seed-{seed}/styles/{direction}/disentangled-average/styles.tsv",
+        image=lambda wildcards: case_files(
+            source_of(wildcards.direction), [wildcards.case], "image.nii"
+        )[0],
+    output:
+        volumes=style_files("average"),
+    log:
+        "results/{run}/logs/synthesize_volume/{direction}-disentangled-average-{seed}/{case}.log",
+    benchmark:
+        "results/{run}/benchmarks/synthesize_volume/{direction}-disentangled-average-{seed}/{case}.tsv"

@@ -1,4 +1,4 @@
-from dar_uda.evaluation.figures import draw_dice_boxes
+from dar_uda.evaluation.figures_segmentation import draw_dice_boxes
 from dar_uda.training.job_log import log_to
 
 log_to(snakemake.log[0])

@@ -1,4 +1,4 @@
-from dar_uda.evaluation.figures import draw_loss_curves
+from dar_uda.evaluation.figures_training import draw_loss_curves
 from dar_uda.training.job_log import log_to
 
 log_to(snakemake.log[0])

@@ -1,0 +1,52 @@
+"""The `dar-uda` command: what a user wants to do with single files, outside the workflow."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one subcommand; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="dar-uda", description="Helpers beside the workflow (which runs as: snakemake --cores 8)."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    inspect = commands.add_parser("inspect", help="print how scans would be read: shape, spacing, slice axis")
+    inspect.add_argument("scan", nargs="+", type=Path, help="NIfTI file or folder of one DICOM series")
+    inspect.set_defaults(run=_inspect)
+    phantom = commands.add_parser("phantom", help="write one generated abdomen with its label map")
+    phantom.add_argument("domain", choices=["ct", "mr"])
+    phantom.add_argument("number", type=int, help="which patient and scanner, from 0")
+    phantom.add_argument("folder", type=Path, help="where DOMAINNUMBER_image.nii.gz and _label.nii.gz go")
+    phantom.add_argument("--seed", type=int, default=0, help="another population (default 0)")
+    phantom.set_defaults(run=_phantom)
+    options = parser.parse_args(arguments)
+    try:
+        options.run(options)
+    except (ValueError, OSError) as error:
+        print(f"dar-uda: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _inspect(options: argparse.Namespace) -> None:
+    from dar_uda.data.geometry import canonical_axes, spacing_of
+    from dar_uda.data.volume import read_grid
+
+    for scan in options.scan:
+        grid = read_grid(scan)
+        axes, _ = canonical_axes(grid.affine)
+        spacing = " x ".join(f"{step:.3g}" for step in spacing_of(grid.affine))
+        shape = " x ".join(str(size) for size in grid.shape)
+        print(f"{scan}: {shape} voxels of {spacing} mm, slice axis {axes[0]}")
+
+
+def _phantom(options: argparse.Namespace) -> None:
+    from dar_uda.data.phantom import make_phantom
+
+    image, label = (
+        options.folder / f"{options.domain}{options.number:02d}_{what}.nii.gz" for what in ("image", "label")
+    )
+    make_phantom(options.domain, options.number, image, label, options.seed)
+    print(f"{image}\n{label}")

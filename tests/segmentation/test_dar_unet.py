@@ -1,0 +1,46 @@
+import pytest
+import torch
+
+from dar_uda.segmentation.dar_unet import DARUNet
+
+NARROW = (2, 4, 4, 8, 8)
+
+
+def test_parameters_are_the_papers():
+    parameters = list(DARUNet(5).parameters())
+    assert (sum(p.numel() for p in parameters), len(parameters)) == (17_749_025, 318)
+
+
+def test_training_returns_six_full_size_outputs_and_inference_the_fused_one():
+    network, x = DARUNet(3, NARROW), torch.randn(1, 1, 8, 32, 16)
+    assert [tuple(scores.shape) for scores in network(x)] == [(1, 3, 8, 32, 16)] * 6
+    assert network.eval()(x).shape == (1, 3, 8, 32, 16)
+
+
+@pytest.mark.parametrize("switch", ["anisotropic", "qam", "vam", "deep_supervision"])
+def test_every_ablation_runs(switch):
+    network = DARUNet(2, NARROW, **{switch: False})
+    out = network(torch.randn(1, 1, 16, 16, 16))
+    assert (out.shape if switch == "deep_supervision" else out[0].shape) == (1, 2, 16, 16, 16)
+    without_it = sum(p.numel() for p in network.parameters())
+    whole = sum(p.numel() for p in DARUNet(2, NARROW).parameters())
+    assert without_it < whole if switch in ("qam", "vam") else without_it == whole
+
+
+def test_anisotropic_strides_keep_the_depth_longer():
+    assert DARUNet(2, NARROW).divisors == (4, 16, 16)
+    assert DARUNet(2, NARROW, anisotropic=False).divisors == (16, 16, 16)
+
+
+def test_a_patch_that_does_not_divide_is_refused_with_both_sizes():
+    with pytest.raises(ValueError, match=r"\(6, 16, 16\).*\(4, 16, 16\)"):
+        DARUNet(2, NARROW)(torch.zeros(1, 1, 6, 16, 16))
+
+
+def test_weights_file_builds_the_same_network(tmp_path):
+    network = DARUNet(3, NARROW, vam=False).eval()
+    network.save(tmp_path / "weights.safetensors")
+    again = DARUNet.load(tmp_path / "weights.safetensors", torch.device("cpu"))
+    x = torch.randn(1, 1, 4, 16, 16)
+    assert again.arguments == network.arguments
+    assert torch.equal(again(x), network(x))

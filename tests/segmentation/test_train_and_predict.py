@@ -1,0 +1,158 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from dar_uda.data.network_volume import write_image, write_label
+from dar_uda.segmentation.dar_unet import DARUNet
+from dar_uda.segmentation.predict import predict_mask
+from dar_uda.segmentation.train import cosine, train_segmenter
+from dar_uda.training.checkpoint import CheckpointFolder
+
+SETTINGS = {
+    "steps": 6,
+    "batch": 2,
+    "patch": [4, 32, 32],
+    "foreground_share": 0.5,
+    "channels": [4, 4, 8, 8, 8],
+    "learning_rate": 5e-3,
+    "final_learning_rate": 1e-5,
+    "weight_decay": 1e-4,
+    "focal_weight": 10.0,
+    "checkpoint_every": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("case")
+    label = np.zeros((8, 32, 32), np.uint8)
+    label[2:6, 8:24, 10:22] = 1
+    write_label(folder / "label.nii", label, np.eye(4))
+    write_image(folder / "image.nii", np.where(label == 1, 0.8, 0.2).astype(np.float32), np.eye(4))
+    return [folder / "image.nii"], [folder / "label.nii"]
+
+
+def train(case, folder, precision="float32", **changes):
+    train_segmenter(
+        *case,
+        weights=folder / "weights.safetensors",
+        history=folder / "history.tsv",
+        classes=2,
+        network={},
+        seed=changes.pop("seed", 0),
+        code="c",
+        threads=1,
+        device="cpu",
+        precision=precision,
+        **{**SETTINGS, **changes},
+    )
+    return (folder / "weights.safetensors").read_bytes()
+
+
+class Killed(Exception):
+    pass
+
+
+def kill_after_save(monkeypatch, saves):
+    """Make the training die right after its checkpoint number `saves`."""
+    save, count = CheckpointFolder.save, []
+
+    def save_and_die(self, state):
+        save(self, state)
+        count.append(state["step"])
+        if len(count) == saves:
+            raise Killed
+
+    monkeypatch.setattr(CheckpointFolder, "save", save_and_die)
+
+
+def test_cosine_goes_from_first_to_last():
+    assert cosine(1.0, 0.0, 0.0) == 1.0 and cosine(1.0, 0.0, 1.0) == 0.0
+    assert cosine(3.0, 1.0, 0.5) == pytest.approx(2.0)
+
+
+def test_training_learns_and_writes_whole_outputs(case, tmp_path):
+    train(case, tmp_path, steps=60)
+    history = pd.read_csv(tmp_path / "history.tsv", sep="\t")
+    assert list(history["step"]) == list(range(1, 61))
+    assert history["fused"].tail(5).mean() < 0.5 * history["fused"].head(5).mean()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["history.tsv", "weights.safetensors"]
+
+
+def test_same_seed_same_weights_and_another_seed_others(case, tmp_path):
+    folders = [tmp_path / name for name in "abc"]
+    for folder in folders:
+        folder.mkdir()
+    assert train(case, folders[0]) == train(case, folders[1]) != train(case, folders[2], seed=1)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_killed_training_resumes_to_identical_weights(case, tmp_path, monkeypatch, precision):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    whole.mkdir(), killed.mkdir()
+    expected = train(case, whole, precision)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        kill_after_save(patch, 2)
+        train(case, killed, precision)
+    assert (killed / "checkpoints" / "latest.pt").exists() and not (killed / "weights.safetensors").exists()
+    assert train(case, killed, precision) == expected
+    assert not (killed / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("change", [{"focal_weight": 5.0}, {"steps": 8}, {"seed": 1}, {"patch": [4, 16, 32]}])
+def test_a_changed_setting_never_resumes(case, tmp_path, monkeypatch, change):
+    fresh, killed = tmp_path / "fresh", tmp_path / "killed"
+    fresh.mkdir(), killed.mkdir()
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        kill_after_save(patch, 1)
+        train(case, killed)
+    assert train(case, killed, **change) == train(case, fresh, **change)
+
+
+def test_a_second_writer_is_refused(tmp_path):
+    with CheckpointFolder(tmp_path / "checkpoints", "x"), pytest.raises(RuntimeError, match="another process"):
+        CheckpointFolder(tmp_path / "checkpoints", "x").__enter__()
+
+
+class Brightness(nn.Module):
+    """Score 1 where the voxel is bright."""
+
+    def forward(self, x):
+        return torch.cat([-x, x], dim=1)
+
+
+@pytest.mark.parametrize("weighting", ["constant", "gaussian"])
+@pytest.mark.parametrize("shape", [(10, 40, 50), (3, 10, 12)])
+def test_windows_cover_volumes_larger_and_smaller_than_the_window(shape, weighting):
+    image = np.random.default_rng(0).integers(0, 65536, shape).astype(np.uint16)
+    mask = predict_mask(Brightness(), image, (4, 16, 16), 0.5, weighting, 3, torch.device("cpu"))
+    assert mask.dtype == np.uint8
+    np.testing.assert_array_equal(mask, image > 32767)
+
+
+def test_overlapping_windows_are_averaged():
+    class First(nn.Module):
+        """Vote with the window's own first voxel."""
+
+        def forward(self, x):
+            vote = x[:, :, :1, :1, :1].expand_as(x)
+            return torch.cat([torch.zeros_like(vote), vote], dim=1)
+
+    image = np.full((4, 16, 24), 65535, np.uint16)
+    image[0, 0, 8] = 0  # windows start at columns 0 (vote +1) and 8 (vote -1)
+    image[0, 0, 0] = 49151  # +0.5
+    mask = predict_mask(First(), image, (4, 16, 16), 0.5, "constant", 1, torch.device("cpu"))
+    assert (mask[:, :, :8] == 1).all()  # +0.5 alone
+    assert (mask[:, :, 8:] == 0).all()  # mean of +0.5 and -1, then -1 alone
+
+
+def test_weights_metadata_names_the_network(case, tmp_path):
+    train(case, tmp_path, steps=1)
+    header = (tmp_path / "weights.safetensors").read_bytes()[8:2000]
+    assert b'"__metadata__"' in header
+    arguments = DARUNet.load(tmp_path / "weights.safetensors", torch.device("cpu")).arguments
+    assert json.loads(json.dumps(arguments))["channels"] == [4, 4, 8, 8, 8]

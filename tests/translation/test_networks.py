@@ -1,0 +1,85 @@
+import pytest
+import torch
+
+from dar_uda.translation.networks import (
+    ContentDiscriminator,
+    ContentEncoder,
+    Decoder,
+    ImageDiscriminator,
+    StyleEncoder,
+    adaptive_instance_norm,
+    initialise,
+)
+
+
+def parameters(module):
+    return sum(p.numel() for p in module.parameters())
+
+
+def convolution(inputs, outputs, kernel):
+    return outputs * (inputs * kernel**2 + 1)
+
+
+def test_shapes_at_the_papers_width():
+    image = torch.randn(2, 1, 64, 96)
+    content, style = ContentEncoder()(image), StyleEncoder()(image)
+    assert content.shape == (2, 128, 16, 24) and style.shape == (2, 8)
+    drawn = Decoder()(content, style)
+    assert drawn.shape == image.shape and drawn.abs().max() <= 1
+
+
+def test_parameter_counts_follow_the_table():
+    w = 32
+    residual = 2 * (convolution(4 * w, 4 * w, 3) + 2 * 4 * w)  # two convolutions, two affine norms
+    content = convolution(1, w, 7) + convolution(w, 2 * w, 4) + convolution(2 * w, 4 * w, 4) + 2 * 7 * w + 4 * residual
+    assert parameters(ContentEncoder(w)) == content
+    chain = [w, 2 * w, 4 * w, 4 * w, 4 * w, 4 * w]
+    style = convolution(1, w, 7) + sum(convolution(i, o, 4) for i, o in zip(chain, chain[1:], strict=False))
+    assert parameters(StyleEncoder(w)) == style + 2 * sum(chain) + convolution(4 * w, 8, 1)
+    modulated = 9 * 4 * w + 2 * w + w  # channels under an adaptive norm
+    decoder = 8 * convolution(4 * w, 4 * w, 3) + convolution(4 * w, 2 * w, 5) + convolution(2 * w, w, 5)
+    mlp = 8 * 128 + 128 + 128 * 256 + 256 + 256 * 2 * modulated + 2 * modulated
+    assert parameters(Decoder(w)) == decoder + convolution(w, 1, 7) + mlp
+
+
+def test_discriminators_at_512_are_the_papers():
+    image = ImageDiscriminator(2, 512)
+    assert [sum(isinstance(m, torch.nn.Conv2d) for m in scale) for scale in image.scales] == [6, 6, 6]
+    assert [tuple(s.shape[2:]) for s in image(torch.zeros(1, 1, 512, 512))] == [(16, 16), (8, 8), (4, 4)]
+    content = ContentDiscriminator(2, 512)
+    assert sum(isinstance(m, torch.nn.Conv2d) for m in content) == 5
+    assert content(torch.zeros(1, 8, 128, 128)).shape == (1, 1, 1, 1)
+
+
+@pytest.mark.parametrize("size", [44, 64, 100, 112, 192, 256])
+def test_discriminators_fit_small_images_without_tiny_normalised_maps(size):
+    smallest = []
+    image, content = ImageDiscriminator(2, size), ContentDiscriminator(2, size)
+    for module in [*image.modules(), *content.modules()]:
+        if isinstance(module, torch.nn.InstanceNorm2d):
+            module.register_forward_hook(lambda _, inputs, __: smallest.append(min(inputs[0].shape[2:])))
+    image(torch.zeros(1, 1, size, size)), content(torch.zeros(1, 8, size // 4, size // 4))
+    assert min(smallest) >= 2
+
+
+@pytest.mark.parametrize("build, smallest", [(ImageDiscriminator, 16), (ContentDiscriminator, 44)])
+def test_too_small_images_are_refused_naming_the_smallest(build, smallest):
+    build(2, smallest)
+    with pytest.raises(ValueError, match=f"{smallest - 1} pixels; .* {smallest}"):
+        build(2, smallest - 1)
+    with pytest.raises(ValueError, match="63 pixels; .* 64"):
+        StyleEncoder(2)(torch.zeros(1, 1, 63, 64))
+
+
+def test_adaptive_norm_by_hand():
+    x = torch.tensor([0.0, 2.0]).view(1, 1, 1, 2)  # instance-normalised: -1, 1
+    out = adaptive_instance_norm(x, scale=torch.tensor([[2.0]]), shift=torch.tensor([[0.5]]))
+    assert out.flatten().tolist() == pytest.approx([-2.5, 3.5], abs=1e-4)
+
+
+def test_initial_weights_are_kaiming_fan_in():
+    torch.manual_seed(0)
+    layer = torch.nn.Conv2d(64, 128, 5)
+    initialise(layer)
+    assert layer.weight.std().item() == pytest.approx((2 / (64 * 25)) ** 0.5, rel=0.02)
+    assert (layer.bias == 0).all()

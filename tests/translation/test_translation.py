@@ -1,0 +1,207 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from dar_uda.data.network_volume import open_affine, open_image, write_image
+from dar_uda.training.checkpoint import CheckpointFolder
+from dar_uda.translation.losses import least_squares_gan_loss, paired_l1
+from dar_uda.translation.slices import SliceSampler, augment, to_network_range
+from dar_uda.translation.styles import central_slices, choose_styles, cluster_codes, encode_styles
+from dar_uda.translation.synthesis import synthesize_volume
+from dar_uda.translation.train import TranslatorTrainer, train_translator
+
+CPU = torch.device("cpu")
+LOSS_WEIGHTS = {
+    "pixel_reconstruction": 10.0,
+    "pixel_cycle": 10.0,
+    "content_reconstruction": 1.0,
+    "style_reconstruction": 1.0,
+    "adversarial_image": 1.0,
+    "adversarial_content": 1.0,
+}
+NETWORK = {
+    "width": 4,
+    "style_dim": 8,
+    "learning_rate": {"generator": 1e-3, "discriminator": 1e-3},
+    "ema": 0.999,
+    "loss_weights": LOSS_WEIGHTS,
+}
+
+
+@pytest.fixture(scope="module")
+def stacks(tmp_path_factory):
+    """Domain a: a bright disc on grey; domain b: a dark disc on bright ground."""
+    folder = tmp_path_factory.mktemp("stacks")
+    rng = np.random.default_rng(0)
+    rows, columns = np.indices((64, 64))
+    paths = []
+    for name, (disc, ground) in {"a": (0.9, 0.4), "b": (0.2, 0.7)}.items():
+        slices = []
+        for _ in range(9):
+            inside = (rows - rng.uniform(24, 40)) ** 2 + (columns - rng.uniform(24, 40)) ** 2 < 144
+            slices.append(np.where(inside, disc, ground) + rng.normal(0, 0.02, (64, 64)))
+        np.save(folder / f"{name}.npy", (np.clip(slices, 0, 1) * 65535).astype(np.uint16))
+        paths.append(folder / f"{name}.npy")
+    return paths
+
+
+def train(stacks, folder, precision="float32", **changes):
+    folder.mkdir(exist_ok=True)
+    train_translator(
+        stacks,
+        folder / "weights.safetensors",
+        folder / "history.tsv",
+        folder / "samples.png",
+        seed=changes.pop("seed", 0),
+        code="c",
+        threads=1,
+        device="cpu",
+        precision=precision,
+        **{
+            **{"batch": 2, "epochs": 1, "steps": 5, "crop": None, "checkpoint_every": 2, "sample_every": 3},
+            **NETWORK,
+            **changes,
+        },
+    )
+    return (folder / "weights.safetensors").read_bytes()
+
+
+def test_gan_loss_by_hand():
+    scores = [torch.tensor([0.5, 1.0]), torch.tensor([0.0])]
+    assert least_squares_gan_loss(scores, real=True).item() == pytest.approx(0.125 + 1)
+    assert least_squares_gan_loss(scores, real=False).item() == pytest.approx(0.625 + 0)
+
+
+def test_paired_l1_sums_the_means_of_the_domains():
+    first, second = [torch.zeros(2), torch.zeros(4)], [torch.tensor([1.0, 3.0]), torch.full((4,), 0.5)]
+    assert paired_l1(first, second).item() == pytest.approx(2.5)
+
+
+def test_stored_intensities_become_minus_one_to_one():
+    assert to_network_range(np.array([0, 65535], np.uint16)).tolist() == [-1.0, 1.0]
+
+
+def test_what_augmentation_brings_in_is_background():
+    images = torch.ones(40, 1, 32, 32)
+    out = augment(images, np.random.default_rng(0))
+    assert out.min() == -1 and out.max() <= 1 + 1e-6
+    untouched = (out == 1).flatten(1).all(dim=1).float().mean()
+    assert 0.3 < untouched < 0.7  # flips alone leave a constant image as it is
+
+
+def test_crops_are_as_large_as_asked_and_never_larger_than_the_slice(stacks):
+    rng = np.random.default_rng(0)
+    assert SliceSampler(stacks[0], 3, 48).draw(rng, CPU).shape == (3, 1, 48, 48)
+    assert SliceSampler(stacks[0], 3, 500).draw(rng, CPU).shape == (3, 1, 64, 64)
+
+
+def test_one_update_reports_the_six_generator_losses_and_moves_every_network(stacks):
+    trainer = TranslatorTrainer([SliceSampler(s, 2, None) for s in stacks], CPU, torch.float32, 0, **NETWORK)
+    before = {name: p.clone() for name, p in trainer.translator.named_parameters()}
+    judged = {name: p.clone() for name, p in trainer.discriminators.named_parameters()}
+    losses = trainer.update(0)
+    assert set(losses) == {*LOSS_WEIGHTS, "discriminators"} and all(value > 0 for value in losses.values())
+    still = [n for n, p in trainer.translator.named_parameters() if torch.equal(p, before[n])]
+    assert [n for n in still if "weight" in n] == []
+    assert not all(torch.equal(p, judged[n]) for n, p in trainer.discriminators.named_parameters())
+
+
+def test_average_starts_as_a_copy_and_follows_the_warm_up(stacks):
+    trainer = TranslatorTrainer([SliceSampler(s, 2, None) for s in stacks], CPU, torch.float32, 0, **NETWORK)
+    start = trainer.translator.decoder.last.weight.clone()
+    assert torch.equal(trainer.average.module.decoder.last.weight, start)
+    trainer.update(0)
+    now = trainer.translator.decoder.last.weight
+    torch.testing.assert_close(trainer.average.module.decoder.last.weight, start + 0.9 * (now - start))  # 1 - 1 / 10
+
+
+def test_training_learns_to_reconstruct(stacks, tmp_path):
+    train(stacks, tmp_path / "long", steps=80)
+    history = pd.read_csv(tmp_path / "long" / "history.tsv", sep="\t")
+    assert history["pixel_reconstruction"].tail(5).mean() < 0.5 * history["pixel_reconstruction"].head(5).mean()
+    assert (tmp_path / "long" / "samples.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_killed_training_resumes_to_identical_weights(stacks, tmp_path, monkeypatch, precision):
+    expected = train(stacks, tmp_path / "whole", precision)
+    save = CheckpointFolder.save
+
+    def save_and_die(self, state):
+        save(self, state)
+        if state["step"] == 4:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(CheckpointFolder, "save", save_and_die)
+        train(stacks, tmp_path / "killed", precision)
+    assert not (tmp_path / "killed" / "weights.safetensors").exists()
+    assert train(stacks, tmp_path / "killed", precision) == expected
+    history = pd.read_csv(tmp_path / "killed" / "history.tsv", sep="\t")
+    assert list(history["step"]) == [1, 2, 3, 4, 5]
+
+
+def test_central_two_thirds_of_the_slices():
+    table = pd.DataFrame({"case": "x", "slice": range(12), "depth": 12})
+    assert list(central_slices(table)["slice"]) == list(range(2, 10))
+
+
+def test_clusters_separate_distinct_styles_and_too_few_slices_are_refused():
+    vectors = np.repeat([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]], 5, axis=0)
+    labels = cluster_codes(vectors, 3, seed=0)
+    assert len({tuple(labels[i : i + 5]) for i in (0, 5, 10)}) == 3 and len(set(labels)) == 3
+    with pytest.raises(ValueError, match="15 target slices.*20"):
+        cluster_codes(vectors, 20, seed=0)
+
+
+def test_multi_draws_a_member_of_every_cluster_and_average_the_mean():
+    vectors, labels = np.arange(12.0).reshape(6, 2), np.array([0, 0, 0, 1, 1, 1])
+    multi = choose_styles(vectors, labels, ["p", "q"], "multi", seed=0)
+    assert list(zip(multi["case"], multi["style"], strict=True)) == [("p", 0), ("p", 1), ("q", 0), ("q", 1)]
+    for row in multi.itertuples():
+        members = vectors[labels == row.style]
+        assert [row.code_0, row.code_1] in members.tolist()
+    pd.testing.assert_frame_equal(multi, choose_styles(vectors, labels, ["p", "q"], "multi", seed=0))
+    average = choose_styles(vectors, np.zeros(6, int), ["p"], "average", seed=0)
+    assert average[["code_0", "code_1"]].values.tolist() == [[5.0, 6.0]]
+
+
+def test_styles_and_synthesis_run_for_real_and_repeat(stacks, tmp_path):
+    train(stacks, tmp_path)
+    pd.DataFrame({"case": "t1", "slice": range(9), "depth": 9}).to_csv(tmp_path / "b.tsv", sep="\t", index=False)
+    affine = np.diag([-2.0, -2.0, 5.0, 1.0])
+    write_image(tmp_path / "image.nii", np.random.default_rng(0).random((11, 64, 64), np.float32), affine)
+    made = []
+    for name in ("first", "second"):
+        folder = tmp_path / name
+        folder.mkdir()
+        encode_styles(
+            tmp_path / "weights.safetensors",
+            stacks[1],
+            tmp_path / "b.tsv",
+            folder / "codes.tsv",
+            folder / "styles.tsv",
+            domain="b",
+            strategy="multi",
+            clusters=2,
+            source_cases=["s1"],
+            seed=0,
+            device="cpu",
+            threads=1,
+        )
+        volumes = [folder / "style-0.nii", folder / "style-1.nii"]
+        synthesize_volume(
+            tmp_path / "weights.safetensors",
+            folder / "styles.tsv",
+            tmp_path / "image.nii",
+            volumes,
+            case="s1",
+            device="cpu",
+            threads=1,
+        )
+        made.append([path.read_bytes() for path in volumes])
+    assert made[0] == made[1] and made[0][0] != made[0][1]
+    assert open_image(volumes[0]).shape == (11, 64, 64)
+    np.testing.assert_allclose(open_affine(volumes[0]), affine)
+    assert len(pd.read_csv(tmp_path / "first" / "codes.tsv", sep="\t")) == 6

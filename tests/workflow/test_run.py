@@ -1,0 +1,172 @@
+"""The DAG for real, on a tiny phantom: what it makes, what re-runs, how it survives a kill."""
+
+import os
+import shutil
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import REPOSITORY, prepare
+
+COLUMNS = [
+    *("direction", "method", "structure", "n", "missed", "dice_mean", "dice_ci_low", "dice_ci_high"),
+    *("asd_mean", "asd_ci_low", "asd_ci_high", "gap_closed"),
+]
+ALL_METHODS = ("--config", "methods=[source_only,average_style,dar_uda,supervised]")
+AFTER_SEGMENTERS = {
+    "train_segmenter",
+    "predict_cases_mr",
+    "score_method",
+    "tabulate",
+    "draw_losses",
+    "draw_overlays",
+    "draw_boxes",
+    "all",
+}
+AFTER_SYNTHESIS = AFTER_SEGMENTERS | {"draw_translations"}
+
+
+def test_run_makes_the_table_that_the_contract_names_and_prints_it(finished):
+    summary = pd.read_csv(finished.result("tables/summary.tsv"), sep="\t")
+    assert list(summary.columns) == COLUMNS
+    structures = ["liver", "right_kidney", "left_kidney", "spleen", "mean"]
+    methods = ["source_only", "average_style", "dar_uda", "supervised"]
+    assert list(zip(summary["method"], summary["structure"], strict=True)) == [
+        (m, s) for m in methods for s in structures
+    ]
+    assert (summary["n"] == 1).all() and summary["dice_ci_low"].isna().all()  # one test case: no interval
+    assert finished.result("tables/summary.md").read_text().strip() in finished.printed
+
+
+def test_metrics_have_one_row_per_case_and_structure(finished):
+    metrics = pd.read_csv(finished.result("seed-0/metrics/ct-to-mr/dar_uda.tsv"), sep="\t")
+    assert list(metrics.columns) == ["case", "structure", "dice", "asd_mm", "status"]
+    assert len(metrics) == 4 and set(metrics["status"]) <= {"ok", "missed", "absent"}
+
+
+def test_prediction_has_the_input_grid(finished):
+    image = nib.load(finished.result("data/mr/mr2_image.nii.gz"))
+    mask = nib.load(finished.result("seed-0/predictions/ct-to-mr/dar_uda/mr2.nii.gz"))
+    assert mask.shape == image.shape
+    np.testing.assert_array_equal(mask.affine, image.affine)
+    assert (mask.header["qform_code"], mask.header["sform_code"]) == (
+        image.header["qform_code"],
+        image.header["sform_code"],
+    )
+
+
+def test_every_artifact_stands_where_the_house_says(finished):
+    for path in (
+        "cases/ct/ct0/image.nii",
+        "cases/ct/ct0/label.nii",
+        "slices/mr.npy",
+        "slices/mr.tsv",
+        "seed-0/translators/disentangled/weights.safetensors",
+        "seed-0/translators/disentangled/history.tsv",
+        "seed-0/translators/disentangled/samples.png",
+        "seed-0/styles/ct-to-mr/disentangled-multi/styles.tsv",
+        "seed-0/styles/ct-to-mr/disentangled-multi/styles.png",
+        "seed-0/synthetic/ct-to-mr/disentangled-multi/ct1/style-1.nii",
+        "seed-0/synthetic/ct-to-mr/disentangled-average/ct1/style-0.nii",
+        "seed-0/segmenters/ct-to-mr.disentangled-multi/dar_unet/weights.safetensors",
+        "seed-0/segmenters/mr/dar_unet/history.tsv",
+        "figures/overlays-ct-to-mr.png",
+    ):
+        assert finished.result(path).stat().st_size > 0, path
+    assert list(finished.folder.rglob("checkpoints")) == [] and list(finished.folder.rglob(".partial-*")) == []
+
+
+def test_nothing_is_to_do_after_a_run(finished):
+    status, text = finished("-n", *ALL_METHODS)
+    assert status == 0 and "Nothing to be done" in text
+
+
+def test_focal_weight_reruns_segmenters_and_what_follows(finished):
+    assert finished.plan(*ALL_METHODS, "segmentation={focal_weight: 5}") == AFTER_SEGMENTERS
+
+
+def test_forced_synthesis_reruns_from_there(finished):
+    planned = finished.plan("-R", "synthesize_volume", *ALL_METHODS)
+    assert planned == AFTER_SYNTHESIS | {"synthesize_volume"}
+
+
+def test_an_edited_network_module_reruns_what_imports_it(finished, tmp_path):
+    """The same results seen by an edited copy of the sources; the copy without an edit has nothing to do."""
+    sources = tmp_path / "sources"
+    ignored = shutil.ignore_patterns(".venv", ".git", "results", ".snakemake", "__pycache__", "tests")
+    shutil.copytree(REPOSITORY, sources, ignore=ignored)
+    folder = tmp_path / "run"
+    shutil.copytree(finished.folder, folder)
+    run = type(finished)(folder, sources)
+    assert run.plan(*ALL_METHODS) == set()
+    attention = sources / "dar_uda" / "segmentation" / "attention.py"
+    attention.write_text(attention.read_text().replace("SLOPE = 0.01", "SLOPE = 0.02"))
+    assert run.plan(*ALL_METHODS) == AFTER_SEGMENTERS
+    attention.write_text(attention.read_text().replace("SLOPE = 0.02", "SLOPE = 0.01  # as it was"))
+    assert run.plan(*ALL_METHODS) == set()
+    networks = sources / "dar_uda" / "translation" / "networks.py"
+    networks.write_text(networks.read_text().replace("SLOPE = 0.2", "SLOPE = 0.3"))
+    planned = run.plan(*ALL_METHODS)
+    assert {"train_translator", "encode_styles", "synthesize_volume", "train_segmenter"} <= planned
+    assert not {"preprocess_case", "preprocess_label", "extract_slices", "make_phantom"} & planned
+
+
+TRAININGS = {
+    "train_translator": "seed-0/translators/disentangled",
+    "train_segmenter": "seed-0/segmenters/ct/dar_unet",
+}
+LONG = "translation={steps: 40}", "segmentation={steps: 40}"
+
+
+@pytest.mark.parametrize("rule", TRAININGS)
+def test_kill_in_the_middle_of_a_training_resumes_to_identical_weights(finished, tmp_path, rule):
+    """kill -9 of the training's process; the same command continues from the checkpoint, bit for bit."""
+    runs = {}
+    for name in ("whole", "killed"):
+        runs[name] = prepare(tmp_path / name)
+        shutil.copytree(finished.result("data"), runs[name].result("data"))
+        shutil.copytree(finished.folder / ".snakemake" / "metadata", runs[name].folder / ".snakemake" / "metadata")
+    weights = f"results/phantom/{TRAININGS[rule]}/weights.safetensors"
+    arguments = (weights, "--config", *LONG)
+    status, text = runs["whole"](*arguments)
+    assert status == 0, text
+
+    job = runs["killed"].start(*arguments)
+    checkpoint = runs["killed"].folder / TRAININGS[rule].join(["results/phantom/", "/checkpoints/latest.pt"])
+    wait_for(checkpoint, job)
+    os.kill(training_process(job.pid), signal.SIGKILL)
+    text, _ = job.communicate()
+    assert job.returncode != 0, text
+    assert checkpoint.exists() and not (runs["killed"].folder / weights).exists()
+
+    status, text = runs["killed"](*arguments)
+    assert status == 0, text
+    assert "resumed from the checkpoint at step" in text
+    assert (runs["killed"].folder / weights).read_bytes() == (runs["whole"].folder / weights).read_bytes()
+
+
+def wait_for(path, job, seconds=300):
+    deadline = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < deadline and job.poll() is None, job.communicate()[0]
+        time.sleep(0.02)
+
+
+def training_process(snakemake_pid):
+    """Return the process of the script that Snakemake runs: its youngest descendant."""
+    children = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parent = status.read_text().rpartition(")")[2].split()[1]
+            children.setdefault(int(parent), []).append(int(status.parent.name))
+    family, waiting = [], [snakemake_pid]
+    while waiting:
+        found = children.get(waiting.pop(), [])
+        family += found
+        waiting += found
+    return max(family)

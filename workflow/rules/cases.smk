@@ -1,0 +1,115 @@
+"""The cases table, checked, and what it says of a case, a domain or a direction."""
+
+import os
+from collections import Counter
+
+import pandas as pd
+
+PHANTOM_DATA = "results/phantom/data"
+
+
+def find_cases_table():
+    """Return the path of the cases table and the folder from which its paths count."""
+    table = config["cases"] or TASK.get("cases")
+    if table is None:
+        raise WorkflowError(
+            f"Task {config['task']} has no cases table: name one, as in --config task={config['task']} cases=/data/cases.tsv"
+        )
+    folder = os.path.dirname(table)
+    if not os.path.exists(table) and not config["cases"]:
+        table = os.path.join(workflow.basedir, table)
+    if not os.path.isfile(table):
+        raise WorkflowError(f"Cases table {table} does not exist (in {os.getcwd()}).")
+    return table, folder
+
+
+def path_from(folder, path):
+    """Return `path`, which counts from `folder`, as counted from the working directory; "" stays empty."""
+    if not path:
+        return ""
+    path = os.path.normpath(os.path.join(folder, path))
+    inside = os.path.isabs(path) and path.startswith(os.getcwd() + os.sep)
+    return os.path.relpath(path) if inside else path
+
+
+def is_generated(row):
+    """Return whether rule make_phantom writes the image of this case."""
+    return row["image"].startswith(f"{PHANTOM_DATA}/")
+
+
+def read_cases():
+    """Return the rows of the cases table, checked, with paths counted from the working directory."""
+    table, folder = find_cases_table()
+    frame = pd.read_csv(table, sep="\t", dtype=str, keep_default_na=False)
+    if frame.empty:
+        raise WorkflowError(f"Cases table {table} has no case.")
+    validate(frame, f"{SCHEMAS}/cases.schema.yaml", set_default=False)
+    rows = frame.to_dict("records")
+    for row in rows:
+        row["image"] = path_from(folder, row["image"])
+        row["label"] = path_from(folder, row["label"])
+    for (domain, case), count in Counter(
+        (row["domain"], row["case"]) for row in rows
+    ).items():
+        if domain not in DOMAINS:
+            raise WorkflowError(
+                f"Case {case} in {table}: domain {domain!r} is not in task {config['task']} ({', '.join(DOMAINS)})."
+            )
+        if count > 1:
+            raise WorkflowError(
+                f"Case {case} of domain {domain} stands {count} times in {table}."
+            )
+    for row in rows:
+        for what in ("image", "label"):
+            if row[what] and not is_generated(row) and not os.path.exists(row[what]):
+                raise WorkflowError(
+                    f"Case {row['case']} in {table}: {what} {row[what]} does not exist."
+                )
+    return rows
+
+
+def cases_of(domain, split, labelled=False):
+    """Return the names of a domain's cases of one split, in the order of the table."""
+    return [
+        row["case"]
+        for row in CASES
+        if row["domain"] == domain
+        and row["split"] == split
+        and (row["label"] or not labelled)
+    ]
+
+
+def source_of(direction):
+    return direction.split("-to-")[0]
+
+
+def target_of(direction):
+    return direction.split("-to-")[1]
+
+
+def original(case, domain, what):
+    """Return the user's image or label file of a case."""
+    return next(
+        row[what] for row in CASES if row["case"] == case and row["domain"] == domain
+    )
+
+
+def original_image(wildcards):
+    return original(wildcards.case, wildcards.domain, "image")
+
+
+def original_label(wildcards):
+    return original(wildcards.case, wildcards.domain, "label")
+
+
+def label_values(domain):
+    """Return the values of every structure in a domain's label files, in the order of the classes 1..K."""
+    labels = {**TASK["labels"], **TASK["domains"][domain].get("labels", {})}
+    return [
+        value if isinstance(value, list) else [value]
+        for value in (labels[name] for name in STRUCTURES)
+    ]
+
+
+CASES = read_cases()
+GENERATED = [row for row in CASES if is_generated(row)]

@@ -1,0 +1,146 @@
+"""What the config asks for, checked."""
+
+import json
+
+from snakemake.common.configfile import load_configfile
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import validate
+
+SCHEMAS = f"{workflow.basedir}/workflow/schemas"
+NAMES = (
+    "task",
+    "run",
+    "cases",
+    "budget",
+    "protocol",
+    "device",
+    "precision",
+    "directions",
+    "methods",
+)
+
+
+def read_values(value):
+    """Return `value` with strings such as "7200", "1e-4" or "true" (from --config) as what they mean; 1e4 is an integer."""
+    if isinstance(value, dict):
+        return {key: read_values(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [read_values(entry) for entry in value]
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return value
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def read_config(config):
+    """Bring what users may write into one form, in place, and refuse what the schema does not know."""
+    for key in config:
+        if key not in NAMES:
+            config[key] = read_values(config[key])
+    for key in ("seeds", "directions", "methods"):
+        if config[key] is not None and not isinstance(config[key], list):
+            config[key] = [config[key]]
+    if isinstance(config["run"], int):
+        config["run"] = str(config["run"])
+    validate(config, f"{SCHEMAS}/config.schema.yaml", set_default=False)
+
+
+def entry_of(branch, name, what):
+    """Return `config[branch][name]`; stop with the known names where there is none."""
+    if name not in config[branch]:
+        raise WorkflowError(
+            f"Unknown {what} {name!r}; known: {', '.join(sorted(config[branch]))}."
+        )
+    return config[branch][name]
+
+
+def changed_values(values, shipped):
+    """Return the part of the nested `values` that differs from `shipped`."""
+    changed = {}
+    for key, value in values.items():
+        if isinstance(value, dict) and isinstance(shipped.get(key), dict):
+            part = changed_values(value, shipped[key])
+            if part:
+                changed[key] = part
+        elif key not in shipped or value != shipped[key]:
+            changed[key] = value
+    return changed
+
+
+def merged(values, changes):
+    """Return the nested `values` with `changes` put over them."""
+    both = {**values, **changes}
+    for key in values.keys() & changes.keys():
+        if isinstance(values[key], dict) and isinstance(changes[key], dict):
+            both[key] = merged(values[key], changes[key])
+    return both
+
+
+def method_values(branch):
+    """Return a branch of the method: the shipped values, then the budget's, then those that the user changed."""
+    shipped = SHIPPED_CONFIG[branch]
+    budget = entry_of("budgets", BUDGET, "budget").get(branch, {})
+    return merged(merged(shipped, budget), changed_values(config[branch], shipped))
+
+
+def read_task():
+    """Return the run's task, checked."""
+    task = entry_of("tasks", config["task"], "task")
+    if len(task["domains"]) != 2:
+        raise WorkflowError(
+            f"Task {config['task']} needs two domains, not {len(task['domains'])}: {', '.join(task['domains'])}."
+        )
+    for domain, entry in task["domains"].items():
+        given = [key for key, value in entry["intensity"].items() if value is not None]
+        if len(given) != 1:
+            raise WorkflowError(
+                f"Domain {domain} of task {config['task']} needs exactly one of window and percentile under intensity, "
+                f"not {len(given)}; set the other to null."
+            )
+        unknown = entry.get("labels", {}).keys() - task["labels"].keys()
+        if unknown:
+            raise WorkflowError(
+                f"Domain {domain} has labels that task {config['task']} does not: {', '.join(sorted(unknown))}."
+            )
+    return task
+
+
+def read_directions():
+    """Return the directions of the run, checked."""
+    known = [f"{a}-to-{b}" for a, b in (DOMAINS, DOMAINS[::-1])]
+    directions = list(dict.fromkeys(config["directions"] or TASK["directions"]))
+    for direction in directions:
+        if direction not in known:
+            raise WorkflowError(
+                f"Unknown direction {direction!r} of task {config['task']}; known: {', '.join(known)}."
+            )
+    return directions
+
+
+def read_methods():
+    """Return the definitions of the run's methods, checked."""
+    methods = {
+        name: entry_of("method_definitions", name, "method")
+        for name in config["methods"]
+    }
+    for method in methods.values():
+        entry_of("networks", method["network"], "network")
+    return methods
+
+
+read_config(config)
+
+SHIPPED_CONFIG = read_values(load_configfile(str(SHIPPED / "config.yaml")))
+TASK = read_task()
+RUN = config["run"] or config["task"]
+BUDGET = config["budget"] or TASK["budget"]
+entry_of("budgets", BUDGET, "budget")
+GRID = TASK.get("grids", {}).get(BUDGET, TASK["grid"])
+DOMAINS = sorted(TASK["domains"])
+STRUCTURES = list(TASK["labels"])
+DIRECTIONS = read_directions()
+METHODS = read_methods()
+SEEDS = list(dict.fromkeys(config["seeds"]))
+STRATEGIES = ("multi", "average")
