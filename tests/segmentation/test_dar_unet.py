@@ -20,8 +20,8 @@ def test_training_returns_six_full_size_outputs_and_inference_the_fused_one():
 @pytest.mark.parametrize("switch", ["anisotropic", "qam", "vam", "deep_supervision"])
 def test_every_ablation_runs(switch):
     network = DARUNet(2, NARROW, **{switch: False})
-    out = network(torch.randn(1, 1, 16, 16, 16))
-    assert (out.shape if switch == "deep_supervision" else out[0].shape) == (1, 2, 16, 16, 16)
+    out = network(torch.randn(1, 1, 32, 32, 32))
+    assert (out.shape if switch == "deep_supervision" else out[0].shape) == (1, 2, 32, 32, 32)
     without_it = sum(p.numel() for p in network.parameters())
     whole = sum(p.numel() for p in DARUNet(2, NARROW).parameters())
     assert without_it < whole if switch in ("qam", "vam") else without_it == whole

@@ -6,6 +6,21 @@ import re
 from dar_uda.code_version import code_version
 
 OVERLAY_CASES = 4
+CORES_ELSEWHERE = 8
+
+
+def gpus(wildcards):
+    """Return how many GPUs a torch job asks for; on a CPU none, so that several run side by side."""
+    here = os.path.exists("/dev/nvidiactl")
+    return int(config["device"] == "cuda" or (config["device"] == "auto" and here))
+
+
+def half_the_cores(wildcards):
+    """Return a training's threads: two trainings that do not wait for each other share the machine."""
+    try:
+        return max(1, workflow.cores // 2)
+    except WorkflowError:  # a cluster, where no number of cores is given
+        return CORES_ELSEWHERE
 
 
 def letter_of(domain):

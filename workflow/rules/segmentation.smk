@@ -15,9 +15,9 @@ rule train_segmenter:
         "results/{run}/benchmarks/train_segmenter/{training_set}-{network}-{seed}.tsv"
     conda:
         "../../envs/torch.yaml"
-    threads: 8
+    threads: half_the_cores
     resources:
-        gpu=1,
+        gpu=gpus,
         mem_mb=24000,
         runtime="24h",
     params:
@@ -53,9 +53,9 @@ for target in sorted({target_of(direction) for direction in DIRECTIONS}):
             direction=rf"[A-Za-z0-9]+-to-{target}",
         conda:
             "../../envs/torch.yaml"
-        threads: 8
+        threads: half_the_cores
         resources:
-            gpu=1,
+            gpu=gpus,
             mem_mb=16000,
             runtime="4h",
         params:

@@ -19,9 +19,9 @@ rule train_translator:
         "results/{run}/benchmarks/train_translator/disentangled-{seed}.tsv"
     conda:
         "../../envs/torch.yaml"
-    threads: 8
+    threads: half_the_cores
     resources:
-        gpu=1,
+        gpu=gpus,
         mem_mb=16000,
         runtime="24h",
     params:
@@ -47,9 +47,9 @@ rule encode_styles:
         "results/{run}/benchmarks/encode_styles/{direction}-disentangled-{strategy}-{seed}.tsv"
     conda:
         "../../envs/torch.yaml"
-    threads: 4
+    threads: half_the_cores
     resources:
-        gpu=1,
+        gpu=gpus,
         mem_mb=8000,
         runtime="1h",
     params:
@@ -79,9 +79,9 @@ rule synthesize_volume:
         "results/{run}/benchmarks/synthesize_volume/{direction}-disentangled-multi-{seed}/{case}.tsv"
     conda:
         "../../envs/torch.yaml"
-    threads: 4
+    threads: half_the_cores
     resources:
-        gpu=1,
+        gpu=gpus,
         mem_mb=8000,
         runtime="1h",
     params:
