@@ -17,7 +17,7 @@ budgets:
   tiny:
     translation: {width: 2, batch: 1, steps: 4, sample_every: 4, checkpoint_every: 1}
     styles: {clusters: 2}
-    segmentation: {channels: [2, 2, 4, 4, 4], batch: 1, steps: 4, patch: [8, 32, 32], checkpoint_every: 1}
+    segmentation: {channels: [8, 8, 8, 8, 8], batch: 1, steps: 4, patch: [8, 32, 32], checkpoint_every: 1}
     inference: {batch: 4}
 budget: tiny
 """

@@ -233,19 +233,17 @@ def metrics_of(rows):
     ]
 
 
-def synthetic_strategy(direction):
-    """Return the first style strategy that the run's methods use in a direction; None where none does."""
-    strategies = [
-        strategy_of(training_set_of(method, direction))[1] for method in METHODS
-    ]
-    return next((strategy for strategy in strategies if strategy), None)
+def synthetic_strategies(direction):
+    """Return the style strategies that the run's methods use in a direction, `multi` first."""
+    used = {strategy_of(training_set_of(method, direction))[1] for method in METHODS}
+    return [strategy for strategy in STRATEGIES if strategy in used]
 
 
 def histories():
     """Return the training histories of the first seed, by name."""
     seed = SEEDS[0]
     paths = {}
-    if any(synthetic_strategy(direction) for direction in DIRECTIONS):
+    if any(synthetic_strategies(direction) for direction in DIRECTIONS):
         paths["disentangled"] = (
             f"results/{RUN}/seed-{seed}/translators/disentangled/history.tsv"
         )
@@ -284,14 +282,14 @@ def requested_figures():
     """Return the figures for which the run has what they show."""
     figures = ["losses"] if histories() else []
     for direction in DIRECTIONS:
-        if synthetic_strategy(direction):
+        if synthetic_strategies(direction):
             figures.append(f"translations-{direction}")
         if drawn_methods(direction):
             figures += [f"overlays-{direction}", f"dice-{direction}"]
     return [f"results/{RUN}/figures/{figure}.png" for figure in figures] + [
         f"results/{RUN}/seed-{SEEDS[0]}/styles/{direction}/disentangled-{strategy}/styles.png"
         for direction in DIRECTIONS
-        if (strategy := synthetic_strategy(direction))
+        for strategy in synthetic_strategies(direction)
     ]
 
 

@@ -91,7 +91,7 @@ rule draw_translations:
         )[0],
         synthetic=lambda wildcards: synthetic_volumes(
             wildcards.direction,
-            synthetic_strategy(wildcards.direction),
+            synthetic_strategies(wildcards.direction)[0],
             source_cases(wildcards.direction)[0],
             SEEDS[0],
         ),
