@@ -151,8 +151,9 @@ def train_segmenter(
         steps,
         **settings,
     )
+    training_set = Path(weights).parent.parent.name
     with CheckpointFolder(Path(weights).parent / "checkpoints", identity) as checkpoints:
-        losses = run_training("train_segmenter", trainer, steps, checkpoints, checkpoint_every)
+        losses = run_training(f"train_segmenter {training_set}", trainer, steps, checkpoints, checkpoint_every)
         trainer.reestimate_statistics()
         write_history(losses, history)
         trainer.network.save(weights)

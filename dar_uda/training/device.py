@@ -22,12 +22,13 @@ def prepare_device(device: str, threads: int) -> torch.device:
 
 
 def choose_precision(precision: str, device: torch.device) -> torch.dtype:
-    """Return the dtype of convolutions and products: "auto" is bfloat16 where the device computes it natively.
+    """Return the dtype of convolutions and products: "auto" is bfloat16 on a GPU that computes it natively.
 
-    Weights, losses and optimisers stay in float32 (torch.autocast).
+    Weights, losses and optimisers stay in float32 (torch.autocast). On a CPU "auto" is float32: torch 2.13's bfloat16
+    convolutions crash there on some shapes.
     """
     if precision == "auto":
-        native = torch.cuda.is_bf16_supported(including_emulation=False) if device.type == "cuda" else _cpu_has_bfloat16()
+        native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
         precision = "bfloat16" if native else "float32"
     return getattr(torch, precision)
 
@@ -35,8 +36,3 @@ def choose_precision(precision: str, device: torch.device) -> torch.dtype:
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager:
     """Return the context in which a forward pass computes in `dtype`."""
     return torch.autocast(device.type, torch.bfloat16, enabled=dtype == torch.bfloat16)
-
-
-def _cpu_has_bfloat16() -> bool:
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.6 does not tell
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -30,8 +30,8 @@ class Run:
         self.folder, self.sources = folder, sources
 
     def command(self, *arguments):
-        snakemake = [sys.executable, "-m", "snakemake", "--cores", "2", "-s", str(self.sources / "Snakefile")]
-        return [*snakemake, "--directory", str(self.folder), "--configfile", str(self.folder / "tiny.yaml"), *arguments]
+        files = ["--configfile", str(self.folder / "tiny.yaml"), "-s", str(self.sources / "Snakefile")]
+        return [sys.executable, "-m", "snakemake", *files, "--directory", str(self.folder), "--cores", "2", *arguments]
 
     def start(self, *arguments):
         return subprocess.Popen(

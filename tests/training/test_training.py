@@ -1,0 +1,101 @@
+import os
+
+import pytest
+import torch
+
+from dar_uda.training.checkpoint import CheckpointFolder, identity_of
+from dar_uda.training.device import choose_precision, prepare_device
+from dar_uda.training.loop import run_training
+from dar_uda.training.optimizer import adabelief
+from dar_uda.training.progress import Progress
+from dar_uda.training.randomness import generator_for
+from dar_uda.training.weights import load_weights, save_weights
+
+CPU = torch.device("cpu")
+
+
+def test_draws_depend_on_seed_purpose_and_step_alone():
+    first = generator_for(3, "patches", 7).random(4)
+    generator_for(3, "patches", 6).random(100)
+    assert (generator_for(3, "patches", 7).random(4) == first).all()
+    others = [(4, "patches", 7), (3, "slices", 7), (3, "patches", 8)]
+    assert all((generator_for(*other).random(4) != first).all() for other in others)
+
+
+def test_identity_follows_settings_and_contents_but_not_dates(tmp_path):
+    (tmp_path / "a").write_bytes(b"one")
+    start = identity_of({"seed": 0}, [tmp_path / "a"])
+    os.utime(tmp_path / "a", (0, 0))
+    assert identity_of({"seed": 0}, [tmp_path / "a"]) == start != identity_of({"seed": 1}, [tmp_path / "a"])
+    (tmp_path / "a").write_bytes(b"two")
+    assert identity_of({"seed": 0}, [tmp_path / "a"]) != start
+
+
+def test_checkpoint_of_another_identity_is_ignored_and_the_folder_goes_when_done(tmp_path):
+    with pytest.raises(KeyboardInterrupt), CheckpointFolder(tmp_path / "work", "x") as checkpoints:
+        checkpoints.save({"step": 5})
+        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt), CheckpointFolder(tmp_path / "work", "y") as checkpoints:
+        assert checkpoints.load(CPU) is None
+        raise KeyboardInterrupt
+    with CheckpointFolder(tmp_path / "work", "x") as checkpoints:
+        assert checkpoints.load(CPU) == {"step": 5}
+    assert not (tmp_path / "work").exists()
+
+
+class Diverging:
+    device = CPU
+
+    def update(self, step):
+        return {"loss": float("nan") if step == 3 else 1.0}
+
+    def state(self):
+        return {}
+
+    def restore(self, state):
+        pass
+
+
+def test_a_loss_that_is_not_finite_stops_with_its_step_and_keeps_the_checkpoint(tmp_path):
+    with pytest.raises(FloatingPointError, match="loss is not finite at step 4"), CheckpointFolder(tmp_path, "x") as c:
+        run_training("t", Diverging(), 10, c, checkpoint_every=2)
+    assert (tmp_path / "latest.pt").exists()
+
+
+def test_a_gpu_that_is_not_there_is_refused_and_auto_falls_back():
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(ValueError, match="device: cuda was asked for"):
+        prepare_device("cuda", 1)
+    assert prepare_device("auto", 1) == CPU
+    assert choose_precision("auto", CPU) == torch.float32
+
+
+def test_adabelief_has_the_papers_settings_and_prints_nothing(capsys):
+    optimizer = adabelief([torch.nn.Parameter(torch.ones(2))], 1e-3, (0.5, 0.9), weight_decay=1e-4)
+    group = optimizer.param_groups[0]
+    assert (group["lr"], group["betas"], group["eps"], group["weight_decay"]) == (1e-3, (0.5, 0.9), 1e-16, 1e-4)
+    assert optimizer.weight_decouple and optimizer.rectify
+    assert capsys.readouterr().out == ""
+
+
+def test_progress_tells_rate_and_time_left(caplog, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("dar_uda.training.progress.time.monotonic", lambda: now[0])
+    with caplog.at_level("INFO"):
+        progress = Progress("job", total=100, done=40)
+        now[0] = 20.0
+        progress.report(50, {"loss": 0.5})
+    assert caplog.messages == ["job: step 50/100, 2.00 s/step, 0:01:40 left, loss 0.5"]
+
+
+def test_weights_without_arguments_are_refused_by_name(tmp_path):
+    from safetensors.torch import save_file
+
+    module = torch.nn.Linear(2, 3)
+    save_weights(tmp_path / "good.safetensors", module, {"width": 2})
+    state, arguments = load_weights(tmp_path / "good.safetensors")
+    assert arguments == {"width": 2} and torch.equal(state["weight"], module.weight)
+    save_file({"x": torch.ones(1)}, tmp_path / "bad.safetensors")
+    with pytest.raises(ValueError, match="bad.safetensors.*written by DAR-UDA"):
+        load_weights(tmp_path / "bad.safetensors")
