@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 
 from dar_uda.code_version import code_version
 
@@ -11,7 +12,7 @@ CORES_ELSEWHERE = 8
 
 def gpus(wildcards):
     """Return how many GPUs a torch job asks for; on a CPU none, so that several run side by side."""
-    here = os.path.exists("/dev/nvidiactl")
+    here = shutil.which("nvidia-smi") is not None
     return int(config["device"] == "cuda" or (config["device"] == "auto" and here))
 
 
