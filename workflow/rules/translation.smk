@@ -17,6 +17,7 @@ rule train_translator:
         "results/{run}/logs/train_translator/disentangled-{seed}.log",
     benchmark:
         "results/{run}/benchmarks/train_translator/disentangled-{seed}.tsv"
+    priority: 1
     conda:
         "../../envs/torch.yaml"
     threads: half_the_cores
@@ -45,6 +46,7 @@ rule encode_styles:
         "results/{run}/logs/encode_styles/{direction}-disentangled-{strategy}-{seed}.log",
     benchmark:
         "results/{run}/benchmarks/encode_styles/{direction}-disentangled-{strategy}-{seed}.tsv"
+    priority: 1
     conda:
         "../../envs/torch.yaml"
     threads: half_the_cores
@@ -77,6 +79,7 @@ rule synthesize_volume:
         "results/{run}/logs/synthesize_volume/{direction}-disentangled-multi-{seed}/{case}.log",
     benchmark:
         "results/{run}/benchmarks/synthesize_volume/{direction}-disentangled-multi-{seed}/{case}.tsv"
+    priority: 1
     conda:
         "../../envs/torch.yaml"
     threads: half_the_cores
