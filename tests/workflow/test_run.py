@@ -11,7 +11,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import REPOSITORY, prepare
+from tiny_run import REPOSITORY, prepare
 
 COLUMNS = [
     *("direction", "method", "structure", "n", "missed", "dice_mean", "dice_ci_low", "dice_ci_high"),

@@ -1,0 +1,70 @@
+"""A tiny phantom run: the whole DAG for real, in a temporary folder, in about a minute."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+CASES = {"ct": ("train", "train"), "mr": ("train", "train", "test")}
+CONFIG = """
+precision: float32
+device: cpu
+tasks: {phantom: {grid: {spacing: [5.5, 5.5, 12.0], size: 64}}}
+budgets:
+  tiny:
+    translation: {width: 2, batch: 1, steps: 4, sample_every: 4, checkpoint_every: 1}
+    styles: {clusters: 2}
+    segmentation: {channels: [8, 8, 8, 8, 8], batch: 1, steps: 4, patch: [8, 32, 32], checkpoint_every: 1}
+    inference: {batch: 4}
+budget: tiny
+"""
+
+
+class Run:
+    """Snakemake commands in one working folder."""
+
+    def __init__(self, folder, sources=REPOSITORY):
+        self.folder, self.sources = folder, sources
+
+    def command(self, *arguments):
+        files = ["--configfile", str(self.folder / "tiny.yaml"), "-s", str(self.sources / "Snakefile")]
+        return [sys.executable, "-m", "snakemake", *files, "--directory", str(self.folder), "--cores", "2", *arguments]
+
+    def start(self, *arguments):
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+
+    def __call__(self, *arguments):
+        """Run to the end; return the exit status and what was printed."""
+        job = self.start(*arguments)
+        text, _ = job.communicate()
+        return job.returncode, text
+
+    def result(self, path):
+        return self.folder / "results" / "phantom" / path
+
+    def plan(self, *arguments):
+        """Return the rules that a dry run would run."""
+        status, text = self("-n", "--quiet", "host", *arguments)
+        assert status == 0, text
+        return {line.split()[1].rstrip(":") for line in text.splitlines() if line.startswith(("rule ", "localrule "))}
+
+
+def prepare(folder, sources=REPOSITORY):
+    """Write the tiny cases table and its config; return the run."""
+    (folder / "config").mkdir(parents=True)
+    lines = ["case\tdomain\timage\tlabel\tsplit"]
+    for domain, splits in CASES.items():
+        for number, split in enumerate(splits):
+            path = f"../results/phantom/data/{domain}/{domain}{number}"
+            lines.append(f"{domain}{number}\t{domain}\t{path}_image.nii.gz\t{path}_label.nii.gz\t{split}")
+    (folder / "config" / "phantom.tsv").write_text("\n".join(lines) + "\n")
+    (folder / "tiny.yaml").write_text(CONFIG)
+    return Run(folder, sources)
