@@ -145,6 +145,18 @@ def test_unknown_method_stops_with_the_known_ones(tmp_path):
     assert "Unknown method 'dar_udda'; known: average_style, dar_uda, source_only, supervised." in text
 
 
+def test_window_upside_down_stops_with_its_domain(tmp_path):
+    status, text = dry_run(tmp_path, "--config", "tasks={phantom: {domains: {ct: {intensity: {window: [300, -200]}}}}}")
+    assert status != 0
+    assert "Domain ct of task phantom has the window [300, -200]; expected [low, high], low < high." in text
+
+
+def test_label_value_of_two_structures_stops_with_both(tmp_path):
+    status, text = dry_run(tmp_path, "--config", "tasks={phantom: {domains: {mr: {labels: {liver: [4, 9]}}}}}")
+    assert status != 0
+    assert "Label value 4 of domain mr stands for liver and spleen; expected one structure per value." in text
+
+
 def test_case_name_that_leaves_its_folder_is_refused(tmp_path):
     table = write_cases(tmp_path, [("../ct1", "ct", True, "train"), *ROWS[1:]])
     status, text = dry_run(tmp_path, "--config", "task=abdomen", f"cases={table}")

@@ -99,12 +99,30 @@ def read_task():
                 f"Domain {domain} of task {config['task']} needs exactly one of window and percentile under intensity, "
                 f"not {len(given)}; set the other to null."
             )
+        window = entry["intensity"].get("window")
+        if window and window[0] >= window[1]:
+            raise WorkflowError(
+                f"Domain {domain} of task {config['task']} has the window {window}; expected [low, high], low < high."
+            )
         unknown = entry.get("labels", {}).keys() - task["labels"].keys()
         if unknown:
             raise WorkflowError(
                 f"Domain {domain} has labels that task {config['task']} does not: {', '.join(sorted(unknown))}."
             )
+        check_label_values(domain, {**task["labels"], **entry.get("labels", {})})
     return task
+
+
+def check_label_values(domain, labels):
+    """Stop where one label value stands for two structures."""
+    owners = {}
+    for structure, values in labels.items():
+        for value in values if isinstance(values, list) else [values]:
+            if owners.setdefault(value, structure) != structure:
+                raise WorkflowError(
+                    f"Label value {value} of domain {domain} stands for {owners[value]} and {structure}; "
+                    "expected one structure per value."
+                )
 
 
 def read_directions():
