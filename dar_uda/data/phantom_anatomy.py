@@ -186,10 +186,10 @@ def paint_bowel(canvas: Canvas, cavity: Mask) -> None:
     top = rng.uniform(-5, 25) - 0.15 * x + rng.uniform(-0.2, 0.2) * y
     region = cavity & (z < top) & (y > -35 - 0.1 * np.abs(x)) & canvas.is_tissue("visceral_fat")
     squeeze = np.float32((1, 1, 0.75))
-    seeds = rng.uniform((-135, -45, -190), (135, 100, 40), (rng.integers(110, 190), 3)) * squeeze
+    seeds = rng.uniform((-135, -45, -190), (135, 100, 40), (rng.integers(50, 90), 3)) * squeeze
     distance, owner = cKDTree(seeds).query(canvas.points[:, region].T * squeeze, k=2, workers=1)
     contents = rng.choice([CODE[name] for name in BOWEL_CONTENTS], len(seeds))
-    radius = rng.uniform(11, 24, len(seeds))[owner[:, 0]]
+    radius = rng.uniform(15, 32, len(seeds))[owner[:, 0]]
     painted = np.where(distance[:, 0] < radius, contents[owner[:, 0]], CODE["bowel_wall"])
     thin = distance[:, 1] - distance[:, 0] < rng.uniform(2, 5)
     painted[thin] = CODE["bowel_wall"]

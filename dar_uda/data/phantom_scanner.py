@@ -16,7 +16,7 @@ HU = {
     "air": (-1000, 0), "fat": (-105, 6), "visceral_fat": (-98, 6), "muscle": (56, 6), "lung": (-820, 30),
     "cortical_bone": (450, 60), "marrow": (260, 30), "canal": (25, 5), "artery": (160, 15),
     "vein": (134, 12), "liver": (104, 11), "hepatic_vessel": (134, 12), "lesion": (55, 20),
-    "kidney": (205, 15), "spleen": (116, 11), "renal_sinus": (-30, 25), "gallbladder": (10, 6),
+    "kidney": (165, 15), "spleen": (116, 11), "renal_sinus": (-30, 25), "gallbladder": (10, 6),
     "stomach_wall": (75, 10), "stomach_content": (45, 35), "gas": (-900, 20), "pancreas": (96, 12),
     "heart": (135, 15), "bowel_wall": (82, 12), "bowel_fluid": (18, 10), "bowel_food": (75, 25),
     "bowel_contrast": (260, 40), "bowel_solid": (112, 14),
@@ -52,7 +52,7 @@ class MrStyle:
     gamma: float = 1.0
     gain: tuple[float, float] = (700, 1100)
     bias: float = 0.10
-    noise: float = 0.03
+    noise: float = 0.02
     blur: float = 1.6
     thickness: float = 1.0
 
@@ -62,9 +62,9 @@ MR_STYLES = {
     "bright_liver": MrStyle(
         {"liver": 0.42, "hepatic_vessel": 0.2, "muscle": 0.22, "kidney": 0.58}, gain=(400, 700), blur=2.0
     ),
-    "strong_bias": MrStyle({"spleen": 0.66, "liver": 0.33}, gain=(900, 1500), bias=0.2, noise=0.035),
+    "strong_bias": MrStyle({"spleen": 0.66, "liver": 0.33}, gain=(900, 1500), bias=0.2, noise=0.025),
     "sharp_noisy": MrStyle(
-        {"fat": 0.24, "visceral_fat": 0.19, "kidney": 0.72}, gain=(250, 450), noise=0.065, blur=0.9
+        {"fat": 0.24, "visceral_fat": 0.19, "kidney": 0.72}, gain=(250, 450), noise=0.045, blur=0.9
     ),
     "rare": MrStyle(
         {
@@ -72,7 +72,7 @@ MR_STYLES = {
             "kidney": 0.62, "fat": 0.36, "visceral_fat": 0.26, "muscle": 0.24, "marrow": 0.36,
             "pancreas": 0.46, "bowel_wall": 0.42,
         },
-        gamma=0.85, gain=(1100, 1500), bias=0.15, noise=0.05, blur=2.4, thickness=1.2,
+        gamma=0.85, gain=(1100, 1500), bias=0.15, noise=0.035, blur=2.4, thickness=1.2,
     ),
 }  # fmt: skip
 
@@ -87,7 +87,7 @@ def scan_ct(tissue: NDArray[np.uint8], points: Floats, spacing: Spacing, rng: np
     image += (tissue > 0) * np.float32(6) * smooth_field(tissue.shape, spacing, 22, rng)
     image = _blur(image, spacing, in_plane=rng.uniform(0.8, 1.5))
     noise = _blur(rng.standard_normal(tissue.shape, np.float32), spacing, in_plane=0.9, through=0)
-    image += noise * np.float32(rng.uniform(12, 25) / noise.std())
+    image += noise * np.float32(rng.uniform(8, 16) / noise.std())
     return np.clip(image, -1024, 3071)
 
 
