@@ -16,7 +16,7 @@ HU = {
     "air": (-1000, 0), "fat": (-105, 6), "visceral_fat": (-98, 6), "muscle": (56, 6), "lung": (-820, 30),
     "cortical_bone": (450, 60), "marrow": (260, 30), "canal": (25, 5), "artery": (160, 15),
     "vein": (134, 12), "liver": (104, 11), "hepatic_vessel": (134, 12), "lesion": (55, 20),
-    "kidney": (165, 15), "spleen": (116, 11), "renal_sinus": (-30, 25), "gallbladder": (10, 6),
+    "kidney": (205, 15), "spleen": (116, 11), "renal_sinus": (-30, 25), "gallbladder": (10, 6),
     "stomach_wall": (75, 10), "stomach_content": (45, 35), "gas": (-900, 20), "pancreas": (96, 12),
     "heart": (135, 15), "bowel_wall": (82, 12), "bowel_fluid": (18, 10), "bowel_food": (75, 25),
     "bowel_contrast": (260, 40), "bowel_solid": (112, 14),
@@ -26,10 +26,10 @@ HU = {
 T2 = {
     "air": 0.0, "fat": 0.15, "visceral_fat": 0.11, "muscle": 0.16, "lung": 0.04, "cortical_bone": 0.05,
     "marrow": 0.2, "canal": 0.95, "artery": 0.06, "vein": 0.13, "liver": 0.36, "hepatic_vessel": 0.15,
-    "lesion": 0.75, "kidney": 0.64, "spleen": 0.58, "renal_sinus": 0.34, "gallbladder": 1.0,
-    "stomach_wall": 0.35, "stomach_content": 0.7, "gas": 0.02, "pancreas": 0.38, "heart": 0.22,
+    "lesion": 0.75, "kidney": 0.58, "spleen": 0.7, "renal_sinus": 0.34, "gallbladder": 1.0,
+    "stomach_wall": 0.35, "stomach_content": 0.85, "gas": 0.02, "pancreas": 0.38, "heart": 0.22,
     "bowel_wall": 0.32, "bowel_fluid": 0.85, "bowel_food": 0.42, "bowel_contrast": 0.24,
-    "bowel_solid": 0.58,
+    "bowel_solid": 0.5,
 }  # fmt: skip
 T2_SPREAD = 0.06
 
@@ -60,11 +60,11 @@ class MrStyle:
 MR_STYLES = {
     "standard": MrStyle(),
     "bright_liver": MrStyle(
-        {"liver": 0.42, "hepatic_vessel": 0.2, "muscle": 0.22, "kidney": 0.58}, gain=(400, 700), blur=2.0
+        {"liver": 0.42, "hepatic_vessel": 0.2, "muscle": 0.22, "kidney": 0.54}, gain=(400, 700), blur=2.0
     ),
-    "strong_bias": MrStyle({"spleen": 0.66, "liver": 0.33}, gain=(900, 1500), bias=0.2, noise=0.025),
+    "strong_bias": MrStyle({"spleen": 0.76, "liver": 0.33}, gain=(900, 1500), bias=0.2, noise=0.025),
     "sharp_noisy": MrStyle(
-        {"fat": 0.24, "visceral_fat": 0.19, "kidney": 0.72}, gain=(250, 450), noise=0.045, blur=0.9
+        {"fat": 0.24, "visceral_fat": 0.19, "kidney": 0.65}, gain=(250, 450), noise=0.045, blur=0.9
     ),
     "rare": MrStyle(
         {
