@@ -12,6 +12,7 @@ rule preprocess_case:
         "results/{run}/logs/preprocess_case/{domain}-{case}.log",
     benchmark:
         "results/{run}/benchmarks/preprocess_case/{domain}-{case}.tsv"
+    priority: 1
     conda:
         "../../envs/imaging.yaml"
     resources:
@@ -60,6 +61,7 @@ rule extract_slices:
         "results/{run}/logs/extract_slices/{domain}.log",
     benchmark:
         "results/{run}/benchmarks/extract_slices/{domain}.tsv"
+    priority: 1
     conda:
         "../../envs/imaging.yaml"
     resources:
