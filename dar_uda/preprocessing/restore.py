@@ -9,21 +9,30 @@ from dar_uda.data.grid import read_grids
 from dar_uda.data.volume import Volume
 
 
-def restore_mask(mask: NDArray[np.uint8], grid: str | Path) -> Volume:
-    """Return a label map on the grid of the scan it was predicted for, background beyond the network grid.
+def restore_classes(probabilities: NDArray[np.float32], grid: str | Path) -> Volume:
+    """Return the likeliest class of every voxel of the scan, background beyond the network grid.
+
+    Probabilities are interpolated, not classes: borders keep the place between voxels that the network gave them.
+    One class is on the scan's grid at a time.
 
     Args:
-        mask: Classes, shape (depth, height, width) of the network grid.
+        probabilities: (classes, depth, height, width) on the network grid, background first.
         grid: JSON that `preprocess_image` wrote.
 
     Raises:
-        ValueError: The mask is not uint8 or not of the network grid's shape.
+        ValueError: The probabilities are not on the network grid.
     """
     from dar_uda.preprocessing.resample import resample
 
     original, network = read_grids(grid)
     expected = network.shape[::-1]
-    if mask.dtype != np.uint8 or mask.shape != expected:
-        raise ValueError(f"{grid}: found a mask {mask.dtype} of shape {mask.shape}, expected uint8 of shape {expected}")
-    array = resample(mask.T, network.affine, original.affine, original.shape, "label_linear", fill=0)
-    return Volume(array, original)
+    if probabilities.shape[1:] != expected:
+        raise ValueError(f"{grid}: found probabilities of shape {probabilities.shape[1:]}, expected {expected}")
+    classes = np.zeros(original.shape, np.uint8)
+    highest = np.full(original.shape, -1, np.float32)
+    for index, probability in enumerate(probabilities):
+        beyond = 1 if index == 0 else 0
+        moved = resample(probability.T, network.affine, original.affine, original.shape, "linear", fill=beyond)
+        classes[moved > highest] = index
+        np.maximum(highest, moved, out=highest)
+    return Volume(classes, original)

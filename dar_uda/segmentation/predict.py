@@ -15,7 +15,7 @@ from dar_uda.training.progress import Progress
 
 
 @torch.no_grad()
-def predict_mask(
+def predict_probabilities(
     network: nn.Module,
     image: np.ndarray,
     window: Sequence[int],
@@ -24,7 +24,7 @@ def predict_mask(
     batch: int,
     device: torch.device,
 ) -> np.ndarray:
-    """Return the class of every voxel: argmax of the weighted mean of overlapping windows' scores.
+    """Return (classes, D, H, W): softmax of the weighted mean of overlapping windows' scores.
 
     Args:
         image: (D, H, W) uint16 as stored; a volume smaller than the window is padded with background.
@@ -46,7 +46,7 @@ def predict_mask(
         sw_device=device,
         device="cpu",
     )
-    return scores[0].argmax(dim=0).numpy().astype(np.uint8)
+    return scores[0].softmax(dim=0).numpy()
 
 
 def predict_cases(
@@ -69,13 +69,13 @@ def predict_cases(
         predictions: Outputs, NIfTI label maps of classes 1..K.
     """
     from dar_uda.data.volume import write_mask
-    from dar_uda.preprocessing.restore import restore_mask
+    from dar_uda.preprocessing.restore import restore_classes
 
     where = prepare_device(device, threads)
     network = DARUNet.load(weights, where)
     progress = Progress("predict", len(images), unit="case")
     for done, (image, grid, prediction) in enumerate(zip(images, grids, predictions, strict=True), start=1):
-        mask = predict_mask(network, open_image(image), window, overlap, weighting, batch, where)
-        restored = restore_mask(mask, grid)
+        probabilities = predict_probabilities(network, open_image(image), window, overlap, weighting, batch, where)
+        restored = restore_classes(probabilities, grid)
         write_mask(prediction, restored.array, restored.grid)
         progress.report(done)

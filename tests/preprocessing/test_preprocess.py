@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from dar_uda.data.grid import Grid
+from dar_uda.data.grid import Grid, write_grids
 from dar_uda.data.network_volume import open_image, open_label
 from dar_uda.data.volume import write_mask
 from dar_uda.preprocessing.preprocess import network_grid, preprocess_image, preprocess_label
 from dar_uda.preprocessing.resample import resample
-from dar_uda.preprocessing.restore import restore_mask
+from dar_uda.preprocessing.restore import restore_classes
 
 CT = {"window": [0, 100]}
 CENTRE = (13.3, -40.7, 88.9)
@@ -65,7 +65,8 @@ def test_a_mask_that_went_to_the_network_grid_and_back_lies_where_it_was(tmp_pat
     grid = stored_grid(kind)
     array = boxes(grid)
     network = preprocess(tmp_path, grid, array)
-    restored = restore_mask(np.asarray(network), tmp_path / "grid.json")
+    one_hot = np.stack([np.asarray(network) == label for label in range(3)]).astype(np.float32)
+    restored = restore_classes(one_hot, tmp_path / "grid.json")
     write_mask(tmp_path / "mask.nii.gz", restored.array, restored.grid)
     before, after = nib.load(tmp_path / "source.nii.gz"), nib.load(tmp_path / "mask.nii.gz")
     np.testing.assert_array_equal(before.affine, after.affine)
@@ -161,10 +162,27 @@ def test_an_empty_scan_stops_naming_the_case_and_the_file(tmp_path):
         preprocess_image("c1", tmp_path / "empty.nii", tmp_path / "i.nii", tmp_path / "g.json", (1, 1, 1), 4, CT)
 
 
-def test_a_mask_of_another_shape_is_not_restored(tmp_path):
+def test_a_border_between_network_voxels_lies_where_the_probabilities_cross(tmp_path):
+    original, network = Grid((13, 1, 1), np.eye(4)), Grid((4, 1, 1), np.diag([4.0, 1, 1, 1]))
+    write_grids(tmp_path / "grid.json", original, network)
+    structure = np.array([1.0, 0.9, 0.3, 0.3], np.float32).reshape(1, 1, 1, 4)
+    classes = restore_classes(np.concatenate([1 - structure, structure]), tmp_path / "grid.json").array
+    # 0.9 at 4 mm, 0.3 at 8 mm: 0.6 at 6 mm, 0.45 at 7 mm
+    assert classes.ravel().tolist() == [1] * 7 + [0] * 6
+
+
+def test_beyond_the_network_grid_is_background(tmp_path):
+    original, network = Grid((6, 1, 1), np.eye(4)), Grid((2, 1, 1), np.eye(4))
+    write_grids(tmp_path / "grid.json", original, network)
+    structure = np.ones((1, 1, 1, 2), np.float32)
+    classes = restore_classes(np.concatenate([1 - structure, structure]), tmp_path / "grid.json").array
+    assert classes.ravel().tolist() == [1, 1, 0, 0, 0, 0]
+
+
+def test_probabilities_of_another_shape_are_not_restored(tmp_path):
     preprocess(tmp_path, stored_grid("axial"), boxes(stored_grid("axial")))
-    with pytest.raises(ValueError, match=r"expected uint8 of shape \(20, 80, 80\)"):
-        restore_mask(np.zeros((80, 80, 20), np.uint8), tmp_path / "grid.json")
+    with pytest.raises(ValueError, match=r"expected \(20, 80, 80\)"):
+        restore_classes(np.zeros((2, 80, 80, 20), np.float32), tmp_path / "grid.json")
 
 
 def test_linear_resampling_at_half_the_spacing_gives_the_values_between():

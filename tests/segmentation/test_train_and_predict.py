@@ -8,7 +8,7 @@ from torch import nn
 
 from dar_uda.data.network_volume import write_image, write_label
 from dar_uda.segmentation.dar_unet import DARUNet
-from dar_uda.segmentation.predict import predict_mask
+from dar_uda.segmentation.predict import predict_probabilities
 from dar_uda.segmentation.train import cosine, train_segmenter
 from dar_uda.training.checkpoint import CheckpointFolder
 
@@ -128,9 +128,10 @@ class Brightness(nn.Module):
 @pytest.mark.parametrize("shape", [(10, 40, 50), (3, 10, 12)])
 def test_windows_cover_volumes_larger_and_smaller_than_the_window(shape, weighting):
     image = np.random.default_rng(0).integers(0, 65536, shape).astype(np.uint16)
-    mask = predict_mask(Brightness(), image, (4, 16, 16), 0.5, weighting, 3, torch.device("cpu"))
-    assert mask.dtype == np.uint8
-    np.testing.assert_array_equal(mask, image > 32767)
+    found = predict_probabilities(Brightness(), image, (4, 16, 16), 0.5, weighting, 3, torch.device("cpu"))
+    intensity = image.astype(np.float64) / 65535 * 2 - 1
+    np.testing.assert_allclose(found[1], 1 / (1 + np.exp(-2 * intensity)), atol=1e-6)
+    np.testing.assert_allclose(found.sum(axis=0), 1, atol=1e-6)
 
 
 def test_overlapping_windows_are_averaged():
@@ -144,9 +145,11 @@ def test_overlapping_windows_are_averaged():
     image = np.full((4, 16, 24), 65535, np.uint16)
     image[0, 0, 8] = 0  # windows start at columns 0 (vote +1) and 8 (vote -1)
     image[0, 0, 0] = 49151  # +0.5
-    mask = predict_mask(First(), image, (4, 16, 16), 0.5, "constant", 1, torch.device("cpu"))
-    assert (mask[:, :, :8] == 1).all()  # +0.5 alone
-    assert (mask[:, :, 8:] == 0).all()  # mean of +0.5 and -1, then -1 alone
+    found = predict_probabilities(First(), image, (4, 16, 16), 0.5, "constant", 1, torch.device("cpu"))[1]
+    scores = np.log(found / (1 - found))
+    np.testing.assert_allclose(scores[:, :, :8], 0.5, atol=1e-4)
+    np.testing.assert_allclose(scores[:, :, 8:16], -0.25, atol=1e-4)  # mean of +0.5 and -1
+    np.testing.assert_allclose(scores[:, :, 16:], -1, atol=1e-4)
 
 
 def test_weights_metadata_names_the_network(case, tmp_path):
