@@ -6,12 +6,8 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-Interpolation = Literal["linear", "nearest", "label_linear"]
-INTERPOLATORS = {
-    "linear": sitk.sitkLinear,
-    "nearest": sitk.sitkNearestNeighbor,
-    "label_linear": getattr(sitk, "sitkLabelLinear", sitk.sitkNearestNeighbor),  # since SimpleITK 2.5
-}
+Interpolation = Literal["linear", "nearest"]
+INTERPOLATORS = {"linear": sitk.sitkLinear, "nearest": sitk.sitkNearestNeighbor}
 
 
 def resample(
@@ -32,7 +28,7 @@ def resample(
         affine_from: (4, 4), index to mm of the grid of `array`.
         affine_to: (4, 4), index to mm of the grid asked for.
         shape_to: Its shape, in the axis order of `affine_to`.
-        interpolation: `linear` for images, `nearest` for labels, `label_linear` for smooth borders.
+        interpolation: `linear` for images and probabilities, `nearest` for labels.
         fill: Value outside the field of view of `array` (beyond the outer faces of its voxels).
 
     Returns:
