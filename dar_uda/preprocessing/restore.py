@@ -27,7 +27,10 @@ def restore_classes(probabilities: NDArray[np.float32], grid: str | Path) -> Vol
     original, network = read_grids(grid)
     expected = network.shape[::-1]
     if probabilities.shape[1:] != expected:
-        raise ValueError(f"{grid}: found probabilities of shape {probabilities.shape[1:]}, expected {expected}")
+        raise ValueError(
+            f"{grid}: found probabilities of shape {probabilities.shape[1:]}, expected {expected}; "
+            "the image and this file are of two preprocessings: run preprocess_case again (-R preprocess_case)"
+        )
     classes = np.zeros(original.shape, np.uint8)
     highest = np.full(original.shape, -1, np.float32)
     for index, probability in enumerate(probabilities):

@@ -57,7 +57,7 @@ class SegmenterTrainer:
         return {"loss": float(sum(losses).detach()), "fused": float(losses[0].detach())}
 
     def _outputs(self, images: Tensor) -> list[Tensor]:
-        # Channels last: the backward of 3D convolutions is faster, most of all on a CPU.
+        # Channels last: on a CPU the backward of 3D convolutions is faster.
         with autocast(self.device, self.dtype):
             outputs = self.network(images.contiguous(memory_format=torch.channels_last_3d))
         return [scores.float() for scores in (outputs if isinstance(outputs, list) else [outputs])]
