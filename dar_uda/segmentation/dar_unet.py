@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dar_uda.segmentation.attention import QuartetAttention, VoxelAttention, activated, normalisation
+from dar_uda.segmentation.convolution import Conv3d
 from dar_uda.training.weights import load_weights, save_weights
 
 ANISOTROPIC_STRIDES = ((1, 1, 1), (1, 2, 2), (1, 2, 2), (2, 2, 2), (2, 2, 2))
@@ -29,13 +30,13 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.body = nn.Sequential(
             *([] if first else activated(inputs)),
-            nn.Conv3d(inputs, outputs, 3, tuple(stride), padding=1),
+            Conv3d(inputs, outputs, 3, stride),
             *activated(outputs),
-            nn.Conv3d(outputs, outputs, 3, padding=1),
+            Conv3d(outputs, outputs, 3),
             *activated(outputs),
-            nn.Conv3d(outputs, outputs, 3, padding=1),
+            Conv3d(outputs, outputs, 3),
         )
-        self.skip = nn.Sequential(nn.Conv3d(inputs, outputs, 3, tuple(stride), padding=1), normalisation(outputs))
+        self.skip = nn.Sequential(Conv3d(inputs, outputs, 3, stride), normalisation(outputs))
         self.attention = QuartetAttention() if qam else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -90,8 +91,8 @@ class DARUNet(nn.Module):
         shallow_to_deep = list(zip(channels, channels[1:], strides[1:], strict=False))
         self.skips = nn.ModuleList(VoxelAttention(e, d, stride, gated=vam) for e, d, stride in shallow_to_deep)
         self.decoder = nn.ModuleList(ResidualBlock(e + d, e, (1, 1, 1), qam) for e, d, _ in shallow_to_deep)
-        self.heads = nn.ModuleList(nn.Conv3d(width, classes, 3, padding=1) for width in channels)
-        self.fuse = nn.Conv3d(len(channels) * classes, classes, 3, padding=1)
+        self.heads = nn.ModuleList(Conv3d(width, classes, 3) for width in channels)
+        self.fuse = Conv3d(len(channels) * classes, classes, 3)
 
     def forward(self, x: Tensor) -> Tensor | list[Tensor]:
         self._check(x)

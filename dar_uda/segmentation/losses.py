@@ -1,43 +1,65 @@
-"""Losses of the segmenter: pure functions, scores and class indices in, a scalar out."""
+"""The loss of the segmenter: scores and class indices in, a scalar out."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import FunctionCtx, once_differentiable
 
 SMOOTH = 1e-5
-GAMMA = 2.0
-
-
-def soft_dice_loss(probabilities: Tensor, one_hot: Tensor) -> Tensor:
-    """Return 1 - mean over classes of the soft Dice, sums taken over batch and voxels, denominators squared.
-
-    Args:
-        probabilities: (N, classes, D, H, W).
-        one_hot: The same shape.
-    """
-    axes = (0, 2, 3, 4)
-    intersection = (probabilities * one_hot).sum(axes)
-    size = probabilities.square().sum(axes) + one_hot.square().sum(axes)
-    return 1 - ((2 * intersection + SMOOTH) / (size + SMOOTH)).mean()
-
-
-def focal_loss(log_probabilities: Tensor, labels: Tensor) -> Tensor:
-    """Return the focal loss with gamma 2, averaged over voxels, classes and batch.
-
-    Args:
-        log_probabilities: (N, classes, D, H, W).
-        labels: Class indices (N, D, H, W).
-    """
-    log_true = log_probabilities.gather(1, labels[:, None])
-    return -((1 - log_true.exp()).pow(GAMMA) * log_true).mean() / log_probabilities.shape[1]
 
 
 def segmentation_loss(scores: Tensor, labels: Tensor, focal_weight: float) -> Tensor:
     """Return soft Dice plus `focal_weight` times focal loss of one output.
 
+    With p the softmax of the scores and t its value at the voxel's class:
+
+    - soft Dice: 1 - mean over classes of (2 I + s) / (P + T + s), with I the sum of p over the voxels of the class, P
+      that of its squares over all voxels of the batch, T the number of the class's voxels, s 1e-5;
+    - focal, gamma 2: -(1 - t)^2 log t, averaged over voxels, classes and batch.
+
+    Computed in float32 at least. The gradient is made in the forward: one tensor as large as the scores is kept for
+    the backward, in their precision, where the formulas one by one keep five.
+
     Args:
         scores: Before softmax, (N, classes, D, H, W).
         labels: Class indices (N, D, H, W).
     """
-    log_probabilities = F.log_softmax(scores, dim=1)
-    one_hot = F.one_hot(labels, scores.shape[1]).movedim(-1, 1).to(scores.dtype)
-    return soft_dice_loss(log_probabilities.exp(), one_hot) + focal_weight * focal_loss(log_probabilities, labels)
+    return _SegmentationLoss.apply(scores, labels, focal_weight)
+
+
+class _SegmentationLoss(Function):
+    @staticmethod
+    def forward(ctx: FunctionCtx, scores: Tensor, labels: Tensor, focal_weight: float) -> Tensor:
+        dtype = torch.promote_types(scores.dtype, torch.float32)
+        log_probabilities, here = F.log_softmax(scores, dim=1, dtype=dtype), labels[:, None]
+        log_true = log_probabilities.gather(1, here)
+        true, probabilities = log_true.exp(), log_probabilities.exp_()
+        squared = probabilities.square()
+        numerator, denominator = _dice_terms(true, squared, here)
+        count, missing = log_true.numel() * scores.shape[1], 1 - true
+        focal = -(missing.square() * log_true).sum() / count
+
+        # u = dL/dp * p, voxel by voxel and class by class; then dL/dscores = u - p * (sum of u over the classes).
+        classes = scores.shape[1]
+        per_class = (2 * numerator / denominator.square() / classes).view(1, classes, 1, 1, 1)
+        at_true = -2 / classes / denominator[here] * true
+        at_true -= focal_weight / count * missing * (missing - 2 * true * log_true)
+        u = squared.mul_(per_class).scatter_add_(1, here, at_true)
+        gradient = u.sub_(probabilities.mul_(u.sum(1, keepdim=True)))
+        ctx.save_for_backward(gradient.to(scores.dtype))
+        return 1 - (numerator / denominator).mean() + focal_weight * focal
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        (of_scores,) = ctx.saved_tensors
+        return of_scores * gradient.to(of_scores.dtype), None, None
+
+
+def _dice_terms(true: Tensor, squared: Tensor, here: Tensor) -> tuple[Tensor, Tensor]:
+    """Return numerator and denominator of every class's Dice, (classes,) each."""
+    masks = [here == index for index in range(squared.shape[1])]
+    intersection = torch.stack([(true * mask).sum() for mask in masks])
+    size = squared.sum((0, 2, 3, 4)) + torch.stack([mask.sum() for mask in masks])
+    return 2 * intersection + SMOOTH, size + SMOOTH

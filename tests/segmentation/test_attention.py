@@ -2,37 +2,50 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dar_uda.segmentation.attention import MapConv, QuartetAttention, VoxelAttention
+from benchmarks.literal.attention import LiteralQuartetAttention
+from dar_uda.segmentation.attention import QuartetAttention, VoxelAttention
+from dar_uda.segmentation.quartet_ops import MapConvolution
 
 
-def literal_quartet(x, attention):
-    """The definition with transposed copies: each branch reduces axis 1 of its own view of x."""
-    products = []
-    for axis, conv, norm in zip((1, 2, 3, 4), attention.convs, attention.norms, strict=True):
-        view = x.transpose(1, axis)
-        stacked = torch.stack([view.amax(1), view.mean(1)], dim=1)
-        gate = torch.sigmoid(norm(F.conv3d(stacked, conv.weight, padding=3)))
-        products.append((view * gate).transpose(1, axis))
-    return torch.stack(products).mean(dim=0)
+def values_and_gradients(module, x):
+    x = x.clone().requires_grad_()
+    y = module(x)
+    torch.manual_seed(1)
+    return [y, *torch.autograd.grad(y, [x, *module.parameters()], torch.randn_like(y))]
 
 
-def test_map_conv_equals_the_3d_convolution_in_value_and_gradient():
+@pytest.mark.parametrize("depth", [1, 2, 5])
+def test_map_convolution_is_the_3d_convolution_in_value_and_gradient(depth):
     torch.manual_seed(0)
-    conv = MapConv().double()
-    x = torch.randn(2, 2, 5, 9, 8, dtype=torch.float64, requires_grad=True)
-    expected = F.conv3d(x, conv.weight, padding=3)
-    torch.testing.assert_close(conv(x), expected, rtol=1e-12, atol=1e-12)
-    ours = torch.autograd.grad(conv(x).square().sum(), [x, conv.weight])
-    theirs = torch.autograd.grad(expected.square().sum(), [x, conv.weight])
-    torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
+    weight = torch.randn(1, 2, 7, 7, 7, dtype=torch.float64, requires_grad=True)
+    x = torch.randn(2, 2, depth, 9, 8, dtype=torch.float64, requires_grad=True)
+    ours, theirs = MapConvolution.apply(x, weight), F.conv3d(x, weight, padding=3)
+    torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+    gradients = [torch.autograd.grad(y.square().sum(), [x, weight]) for y in (ours, theirs)]
+    torch.testing.assert_close(*gradients, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_quartet_attention_is_the_mean_of_four_gated_copies(training):
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-3)])
+def test_quartet_attention_is_the_mean_of_four_gated_copies(training, dtype, tolerance):
     torch.manual_seed(0)
-    attention = QuartetAttention().double().train(training)
-    x = torch.randn(2, 3, 4, 5, 6, dtype=torch.float64)
-    torch.testing.assert_close(attention(x), literal_quartet(x, attention), rtol=1e-10, atol=1e-10)
+    ours = QuartetAttention().to(dtype).train(training)
+    literal = LiteralQuartetAttention().to(dtype).train(training)
+    literal.load_state_dict(ours.state_dict())
+    x = torch.randn(2, 3, 4, 5, 6, dtype=dtype)
+    found, expected = values_and_gradients(ours, x), values_and_gradients(literal, x)
+    torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
+    torch.testing.assert_close(ours.state_dict(), literal.state_dict(), rtol=tolerance, atol=tolerance)
+
+
+def test_quartet_attention_keeps_a_third_of_what_the_definition_keeps_for_the_backward():
+    kept = []
+    for attention in (QuartetAttention(), LiteralQuartetAttention()):
+        tensors, x = {}, torch.randn(1, 16, 16, 32, 32, requires_grad=True)
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: tensors.setdefault(t.data_ptr(), t), lambda t: t):  # noqa: B023
+            attention(x)
+        kept.append(sum(tensor.nbytes for tensor in tensors.values()))
+    assert kept[0] <= 0.35 * kept[1]
 
 
 def test_quartet_attention_by_hand():

@@ -1,0 +1,42 @@
+"""DAR-UNet and its loss without any rearrangement: literal attention, one tensor per operation of the formulas."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from benchmarks.literal.attention import LiteralQuartetAttention
+from dar_uda.segmentation.dar_unet import DARUNet
+
+
+def literal_dar_unet(classes: int) -> DARUNet:
+    """Return the network with literal quartet attention; its state fits the optimised one's and the other way round."""
+    network = DARUNet(classes)
+    for block in [*network.encoder, *network.decoder]:
+        block.attention = LiteralQuartetAttention()
+    return network
+
+
+def literal_loss(outputs: list[Tensor], labels: Tensor, focal_weight: float) -> Tensor:
+    """Return the sum over all outputs of soft Dice and `focal_weight` times focal loss."""
+    return sum(_soft_dice(scores, labels) + focal_weight * _focal(scores, labels) for scores in outputs)
+
+
+def _one_hot(scores: Tensor, labels: Tensor) -> Tensor:
+    return F.one_hot(labels, scores.shape[1]).movedim(-1, 1).to(scores.dtype)
+
+
+def _soft_dice(scores: Tensor, labels: Tensor) -> Tensor:
+    probabilities, one_hot = torch.softmax(scores, dim=1), _one_hot(scores, labels)
+    loss = 0.0
+    for index in range(scores.shape[1]):
+        predicted, true = probabilities[:, index], one_hot[:, index]
+        intersection = (predicted * true).sum()
+        size = (predicted * predicted).sum() + (true * true).sum()
+        loss = loss + 1 - (2 * intersection + 1e-5) / (size + 1e-5)
+    return loss / scores.shape[1]
+
+
+def _focal(scores: Tensor, labels: Tensor) -> Tensor:
+    one_hot, log_probabilities = _one_hot(scores, labels), F.log_softmax(scores, dim=1)
+    probabilities = log_probabilities.exp()
+    return (-one_hot * (1 - probabilities) ** 2 * log_probabilities).mean()

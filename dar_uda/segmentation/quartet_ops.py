@@ -1,0 +1,128 @@
+"""The three operations of quartet attention, each with a backward that keeps and computes no more than it needs.
+
+Equal to the plain operations in their docstrings, values and gradients; none can be differentiated twice.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import FunctionCtx, once_differentiable
+
+KERNEL = 7
+HALF = KERNEL // 2
+SLICES_LAST = torch.channels_last
+
+
+class MaxAndMean(Function):
+    """For each axis after the first: `torch.stack([x.amax(axis), x.mean(axis)], dim=1)`, in float32 at least.
+
+    The gradient of the maximum goes to one place, also where several voxels share it.
+
+    Shape:
+        (N, A, B, C, D) to (N, 2, B, C, D), (N, 2, A, C, D), (N, 2, A, B, D), (N, 2, A, B, C).
+    """
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor) -> tuple[Tensor, ...]:
+        dtype = torch.promote_types(x.dtype, torch.float32)
+        pooled, places = [], []
+        for axis in range(1, x.ndim):
+            highest, place = x.max(axis)
+            pooled.append(torch.stack([highest.to(dtype), x.sum(axis, dtype=dtype) / x.shape[axis]], dim=1))
+            places.append(place.int())
+        ctx.save_for_backward(*places)
+        ctx.shape, ctx.dtype = x.shape, x.dtype
+        return tuple(pooled)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, *gradients: Tensor) -> Tensor:
+        gradients = tuple(gradient.to(ctx.dtype) for gradient in gradients)
+        shares = [(g[:, 1] / ctx.shape[axis]).unsqueeze(axis) for axis, g in enumerate(gradients, start=1)]
+        total = _broadcast_sum(shares)
+        for axis, (gradient, place) in enumerate(zip(gradients, ctx.saved_tensors, strict=True), start=1):
+            total.scatter_add_(axis, place.long().unsqueeze(axis), gradient[:, 0].unsqueeze(axis))
+        return total
+
+
+class MapConvolution(Function):
+    """`F.conv3d(x, weight, padding=3)` for two channels to one and a 7 x 7 x 7 kernel.
+
+    As a 2D convolution whose output channels are the depth taps, and a sum of those, each shifted by its tap: 3D
+    kernels are not made for so few channels. So is the gradient of x, from one channel to two.
+
+    Shape:
+        (N, 2, A, B, C), (1, 2, 7, 7, 7) to (N, 1, A, B, C).
+    """
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return _convolve(x, weight.transpose(0, 1))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        x, weight = ctx.saved_tensors
+        taps = gradient.new_zeros(len(x), x.shape[2], KERNEL, *x.shape[3:])
+        for tap in range(KERNEL):
+            here, there = _shift(x.shape[2], tap)
+            taps[:, there, tap] = gradient[:, 0, here]
+        taps = taps.flatten(0, 1).contiguous(memory_format=SLICES_LAST)
+        of_weight = torch.nn.grad.conv2d_weight(_slices(x), (KERNEL, 2, KERNEL, KERNEL), taps, padding=HALF)
+        return _convolve(gradient, weight.flip(2, 3, 4)), of_weight.transpose(0, 1)[None]
+
+
+class WeighByMeanMap(Function):
+    """`x * (a + b + c + d) / 4` for four maps, each of extent 1 along another axis.
+
+    The mean map, as large as x, is computed again in the backward instead of kept.
+    """
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor, *maps: Tensor) -> Tensor:
+        ctx.save_for_backward(x, *maps)
+        return _broadcast_sum([m.to(x.dtype) / len(maps) for m in maps]).mul_(x)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, ...]:
+        x, *maps = ctx.saved_tensors
+        product = gradient * x
+        of_maps = [product.sum(axis, keepdim=True, dtype=m.dtype) / len(maps) for axis, m in enumerate(maps, start=1)]
+        return _broadcast_sum([m.to(x.dtype) / len(maps) for m in maps]).mul_(gradient), *of_maps
+
+
+def _broadcast_sum(parts: list[Tensor]) -> Tensor:
+    """Return the sum of at least two tensors that broadcast against each other, in one allocation."""
+    total = parts[0] + parts[1]
+    for part in parts[2:]:
+        total += part
+    return total
+
+
+def _slices(volume: Tensor) -> Tensor:
+    """Return (N, C, D, H, W) as a batch of slices (N D, C, H, W), channels last in memory."""
+    return volume.transpose(1, 2).flatten(0, 1).contiguous(memory_format=SLICES_LAST)
+
+
+def _shift(depth: int, tap: int) -> tuple[slice, slice]:
+    """Return the output slices that a depth tap reaches, and the input slices that it reads for them."""
+    offset = tap - HALF
+    first, end = min(max(0, -offset), depth), max(0, min(depth, depth - offset))
+    return slice(first, max(first, end)), slice(first + offset, max(first, end) + offset)
+
+
+def _convolve(x: Tensor, weight: Tensor) -> Tensor:
+    """Return the 3D convolution of x with `weight` (inputs, outputs, 7, 7, 7), padded by 3."""
+    depth, inputs, outputs = x.shape[2], *weight.shape[:2]
+    kernels = weight.permute(2, 1, 0, 3, 4).reshape(KERNEL * outputs, inputs, KERNEL, KERNEL)
+    planes = F.conv2d(_slices(x), kernels.contiguous(memory_format=SLICES_LAST), padding=HALF)
+    taps = planes.unflatten(1, (KERNEL, outputs)).unflatten(0, (len(x), depth))
+    total = taps[:, :, HALF].clone(memory_format=torch.contiguous_format)
+    for tap in range(KERNEL):
+        if tap != HALF:
+            here, there = _shift(depth, tap)
+            total[:, here] += taps[:, there, tap]
+    return total.transpose(1, 2)
