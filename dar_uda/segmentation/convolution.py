@@ -14,6 +14,8 @@ from torch.autograd import Function
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 PIXELS_SAFE_IN_3D = 1024
+PIXELS_AT_ONCE = 2**18
+"""Slices are taken together up to this many pixels of the output: more would need more memory, not less time."""
 
 
 class Conv3d(nn.Conv3d):
@@ -91,17 +93,27 @@ def weight_gradient(x: Tensor, gradient: Tensor, shape: Sequence[int], stride: S
     kernel = shape[2]
     if kernel == 1 or x.shape[3] * x.shape[4] <= PIXELS_SAFE_IN_3D:
         return torch.nn.grad.conv3d_weight(x, shape, gradient, stride, kernel // 2)
-    outputs, inputs = shape[:2]
-    taps_of_x = stride[0] > 1 or inputs < outputs
-    if taps_of_x:
-        x, gradient = _depth_taps(x, kernel, stride[0], gradient.shape[2], 1), _slices(gradient)
+    depth, total, accumulator = gradient.shape[2], 0, torch.promote_types(x.dtype, torch.float32)
+    some = max(1, PIXELS_AT_ONCE // (len(x) * gradient.shape[3] * gradient.shape[4]))
+    for first in range(0, depth, some):
+        part = slice(first, min(first + some, depth))
+        total = total + _weight_gradient_of_slices(x, gradient, part, shape, stride).to(accumulator)
+    return total.to(x.dtype)
+
+
+def _weight_gradient_of_slices(
+    x: Tensor, gradient: Tensor, part: slice, shape: Sequence[int], stride: Sequence[int]
+) -> Tensor:
+    """Return what some slices contribute: of the output where the depth taps of x are the channels, else of x."""
+    outputs, inputs, kernel = shape[:3]
+    if stride[0] > 1 or inputs < outputs:
+        taps, slices = _depth_taps(x, kernel, stride[0], part, 1), _slices(gradient[:, :, part])
         flat = (outputs, kernel * inputs, kernel, kernel)
-    else:
-        x, gradient = _slices(x), _depth_taps(gradient, kernel, 1, x.shape[2], -1)
-        flat = (kernel * outputs, inputs, kernel, kernel)
-    found = torch.nn.grad.conv2d_weight(x, flat, gradient, stride[1:], kernel // 2)
-    if taps_of_x:
+        found = torch.nn.grad.conv2d_weight(taps, flat, slices, stride[1:], kernel // 2)
         return found.unflatten(1, (kernel, inputs)).transpose(1, 2)
+    taps, slices = _depth_taps(gradient, kernel, 1, part, -1), _slices(x[:, :, part])
+    flat = (kernel * outputs, inputs, kernel, kernel)
+    found = torch.nn.grad.conv2d_weight(slices, flat, taps, stride[1:], kernel // 2)
     return found.unflatten(0, (kernel, outputs)).permute(1, 2, 0, 3, 4)
 
 
@@ -110,24 +122,22 @@ def _slices(volume: Tensor) -> Tensor:
     return volume.transpose(1, 2).flatten(0, 1)
 
 
-def _depth_taps(volume: Tensor, kernel: int, step: int, count: int, sense: int) -> Tensor:
-    """Return, for each of `count` slices, the neighbours that the kernel's depth taps meet, as channels.
+def _depth_taps(volume: Tensor, kernel: int, step: int, part: slice, sense: int) -> Tensor:
+    """Return, for some slices, the neighbours that the kernel's depth taps meet, as channels.
 
     Args:
         volume: (N, C, D, H, W).
         step: Slice number i is at i * step.
+        part: Numbers of the slices.
         sense: 1 for the taps' own order, -1 for the opposite one.
 
     Returns:
-        (N count, kernel C, H, W), zero where a neighbour lies outside.
+        (N slices, kernel C, H, W), zero where a neighbour lies outside.
     """
     batch, channels, depth, *plane = volume.shape
-    taps = volume.new_empty(batch, count, kernel, channels, *plane)
+    taps = volume.new_empty(batch, part.stop - part.start, kernel, channels, *plane)
     for tap in range(kernel):
-        offset = sense * (tap - kernel // 2)
-        first = max(0, -(offset // step))
-        end = max(first, min(count, (depth - 1 - offset) // step + 1))
-        taps[:, :first, tap], taps[:, end:, tap] = 0, 0
-        source = volume[:, :, first * step + offset : max(0, (end - 1) * step + offset + 1) : step]
-        taps[:, first:end, tap] = source.transpose(1, 2)[:, : end - first]
+        for place, number in enumerate(range(part.start, part.stop)):
+            neighbour = number * step + sense * (tap - kernel // 2)
+            taps[:, place, tap] = volume[:, :, neighbour] if 0 <= neighbour < depth else 0
     return taps.flatten(2, 3).flatten(0, 1)

@@ -1,11 +1,14 @@
 """DAR-UNet: anisotropic residual 3D U-Net with quartet and voxel-wise attention (paper, section III-B)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from dar_uda.segmentation.attention import QuartetAttention, VoxelAttention, activated, normalisation
 from dar_uda.segmentation.convolution import Conv3d
@@ -54,6 +57,10 @@ class DARUNet(nn.Module):
         vam: Voxel-wise attention on every skip connection.
         deep_supervision: In training mode, also return the scores of every resolution.
 
+    Attributes:
+        recompute: Keep only what passes between blocks for the backward and compute the rest again: the same
+            gradients in less memory and more time.
+
     Shape:
         (N, 1, D, H, W) to scores (N, classes, D, H, W); with deep supervision in training mode a list of six:
         fused, then from the finest resolution to the bottleneck. D, H, W divide by `divisors`.
@@ -81,6 +88,7 @@ class DARUNet(nn.Module):
             "deep_supervision": deep_supervision,
         }
         self.deep_supervision = deep_supervision
+        self.recompute = False
         strides = ANISOTROPIC_STRIDES if anisotropic else ISOTROPIC_STRIDES
         self.divisors = tuple(torch.tensor(strides).prod(dim=0).tolist())
         inputs = [1, *channels]
@@ -99,15 +107,40 @@ class DARUNet(nn.Module):
         encoded = []
         feature = x
         for block in self.encoder:
-            feature = block(feature)
+            feature = self._run(block, feature)
             encoded.append(feature)
         decoded = [feature]
         for level in reversed(range(len(self.decoder))):
-            feature = self.decoder[level](self.skips[level](encoded[level], feature))
+            feature = self._run(self._decode, level, encoded[level], feature)
             decoded.insert(0, feature)
         scores = [self._full_size(head(f), x) for head, f in zip(self.heads, decoded, strict=True)]
         fused = self.fuse(torch.cat(scores, dim=1))
         return [fused, *scores] if self.training and self.deep_supervision else fused
+
+    def _decode(self, level: int, encoder: Tensor, decoder: Tensor) -> Tensor:
+        return self.decoder[level](self.skips[level](encoder, decoder))
+
+    def _run(self, block: Callable[..., Tensor], *inputs: Any) -> Tensor:
+        """Return the block's output; where asked for, its inner activations are made again in the backward."""
+        if not (self.recompute and torch.is_grad_enabled()):
+            return block(*inputs)
+        return checkpoint(block, *inputs, use_reentrant=False, context_fn=self._contexts)
+
+    def _contexts(self) -> tuple[AbstractContextManager, AbstractContextManager]:
+        return nullcontext(), self._unchanged_statistics()
+
+    @contextmanager
+    def _unchanged_statistics(self) -> Iterator[None]:
+        """Within the block batch norms leave their running statistics alone: the first pass has updated them."""
+        norms = [module for module in self.modules() if isinstance(module, nn.BatchNorm3d)]
+        before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
+        for norm in norms:
+            norm.momentum, norm.num_batches_tracked = 0.0, None
+        try:
+            yield
+        finally:
+            for norm, (momentum, count) in zip(norms, before, strict=True):
+                norm.momentum, norm.num_batches_tracked = momentum, count
 
     @staticmethod
     def _full_size(scores: Tensor, x: Tensor) -> Tensor:

@@ -114,6 +114,7 @@ def train_segmenter(
     threads: int,
     device: str,
     precision: str,
+    recompute: bool,
     *,
     batch: int,
     patch: Sequence[int],
@@ -132,6 +133,7 @@ def train_segmenter(
         history: Output, TSV: `step loss fused`.
         classes: Number of classes, background included.
         network: Constructor switches of `DARUNet`.
+        recompute: See `DARUNet`.
         code: Version of the code behind this training; a checkpoint of another version is not resumed.
         settings: See `SegmenterTrainer`.
     """
@@ -142,8 +144,10 @@ def train_segmenter(
     computing = {"steps": steps, "device": where.type, "dtype": dtype}
     identity = identity_of({**choices, **sampling, **computing, **settings}, [*images, *labels])
     torch.manual_seed(seed)
+    segmenter = DARUNet(classes, channels, **network)
+    segmenter.recompute = recompute
     trainer = SegmenterTrainer(
-        DARUNet(classes, channels, **network),
+        segmenter,
         PatchSampler(images, labels, **sampling),
         where,
         dtype,

@@ -41,7 +41,7 @@ def test_quartet_attention_is_the_mean_of_four_gated_copies(training, dtype, tol
 def test_quartet_attention_keeps_a_third_of_what_the_definition_keeps_for_the_backward():
     kept = []
     for attention in (QuartetAttention(), LiteralQuartetAttention()):
-        tensors, x = {}, torch.randn(1, 16, 16, 32, 32, requires_grad=True)
+        tensors, x = {}, torch.randn(1, 16, 32, 64, 64, requires_grad=True)
         with torch.autograd.graph.saved_tensors_hooks(lambda t: tensors.setdefault(t.data_ptr(), t), lambda t: t):  # noqa: B023
             attention(x)
         kept.append(sum(tensor.nbytes for tensor in tensors.values()))

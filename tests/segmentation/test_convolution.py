@@ -10,9 +10,10 @@ STRIDES = [(1, 1, 1), (1, 2, 2), (2, 2, 2)]
 
 @pytest.mark.parametrize("stride", STRIDES)
 @pytest.mark.parametrize("channels", [(2, 5), (5, 2)])
-@pytest.mark.parametrize("depth", [2, 4])
-def test_weight_gradient_over_slices_is_that_of_the_3d_convolution(stride, channels, depth, monkeypatch):
+@pytest.mark.parametrize(("depth", "pixels"), [(2, 1000), (4, 1000), (4, 1)])
+def test_weight_gradient_over_slices_is_that_of_the_3d_convolution(stride, channels, depth, pixels, monkeypatch):
     monkeypatch.setattr(convolution, "PIXELS_SAFE_IN_3D", 0)
+    monkeypatch.setattr(convolution, "PIXELS_AT_ONCE", pixels)
     torch.manual_seed(0)
     inputs, outputs = channels
     x = torch.randn(2, inputs, depth, 8, 6, dtype=torch.float64)

@@ -1,7 +1,11 @@
+import copy
+
 import pytest
 import torch
 
+from benchmarks.literal.dar_unet import literal_dar_unet, literal_loss
 from dar_uda.segmentation.dar_unet import DARUNet
+from dar_uda.segmentation.losses import segmentation_loss
 
 NARROW = (2, 4, 4, 8, 8)
 
@@ -35,6 +39,26 @@ def test_anisotropic_strides_keep_the_depth_longer():
 def test_a_patch_that_does_not_divide_is_refused_with_both_sizes():
     with pytest.raises(ValueError, match=r"\(6, 16, 16\).*\(4, 16, 16\)"):
         DARUNet(2, NARROW)(torch.zeros(1, 1, 6, 16, 16))
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-3)])
+def test_losses_gradients_and_statistics_are_those_of_the_literal_network(dtype, tolerance):
+    torch.manual_seed(0)
+    literal = literal_dar_unet(5).to(dtype)
+    start = copy.deepcopy(literal.state_dict())
+    x, labels = torch.randn(1, 1, 4, 32, 32, dtype=dtype), torch.randint(0, 5, (1, 4, 32, 32))
+    loss = literal_loss(literal(x), labels, 10.0)
+    gradients = torch.autograd.grad(loss, list(literal.parameters()))
+    scale = max(float(gradient.abs().max()) for gradient in gradients)
+    for recompute in (False, True):
+        network = DARUNet(5).to(dtype)
+        network.load_state_dict(start)
+        network.recompute = recompute
+        ours = sum(segmentation_loss(scores, labels, 10.0) for scores in network(x))
+        torch.testing.assert_close(ours, loss, rtol=tolerance, atol=tolerance)
+        found = torch.autograd.grad(ours, list(network.parameters()))
+        torch.testing.assert_close(found, gradients, rtol=tolerance, atol=tolerance * scale)
+        torch.testing.assert_close(network.state_dict(), literal.state_dict(), rtol=tolerance, atol=tolerance)
 
 
 def test_weights_file_builds_the_same_network(tmp_path):

@@ -48,6 +48,7 @@ def train(case, folder, **changes):
         threads=1,
         device="cpu",
         precision="float32",
+        recompute=False,
         **{**SETTINGS, **changes},
     )
     return (folder / "weights.safetensors").read_bytes()

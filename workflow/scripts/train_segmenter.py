@@ -3,6 +3,6 @@ from dar_uda.training.job_log import log_to
 
 log_to(snakemake.log[0])
 files = {**snakemake.input, **snakemake.output}
-job = {"threads": snakemake.threads, **{key: snakemake.config[key] for key in ("device", "precision")}}
+job = {"threads": snakemake.threads, **{key: snakemake.config[key] for key in ("device", "precision", "recompute")}}
 options = {key: value for key, value in snakemake.params.items() if key != "segmentation"}
 train_segmenter(**files, **job, **options, **snakemake.params.segmentation)
