@@ -1,41 +1,88 @@
 """From the network grid back to the scan's own."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dar_uda.data.grid import read_grids
+from dar_uda.data.grid import Grid, read_grids
 from dar_uda.data.volume import Volume
 
 
-def restore_classes(probabilities: NDArray[np.float32], grid: str | Path) -> Volume:
+def restore_classes(slabs: Iterable[NDArray[np.float32]], grid: str | Path) -> Volume:
     """Return the likeliest class of every voxel of the scan, background beyond the network grid.
 
     Probabilities are interpolated, not classes: borders keep the place between voxels that the network gave them.
-    One class is on the scan's grid at a time.
+    One slab, and of it one class on the scan's grid, is in memory at a time.
 
     Args:
-        probabilities: (classes, depth, height, width) on the network grid, background first.
+        slabs: Probabilities (classes, slices, height, width) on the network grid, background first; slab after
+            slab along the depth, together the whole volume.
         grid: JSON that `preprocess_image` wrote.
 
     Raises:
         ValueError: The probabilities are not on the network grid.
     """
+    original, network = read_grids(grid)
+    depth = network.shape[2]
+    axis, places = _depth_of_slices(original, network)
+    classes = np.zeros(original.shape, np.uint8)
+    done, before = 0, None
+    for slab in slabs:
+        end = done + slab.shape[1]
+        _check(slab, end, network, grid)
+        joined = slab if before is None else np.concatenate([before, slab], axis=1)
+        above, upto = done - 1 if done else -np.inf, end - 1 if end < depth else np.inf
+        here = (places > above) & (places <= upto)
+        region, part = _part(original, axis, np.flatnonzero(here))
+        if 0 not in part.shape:
+            classes[region] = _classes_on(part, joined, _shifted(network.affine, 2, end - joined.shape[1]))
+        done, before = end, slab[:, -1:].copy()
+    _check(slab, done, network, grid, whole=True)
+    return Volume(classes, original)
+
+
+def _depth_of_slices(original: Grid, network: Grid) -> tuple[int, NDArray[np.float64]]:
+    """Return the scan's axis that runs along the network's depth, and each of its slices' place there, in slices."""
+    step = np.linalg.solve(network.affine, original.affine)
+    axis = int(np.abs(step[2, :3]).argmax())
+    return axis, np.arange(original.shape[axis]) * step[2, axis] + step[2, 3]
+
+
+def _part(original: Grid, axis: int, slices: NDArray[np.intp]) -> tuple[tuple[slice, ...], Grid]:
+    """Return the index of some neighbouring slices of the scan, and their grid."""
+    first, count = (int(slices[0]), len(slices)) if len(slices) else (0, 0)
+    region = tuple(slice(first, first + count) if a == axis else slice(None) for a in range(3))
+    shape = tuple(count if a == axis else size for a, size in enumerate(original.shape))
+    return region, Grid(shape, _shifted(original.affine, axis, first))
+
+
+def _shifted(affine: NDArray[np.float64], axis: int, voxels: int) -> NDArray[np.float64]:
+    """Return the affine of the grid that starts some voxels further along an axis."""
+    moved = affine.copy()
+    moved[:3, 3] += affine[:3, axis] * voxels
+    return moved
+
+
+def _classes_on(part: Grid, probabilities: NDArray[np.float32], affine: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Return the likeliest class on a grid; `affine` is that of the probabilities."""
     from dar_uda.preprocessing.resample import resample
 
-    original, network = read_grids(grid)
-    expected = network.shape[::-1]
-    if probabilities.shape[1:] != expected:
-        raise ValueError(
-            f"{grid}: found probabilities of shape {probabilities.shape[1:]}, expected {expected}; "
-            "the image and this file are of two preprocessings: run preprocess_case again (-R preprocess_case)"
-        )
-    classes = np.zeros(original.shape, np.uint8)
-    highest = np.full(original.shape, -1, np.float32)
+    classes = np.zeros(part.shape, np.uint8)
+    highest = np.full(part.shape, -1, np.float32)
     for index, probability in enumerate(probabilities):
         beyond = 1 if index == 0 else 0
-        moved = resample(probability.T, network.affine, original.affine, original.shape, "linear", fill=beyond)
+        moved = resample(probability.T, affine, part.affine, part.shape, "linear", fill=beyond)
         classes[moved > highest] = index
         np.maximum(highest, moved, out=highest)
-    return Volume(classes, original)
+    return classes
+
+
+def _check(slab: NDArray, end: int, network: Grid, grid: str | Path, whole: bool = False) -> None:
+    found, expected = (end, *slab.shape[2:]), network.shape[::-1]
+    if found[1:] != expected[1:] or end > expected[0] or (whole and end < expected[0]):
+        raise ValueError(
+            f"{grid}: found probabilities of shape {found}, expected {expected}; "
+            "the image and this file are of two preprocessings: run preprocess_case again (-R preprocess_case)"
+        )

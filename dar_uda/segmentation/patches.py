@@ -1,14 +1,19 @@
-"""Training patches from memory-mapped volumes."""
+"""Training patches from memory-mapped volumes, prepared while the step before computes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from dar_uda.data.network_volume import open_image, open_label
+from dar_uda.data.network_volume import STEPS, open_image, open_label
 from dar_uda.segmentation.augmentation import augment
+
+T = TypeVar("T")
 
 
 class PatchSampler:
@@ -32,27 +37,27 @@ class PatchSampler:
     ) -> None:
         self.images, self.labels, self.patch, self.batch = images, labels, tuple(patch), batch
         self.foreground_share = foreground_share
+        self._voxels: dict[str | Path, StructureVoxels] = {}
 
     def draw(self, rng: np.random.Generator, device: torch.device) -> tuple[Tensor, Tensor]:
         """Return images (batch, 1, D, H, W) in [-1, 1] and class indices (batch, D, H, W)."""
         pairs = [self._draw_one(rng, device) for _ in range(self.batch)]
         images, labels = zip(*pairs, strict=True)
-        return torch.stack(images)[:, None], torch.stack(labels)
+        return torch.stack(images)[:, None].mul_(2).sub_(1), torch.stack(labels).long()
 
     def _draw_one(self, rng: np.random.Generator, device: torch.device) -> tuple[Tensor, Tensor]:
         index = int(rng.integers(len(self.images)))
         image, label = open_image(self.images[index]), open_label(self.labels[index])
-        corner = self._corner(label, rng)
-        intensities = torch.from_numpy(_cut(image, corner, self.patch).astype(np.float32) / 65535).to(device)
-        classes = torch.from_numpy(_cut(label, corner, self.patch).astype(np.int64)).to(device)
-        intensities, classes = augment(intensities, classes, rng)
-        return intensities * 2 - 1, classes
+        corner = self._corner(self.labels[index], label, rng)
+        stored = _to_device(_cut(image, corner, self.patch), device)
+        classes = _to_device(_cut(label, corner, self.patch), device)
+        return augment(stored.float().div_(STEPS), classes, rng)
 
-    def _corner(self, label: np.ndarray, rng: np.random.Generator) -> tuple[int, ...]:
+    def _corner(self, path: str | Path, label: NDArray[np.uint8], rng: np.random.Generator) -> tuple[int, ...]:
         """Return the patch's first voxel; along an axis shorter than the patch, such that the volume fits in."""
         room = [full - side for full, side in zip(label.shape, self.patch, strict=True)]
         lowest, highest = [min(0, space) for space in room], [max(0, space) for space in room]
-        if rng.random() < self.foreground_share and (centre := _random_structure_voxel(label, rng)) is not None:
+        if rng.random() < self.foreground_share and (centre := self._structure_voxel(path, label, rng)) is not None:
             jittered = (
                 voxel - side // 2 + int(rng.integers(-(side // 4), side // 4 + 1))
                 for voxel, side in zip(centre, self.patch, strict=True)
@@ -60,13 +65,66 @@ class PatchSampler:
             return tuple(int(np.clip(c, low, high)) for c, low, high in zip(jittered, lowest, highest, strict=True))
         return tuple(int(rng.integers(low, high + 1)) for low, high in zip(lowest, highest, strict=True))
 
+    def _structure_voxel(
+        self, path: str | Path, label: NDArray[np.uint8], rng: np.random.Generator
+    ) -> tuple[int, int, int] | None:
+        if path not in self._voxels:
+            self._voxels[path] = StructureVoxels(label)
+        return self._voxels[path].draw(label, rng)
 
-def _random_structure_voxel(label: np.ndarray, rng: np.random.Generator) -> tuple[int, ...] | None:
-    structures = np.flatnonzero(np.bincount(label.ravel())[1:]) + 1
-    if len(structures) == 0:
-        return None
-    voxels = np.flatnonzero(label.ravel() == rng.choice(structures))
-    return tuple(int(index) for index in np.unravel_index(rng.choice(voxels), label.shape))
+
+class StructureVoxels:
+    """Draw voxels of a label map's structures without reading all of it each time.
+
+    Only the number of voxels per slice and structure is kept; a draw reads one slice.
+    """
+
+    def __init__(self, label: NDArray[np.uint8]) -> None:
+        self.counts = np.stack([np.bincount(slice_.ravel(), minlength=256) for slice_ in label])
+        self.structures = np.flatnonzero(self.counts[:, 1:].any(axis=0)) + 1
+
+    def draw(self, label: NDArray[np.uint8], rng: np.random.Generator) -> tuple[int, int, int] | None:
+        """Return a voxel: each structure is as likely as any other, and each voxel of it; None without structures.
+
+        Args:
+            label: The label map of the counts.
+        """
+        if len(self.structures) == 0:
+            return None
+        structure = rng.choice(self.structures)
+        ends = np.cumsum(self.counts[:, structure])
+        rank = int(rng.integers(ends[-1]))
+        depth = int(np.searchsorted(ends, rank, side="right"))
+        in_slice = np.flatnonzero(label[depth] == structure)
+        height, width = divmod(int(in_slice[rank - ends[depth]]), label.shape[2])  # counted from the slice's last
+        return depth, height, width
+
+
+class Prefetcher(Generic[T]):
+    """Prepare the next step's draw in a background thread while the current one is used.
+
+    Args:
+        draw: What to prepare, a function of the step alone: the results are those without prefetching, and
+            steps may start anywhere.
+    """
+
+    def __init__(self, draw: Callable[[int], T]) -> None:
+        self.draw, self._thread = draw, ThreadPoolExecutor(max_workers=1)
+        self._pending: tuple[int, Future[T]] | None = None
+
+    def get(self, step: int) -> T:
+        """Return `draw(step)`, or raise what it raised, and begin `draw(step + 1)`."""
+        if self._pending is None or self._pending[0] != step:
+            self._pending = step, self._thread.submit(self.draw, step)
+        drawn = self._pending[1].result()
+        self._pending = step + 1, self._thread.submit(self.draw, step + 1)
+        return drawn
+
+
+def _to_device(array: NDArray, device: torch.device) -> Tensor:
+    """Return a fresh array as a tensor; a GPU takes it over while the CPU goes on."""
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
 
 
 def _cut(volume: np.ndarray, corner: Sequence[int], shape: Sequence[int]) -> np.ndarray:

@@ -66,7 +66,7 @@ def test_a_mask_that_went_to_the_network_grid_and_back_lies_where_it_was(tmp_pat
     array = boxes(grid)
     network = preprocess(tmp_path, grid, array)
     one_hot = np.stack([np.asarray(network) == label for label in range(3)]).astype(np.float32)
-    restored = restore_classes(one_hot, tmp_path / "grid.json")
+    restored = restore_classes([one_hot], tmp_path / "grid.json")
     write_mask(tmp_path / "mask.nii.gz", restored.array, restored.grid)
     before, after = nib.load(tmp_path / "source.nii.gz"), nib.load(tmp_path / "mask.nii.gz")
     np.testing.assert_array_equal(before.affine, after.affine)
@@ -166,7 +166,7 @@ def test_a_border_between_network_voxels_lies_where_the_probabilities_cross(tmp_
     original, network = Grid((13, 1, 1), np.eye(4)), Grid((4, 1, 1), np.diag([4.0, 1, 1, 1]))
     write_grids(tmp_path / "grid.json", original, network)
     structure = np.array([1.0, 0.9, 0.3, 0.3], np.float32).reshape(1, 1, 1, 4)
-    classes = restore_classes(np.concatenate([1 - structure, structure]), tmp_path / "grid.json").array
+    classes = restore_classes([np.concatenate([1 - structure, structure])], tmp_path / "grid.json").array
     # 0.9 at 4 mm, 0.3 at 8 mm: 0.6 at 6 mm, 0.45 at 7 mm
     assert classes.ravel().tolist() == [1] * 7 + [0] * 6
 
@@ -175,14 +175,28 @@ def test_beyond_the_network_grid_is_background(tmp_path):
     original, network = Grid((6, 1, 1), np.eye(4)), Grid((2, 1, 1), np.eye(4))
     write_grids(tmp_path / "grid.json", original, network)
     structure = np.ones((1, 1, 1, 2), np.float32)
-    classes = restore_classes(np.concatenate([1 - structure, structure]), tmp_path / "grid.json").array
+    classes = restore_classes([np.concatenate([1 - structure, structure])], tmp_path / "grid.json").array
     assert classes.ravel().tolist() == [1, 1, 0, 0, 0, 0]
 
 
 def test_probabilities_of_another_shape_are_not_restored(tmp_path):
     preprocess(tmp_path, stored_grid("axial"), boxes(stored_grid("axial")))
     with pytest.raises(ValueError, match=r"expected \(20, 80, 80\)"):
-        restore_classes(np.zeros((2, 80, 80, 20), np.float32), tmp_path / "grid.json")
+        restore_classes([np.zeros((2, 80, 80, 20), np.float32)], tmp_path / "grid.json")
+
+
+@pytest.mark.parametrize("kind", STORED)
+def test_slab_by_slab_gives_the_classes_of_the_whole(tmp_path, kind):
+    preprocess(tmp_path, stored_grid(kind), boxes(stored_grid(kind)))
+    probabilities = np.random.default_rng(0).dirichlet([1, 1, 1], (20, 80, 80)).astype(np.float32)
+    probabilities = np.moveaxis(probabilities, -1, 0)
+    whole = restore_classes([probabilities], tmp_path / "grid.json").array
+    slabs = np.split(probabilities, [1, 2, 9, 19], axis=1)
+    found = restore_classes(iter(slabs), tmp_path / "grid.json").array
+    assert set(np.unique(whole)) == {0, 1, 2}
+    assert (found != whole).mean() < 1e-4  # two classes equally likely, to rounding
+    with pytest.raises(ValueError, match=r"found probabilities of shape \(19, 80, 80\)"):
+        restore_classes(slabs[:-1], tmp_path / "grid.json")
 
 
 def test_linear_resampling_at_half_the_spacing_gives_the_values_between():

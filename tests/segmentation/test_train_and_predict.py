@@ -4,11 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from torch import nn
 
 from dar_uda.data.network_volume import write_image, write_label
 from dar_uda.segmentation.dar_unet import DARUNet
-from dar_uda.segmentation.predict import predict_probabilities
 from dar_uda.segmentation.train import cosine, train_segmenter
 from dar_uda.training.checkpoint import CheckpointFolder
 
@@ -116,41 +114,6 @@ def test_a_changed_setting_never_resumes(case, tmp_path, monkeypatch, change):
 def test_a_second_writer_is_refused(tmp_path):
     with CheckpointFolder(tmp_path / "checkpoints", "x"), pytest.raises(RuntimeError, match="another process"):
         CheckpointFolder(tmp_path / "checkpoints", "x").__enter__()
-
-
-class Brightness(nn.Module):
-    """Score 1 where the voxel is bright."""
-
-    def forward(self, x):
-        return torch.cat([-x, x], dim=1)
-
-
-@pytest.mark.parametrize("weighting", ["constant", "gaussian"])
-@pytest.mark.parametrize("shape", [(10, 40, 50), (3, 10, 12)])
-def test_windows_cover_volumes_larger_and_smaller_than_the_window(shape, weighting):
-    image = np.random.default_rng(0).integers(0, 65536, shape).astype(np.uint16)
-    found = predict_probabilities(Brightness(), image, (4, 16, 16), 0.5, weighting, 3, torch.device("cpu"))
-    intensity = image.astype(np.float64) / 65535 * 2 - 1
-    np.testing.assert_allclose(found[1], 1 / (1 + np.exp(-2 * intensity)), atol=1e-6)
-    np.testing.assert_allclose(found.sum(axis=0), 1, atol=1e-6)
-
-
-def test_overlapping_windows_are_averaged():
-    class First(nn.Module):
-        """Vote with the window's own first voxel."""
-
-        def forward(self, x):
-            vote = x[:, :, :1, :1, :1].expand_as(x)
-            return torch.cat([torch.zeros_like(vote), vote], dim=1)
-
-    image = np.full((4, 16, 24), 65535, np.uint16)
-    image[0, 0, 8] = 0  # windows start at columns 0 (vote +1) and 8 (vote -1)
-    image[0, 0, 0] = 49151  # +0.5
-    found = predict_probabilities(First(), image, (4, 16, 16), 0.5, "constant", 1, torch.device("cpu"))[1]
-    scores = np.log(found / (1 - found))
-    np.testing.assert_allclose(scores[:, :, :8], 0.5, atol=1e-4)
-    np.testing.assert_allclose(scores[:, :, 8:16], -0.25, atol=1e-4)  # mean of +0.5 and -1
-    np.testing.assert_allclose(scores[:, :, 16:], -1, atol=1e-4)
 
 
 def test_weights_metadata_names_the_network(case, tmp_path):

@@ -1,0 +1,105 @@
+"""Sliding-window inference that never holds the scores of a whole volume.
+
+The same windows and weights as MONAI's `sliding_window_inference`; slices are handed on as soon as no further window
+reaches them, so memory grows with the area of a slice, not with their number.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice, product
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+Weighting = Literal["constant", "gaussian"]
+SIGMA, LEAST = 0.125, 1e-3
+
+
+@torch.no_grad()
+def predict_slabs(
+    network: nn.Module,
+    image: NDArray[np.uint16],
+    window: Sequence[int],
+    overlap: float,
+    weighting: Weighting,
+    batch: int,
+    device: torch.device,
+) -> Iterator[NDArray[np.float32]]:
+    """Yield (classes, slices, H, W), slab after slab along the depth: softmax of the windows' weighted mean scores.
+
+    Args:
+        image: (D, H, W) as stored; a volume smaller than the window is padded with background.
+        window: (D, H, W) in voxels.
+        overlap: Fraction of the window.
+        batch: Windows per forward pass.
+    """
+    sides = [max(full, side) for full, side in zip(image.shape, window, strict=True)]
+    before = [(side - full) // 2 for full, side in zip(image.shape, sides, strict=True)]
+    depths, rows, columns = (window_starts(full, side, overlap) for full, side in zip(sides, window, strict=True))
+    weights = window_weights(window, weighting)
+    total, covered = None, torch.zeros(window[0], *sides[1:])
+    for first, following in zip(depths, [*depths[1:], sides[0]], strict=True):
+        corners = [(first, *corner) for corner in product(rows, columns)]
+        for some in _batches(corners, batch):
+            patches = torch.stack([_cut(image, corner, before, window) for corner in some])
+            scores = network(patches[:, None].to(device)).float().cpu()
+            if total is None:
+                total = torch.zeros(scores.shape[1], *covered.shape)
+            for (_, row, column), score in zip(some, scores, strict=True):
+                place = (..., slice(row, row + window[1]), slice(column, column + window[2]))
+                total[place] += score * weights
+                covered[place] += weights
+        finished = following - first
+        mean = total[:, :finished] / covered[:finished]
+        yield from _inside(mean.softmax(dim=0).numpy(), first, before, image.shape)
+        for sums in (total, covered):
+            kept = sums[..., finished:, :, :].clone()
+            sums.zero_()[..., : window[0] - finished, :, :] = kept
+
+
+def window_starts(full: int, side: int, overlap: float) -> list[int]:
+    """Return where windows start along an axis: at even steps, the last one flush with the end."""
+    step = max(1, int(side * (1 - overlap)))
+    count = -(-(full - side) // step) + 1
+    return [min(index * step, full - side) for index in range(count)]
+
+
+def window_weights(window: Sequence[int], weighting: Weighting) -> Tensor:
+    """Return the weight of a window's voxels (D, H, W): one, or a Gaussian of an eighth of each side."""
+    if weighting == "constant":
+        return torch.ones(*window)
+    places = [torch.arange(side) - (side - 1) / 2 for side in window]
+    bells = [torch.exp(-0.5 * (place / (SIGMA * side)) ** 2) for place, side in zip(places, window, strict=True)]
+    return torch.einsum("d,h,w->dhw", *bells).clamp(min=LEAST)
+
+
+def _batches(corners: Sequence[tuple[int, ...]], size: int) -> Iterator[list[tuple[int, ...]]]:
+    waiting = iter(corners)
+    while some := list(islice(waiting, size)):
+        yield some
+
+
+def _cut(image: NDArray[np.uint16], corner: Sequence[int], before: Sequence[int], window: Sequence[int]) -> Tensor:
+    """Return a window of the padded volume, in [-1, 1]."""
+    lows = [start - pad for start, pad in zip(corner, before, strict=True)]
+    inside = tuple(slice(max(0, low), low + side) for low, side in zip(lows, window, strict=True))
+    patch = torch.from_numpy(image[inside].astype(np.float32)).mul_(2 / 65535).sub_(1)
+    padding = [
+        amount
+        for low, side, full in zip(lows[::-1], window[::-1], patch.shape[::-1], strict=True)
+        for amount in (max(0, -low), side - full - max(0, -low))
+    ]
+    return F.pad(patch, padding, value=-1.0)
+
+
+def _inside(
+    slab: NDArray[np.float32], first: int, before: Sequence[int], shape: Sequence[int]
+) -> Iterator[NDArray[np.float32]]:
+    """Yield the part of a slab of the padded volume that lies in the volume, if any."""
+    low, high = max(first, before[0]), min(first + slab.shape[1], before[0] + shape[0])
+    if low < high:
+        rows, columns = (slice(pad, pad + full) for pad, full in zip(before[1:], shape[1:], strict=True))
+        yield slab[:, low - first : high - first, rows, columns]
