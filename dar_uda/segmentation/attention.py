@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from dar_uda.segmentation.convolution import Conv3d, UpConv3d
 from dar_uda.segmentation.quartet_ops import KERNEL, MapConvolution, MaxAndMean, WeighByMeanMap
 
 SLOPE = 0.01
-# Per branch: the axis that is reduced, and how the three axes left are ordered, as axes of (N, C, D, H, W).
-# The channel axis takes the place of the reduced one.
-BRANCHES = ((1, (2, 3, 4)), (2, (1, 3, 4)), (3, (2, 1, 4)), (4, (2, 3, 1)))
+# The branches, named by the axis that each reduces, and the axes it sees: the channel axis in the reduced one's place.
+BRANCHES = {"C": "DHW", "D": "CHW", "H": "DCW", "W": "DHC"}
 
 
 def normalisation(channels: int) -> nn.GroupNorm:
@@ -35,20 +35,27 @@ class QuartetAttention(nn.Module):
         self.norms = nn.ModuleList(nn.BatchNorm3d(1, eps=1e-5, momentum=0.01) for _ in BRANCHES)
 
     def forward(self, x: Tensor) -> Tensor:
+        axes = "NDHWC" if _is_channels_last(x) else "NCDHW"
+        in_memory_order = x.permute(["NCDHW".index(axis) for axis in axes])
         with torch.autocast(x.device.type, enabled=False):
-            pooled = MaxAndMean.apply(x)
-            branches = zip(BRANCHES, pooled, self.convs, self.norms, strict=True)
-            return WeighByMeanMap.apply(x, *(self._map(*branch) for branch in branches))
+            pooled = dict(zip(axes[1:], MaxAndMean.apply(in_memory_order), strict=True))
+            maps = {}
+            for (reduced, seen), conv, norm in zip(BRANCHES.items(), self.convs, self.norms, strict=True):
+                attention = self._map(pooled[reduced], axes[1:].replace(reduced, ""), seen, conv, norm)
+                maps[reduced] = attention.unsqueeze(axes.index(reduced))
+            weighted = WeighByMeanMap.apply(in_memory_order, *(maps[axis] for axis in axes[1:]))
+        return weighted.permute([axes.index(axis) for axis in "NCDHW"])
 
     @staticmethod
-    def _map(branch: tuple[int, Sequence[int]], pooled: Tensor, conv: nn.Conv3d, norm: nn.Module) -> Tensor:
-        """Return one branch's map, of extent 1 along the reduced axis."""
-        axis, order = branch
-        kept = [kept for kept in range(1, 5) if kept != axis]
-        places = [kept.index(place) for place in order]
-        seen = pooled.permute(0, 1, *(2 + place for place in places))
-        attention = torch.sigmoid(norm(MapConvolution.apply(seen, conv.weight)))[:, 0]
-        return attention.permute(0, *(1 + places.index(place) for place in range(3))).unsqueeze(axis)
+    def _map(pooled: Tensor, axes: str, seen: str, conv: nn.Conv3d, norm: nn.Module) -> Tensor:
+        """Return a branch's map, (N, *axes) as `pooled` has them; the convolution sees them as `seen`."""
+        turned = pooled.permute(0, 1, *(2 + axes.index(axis) for axis in seen))
+        attention = torch.sigmoid(norm(MapConvolution.apply(turned, conv.weight)))[:, 0]
+        return attention.permute(0, *(1 + seen.index(axis) for axis in axes))
+
+
+def _is_channels_last(x: Tensor) -> bool:
+    return x.is_contiguous(memory_format=torch.channels_last_3d) and not x.is_contiguous()
 
 
 class VoxelAttention(nn.Module):
@@ -60,13 +67,16 @@ class VoxelAttention(nn.Module):
         stride: Step per axis between the two.
         gated: False leaves the map out (the ablation).
 
+    Attributes:
+        recompute: Make the encoder feature's part again in the backward instead of keeping it.
+
     Shape:
         (N, C_e, D, H, W), (N, C_d, D / s0, H / s1, W / s2) to (N, C_d + C_e, D, H, W).
     """
 
     def __init__(self, encoder_channels: int, decoder_channels: int, stride: Sequence[int], gated: bool = True) -> None:
         super().__init__()
-        self.gated = gated
+        self.gated, self.recompute = gated, False
         if gated:
             self.from_encoder = nn.Sequential(
                 *activated(encoder_channels),
@@ -81,8 +91,13 @@ class VoxelAttention(nn.Module):
 
     def forward(self, encoder: Tensor, decoder: Tensor) -> Tensor:
         if self.gated:
-            decoder = decoder * self.to_map(self.from_encoder(encoder) + self.from_decoder(decoder))
+            decoder = decoder * self.to_map(self._pooled(encoder) + self.from_decoder(decoder))
         return torch.cat([self.up(decoder), encoder], dim=1)
+
+    def _pooled(self, encoder: Tensor) -> Tensor:
+        if self.recompute and torch.is_grad_enabled():
+            return checkpoint(self.from_encoder, encoder, use_reentrant=False)
+        return self.from_encoder(encoder)
 
 
 class _MaxPool3d(nn.MaxPool3d):

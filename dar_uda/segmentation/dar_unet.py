@@ -57,10 +57,6 @@ class DARUNet(nn.Module):
         vam: Voxel-wise attention on every skip connection.
         deep_supervision: In training mode, also return the scores of every resolution.
 
-    Attributes:
-        recompute: Keep only what passes between blocks for the backward and compute the rest again: the same
-            gradients in less memory and more time.
-
     Shape:
         (N, 1, D, H, W) to scores (N, classes, D, H, W); with deep supervision in training mode a list of six:
         fused, then from the finest resolution to the bottleneck. D, H, W divide by `divisors`.
@@ -102,6 +98,17 @@ class DARUNet(nn.Module):
         self.heads = nn.ModuleList(Conv3d(width, classes, 3) for width in channels)
         self.fuse = Conv3d(len(channels) * classes, classes, 3)
 
+    def recompute_in_backward(self) -> None:
+        """From now on keep only what passes between blocks for the backward, and compute the rest again there.
+
+        The same gradients in less memory and more time. Weights lie channels-last, and with them all features: torch
+        makes fewer copies then.
+        """
+        self.recompute = True
+        for skip in self.skips:
+            skip.recompute = True
+        self.to(memory_format=torch.channels_last_3d)
+
     def forward(self, x: Tensor) -> Tensor | list[Tensor]:
         self._check(x)
         encoded = []
@@ -121,7 +128,7 @@ class DARUNet(nn.Module):
         return self.decoder[level](self.skips[level](encoder, decoder))
 
     def _run(self, block: Callable[..., Tensor], *inputs: Any) -> Tensor:
-        """Return the block's output; where asked for, its inner activations are made again in the backward."""
+        """Return the block's output, its inner activations kept for the backward or made again there."""
         if not (self.recompute and torch.is_grad_enabled()):
             return block(*inputs)
         return checkpoint(block, *inputs, use_reentrant=False, context_fn=self._contexts)

@@ -95,9 +95,9 @@ class StructureVoxels:
         ends = np.cumsum(self.counts[:, structure])
         rank = int(rng.integers(ends[-1]))
         depth = int(np.searchsorted(ends, rank, side="right"))
-        in_slice = np.flatnonzero(label[depth] == structure)
-        height, width = divmod(int(in_slice[rank - ends[depth]]), label.shape[2])  # counted from the slice's last
-        return depth, height, width
+        in_slice = np.argwhere(label[depth] == structure)
+        height, width = in_slice[rank - ends[depth]]  # negative: counted from the slice's last voxel
+        return depth, int(height), int(width)
 
 
 class Prefetcher(Generic[T]):

@@ -133,7 +133,7 @@ def train_segmenter(
         history: Output, TSV: `step loss fused`.
         classes: Number of classes, background included.
         network: Constructor switches of `DARUNet`.
-        recompute: See `DARUNet`.
+        recompute: See `DARUNet.recompute_in_backward`.
         code: Version of the code behind this training; a checkpoint of another version is not resumed.
         settings: See `SegmenterTrainer`.
     """
@@ -145,7 +145,8 @@ def train_segmenter(
     identity = identity_of({**choices, **sampling, **computing, **settings}, [*images, *labels])
     torch.manual_seed(seed)
     segmenter = DARUNet(classes, channels, **network)
-    segmenter.recompute = recompute
+    if recompute:
+        segmenter.recompute_in_backward()
     trainer = SegmenterTrainer(
         segmenter,
         PatchSampler(images, labels, **sampling),

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from dar_uda.data.network_volume import open_affine, open_image, write_image
 from dar_uda.training.device import prepare_device
@@ -16,7 +17,6 @@ from dar_uda.translation.translator import Translator
 SLICES_PER_PASS = 8
 
 
-@torch.no_grad()
 def synthesize_volume(
     weights: str | Path,
     styles: str | Path,
@@ -40,16 +40,29 @@ def synthesize_volume(
     codes = _codes_of(case, styles, len(volumes))
     translator = Translator.load(weights, where)
     slices, affine = open_image(image), open_affine(image)
-    drawn = np.empty((len(volumes), *slices.shape), dtype=np.float32)
-    progress = Progress(f"synthesize {case}", len(slices), unit="slice")
+    drawn = redraw(translator, slices, codes, where, Progress(f"synthesize {case}", len(slices), unit="slice"))
+    for path, volume in zip(volumes, drawn, strict=True):
+        write_image(path, volume, affine)
+
+
+@torch.no_grad()
+def redraw(
+    translator: Translator, slices: NDArray[np.uint16], codes: torch.Tensor, device: torch.device, progress: Progress
+) -> NDArray[np.float32]:
+    """Return (styles, D, H, W) in [0, 1]: every slice in every style.
+
+    Args:
+        slices: (D, H, W) as stored.
+        codes: (styles, style_dim).
+    """
+    drawn = np.empty((len(codes), *slices.shape), dtype=np.float32)
     for start in range(0, len(slices), SLICES_PER_PASS):
-        content = translator.content(to_network_range(slices[start : start + SLICES_PER_PASS])[:, None].to(where))
-        for volume, code in zip(drawn, codes.to(where), strict=True):
+        content = translator.content(to_network_range(slices[start : start + SLICES_PER_PASS])[:, None].to(device))
+        for volume, code in zip(drawn, codes.to(device), strict=True):
             decoded = translator.decoder(content, code.expand(len(content), -1))
             volume[start : start + SLICES_PER_PASS] = (decoded[:, 0].cpu().numpy() + 1) / 2
         progress.report(min(start + SLICES_PER_PASS, len(slices)))
-    for path, volume in zip(volumes, drawn, strict=True):
-        write_image(path, volume, affine)
+    return drawn
 
 
 def _codes_of(case: str, styles: str | Path, expected: int) -> torch.Tensor:

@@ -1,10 +1,13 @@
+import threading
+
 import numpy as np
 import pytest
 import torch
 
 from dar_uda.data.network_volume import write_image, write_label
 from dar_uda.segmentation.augmentation import augment, change_intensity, random_grid
-from dar_uda.segmentation.patches import PatchSampler
+from dar_uda.segmentation.patches import PatchSampler, Prefetcher, StructureVoxels
+from dar_uda.training.randomness import generator_for
 
 CPU = torch.device("cpu")
 
@@ -66,3 +69,84 @@ def test_grid_without_any_change_is_none_and_rotation_keeps_the_centre():
     grids = [random_grid((32, 32), np.random.default_rng(seed)) for seed in range(30)]
     assert 2 <= sum(grid is None for grid in grids) <= 12  # expected: 0.5 * 0.5 * 0.8 = 0.2 of them
     assert all(grid.shape == (1, 32, 32, 2) for grid in grids if grid is not None)
+
+
+@pytest.fixture
+def labels():
+    """Ten voxels of structure 2 and one of structure 5, spread over the slices."""
+    label = np.zeros((4, 5, 6), np.uint8)
+    label[0, 4, 5] = label[3, 0, 0] = 2
+    label[1, 1:3, 1:5] = 2
+    label[2, 2, 2] = 5
+    return label
+
+
+def test_every_voxel_of_a_structure_is_drawn_equally_often(labels):
+    voxels, rng = StructureVoxels(labels), np.random.default_rng(0)
+    found, counts = np.unique([voxels.draw(labels, rng) for _ in range(4000)], axis=0, return_counts=True)
+    assert sorted(map(tuple, found)) == sorted(map(tuple, np.argwhere(labels)))
+    single = counts[(found == (2, 2, 2)).all(axis=1)]
+    # One structure in two draws: 2000 for the one voxel of 5 and 200 for each of 2, give or take four deviations.
+    assert abs(single.item() - 2000) < 4 * np.sqrt(4000 / 4)
+    assert all(abs(count - 200) < 4 * np.sqrt(200) for count in counts if count != single)
+
+
+def test_a_drawn_voxel_is_that_of_a_draw_from_the_list_of_all(labels):
+    voxels = StructureVoxels(labels)
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        listed = np.argwhere(labels == rng.choice([2, 5]))
+        assert voxels.draw(labels, np.random.default_rng(seed)) == tuple(listed[rng.integers(len(listed))])
+
+
+def test_without_structures_there_is_no_voxel_and_patches_lie_anywhere(tmp_path, case):
+    label = np.zeros((12, 40, 40), np.uint8)
+    assert StructureVoxels(label).draw(label, np.random.default_rng(0)) is None
+    write_label(tmp_path / "empty.nii", label, np.eye(4))
+    sampler = PatchSampler(case[0], [tmp_path / "empty.nii"], (8, 16, 16), batch=2, foreground_share=1.0)
+    assert (sampler.draw(np.random.default_rng(0), CPU)[1] == 0).all()
+
+
+def test_images_that_share_a_label_file_share_what_is_known_of_it(case):
+    sampler = PatchSampler(case[0] * 3, case[1] * 3, (8, 16, 16), batch=6, foreground_share=1.0)
+    sampler.draw(np.random.default_rng(0), CPU)
+    assert list(sampler._voxels) == [case[1][0]]
+
+
+def test_prefetched_batches_are_those_drawn_one_by_one_from_any_step_on(case):
+    sampler = PatchSampler(*case, (8, 16, 16), batch=2, foreground_share=0.5)
+
+    def draw(step):
+        return sampler.draw(generator_for(7, "patches", step), CPU)
+
+    prefetcher = Prefetcher(draw)
+    for step in (0, 1, 2, 9, 10, 3):
+        for found, expected in zip(prefetcher.get(step), draw(step), strict=True):
+            assert torch.equal(found, expected)
+
+
+def test_the_next_step_is_drawn_in_another_thread_while_the_current_one_is_used():
+    drawn = {step: threading.Event() for step in range(3)}
+    threads = []
+
+    def draw(step):
+        threads.append(threading.get_ident())
+        drawn[step].set()
+        return step
+
+    prefetcher = Prefetcher(draw)
+    assert prefetcher.get(0) == 0
+    assert drawn[1].wait(timeout=10) and not drawn[2].is_set()
+    assert len(set(threads)) == 1 and threading.get_ident() not in threads
+
+
+def test_an_error_while_prefetching_is_raised_at_its_step():
+    def draw(step):
+        if step == 1:
+            raise FileNotFoundError("ct_01.nii")
+        return step
+
+    prefetcher = Prefetcher(draw)
+    assert prefetcher.get(0) == 0
+    with pytest.raises(FileNotFoundError, match="ct_01.nii"):
+        prefetcher.get(1)

@@ -1,0 +1,85 @@
+"""How figures are taken: interleaved medians in one process, peak memory in a process of its own."""
+
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        goal: Largest ratio of `ours` to `literal`; without a literal form the largest value of `ours`.
+        note: Spread, or why it was not measured.
+    """
+
+    what: str
+    unit: str
+    literal: float | None
+    ours: float | None
+    goal: float
+    note: str = ""
+
+    @property
+    def ratio(self) -> float | None:
+        return None if self.literal is None or self.ours is None else self.ours / self.literal
+
+    @property
+    def met(self) -> str:
+        if self.ours is None:
+            return "not measured"
+        return "yes" if (self.ours if self.ratio is None else self.ratio) <= self.goal else "no"
+
+
+def interleaved(forms: Mapping[str, Callable[[], object]], repeats: int = 5) -> dict[str, list[float]]:
+    """Return the seconds of each form: all in turn, once unrecorded, then `repeats` times."""
+    seconds: dict[str, list[float]] = {name: [] for name in forms}
+    for repeat in range(repeats + 1):
+        for name, form in forms.items():
+            start = time.perf_counter()
+            form()
+            if repeat:
+                seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def timed_row(
+    what: str, seconds: Mapping[str, list[float]], ours: str, goal: float, literal: str = "literal", note: str = ""
+) -> Row:
+    """Return the row of one form's medians against another's."""
+    theirs, mine = seconds[literal], seconds[ours]
+    spread = f"{min(theirs):.3g}-{max(theirs):.3g} / {min(mine):.3g}-{max(mine):.3g}, n {len(mine)}"
+    return Row(what, "s", statistics.median(theirs), statistics.median(mine), goal, f"{spread} {note}".strip())
+
+
+def peak_mib(module: str, *arguments: str) -> float:
+    """Return what `python -m module arguments` prints last: MiB that it took beyond its start, see `grown_mib`."""
+    command = [sys.executable, "-m", module, *arguments]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": "."})
+    return float(run.stdout.split()[-1])
+
+
+def resident_mib() -> float:
+    """Return the memory that this process holds now."""
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * resource.getpagesize() / MIB
+
+
+def grown_mib(start: float) -> float:
+    """Return by how much the peak of this process exceeds `start`."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MIB - start
+
+
+def cpu_has_bfloat16() -> bool:
+    """Return whether the processor computes in bfloat16 itself (AVX512-BF16 or AMX)."""
+    cpuinfo = Path("/proc/cpuinfo")
+    return cpuinfo.exists() and not {"avx512_bf16", "amx_bf16"}.isdisjoint(cpuinfo.read_text().split())

@@ -1,0 +1,105 @@
+"""Quartet attention and the training step of DAR-UNet."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+
+from benchmarks.literal.attention import LiteralQuartetAttention
+from benchmarks.literal.dar_unet import literal_dar_unet, literal_loss
+from benchmarks.measure import Row, cpu_has_bfloat16, interleaved, peak_mib, timed_row
+from dar_uda.segmentation.attention import QuartetAttention
+from dar_uda.segmentation.dar_unet import DARUNet
+from dar_uda.segmentation.losses import segmentation_loss
+from dar_uda.training.optimizer import adabelief
+
+FEATURE, PATCH, LARGE_PATCH, BATCH, CLASSES, FOCAL = (1, 16, 32, 128, 128), (16, 128, 128), (32, 256, 256), 2, 5, 10.0
+
+
+def rows() -> Iterator[Row]:
+    """Yield the rows of attention, step and peak memory."""
+    yield from attention_rows()
+    yield from step_rows()
+    yield from memory_rows()
+
+
+def attention_rows() -> Iterator[Row]:
+    torch.manual_seed(0)
+    x, gradient = torch.randn(FEATURE), torch.randn(FEATURE)
+    modules = {"literal": LiteralQuartetAttention(), "ours": QuartetAttention()}
+    modules["ours"].load_state_dict(modules["literal"].state_dict())
+
+    def pass_through(module: nn.Module) -> None:
+        module(x.clone().requires_grad_()).backward(gradient)
+
+    seconds = interleaved({name: lambda m=module: pass_through(m) for name, module in modules.items()}, repeats=9)
+    yield timed_row(f"QAM, forward + backward, {_text(FEATURE)}", seconds, "ours", 0.15)
+    kept = {name: _kept_mib(module, x) for name, module in modules.items()}
+    yield Row("QAM, kept for the backward", "MiB", kept["literal"], kept["ours"], 0.35)
+
+
+def step_rows() -> Iterator[Row]:
+    native = cpu_has_bfloat16()
+    steps = {"literal": Step(literal=True), "float32": Step()}
+    if native:
+        steps |= {"bfloat16": Step(dtype=torch.bfloat16), "recomputed": Step(dtype=torch.bfloat16, recompute=True)}
+    seconds = interleaved(steps)
+    size = f"DAR-UNet step, batch {BATCH}, {_text(PATCH)}"
+    yield timed_row(f"{size}, float32", seconds, "float32", 0.65)
+    if not native:
+        yield Row(f"{size}, bfloat16 autocast", "s", None, None, 0.30, "this CPU has no bfloat16")
+        return
+    yield timed_row(f"{size}, bfloat16 autocast", seconds, "bfloat16", 0.30)
+    yield timed_row("same, recomputing, against not", seconds, "recomputed", 1.40, literal="bfloat16")
+
+
+def memory_rows() -> Iterator[Row]:
+    literal, autocast, recomputed = (
+        peak_mib("benchmarks.peak_step", form) for form in ("literal", "autocast", "recompute")
+    )
+    what = f"DAR-UNet step, peak memory, batch 1, {_text(LARGE_PATCH)}"
+    yield Row(f"{what}, autocast", "MiB", literal, autocast, 0.45)
+    yield Row(f"{what}, autocast, recomputing", "MiB", literal, recomputed, 0.20)
+
+
+class Step:
+    """One training step on fixed random patches; calling it does one."""
+
+    def __init__(
+        self,
+        literal: bool = False,
+        dtype: torch.dtype = torch.float32,
+        recompute: bool = False,
+        shape: tuple[int, ...] = (BATCH, 1, *PATCH),
+    ) -> None:
+        torch.manual_seed(0)
+        self.images, self.labels = torch.randn(shape), torch.randint(0, CLASSES, (shape[0], *shape[2:]))
+        self.literal, self.dtype = literal, dtype
+        self.network = (literal_dar_unet(CLASSES) if literal else DARUNet(CLASSES)).train()
+        if recompute:
+            self.network.recompute_in_backward()
+        self.optimizer = adabelief(self.network.parameters(), 1e-4, (0.9, 0.999), 1e-4)
+
+    def __call__(self) -> None:
+        loss = self._loss()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+
+    def _loss(self) -> torch.Tensor:
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.dtype == torch.bfloat16):
+            outputs = self.network(self.images)
+        if self.literal:
+            return literal_loss(outputs, self.labels, FOCAL)
+        return sum(segmentation_loss(scores, self.labels, FOCAL) for scores in outputs)
+
+
+def _kept_mib(module: nn.Module, x: torch.Tensor) -> float:
+    kept: dict[int, torch.Tensor] = {}
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.setdefault(t.data_ptr(), t), lambda t: t):
+        module(x.clone().requires_grad_())
+    return sum(tensor.nbytes for tensor in kept.values()) / 2**20
+
+
+def _text(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
