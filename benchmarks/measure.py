@@ -70,8 +70,7 @@ def peak_mib(module: str, *arguments: str) -> float:
 
 def resident_mib() -> float:
     """Return the memory that this process holds now."""
-    with open("/proc/self/statm", encoding="ascii") as file:
-        return int(file.read().split()[1]) * resource.getpagesize() / MIB
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / MIB
 
 
 def grown_mib(start: float) -> float:

@@ -2,7 +2,6 @@
 
 import ast
 import hashlib
-from collections.abc import Iterator
 from functools import lru_cache
 from importlib.util import resolve_name
 from pathlib import Path
@@ -71,8 +70,9 @@ def _without_docstrings(tree: ast.Module) -> ast.Module:
     return tree
 
 
-def _imported_modules(module: str, root: Path) -> Iterator[str]:
-    """Yield the modules of the package that the file of `module` imports.
+@lru_cache
+def _imported_modules(module: str, root: Path) -> list[str]:
+    """Return the modules of the package that the file of `module` imports.
 
     Raises:
         ModuleNotFoundError: The file imports a module of the package that is not there.
@@ -80,6 +80,7 @@ def _imported_modules(module: str, root: Path) -> Iterator[str]:
     path = _file_of(module, root)
     is_package = path is not None and path.name == "__init__.py"
     parent = module if is_package else module.rpartition(".")[0]
+    modules: list[str] = []
     for node in ast.walk(_tree(module, root)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -88,7 +89,8 @@ def _imported_modules(module: str, root: Path) -> Iterator[str]:
             names = [_module_of(base, alias.name, root) for alias in node.names]
         else:
             continue
-        yield from (name for name in names if name.split(".")[0] == root.name)
+        modules += [name for name in names if name.split(".")[0] == root.name]
+    return modules
 
 
 def _module_of(base: str, name: str, root: Path) -> str:

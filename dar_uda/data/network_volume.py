@@ -27,7 +27,9 @@ def write_image(path: str | Path, array: NDArray[np.floating], affine: NDArray[n
     low, high = float(array.min()), float(array.max())
     if not (low >= -ROUNDING and high <= 1 + ROUNDING):
         raise ValueError(f"{path}: found intensities in [{low}, {high}], expected [0, 1]")
-    stored = np.rint(np.clip(array, 0, 1) * np.float32(STEPS)).astype(np.uint16)
+    stored = np.empty(array.shape, np.uint16)
+    for slice_, stored_slice in zip(array, stored, strict=True):  # one by one: no temporary as large as the volume
+        stored_slice[...] = np.rint(np.clip(slice_, 0, 1) * np.float32(STEPS))
     _write(path, stored, affine, slope=1 / STEPS)
 
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pandas as pd
-from sklearn.decomposition import PCA
 
 from dar_uda.data.network_volume import STEPS, open_image
 from dar_uda.evaluation.figure_style import colour_of, hide_ticks, new_figure, plain_frame, save_figure
@@ -19,6 +18,8 @@ def draw_style_scatter(codes: str | Path, styles: str | Path, figure: str | Path
         styles: TSV `case style code_0 ...`, one row per synthetic volume.
         figure: Output PNG.
     """
+    from sklearn.decomposition import PCA
+
     slices, chosen = pd.read_csv(codes, sep="\t"), pd.read_csv(styles, sep="\t")
     columns = [column for column in slices if column.startswith("code_")]
     pca = PCA(n_components=2).fit(slices[columns].to_numpy())

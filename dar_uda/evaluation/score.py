@@ -10,7 +10,7 @@ from dar_uda.data.files import write_beside
 from dar_uda.data.geometry import check_same_grid, reorder_like, spacing_of
 from dar_uda.data.labels import map_labels
 from dar_uda.data.volume import read_volume
-from dar_uda.evaluation.metrics import average_surface_distance, dice
+from dar_uda.evaluation.metrics import Score, score_structures
 
 COLUMNS = ["case", "structure", "dice", "asd_mm", "status"]
 
@@ -66,19 +66,19 @@ def _score_case(
     prediction, reference = read_volume(prediction_path), read_volume(reference_path)
     check_same_grid(prediction.grid, reference.grid, case)
     _check_classes(case, prediction.array, prediction_path, len(structures))
-    classes = reorder_like(map_labels(reference.array, values), reference.grid, prediction.grid)
-    spacing = spacing_of(prediction.grid.affine)
-    rows = []
-    for index, structure in enumerate(structures, start=1):
-        predicted, true = prediction.array == index, classes == index
-        distance = average_surface_distance(predicted, true, spacing)
-        rows.append((case, structure, dice(predicted, true), distance, _status(predicted, true)))
-    return rows
+    found = prediction.array.astype(np.uint8, copy=False)
+    true = reorder_like(map_labels(reference.array, values), reference.grid, prediction.grid)
+    scores = score_structures(found, true, len(structures), spacing_of(prediction.grid.affine))
+    return [
+        (case, structure, score.dice, score.asd_mm, _status(score))
+        for structure, score in zip(structures, scores, strict=True)
+    ]
 
 
-def _status(predicted: NDArray[np.bool_], true: NDArray[np.bool_]) -> str:
-    found = int(predicted.any()) + int(true.any())
-    return ("absent", "missed", "ok")[found]
+def _status(score: Score) -> str:
+    if np.isnan(score.dice):
+        return "absent"
+    return "missed" if np.isnan(score.asd_mm) else "ok"
 
 
 def _check_classes(case: str, prediction: NDArray, path: str | Path, count: int) -> None:

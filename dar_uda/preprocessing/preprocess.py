@@ -42,13 +42,15 @@ def preprocess_image(
     """
     try:
         volume = read_volume(source)
-        scaled = to_unit_range(volume.array, **intensity)
-        network = network_grid(volume.grid, spacing, size, slice_axis)
+        original, scaled = volume.grid, to_unit_range(volume.array, **intensity)
+        network = network_grid(original, spacing, size, slice_axis)
     except ValueError as error:
         raise ValueError(f"Case {case} ({source}): {error}") from error
-    moved = resample(scaled, volume.grid.affine, network.affine, network.shape, "linear", fill=0)
-    write_image(image, np.clip(moved.T, 0, 1), network.affine)
-    write_grids(grid, original=volume.grid, network=network)
+    del volume  # hundreds of megabytes that nothing needs any more, like `scaled` below
+    moved = resample(scaled, original.affine, network.affine, network.shape, "linear", fill=0)
+    del scaled
+    write_image(image, moved.T, network.affine)
+    write_grids(grid, original=original, network=network)
 
 
 def preprocess_label(

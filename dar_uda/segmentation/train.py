@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from dar_uda.segmentation.dar_unet import DARUNet
 from dar_uda.segmentation.losses import segmentation_loss
-from dar_uda.segmentation.patches import PatchSampler
+from dar_uda.segmentation.patches import PatchSampler, Prefetcher
 from dar_uda.training.checkpoint import CheckpointFolder, identity_of
 from dar_uda.training.device import autocast, choose_precision, prepare_device
 from dar_uda.training.loop import run_training, write_history
@@ -45,11 +45,13 @@ class SegmenterTrainer:
         self.device, self.dtype, self.seed = device, dtype, seed
         self.steps, self.rates, self.focal_weight = steps, (learning_rate, final_learning_rate), focal_weight
         self.optimizer = adabelief(network.parameters(), learning_rate, BETAS, weight_decay)
+        # On a CPU a second thread would take from the step what it saves in loading.
+        self.patches = Prefetcher(self._draw).get if device.type == "cuda" else self._draw
 
     def update(self, step: int) -> dict[str, float]:
         for group in self.optimizer.param_groups:
             group["lr"] = cosine(*self.rates, step / self.steps)
-        images, labels = self.sampler.draw(generator_for(self.seed, "patches", step), self.device)
+        images, labels = self.patches(step)
         losses = [segmentation_loss(scores, labels, self.focal_weight) for scores in self._outputs(images)]
         self.optimizer.zero_grad(set_to_none=True)
         sum(losses).backward()
@@ -60,6 +62,9 @@ class SegmenterTrainer:
         with autocast(self.device, self.dtype):
             outputs = self.network(images)
         return outputs if isinstance(outputs, list) else [outputs]
+
+    def _draw(self, step: int) -> tuple[Tensor, Tensor]:
+        return self.sampler.draw(generator_for(self.seed, "patches", step), self.device)
 
     @torch.no_grad()
     def reestimate_statistics(self) -> None:

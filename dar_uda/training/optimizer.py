@@ -21,19 +21,21 @@ class ForeachAdaBelief(AdaBelief):
         """Do one update; see the base class."""
         loss = None if closure is None else closure()
         for group in self.param_groups:
-            parameters = [p for p in group["params"] if p.grad is not None]
-            if parameters:
-                self._update(group, parameters)
+            by_step: dict[int, list[nn.Parameter]] = {}
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    by_step.setdefault(self._state_of(parameter)["step"] + 1, []).append(parameter)
+            for step, parameters in by_step.items():
+                self._update(group, parameters, step)
         return loss
 
-    def _update(self, group: dict, parameters: list[nn.Parameter]) -> None:
+    def _update(self, group: dict, parameters: list[nn.Parameter], step: int) -> None:
         (beta1, beta2), eps, rate = group["betas"], group["eps"], group["lr"]
-        states = [self._state_of(p) for p in parameters]
+        states = [self.state[p] for p in parameters]
         gradients = [p.grad for p in parameters]
         averages, variances = ([state[name] for state in states] for name in ("exp_avg", "exp_avg_var"))
         for state in states:
-            state["step"] += 1
-        step = states[0]["step"]
+            state["step"] = step
 
         torch._foreach_mul_(parameters, 1 - rate * group["weight_decay"])
         torch._foreach_lerp_(averages, gradients, 1 - beta1)

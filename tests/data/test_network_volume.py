@@ -32,6 +32,12 @@ def test_images_and_labels_open_as_read_only_memory_maps_in_c_order(tmp_path):
     np.testing.assert_allclose(open_affine(tmp_path / "label.nii"), AFFINE, atol=1e-6)
 
 
+def test_values_are_rounded_to_the_nearest_step_and_rounding_errors_beyond_the_range_are_clipped(tmp_path):
+    array = np.array([-5e-5, 0.4 / 65535, 0.6 / 65535, 0.5, 1, 1 + 5e-5], np.float32).reshape(3, 1, 2)
+    write_image(tmp_path / "image.nii", array, AFFINE)
+    assert open_image(tmp_path / "image.nii").ravel().tolist() == [0, 0, 1, 32768, 65535, 65535]
+
+
 @pytest.mark.parametrize("value", [-0.1, 1.1, np.nan])
 def test_intensities_beyond_the_unit_range_are_refused(tmp_path, value):
     with pytest.raises(ValueError, match=r"image.nii: found intensities .* expected \[0, 1\]"):

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from medpy.metric import binary
+from scipy.ndimage import gaussian_filter
 
-from dar_uda.evaluation.metrics import average_surface_distance, dice
+from dar_uda.evaluation.metrics import average_surface_distance, dice, score_structures
 
 
 def plane(position: int) -> np.ndarray:
@@ -98,9 +99,57 @@ def test_asd_equals_medpy_on_the_whole_volume(corner):
     assert average_surface_distance(first, second, spacing) == pytest.approx(expected)
 
 
+def random_labels(rng: np.random.Generator) -> np.ndarray:
+    """Return a label map of smooth random blobs of three structures, many of which touch the volume's border."""
+    noise = np.stack([gaussian_filter(rng.random((14, 20, 18)), 1.5) for _ in range(4)])
+    return noise.argmax(axis=0).astype(np.uint8)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("seed", range(4))
+def test_scores_of_label_maps_equal_medpy_structure_by_structure(seed, order):
+    rng = np.random.default_rng(seed)
+    prediction, reference = (np.array(random_labels(rng), order=order) for _ in range(2))
+    spacing = (4.0, 0.7, 1.3)
+    for structure, score in enumerate(score_structures(prediction, reference, 3, spacing), start=1):
+        masks = prediction == structure, reference == structure
+        assert score.dice == pytest.approx(binary.dc(*masks), abs=1e-12)
+        assert score.asd_mm == pytest.approx(binary.assd(*masks, voxelspacing=spacing), abs=1e-9)
+
+
+def test_single_voxels_far_apart_are_as_far_as_their_distance():
+    prediction, reference = np.zeros((2, 10, 20, 30), np.uint8)
+    prediction[0, 0, 0] = reference[9, 19, 29] = 1
+    (score,) = score_structures(prediction, reference, 1, spacing=(4, 1, 2))
+    assert score == (0, pytest.approx(np.sqrt(36**2 + 19**2 + 58**2)))
+
+
+def test_a_voxel_inside_a_bar_is_scored_in_both_directions():
+    prediction, reference = np.zeros((2, 1, 1, 9), np.uint8)
+    prediction[0, 0, 4] = 1
+    reference[0, 0, 2:7] = 1
+    # All five voxels of the bar are surface, 2 1 0 1 2 voxels of 3 mm away; the voxel itself lies on it: 18 mm / 6.
+    assert score_structures(prediction, reference, 1, spacing=(1, 1, 3)) == [(2 * 1 / (1 + 5), pytest.approx(3.0))]
+
+
+def test_a_structure_in_one_label_map_or_in_none_has_no_distance_and_higher_labels_are_ignored():
+    prediction, reference = np.zeros((2, 4, 4, 4), np.uint8)
+    prediction[0], prediction[1], reference[2], reference[3] = 1, 3, 2, 9
+    one, two, three, four = score_structures(prediction, reference, 4, spacing=(1, 1, 1))
+    assert one.dice == two.dice == three.dice == 0 and np.isnan(four.dice)
+    assert np.isnan([score.asd_mm for score in (one, two, three, four)]).all()
+
+
+def test_two_empty_label_maps_score_nothing():
+    empty = np.zeros((3, 4, 5), np.uint8)
+    assert np.isnan(score_structures(empty, empty, 2, spacing=(1, 1, 1))).all()
+
+
 def test_different_shapes_are_refused_by_name():
     first, second = np.ones((2, 3, 4), bool), np.ones((2, 3, 5), bool)
     with pytest.raises(ValueError, match=r"\(2, 3, 4\).*\(2, 3, 5\)"):
         dice(first, second)
     with pytest.raises(ValueError, match=r"\(2, 3, 4\).*\(2, 3, 5\)"):
         average_surface_distance(first, second, spacing=(1, 1, 1))
+    with pytest.raises(ValueError, match=r"\(2, 3, 4\).*\(2, 3, 5\)"):
+        score_structures(first.astype(np.uint8), second.astype(np.uint8), 1, spacing=(1, 1, 1))

@@ -16,6 +16,15 @@ def test_percentile_is_that_of_the_voxels_above_the_minimum():
     assert to_unit_range(array, percentile=75).tolist() == [0.0] * 6 + [0.25, 0.5, 0.75, 1.0, 1.0]
 
 
+@pytest.mark.parametrize("scaling", [{"window": [-3, 4]}, {"percentile": 80}])
+def test_scaling_leaves_the_input_and_the_places_of_values_alone_in_any_memory_order(scaling):
+    array = np.random.default_rng(0).integers(-5, 9, (4, 5, 6)).astype(np.int16)
+    expected, before = to_unit_range(array, **scaling), array.copy()
+    np.testing.assert_array_equal(to_unit_range(np.asfortranarray(array), **scaling), expected)
+    np.testing.assert_array_equal(to_unit_range(array[::-1], **scaling)[::-1], expected)
+    np.testing.assert_array_equal(array, before)
+
+
 @pytest.mark.parametrize("arguments", [{"percentile": 99}, {"window": [-1, 1]}])
 def test_a_constant_image_is_refused(arguments):
     with pytest.raises(ValueError, match=r"from 0.0 to 0.0 .*empty image"):

@@ -2,6 +2,7 @@ import os
 
 import pytest
 import torch
+from adabelief_pytorch import AdaBelief
 
 from dar_uda.training.checkpoint import CheckpointFolder, identity_of
 from dar_uda.training.device import choose_precision, prepare_device
@@ -99,3 +100,21 @@ def test_weights_without_arguments_are_refused_by_name(tmp_path):
     save_file({"x": torch.ones(1)}, tmp_path / "bad.safetensors")
     with pytest.raises(ValueError, match="bad.safetensors.*written by DAR-UDA"):
         load_weights(tmp_path / "bad.safetensors")
+
+
+def test_the_optimizer_steps_as_adabelief_pytorch_does():
+    torch.manual_seed(0)
+    ours = [torch.nn.Parameter(torch.randn(size)) for size in (3, 50, 7)]
+    theirs = [torch.nn.Parameter(p.detach().clone()) for p in ours]
+    foreach = adabelief(ours, 1e-2, (0.9, 0.999), weight_decay=1e-2)
+    settings = {"lr": 1e-2, "betas": (0.9, 0.999), "eps": 1e-16, "weight_decay": 1e-2}
+    plain = AdaBelief(theirs, **settings, weight_decouple=True, rectify=True, print_change_log=False)
+    for step in range(12):  # from the sixth step on the variance counts
+        for one, other in zip(ours, theirs, strict=True):
+            one.grad = None if step == 3 and len(one) == 7 else torch.randn_like(one)
+            other.grad = None if one.grad is None else one.grad.clone()
+        if step == 8:
+            foreach.load_state_dict(foreach.state_dict())
+        foreach.step()
+        plain.step()
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-7)

@@ -1,5 +1,6 @@
 import pytest
 import torch
+import torch.nn.functional as F
 
 from dar_uda.translation.networks import (
     ContentDiscriminator,
@@ -7,6 +8,7 @@ from dar_uda.translation.networks import (
     Decoder,
     ImageDiscriminator,
     StyleEncoder,
+    UpsampledConv,
     adaptive_instance_norm,
     initialise,
 )
@@ -83,3 +85,17 @@ def test_initial_weights_are_kaiming_fan_in():
     initialise(layer)
     assert layer.weight.std().item() == pytest.approx((2 / (64 * 25)) ** 0.5, rel=0.02)
     assert (layer.bias == 0).all()
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-4)])
+def test_upsampled_convolution_is_upsampling_then_convolution_borders_included(dtype, tolerance):
+    torch.manual_seed(0)
+    layer = UpsampledConv(3, 5).to(dtype)
+    x = torch.randn(2, 3, 4, 7, dtype=dtype, requires_grad=True)
+    padded = F.pad(F.interpolate(x, scale_factor=2, mode="nearest"), (2, 2, 2, 2), mode="replicate")
+    expected = F.conv2d(padded, layer.weight, layer.bias)
+    found = layer(x)
+    torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
+    gradient = torch.randn_like(expected)
+    pairs = [torch.autograd.grad(y, [x, layer.weight, layer.bias], gradient) for y in (found, expected)]
+    torch.testing.assert_close(*pairs, rtol=tolerance, atol=10 * tolerance)

@@ -1,10 +1,15 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch.optim import SGD
 
+from benchmarks.literal.translator import literal_step
 from dar_uda.data.network_volume import open_affine, open_image, write_image
 from dar_uda.training.checkpoint import CheckpointFolder
+from dar_uda.training.randomness import generator_for
 from dar_uda.translation.losses import least_squares_gan_loss, paired_l1
 from dar_uda.translation.slices import SliceSampler, augment, to_network_range
 from dar_uda.translation.styles import central_slices, choose_styles, cluster_codes, encode_styles
@@ -105,6 +110,30 @@ def test_one_update_reports_the_six_generator_losses_and_moves_every_network(sta
     still = [n for n, p in trainer.translator.named_parameters() if torch.equal(p, before[n])]
     assert [n for n in still if "weight" in n] == []
     assert not all(torch.equal(p, judged[n]) for n, p in trainer.discriminators.named_parameters())
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-3)])
+def test_one_update_is_that_of_the_literal_step(stacks, dtype, tolerance):
+    """Losses and, through plain gradient descent with rate 1, the gradients of every network."""
+    found = []
+    for literal in (False, True):
+        trainer = TranslatorTrainer([SliceSampler(s, 2, None) for s in stacks], CPU, torch.float32, 0, **NETWORK)
+        parts = trainer.translator.to(dtype), trainer.discriminators.to(dtype)
+        generator, judge = ([p for p in part.parameters()] for part in parts)
+        before = [p.detach().clone() for p in [*generator, *judge]]
+        trainer.generator_optimizer, trainer.discriminator_optimizer = SGD(generator, 1.0), SGD(judge, 1.0)
+        trainer.average.module.to(dtype)
+        images = [
+            sampler.draw(generator_for(0, "slices", side, 0), CPU).to(dtype)
+            for side, sampler in zip("ab", trainer.samplers, strict=True)
+        ]
+        trainer.samplers = [SimpleNamespace(draw=lambda *_, image=image: image) for image in images]
+        losses = literal_step(trainer, *images) if literal else trainer.update(0)
+        gradients = [p.detach() - old for p, old in zip([*generator, *judge], before, strict=True)]
+        found.append(([float(losses[name]) for name in LOSS_WEIGHTS], gradients))
+    assert found[0][0] == pytest.approx(found[1][0], rel=tolerance)
+    for ours, theirs in zip(found[0][1], found[1][1], strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=tolerance, atol=tolerance * max(1.0, float(theirs.abs().max())))
 
 
 def test_average_starts_as_a_copy_and_follows_the_warm_up(stacks):

@@ -89,9 +89,7 @@ def target_of(direction):
 
 def original(case, domain, what):
     """Return the user's image or label file of a case."""
-    return next(
-        row[what] for row in CASES if row["case"] == case and row["domain"] == domain
-    )
+    return ROWS[domain, case][what]
 
 
 def original_image(wildcards):
@@ -112,4 +110,5 @@ def label_values(domain):
 
 
 CASES = read_cases()
+ROWS = {(row["domain"], row["case"]): row for row in CASES}
 GENERATED = [row for row in CASES if is_generated(row)]
