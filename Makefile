@@ -1,5 +1,5 @@
 # Two commands do all the set-up: `make demo` and `make test`. Both build .venv from pinned requirements.
-.PHONY: demo test clean
+.PHONY: demo test benchmark clean
 PYTHON ?= python3
 CORES ?= $(shell nproc)
 
@@ -8,6 +8,9 @@ demo: .venv/installed
 
 test: .venv/installed
 	.venv/bin/pytest
+
+benchmark: .venv/installed
+	.venv/bin/python -m benchmarks
 
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

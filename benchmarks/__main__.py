@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from benchmarks.measure import Row
+from benchmarks.measure import Row, matmul_rate
 
 MODULES = (
     "segmenter",
@@ -59,14 +59,16 @@ def write(rows: list[Row], folder: Path) -> None:
 
 
 def machine() -> str:
-    """Return processor, threads and versions in one line."""
+    """Return processor, threads, what it reaches in matrix products, and versions, in one line."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     model = next(
         (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine()
     )
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "snakemake", "monai", "medpy"))
-    return f"{model}, {torch.get_num_threads()} threads, Python {platform.python_version()}, {packages}"
+    rates = [f"{matmul_rate(dtype):.0f} GFLOP/s in {str(dtype)[6:]}" for dtype in (torch.float32, torch.bfloat16)]
+    where = f"{model}, {torch.get_num_threads()} threads; matrix products: {', '.join(rates)}"
+    return f"{where}; Python {platform.python_version()}, {packages}"
 
 
 def _text(cell: object) -> str:

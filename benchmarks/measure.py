@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-MIB = 2**20
+import torch
+
+MIB, MATRIX = 2**20, 4096
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,13 @@ def resident_mib() -> float:
 def grown_mib(start: float) -> float:
     """Return by how much the peak of this process exceeds `start`."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MIB - start
+
+
+def matmul_rate(dtype: torch.dtype) -> float:
+    """Return the GFLOP/s of a large matrix product, median of 5: what convolutions could reach at best."""
+    matrix = torch.randn(MATRIX, MATRIX).to(dtype)
+    seconds = interleaved({"product": lambda: matrix @ matrix})["product"]
+    return 2 * MATRIX**3 / statistics.median(seconds) / 1e9
 
 
 def cpu_has_bfloat16() -> bool:

@@ -1,5 +1,7 @@
 """Quartet attention and the training step of DAR-UNet."""
 
+import math
+import statistics
 from collections.abc import Iterator
 
 import torch
@@ -14,6 +16,9 @@ from dar_uda.segmentation.losses import segmentation_loss
 from dar_uda.training.optimizer import adabelief
 
 FEATURE, PATCH, LARGE_PATCH, BATCH, CLASSES, FOCAL = (1, 16, 32, 128, 128), (16, 128, 128), (32, 256, 256), 2, 5, 10.0
+
+GFLOP_PER_VOXEL = 4564 / (32 * 256 * 256)
+"""Forward and backward of DAR-UNet's convolutions."""
 
 
 def rows() -> Iterator[Row]:
@@ -45,11 +50,11 @@ def step_rows() -> Iterator[Row]:
         steps |= {"bfloat16": Step(dtype=torch.bfloat16), "recomputed": Step(dtype=torch.bfloat16, recompute=True)}
     seconds = interleaved(steps)
     size = f"DAR-UNet step, batch {BATCH}, {_text(PATCH)}"
-    yield timed_row(f"{size}, float32", seconds, "float32", 0.65)
+    yield timed_row(f"{size}, float32", seconds, "float32", 0.65, note=_rate(seconds["float32"]))
     if not native:
         yield Row(f"{size}, bfloat16 autocast", "s", None, None, 0.30, "this CPU has no bfloat16")
         return
-    yield timed_row(f"{size}, bfloat16 autocast", seconds, "bfloat16", 0.30)
+    yield timed_row(f"{size}, bfloat16 autocast", seconds, "bfloat16", 0.30, note=_rate(seconds["bfloat16"]))
     yield timed_row("same, recomputing, against not", seconds, "recomputed", 1.40, literal="bfloat16")
 
 
@@ -92,6 +97,11 @@ class Step:
         if self.literal:
             return literal_loss(outputs, self.labels, FOCAL)
         return sum(segmentation_loss(scores, self.labels, FOCAL) for scores in outputs)
+
+
+def _rate(seconds: list[float]) -> str:
+    gflop = GFLOP_PER_VOXEL * BATCH * math.prod(PATCH)
+    return f"{gflop:.0f} GFLOP, {gflop / statistics.median(seconds):.0f} GFLOP/s"
 
 
 def _kept_mib(module: nn.Module, x: torch.Tensor) -> float:

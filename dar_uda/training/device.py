@@ -24,8 +24,8 @@ def prepare_device(device: str, threads: int) -> torch.device:
 def choose_precision(precision: str, device: torch.device) -> torch.dtype:
     """Return the dtype of convolutions and products: "auto" is bfloat16 on a GPU that computes it natively.
 
-    Weights, losses and optimisers stay in float32 (torch.autocast). On a CPU "auto" is float32: torch 2.13's bfloat16
-    convolutions crash there on some shapes.
+    Weights, losses and optimisers stay in float32 (torch.autocast). On a CPU "auto" is float32, so that every CPU
+    gives the same results.
     """
     if precision == "auto":
         native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
