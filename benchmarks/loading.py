@@ -33,7 +33,7 @@ def rows() -> Iterator[Row]:
         yield timed_row(f"loading {DRAWS} augmented crops of 32 x 256 x 256", interleaved(forms), "ours", 1.0)
         reduced = cpu_has_bfloat16()
         forms = {
-            "step": Step(dtype=torch.bfloat16 if reduced else torch.float32, shape=(1, 1, *PATCH)),
+            "step": Step((1, 1, *PATCH), dtype=torch.bfloat16 if reduced else torch.float32),
             "load": lambda: ours.draw(generator_for(0, next(steps)), CPU),
         }
         what = f"loading against a step of that size, {'bfloat16' if reduced else 'float32'}, CPU"

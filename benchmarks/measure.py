@@ -1,7 +1,6 @@
 """How figures are taken: interleaved medians in one process, peak memory in a process of its own."""
 
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -9,10 +8,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
-
-MIB, MATRIX = 2**20, 4096
 
 
 @dataclass(frozen=True)
@@ -72,19 +67,18 @@ def peak_mib(module: str, *arguments: str) -> float:
 
 def resident_mib() -> float:
     """Return the memory that this process holds now."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / MIB
+    return _memory_mib("VmRSS")
 
 
 def grown_mib(start: float) -> float:
     """Return by how much the peak of this process exceeds `start`."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MIB - start
+    return _memory_mib("VmHWM") - start
 
 
-def matmul_rate(dtype: torch.dtype) -> float:
-    """Return the GFLOP/s of a large matrix product, median of 5: what convolutions could reach at best."""
-    matrix = torch.randn(MATRIX, MATRIX).to(dtype)
-    seconds = interleaved({"product": lambda: matrix @ matrix})["product"]
-    return 2 * MATRIX**3 / statistics.median(seconds) / 1e9
+def _memory_mib(field: str) -> float:
+    """Return a field of /proc/self/status; unlike getrusage's, its peak does not begin with the parent's memory."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(field)) / 1024
 
 
 def cpu_has_bfloat16() -> bool:

@@ -12,7 +12,7 @@ from benchmarks.segmenter import LARGE_PATCH, Step
 
 form = sys.argv[1]
 dtype = torch.float32 if form == "literal" else torch.bfloat16
-step = Step(form == "literal", dtype, form == "recompute", (1, 1, *LARGE_PATCH))
+step = Step((1, 1, *LARGE_PATCH), form == "literal", dtype, form == "recompute")
 start = resident_mib()
 step()
 print(grown_mib(start))

@@ -18,7 +18,8 @@ REPEATS = 5
 SHAPE, SPACING = (512, 512, 200), (0.8, 0.8, 2.5)
 CT, MR = {"window": (-350, 350)}, {"percentile": 99.9}
 MEASURE = """
-import json, resource, sys, time
+import json, sys, time
+from benchmarks.measure import grown_mib
 from dar_uda.preprocessing import preprocess
 
 seconds = {}
@@ -33,7 +34,7 @@ def timed(function):
 
 preprocess.read_volume, preprocess.write_image = timed(preprocess.read_volume), timed(preprocess.write_image)
 timed(preprocess.preprocess_image)(*json.loads(sys.argv[1]))
-seconds["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+seconds["peak_mib"] = grown_mib(0)
 print(json.dumps(seconds))
 """
 

@@ -15,7 +15,14 @@ from dar_uda.segmentation.dar_unet import DARUNet
 from dar_uda.segmentation.losses import segmentation_loss
 from dar_uda.training.optimizer import adabelief
 
-FEATURE, PATCH, LARGE_PATCH, BATCH, CLASSES, FOCAL = (1, 16, 32, 128, 128), (16, 128, 128), (32, 256, 256), 2, 5, 10.0
+FEATURE, PATCH, LARGE_PATCH, BATCHES, CLASSES, FOCAL = (
+    (1, 16, 32, 128, 128),
+    (16, 128, 128),
+    (32, 256, 256),
+    (1, 2),
+    5,
+    10.0,
+)
 
 GFLOP_PER_VOXEL = 4564 / (32 * 256 * 256)
 """Forward and backward of DAR-UNet's convolutions."""
@@ -24,7 +31,8 @@ GFLOP_PER_VOXEL = 4564 / (32 * 256 * 256)
 def rows() -> Iterator[Row]:
     """Yield the rows of attention, step and peak memory."""
     yield from attention_rows()
-    yield from step_rows()
+    for batch in BATCHES:
+        yield from step_rows(batch)
     yield from memory_rows()
 
 
@@ -43,18 +51,19 @@ def attention_rows() -> Iterator[Row]:
     yield Row("QAM, kept for the backward", "MiB", kept["literal"], kept["ours"], 0.35)
 
 
-def step_rows() -> Iterator[Row]:
-    native = cpu_has_bfloat16()
-    steps = {"literal": Step(literal=True), "float32": Step()}
-    if native:
-        steps |= {"bfloat16": Step(dtype=torch.bfloat16), "recomputed": Step(dtype=torch.bfloat16, recompute=True)}
+def step_rows(batch: int) -> Iterator[Row]:
+    shape = (batch, 1, *PATCH)
+    steps = {"literal": Step(shape, literal=True), "float32": Step(shape)}
+    if cpu_has_bfloat16():
+        steps["bfloat16"] = Step(shape, dtype=torch.bfloat16)
+        steps["recomputed"] = Step(shape, dtype=torch.bfloat16, recompute=True)
     seconds = interleaved(steps)
-    size = f"DAR-UNet step, batch {BATCH}, {_text(PATCH)}"
-    yield timed_row(f"{size}, float32", seconds, "float32", 0.65, note=_rate(seconds["float32"]))
-    if not native:
+    size = f"DAR-UNet step, batch {batch}, {_text(PATCH)}"
+    yield timed_row(f"{size}, float32", seconds, "float32", 0.65, note=_rate(seconds["float32"], shape))
+    if "bfloat16" not in seconds:
         yield Row(f"{size}, bfloat16 autocast", "s", None, None, 0.30, "this CPU has no bfloat16")
         return
-    yield timed_row(f"{size}, bfloat16 autocast", seconds, "bfloat16", 0.30, note=_rate(seconds["bfloat16"]))
+    yield timed_row(f"{size}, bfloat16 autocast", seconds, "bfloat16", 0.30, note=_rate(seconds["bfloat16"], shape))
     yield timed_row("same, recomputing, against not", seconds, "recomputed", 1.40, literal="bfloat16")
 
 
@@ -72,10 +81,10 @@ class Step:
 
     def __init__(
         self,
+        shape: tuple[int, ...],
         literal: bool = False,
         dtype: torch.dtype = torch.float32,
         recompute: bool = False,
-        shape: tuple[int, ...] = (BATCH, 1, *PATCH),
     ) -> None:
         torch.manual_seed(0)
         self.images, self.labels = torch.randn(shape), torch.randint(0, CLASSES, (shape[0], *shape[2:]))
@@ -99,8 +108,8 @@ class Step:
         return sum(segmentation_loss(scores, self.labels, FOCAL) for scores in outputs)
 
 
-def _rate(seconds: list[float]) -> str:
-    gflop = GFLOP_PER_VOXEL * BATCH * math.prod(PATCH)
+def _rate(seconds: list[float], shape: tuple[int, ...]) -> str:
+    gflop = GFLOP_PER_VOXEL * math.prod(shape)
     return f"{gflop:.0f} GFLOP, {gflop / statistics.median(seconds):.0f} GFLOP/s"
 
 
