@@ -5,8 +5,8 @@ reaches them, so memory grows with the area of a slice, not with their number.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import islice, product
-from typing import Literal
+from itertools import product
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 Weighting = Literal["constant", "gaussian"]
+T = TypeVar("T")
 SIGMA, LEAST = 0.125, 1e-3
 
 
@@ -40,24 +41,27 @@ def predict_slabs(
     before = [(side - full) // 2 for full, side in zip(image.shape, sides, strict=True)]
     depths, rows, columns = (window_starts(full, side, overlap) for full, side in zip(sides, window, strict=True))
     weights = window_weights(window, weighting)
-    total, covered = None, torch.zeros(window[0], *sides[1:])
-    for first, following in zip(depths, [*depths[1:], sides[0]], strict=True):
-        corners = [(first, *corner) for corner in product(rows, columns)]
-        for some in _batches(corners, batch):
-            patches = torch.stack([_cut(image, corner, before, window) for corner in some])
+    total, covered = torch.zeros(1, 0, *sides[1:]), torch.zeros(0, *sides[1:])
+    groups = _groups(depths, -(-batch // (len(rows) * len(columns))))
+    for starts, following in zip(groups, [*(group[0] for group in groups[1:]), sides[0]], strict=True):
+        first, length = starts[0], starts[-1] - starts[0] + window[0]
+        total, covered = (_lengthened(sums, length) for sums in (total, covered))
+        for corners in _groups(list(product(starts, rows, columns)), batch):
+            patches = torch.stack([_cut(image, corner, before, window) for corner in corners])
             scores = network(patches[:, None].to(device)).float().cpu()
-            if total is None:
-                total = torch.zeros(scores.shape[1], *covered.shape)
-            for (_, row, column), score in zip(some, scores, strict=True):
-                place = (..., slice(row, row + window[1]), slice(column, column + window[2]))
+            if len(total) < scores.shape[1]:
+                total = total.repeat(scores.shape[1], 1, 1, 1)
+            for (start, *corner), score in zip(corners, scores, strict=True):
+                place = (
+                    ...,
+                    *(slice(low, low + side) for low, side in zip((start - first, *corner), window, strict=True)),
+                )
                 total[place] += score * weights
                 covered[place] += weights
         finished = following - first
         mean = total[:, :finished] / covered[:finished]
         yield from _inside(mean.softmax(dim=0).numpy(), first, before, image.shape)
-        for sums in (total, covered):
-            kept = sums[..., finished:, :, :].clone()
-            sums.zero_()[..., : window[0] - finished, :, :] = kept
+        total, covered = total[:, finished:], covered[finished:]
 
 
 def window_starts(full: int, side: int, overlap: float) -> list[int]:
@@ -76,10 +80,13 @@ def window_weights(window: Sequence[int], weighting: Weighting) -> Tensor:
     return torch.einsum("d,h,w->dhw", *bells).clamp(min=LEAST)
 
 
-def _batches(corners: Sequence[tuple[int, ...]], size: int) -> Iterator[list[tuple[int, ...]]]:
-    waiting = iter(corners)
-    while some := list(islice(waiting, size)):
-        yield some
+def _groups(items: Sequence[T], size: int) -> list[Sequence[T]]:
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def _lengthened(sums: Tensor, length: int) -> Tensor:
+    """Return the sums with zeros after the last slice, `length` slices in all."""
+    return F.pad(sums, (0, 0, 0, 0, 0, length - sums.shape[-3]))
 
 
 def _cut(image: NDArray[np.uint16], corner: Sequence[int], before: Sequence[int], window: Sequence[int]) -> Tensor:

@@ -71,3 +71,5 @@ def test_slabs_come_as_soon_as_no_window_reaches_them():
     image = np.zeros((20, 16, 16), np.uint16)
     slabs = [slab.shape[1] for slab in predict_slabs(Brightness(), image, (4, 16, 16), 0.5, "constant", 1, CPU)]
     assert slabs == [2] * 8 + [4]
+    slabs = [slab.shape[1] for slab in predict_slabs(Brightness(), image, (4, 16, 16), 0.5, "constant", 3, CPU)]
+    assert slabs == [6, 6, 8]
