@@ -3,9 +3,6 @@
 Names are those of the modules below; without one, all run.
 """
 
-import importlib
-import logging
-import os
 import platform
 import statistics
 import sys
@@ -17,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from benchmarks.alone import as_text, rows_of
 from benchmarks.measure import Row, interleaved
 
 MODULES = (
@@ -39,20 +37,8 @@ def main(names: list[str]) -> None:
     for name in names or MODULES:
         # A process each: none begins with the memory of the one before.
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
-            rows += alone.submit(measure, name).result()
+            rows += alone.submit(rows_of, name).result()
     write(rows, FOLDER)
-
-
-def measure(name: str) -> list[Row]:
-    """Return the rows of one module, each printed as soon as it is there."""
-    logging.getLogger("dar_uda").setLevel(logging.WARNING)
-    torch.set_num_threads(os.cpu_count() or 1)
-    print(f"{name} ...", flush=True)
-    rows = []
-    for row in importlib.import_module(f"benchmarks.{name}").rows():
-        print(f"  {row.what}: {_text(row.ours)} {row.unit}, ratio {_text(row.ratio)}, met: {row.met}", flush=True)
-        rows.append(row)
-    return rows
 
 
 def write(rows: list[Row], folder: Path) -> None:
@@ -65,16 +51,16 @@ def write(rows: list[Row], folder: Path) -> None:
     table.to_csv(folder / "benchmark.tsv", sep="\t", index=False, float_format="%.4g")
     lines = ["| " + " | ".join(table.columns) + " |", "|---" * len(table.columns) + "|"]
     for row in table.astype(object).itertuples(index=False):
-        lines.append("| " + " | ".join(_text(cell) for cell in row) + " |")
+        lines.append("| " + " | ".join(as_text(cell) for cell in row) + " |")
     text = "\n".join([machine(), "", *lines, ""])
-    (folder / "benchmark.md").write_text(text)
+    (folder / "benchmark.md").writeas_text(text)
     print(text)
 
 
 def machine() -> str:
     """Return processor, threads, what it reaches in matrix products, and versions, in one line."""
     cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    lines = cpuinfo.readas_text().splitlines() if cpuinfo.exists() else []
     model = next(
         (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine()
     )
@@ -89,18 +75,6 @@ def matmul_rate(dtype: torch.dtype) -> float:
     matrix = torch.randn(MATRIX, MATRIX).to(dtype)
     seconds = interleaved({"product": lambda: matrix @ matrix})["product"]
     return 2 * MATRIX**3 / statistics.median(seconds) / 1e9
-
-
-def _text(cell: object) -> str:
-    if cell is None or (isinstance(cell, float) and cell != cell):
-        return ""
-    return (
-        f"{cell:.3g}"
-        if isinstance(cell, float) and cell < 1000
-        else f"{cell:.0f}"
-        if isinstance(cell, float)
-        else str(cell)
-    )
 
 
 if __name__ == "__main__":
