@@ -56,7 +56,7 @@ def predict_slabs(
                     ...,
                     *(slice(low, low + side) for low, side in zip((start - first, *corner), window, strict=True)),
                 )
-                total[place] += score * weights
+                total[place].addcmul_(score, weights)
                 covered[place] += weights
         finished = following - first
         mean = total[:, :finished] / covered[:finished]
