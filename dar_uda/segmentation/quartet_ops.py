@@ -11,7 +11,7 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 
 KERNEL = 7
 HALF = KERNEL // 2
-SLICES_LAST = torch.channels_last
+CHANNELS_LAST = torch.channels_last
 
 
 class MaxAndMean(Function):
@@ -69,7 +69,7 @@ class MapConvolution(Function):
         for tap in range(KERNEL):
             here, there = _shift(x.shape[2], tap)
             taps[:, there, tap] = gradient[:, 0, here]
-        taps = taps.flatten(0, 1).contiguous(memory_format=SLICES_LAST)
+        taps = taps.flatten(0, 1).contiguous(memory_format=CHANNELS_LAST)
         of_weight = torch.nn.grad.conv2d_weight(_slices(x), (KERNEL, 2, KERNEL, KERNEL), taps, padding=HALF)
         return _convolve(gradient, weight.flip(2, 3, 4)), of_weight.transpose(0, 1)[None]
 
@@ -104,7 +104,7 @@ def _broadcast_sum(parts: list[Tensor]) -> Tensor:
 
 def _slices(volume: Tensor) -> Tensor:
     """Return (N, C, D, H, W) as a batch of slices (N D, C, H, W), channels last in memory."""
-    return volume.transpose(1, 2).flatten(0, 1).contiguous(memory_format=SLICES_LAST)
+    return volume.transpose(1, 2).flatten(0, 1).contiguous(memory_format=CHANNELS_LAST)
 
 
 def _shift(depth: int, tap: int) -> tuple[slice, slice]:
@@ -118,7 +118,7 @@ def _convolve(x: Tensor, weight: Tensor) -> Tensor:
     """Return the 3D convolution of x with `weight` (inputs, outputs, 7, 7, 7), padded by 3."""
     depth, inputs, outputs = x.shape[2], *weight.shape[:2]
     kernels = weight.permute(2, 1, 0, 3, 4).reshape(KERNEL * outputs, inputs, KERNEL, KERNEL)
-    planes = F.conv2d(_slices(x), kernels.contiguous(memory_format=SLICES_LAST), padding=HALF)
+    planes = F.conv2d(_slices(x), kernels.contiguous(memory_format=CHANNELS_LAST), padding=HALF)
     taps = planes.unflatten(1, (KERNEL, outputs)).unflatten(0, (len(x), depth))
     total = taps[:, :, HALF].clone(memory_format=torch.contiguous_format)
     for tap in range(KERNEL):
