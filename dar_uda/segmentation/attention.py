@@ -3,27 +3,24 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, contiguous_format, nn
 from torch.utils.checkpoint import checkpoint
 
 from dar_uda.segmentation.convolution import Conv3d, UpConv3d
+from dar_uda.segmentation.layout import Relaid, layout_of
+from dar_uda.segmentation.normalisation import GroupNorm
 from dar_uda.segmentation.quartet_ops import KERNEL, MapConvolution, MaxAndMean, WeighByMeanMap
 
 SLOPE = 0.01
-# The branches, named by the axis that each reduces, and the axes it sees: the channel axis in the reduced one's place.
-BRANCHES = {"C": "DHW", "D": "CHW", "H": "DCW", "W": "DHC"}
-
-
-def normalisation(channels: int) -> nn.GroupNorm:
-    """Return group norm with one group per eight channels."""
-    return nn.GroupNorm(max(1, channels // 8), channels)
+SEEN = ("DHW", "CHW", "DCW", "DHC")
+"""The axes that the branches see, the one that reduces C first, then those of D, H and W: C stands in their place."""
 
 
 class QuartetAttention(nn.Module):
     """Weigh a feature by the mean of four maps, each blind to one axis: channel, depth, height, width.
 
     The paper's mean of four products is x times the mean of the four maps: no transposed copy of x is made. The maps
-    are computed in float32 also under autocast.
+    are convolved in the precision of x and normalised in that of the weights, also under autocast.
 
     Shape:
         (N, C, D, H, W) to the same.
@@ -31,31 +28,27 @@ class QuartetAttention(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.convs = nn.ModuleList(nn.Conv3d(2, 1, KERNEL, padding=KERNEL // 2, bias=False) for _ in BRANCHES)
-        self.norms = nn.ModuleList(nn.BatchNorm3d(1, eps=1e-5, momentum=0.01) for _ in BRANCHES)
+        self.convs = nn.ModuleList(nn.Conv3d(2, 1, KERNEL, padding=KERNEL // 2, bias=False) for _ in SEEN)
+        self.norms = nn.ModuleList(nn.BatchNorm3d(1, eps=1e-5, momentum=0.01) for _ in SEEN)
 
     def forward(self, x: Tensor) -> Tensor:
-        axes = "NDHWC" if _is_channels_last(x) else "NCDHW"
-        in_memory_order = x.permute(["NCDHW".index(axis) for axis in axes])
+        layout = layout_of(x)
         with torch.autocast(x.device.type, enabled=False):
-            pooled = dict(zip(axes[1:], MaxAndMean.apply(in_memory_order), strict=True))
-            maps = {}
-            for (reduced, seen), conv, norm in zip(BRANCHES.items(), self.convs, self.norms, strict=True):
-                attention = self._map(pooled[reduced], axes[1:].replace(reduced, ""), seen, conv, norm)
-                maps[reduced] = attention.unsqueeze(axes.index(reduced))
-            weighted = WeighByMeanMap.apply(in_memory_order, *(maps[axis] for axis in axes[1:]))
-        return weighted.permute([axes.index(axis) for axis in "NCDHW"])
+            x = Relaid.apply(x, layout, contiguous_format)
+            maps = []
+            for pooled, axes, conv, norm in zip(MaxAndMean.apply(x), SEEN, self.convs, self.norms, strict=True):
+                maps.append(self._map(pooled, axes, conv, norm))
+            return Relaid.apply(WeighByMeanMap.apply(x, *maps), contiguous_format, layout)
 
     @staticmethod
-    def _map(pooled: Tensor, axes: str, seen: str, conv: nn.Conv3d, norm: nn.Module) -> Tensor:
-        """Return a branch's map, (N, *axes) as `pooled` has them; the convolution sees them as `seen`."""
-        turned = pooled.permute(0, 1, *(2 + axes.index(axis) for axis in seen))
-        attention = torch.sigmoid(norm(MapConvolution.apply(turned, conv.weight)))[:, 0]
-        return attention.permute(0, *(1 + seen.index(axis) for axis in axes))
-
-
-def _is_channels_last(x: Tensor) -> bool:
-    return x.is_contiguous(memory_format=torch.channels_last_3d) and not x.is_contiguous()
+    def _map(pooled: Tensor, axes: str, conv: nn.Conv3d, norm: nn.Module) -> Tensor:
+        """Return a branch's map, broadcastable to x; the convolution sees the axes as named."""
+        (reduced,) = set("CDHW") - set(axes)
+        left = "CDHW".replace(reduced, "")
+        turned = pooled.permute(0, 1, *(2 + left.index(axis) for axis in axes))
+        convolved = MapConvolution.apply(turned, conv.weight.to(turned.dtype)).to(conv.weight.dtype)
+        attention = torch.sigmoid(norm(convolved))[:, 0].permute(0, *(1 + axes.index(axis) for axis in left))
+        return attention.unsqueeze("NCDHW".index(reduced))
 
 
 class VoxelAttention(nn.Module):
@@ -110,4 +103,4 @@ class _MaxPool3d(nn.MaxPool3d):
 
 def activated(channels: int) -> list[nn.Module]:
     """Return the pre-activation of the network: group norm, LeakyReLU."""
-    return [normalisation(channels), nn.LeakyReLU(SLOPE, inplace=True)]
+    return [GroupNorm(channels), nn.LeakyReLU(SLOPE, inplace=True)]

@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from dar_uda.segmentation.attention import QuartetAttention, VoxelAttention, activated, normalisation
+from dar_uda.segmentation.attention import QuartetAttention, VoxelAttention, activated
 from dar_uda.segmentation.convolution import Conv3d
+from dar_uda.segmentation.normalisation import GroupNorm
 from dar_uda.training.weights import load_weights, save_weights
 
 ANISOTROPIC_STRIDES = ((1, 1, 1), (1, 2, 2), (1, 2, 2), (2, 2, 2), (2, 2, 2))
@@ -39,7 +40,7 @@ class ResidualBlock(nn.Module):
             *activated(outputs),
             Conv3d(outputs, outputs, 3),
         )
-        self.skip = nn.Sequential(Conv3d(inputs, outputs, 3, stride), normalisation(outputs))
+        self.skip = nn.Sequential(Conv3d(inputs, outputs, 3, stride), GroupNorm(outputs))
         self.attention = QuartetAttention() if qam else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:

@@ -12,12 +12,14 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 KERNEL = 7
 HALF = KERNEL // 2
 CHANNELS_LAST = torch.channels_last
+INTEGERS_OF_BFLOAT16 = 256
+"""Up to here bfloat16 represents every one."""
 
 
 class MaxAndMean(Function):
-    """For each axis after the first: `torch.stack([x.amax(axis), x.mean(axis)], dim=1)`, in float32 at least.
+    """For each axis after the first: `torch.stack([x.amax(axis), x.mean(axis)], dim=1)`.
 
-    The gradient of the maximum goes to one place, also where several voxels share it.
+    The gradient of the maximum goes to the first of the voxels that share it, as that of `torch.max` does.
 
     Shape:
         (N, A, B, C, D) to (N, 2, B, C, D), (N, 2, A, C, D), (N, 2, A, B, D), (N, 2, A, B, C).
@@ -25,24 +27,20 @@ class MaxAndMean(Function):
 
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor) -> tuple[Tensor, ...]:
-        dtype = torch.promote_types(x.dtype, torch.float32)
-        pooled, places = [], []
-        for axis in range(1, x.ndim):
-            highest, place = x.max(axis)
-            pooled.append(torch.stack([highest.to(dtype), x.sum(axis, dtype=dtype) / x.shape[axis]], dim=1))
-            places.append(place.int())
-        ctx.save_for_backward(*places)
-        ctx.shape, ctx.dtype = x.shape, x.dtype
+        pooled = [torch.stack([x.amax(axis), x.sum(axis) / x.shape[axis]], dim=1) for axis in range(1, x.ndim)]
+        ctx.save_for_backward(x, *pooled)
         return tuple(pooled)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, *gradients: Tensor) -> Tensor:
-        gradients = tuple(gradient.to(ctx.dtype) for gradient in gradients)
-        shares = [(g[:, 1] / ctx.shape[axis]).unsqueeze(axis) for axis, g in enumerate(gradients, start=1)]
-        total = _broadcast_sum(shares)
-        for axis, (gradient, place) in enumerate(zip(gradients, ctx.saved_tensors, strict=True), start=1):
-            total.scatter_add_(axis, place.long().unsqueeze(axis), gradient[:, 0].unsqueeze(axis))
+        x, *pooled = ctx.saved_tensors
+        shares = [(g[:, 1] / x.shape[axis]).unsqueeze(axis) for axis, g in enumerate(gradients, start=1)]
+        total = _broadcast_sum(shares, like=x)
+        first = torch.empty_like(x, dtype=_counting(x))
+        for axis, (p, g) in enumerate(zip(pooled, gradients, strict=True), start=1):
+            _mark_first(x, p[:, 0].unsqueeze(axis), axis, out=first)
+            total.addcmul_(first.to(x.dtype), g[:, 0].unsqueeze(axis))
         return total
 
 
@@ -83,20 +81,40 @@ class WeighByMeanMap(Function):
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor, *maps: Tensor) -> Tensor:
         ctx.save_for_backward(x, *maps)
-        return _broadcast_sum([m.to(x.dtype) / len(maps) for m in maps]).mul_(x)
+        return _broadcast_sum([m.to(x.dtype) / len(maps) for m in maps], like=x).mul_(x)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, ...]:
         x, *maps = ctx.saved_tensors
         product = gradient * x
-        of_maps = [product.sum(axis, keepdim=True, dtype=m.dtype) / len(maps) for axis, m in enumerate(maps, start=1)]
-        return _broadcast_sum([m.to(x.dtype) / len(maps) for m in maps]).mul_(gradient), *of_maps
+        of_maps = [
+            product.sum(axis, keepdim=True).to(m.dtype) / len(maps) for axis, m in enumerate(maps, start=1)
+        ]
+        return _broadcast_sum([m.to(x.dtype) / len(maps) for m in maps], like=x).mul_(gradient), *of_maps
 
 
-def _broadcast_sum(parts: list[Tensor]) -> Tensor:
-    """Return the sum of at least two tensors that broadcast against each other, in one allocation."""
-    total = parts[0] + parts[1]
+def _counting(x: Tensor) -> torch.dtype:
+    """Return a precision, that of x if possible, in which every place along every axis of x is a number."""
+    if max(x.shape) <= INTEGERS_OF_BFLOAT16:
+        return x.dtype
+    return torch.promote_types(x.dtype, torch.float32)
+
+
+def _mark_first(x: Tensor, values: Tensor, axis: int, out: Tensor) -> None:
+    """Write one where x along an axis first equals `values` (extent 1 there), elsewhere zero.
+
+    `x.argmax(axis)` would name the place, but CPUs do not vectorise it.
+    """
+    side = x.shape[axis]
+    ranks = torch.arange(side, 0, -1, dtype=out.dtype, device=x.device)
+    torch.eq(x, values, out=out).mul_(ranks.view(-1, *(1 for _ in range(axis + 1, x.ndim))))
+    torch.eq(out, out.amax(axis, keepdim=True), out=out)
+
+
+def _broadcast_sum(parts: list[Tensor], like: Tensor) -> Tensor:
+    """Return the sum of at least two tensors that broadcast to the shape of another, laid out in memory as that is."""
+    total = torch.add(parts[0], parts[1], out=torch.empty_like(like))
     for part in parts[2:]:
         total += part
     return total

@@ -1,0 +1,41 @@
+"""Memory layouts of features (N, C, D, H, W): contiguous and channels-last.
+
+On CPUs bfloat16 convolutions want channels-last, most else contiguous, and an operation on mixed layouts is a slow one.
+"""
+
+import torch
+from torch import Tensor, channels_last_3d, contiguous_format
+from torch.autograd import Function
+from torch.autograd.function import FunctionCtx, once_differentiable
+
+
+def layout_of(x: Tensor) -> torch.memory_format:
+    """Return channels-last if a feature lies so and in no other layout, else contiguous."""
+    only_channels_last = x.is_contiguous(memory_format=channels_last_3d) and not x.is_contiguous()
+    return channels_last_3d if only_channels_last else contiguous_format
+
+
+def laid(x: Tensor, layout: torch.memory_format) -> Tensor:
+    """Return `x.contiguous(memory_format=layout)`, for finite x.
+
+    CPUs copy channels-last bfloat16 value by value; a product with the identity, as exact, takes half the time.
+    """
+    transposes = layout == contiguous_format and layout_of(x) == channels_last_3d
+    if not (transposes and x.dtype == torch.bfloat16 and x.device.type == "cpu"):
+        return x.contiguous(memory_format=layout)
+    identity = torch.eye(x.shape[1], dtype=x.dtype)
+    return torch.matmul(identity, x.permute(0, 2, 3, 4, 1).flatten(1, 3).transpose(1, 2)).view(x.shape)
+
+
+class Relaid(Function):
+    """`laid(x, after)`, and its gradient laid `before`."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor, before: torch.memory_format, after: torch.memory_format) -> Tensor:
+        ctx.before = before
+        return laid(x, after)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None, None]:
+        return laid(gradient, ctx.before), None, None

@@ -1,0 +1,42 @@
+"""Group norm of the network: one group per eight channels."""
+
+import torch
+from torch import Tensor, channels_last_3d, contiguous_format, nn
+from torch.autograd import Function
+from torch.autograd.function import FunctionCtx, once_differentiable
+
+from dar_uda.segmentation.layout import laid, layout_of
+
+CHANNELS_PER_GROUP = 8
+
+
+class GroupNorm(nn.GroupNorm):
+    """`nn.GroupNorm` with one group per eight channels, quick also channels-last on a CPU."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(max(1, channels // CHANNELS_PER_GROUP), channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.device.type == "cpu" and layout_of(x) == channels_last_3d:
+            return _ChannelsLastGroupNorm.apply(x, self.weight, self.bias, self.num_groups, self.eps)
+        return super().forward(x)
+
+
+class _ChannelsLastGroupNorm(Function):
+    """torch's backward on contiguous copies: directly channels-last it takes twice the time of both together."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float) -> Tensor:
+        ctx.sizes = (*x.shape[:2], x[0, 0].numel(), groups)
+        y, mean, rstd = torch.native_group_norm(x, weight, bias, *ctx.sizes, eps)
+        ctx.save_for_backward(x, mean, rstd, weight)
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, mean, rstd, weight = ctx.saved_tensors
+        of_x, of_weight, of_bias = torch.ops.aten.native_group_norm_backward(
+            laid(gradient, contiguous_format), laid(x, contiguous_format), mean, rstd, weight, *ctx.sizes, [True, True, True]
+        )
+        return laid(of_x, channels_last_3d), of_weight, of_bias, None, None
