@@ -1,8 +1,8 @@
-"""3D convolutions whose bfloat16 weight gradients are right, and fast, also on CPUs.
+"""3D convolutions as CPUs take them best: channels-last, and in bfloat16 with weight gradients that are right.
 
 On CPUs with AMX, torch 2.13 (oneDNN) computes the weight gradient of a 3D convolution in bfloat16 wrongly, up to NaN
 and crashes, as soon as a slice has more than some 1,500 pixels; its 2D convolutions are right. So that gradient is
-taken of a 2D convolution over the slices, with the depth taps as channels. Everything else is torch's.
+taken of 2D convolutions over the slices, one per depth tap. Everything else is torch's.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,10 +23,12 @@ class Conv3d(nn.Conv3d):
         super().__init__(inputs, outputs, kernel, tuple(stride), padding=kernel // 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        if not _is_bfloat16_on_cpu(x):
+        if x.device.type != "cpu":
             return super().forward(x)
+        if not torch.is_autocast_enabled("cpu"):
+            return laid(self._conv_forward(*_channels_last(x, self.weight), self.bias), channels_last_3d)
         with torch.autocast("cpu", enabled=False):
-            return _Convolution.apply(*_prepared(x, self.weight), self.bias.bfloat16(), self.stride)
+            return _Convolution.apply(*_reduced(x, self.weight, self.bias), self.stride)
 
 
 class UpConv3d(nn.ConvTranspose3d):
@@ -38,18 +40,19 @@ class UpConv3d(nn.ConvTranspose3d):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        if not _is_bfloat16_on_cpu(x):
+        if x.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
             return super().forward(x)
         with torch.autocast("cpu", enabled=False):
-            return _UpConvolution.apply(*_prepared(x, self.weight), self.bias.bfloat16(), self.stride)
+            return _UpConvolution.apply(*_reduced(x, self.weight, self.bias), self.stride)
 
 
-def _is_bfloat16_on_cpu(x: Tensor) -> bool:
-    return x.device.type == "cpu" and torch.is_autocast_enabled("cpu")
+def _channels_last(*tensors: Tensor) -> Iterator[Tensor]:
+    return (laid(t, channels_last_3d) for t in tensors)
 
 
-def _prepared(*tensors: Tensor) -> Iterator[Tensor]:
-    return (laid(t.bfloat16(), channels_last_3d) for t in tensors)
+def _reduced(x: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, ...]:
+    """Return them in bfloat16, the first two channels-last."""
+    return *_channels_last(x.bfloat16(), weight.bfloat16()), bias.bfloat16()
 
 
 class _Convolution(Function):

@@ -102,13 +102,11 @@ class DARUNet(nn.Module):
     def recompute_in_backward(self) -> None:
         """From now on keep only what passes between blocks for the backward, and compute the rest again there.
 
-        The same gradients in less memory and more time. Weights lie channels-last, and with them all features: torch
-        makes fewer copies then.
+        The same gradients in less memory and more time.
         """
         self.recompute = True
         for skip in self.skips:
             skip.recompute = True
-        self.to(memory_format=torch.channels_last_3d)
 
     def forward(self, x: Tensor) -> Tensor | list[Tensor]:
         self._check(x)
