@@ -33,16 +33,17 @@ FOLDER, MATRIX = Path("results"), 4096
 
 
 def main(names: list[str]) -> None:
-    rows = []
+    head, rows = machine(), []
     for name in names or MODULES:
         # A process each: none begins with the memory of the one before.
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
             rows += alone.submit(rows_of, name).result()
-    write(rows, FOLDER)
+        text = write(rows, FOLDER, head)
+    print(text)
 
 
-def write(rows: list[Row], folder: Path) -> None:
-    """Write the table as TSV and, with the machine and the versions, as Markdown."""
+def write(rows: list[Row], folder: Path, head: str) -> str:
+    """Write the table as TSV and as Markdown below `head`; return the latter."""
     table = pd.DataFrame(
         [(r.what, r.unit, r.literal, r.ours, r.ratio, r.goal, r.met, r.note) for r in rows],
         columns=["what", "unit", "literal", "ours", "ratio", "goal", "met", "note"],
@@ -52,15 +53,15 @@ def write(rows: list[Row], folder: Path) -> None:
     lines = ["| " + " | ".join(table.columns) + " |", "|---" * len(table.columns) + "|"]
     for row in table.astype(object).itertuples(index=False):
         lines.append("| " + " | ".join(as_text(cell) for cell in row) + " |")
-    text = "\n".join([machine(), "", *lines, ""])
-    (folder / "benchmark.md").writeas_text(text)
-    print(text)
+    text = "\n".join([head, "", *lines, ""])
+    (folder / "benchmark.md").write_text(text, encoding="utf-8")
+    return text
 
 
 def machine() -> str:
     """Return processor, threads, what it reaches in matrix products, and versions, in one line."""
     cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.readas_text().splitlines() if cpuinfo.exists() else []
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     model = next(
         (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine()
     )

@@ -25,10 +25,6 @@ def as_text(cell: object) -> str:
     """Return a table's cell: numbers with three digits, nothing for what is missing."""
     if cell is None or (isinstance(cell, float) and cell != cell):
         return ""
-    return (
-        f"{cell:.3g}"
-        if isinstance(cell, float) and cell < 1000
-        else f"{cell:.0f}"
-        if isinstance(cell, float)
-        else str(cell)
-    )
+    if isinstance(cell, float):
+        return f"{cell:.3g}" if cell < 1000 else f"{cell:.0f}"
+    return str(cell)

@@ -61,7 +61,7 @@ def finish_project(folder: Path, cases: int) -> None:
     for output in _outputs(folder):
         path = folder / output
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        path.touch() if path.suffix else path.mkdir()
     arguments = [*SNAKEMAKE[5:], "--touch", "--forceall", "--scheduler", "greedy", *WIDE, "--config", *CONFIG]
     _run([sys.executable, "-c", TOUCH_WITHOUT_SLEEP, *arguments], folder)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dar_uda.data.geometry import canonical_axes, check_same_grid, reorder_like, spacing_of
 from dar_uda.data.grid import Grid
 from dar_uda.data.labels import map_labels
-from dar_uda.data.volume import Volume, read_volume
+from dar_uda.data.volume import Volume, mask_path, read_volume
 from dar_uda.evaluation.figure_style import (
     COLOURS_ON_IMAGES,
     colour_of,
@@ -41,7 +41,7 @@ class _Overlay:
 def draw_overlays(
     cases: list[str],
     images: list[str | Path],
-    predictions: dict[str, list[str | Path]],
+    predictions: dict[str, str | Path],
     references: list[str | Path | None] | None,
     structures: list[str],
     values: list[list[int]],
@@ -56,7 +56,7 @@ def draw_overlays(
     Args:
         cases: Names in the order of the files; the first four are drawn, one per row.
         images: Original images.
-        predictions: For each method the files of class indices 1, 2, ... on the images' grids.
+        predictions: For each method the folder of its masks, class indices 1, 2, ... on the images' grids.
         references: Label files on the images' grids, None where a case has none; or None at all.
         structures: Names of the classes.
         values: For each structure the values in the label files that make it up.
@@ -65,7 +65,7 @@ def draw_overlays(
     rows = []
     for index in range(min(len(cases), MOST_CASES)):
         reference = references[index] if references else None
-        paths = {method: files[index] for method, files in predictions.items()}
+        paths = {method: mask_path(folder, cases[index]) for method, folder in predictions.items()}
         rows.append(_read_overlay(cases[index], images[index], reference, paths, values))
     page = new_figure(PANEL * (1 + len(predictions)), PANEL * sum(map(_height, rows)) + 0.6)
     heights = [_height(row) for row in rows]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from dar_uda.data.files import write_beside
 from dar_uda.data.geometry import check_same_grid, reorder_like, spacing_of
 from dar_uda.data.labels import map_labels
-from dar_uda.data.volume import read_volume
+from dar_uda.data.volume import mask_path, read_volume
 from dar_uda.evaluation.metrics import Score, score_structures
 
 COLUMNS = ["case", "structure", "dice", "asd_mm", "status"]
@@ -17,7 +17,7 @@ COLUMNS = ["case", "structure", "dice", "asd_mm", "status"]
 
 def score_method(
     cases: list[str],
-    predictions: list[str | Path],
+    predictions: str | Path,
     references: list[str | Path],
     metrics: str | Path,
     structures: list[str],
@@ -26,8 +26,8 @@ def score_method(
     """Write Dice and ASD of every case and structure, measured in 3D on the case's original grid.
 
     Args:
-        cases: Names, in the order of the files.
-        predictions: Files of class indices: 1 is the first structure, 2 the second, ...
+        cases: Names, in the order of the references.
+        predictions: Folder of the masks, class indices: 1 is the first structure, 2 the second, ...
         references: The label files as the user has them, on the same grids up to order and sense of the axes.
         metrics: Output TSV, columns `case structure dice asd_mm status`. Status `ok`: both masks have
             voxels; `missed`: exactly one has (Dice 0, ASD empty); `absent`: none has (both cells empty).
@@ -39,8 +39,8 @@ def score_method(
             structure's.
     """
     rows = []
-    for case, prediction, reference in zip(cases, predictions, references, strict=True):
-        rows += _score_case(case, prediction, reference, structures, values)
+    for case, reference in zip(cases, references, strict=True):
+        rows += _score_case(case, mask_path(predictions, case), reference, structures, values)
     with write_beside(metrics) as partial:
         pd.DataFrame(rows, columns=COLUMNS).to_csv(partial, sep="\t", index=False, float_format="%.6f")
 

@@ -36,7 +36,8 @@ class _ChannelsLastGroupNorm(Function):
     @once_differentiable
     def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, mean, rstd, weight = ctx.saved_tensors
+        copies = (laid(t, contiguous_format) for t in (gradient, x))
         of_x, of_weight, of_bias = torch.ops.aten.native_group_norm_backward(
-            laid(gradient, contiguous_format), laid(x, contiguous_format), mean, rstd, weight, *ctx.sizes, [True, True, True]
+            *copies, mean, rstd, weight, *ctx.sizes, [True, True, True]
         )
         return laid(of_x, channels_last_3d), of_weight, of_bias, None, None

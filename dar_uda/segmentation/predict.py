@@ -11,10 +11,11 @@ from dar_uda.training.progress import Progress
 
 
 def predict_cases(
+    cases: Sequence[str],
     weights: str | Path,
     images: Sequence[str | Path],
     grids: Sequence[str | Path],
-    predictions: Sequence[str | Path],
+    predictions: str | Path,
     window: Sequence[int],
     overlap: float,
     weighting: Weighting,
@@ -25,18 +26,19 @@ def predict_cases(
     """Segment cases and write each mask on its case's original grid.
 
     Args:
+        cases: Names, in the order of the files.
         images: Volumes on the network grid.
         grids: The grids of each case, original and network (written by preprocessing).
-        predictions: Outputs, NIfTI label maps of classes 1..K.
+        predictions: Output folder of NIfTI label maps of classes 1..K.
     """
-    from dar_uda.data.volume import write_mask
+    from dar_uda.data.volume import mask_path, write_mask
     from dar_uda.preprocessing.restore import restore_classes
 
     where = prepare_device(device, threads)
     network = DARUNet.load(weights, where)
     progress = Progress("predict", len(images), unit="case")
-    for done, (image, grid, prediction) in enumerate(zip(images, grids, predictions, strict=True), start=1):
+    for done, (case, image, grid) in enumerate(zip(cases, images, grids, strict=True), start=1):
         slabs = predict_slabs(network, open_image(image), window, overlap, weighting, batch, where)
         restored = restore_classes(slabs, grid)
-        write_mask(prediction, restored.array, restored.grid)
+        write_mask(mask_path(predictions, case), restored.array, restored.grid)
         progress.report(done)

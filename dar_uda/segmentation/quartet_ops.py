@@ -88,9 +88,7 @@ class WeighByMeanMap(Function):
     def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, ...]:
         x, *maps = ctx.saved_tensors
         product = gradient * x
-        of_maps = [
-            product.sum(axis, keepdim=True).to(m.dtype) / len(maps) for axis, m in enumerate(maps, start=1)
-        ]
+        of_maps = [product.sum(axis, keepdim=True).to(m.dtype) / len(maps) for axis, m in enumerate(maps, start=1)]
         return _broadcast_sum([m.to(x.dtype) / len(maps) for m in maps], like=x).mul_(gradient), *of_maps
 
 

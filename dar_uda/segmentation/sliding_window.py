@@ -14,6 +14,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from dar_uda.segmentation.layout import laid
+
 Weighting = Literal["constant", "gaussian"]
 T = TypeVar("T")
 SIGMA, LEAST = 0.125, 1e-3
@@ -41,27 +43,47 @@ def predict_slabs(
     before = [(side - full) // 2 for full, side in zip(image.shape, sides, strict=True)]
     depths, rows, columns = (window_starts(full, side, overlap) for full, side in zip(sides, window, strict=True))
     weights = window_weights(window, weighting)
-    total, covered = torch.zeros(1, 0, *sides[1:]), torch.zeros(0, *sides[1:])
     groups = _groups(depths, -(-batch // (len(rows) * len(columns))))
+    reach = max(starts[-1] - starts[0] for starts in groups) + window[0]
+    sums = _RollingSums(weights, (reach, *sides[1:]))
     for starts, following in zip(groups, [*(group[0] for group in groups[1:]), sides[0]], strict=True):
-        first, length = starts[0], starts[-1] - starts[0] + window[0]
-        total, covered = (_lengthened(sums, length) for sums in (total, covered))
+        first = starts[0]
         for corners in _groups(list(product(starts, rows, columns)), batch):
             patches = torch.stack([_cut(image, corner, before, window) for corner in corners])
-            scores = network(patches[:, None].to(device)).float().cpu()
-            if len(total) < scores.shape[1]:
-                total = total.repeat(scores.shape[1], 1, 1, 1)
+            scores = laid(network(patches[:, None].to(device)).float().cpu(), torch.contiguous_format)
             for (start, *corner), score in zip(corners, scores, strict=True):
-                place = (
-                    ...,
-                    *(slice(low, low + side) for low, side in zip((start - first, *corner), window, strict=True)),
-                )
-                total[place].addcmul_(score, weights)
-                covered[place] += weights
-        finished = following - first
-        mean = total[:, :finished] / covered[:finished]
+                sums.add(score, (start - first, *corner))
+        mean = sums.finish(following - first)
         yield from _inside(mean.softmax(dim=0).numpy(), first, before, image.shape)
-        total, covered = total[:, finished:], covered[finished:]
+
+
+class _RollingSums:
+    """Weighted scores of windows, and the weights, summed over the slices that windows still reach.
+
+    Args:
+        weights: Those of a window's voxels.
+        shape: (slices, H, W): what the windows between two calls of `finish` reach.
+    """
+
+    def __init__(self, weights: Tensor, shape: Sequence[int]) -> None:
+        self.weights, self.covered, self.total = weights, torch.zeros(*shape), torch.empty(0)
+
+    def add(self, score: Tensor, corner: Sequence[int]) -> None:
+        """Add a window's scores (classes, d, h, w), its first voxel at `corner`."""
+        if not len(self.total):
+            self.total = torch.zeros(len(score), *self.covered.shape)
+        place = (..., *(slice(low, low + side) for low, side in zip(corner, self.weights.shape, strict=True)))
+        self.total[place].addcmul_(score, self.weights)
+        self.covered[place] += self.weights
+
+    def finish(self, count: int) -> Tensor:
+        """Return the mean of the first `count` slices, (classes, count, H, W); go on to the next."""
+        mean = self.total[:, :count] / self.covered[:count]
+        for sums in (self.total, self.covered[None]):
+            for slice_ in range(sums.shape[1]):
+                after = slice_ + count
+                sums[:, slice_] = sums[:, after] if after < sums.shape[1] else 0
+        return mean
 
 
 def window_starts(full: int, side: int, overlap: float) -> list[int]:
@@ -82,11 +104,6 @@ def window_weights(window: Sequence[int], weighting: Weighting) -> Tensor:
 
 def _groups(items: Sequence[T], size: int) -> list[Sequence[T]]:
     return [items[start : start + size] for start in range(0, len(items), size)]
-
-
-def _lengthened(sums: Tensor, length: int) -> Tensor:
-    """Return the sums with zeros after the last slice, `length` slices in all."""
-    return F.pad(sums, (0, 0, 0, 0, 0, length - sums.shape[-3]))
 
 
 def _cut(image: NDArray[np.uint16], corner: Sequence[int], before: Sequence[int], window: Sequence[int]) -> Tensor:

@@ -66,6 +66,13 @@ def write_axial(path, array, spacing=(1.0, 1.3, 4.0)):
     return path
 
 
+def write_mask_of(folder, method, name, classes):
+    """Write a prediction into its method's folder; return the folder."""
+    (folder / method).mkdir(exist_ok=True)
+    write_axial(folder / method / f"{name}.nii.gz", classes)
+    return folder / method
+
+
 def write_case(folder, name):
     """Write image, reference (dataset values) and two predictions of one case."""
     shape = (20, 64, 80)
@@ -75,8 +82,8 @@ def write_case(folder, name):
     return {
         "image": write_axial(folder / f"{name}.nii.gz", image),
         "reference": write_axial(folder / f"{name}-label.nii.gz", values),
-        "source_only": write_axial(folder / f"{name}-s.nii.gz", np.roll(classes, 6, axis=2) * (classes != 3)),
-        "dar_uda": write_axial(folder / f"{name}-d.nii.gz", np.roll(classes, 1, axis=1)),
+        "source_only": write_mask_of(folder, "source_only", name, np.roll(classes, 6, axis=2) * (classes != 3)),
+        "dar_uda": write_mask_of(folder, "dar_uda", name, np.roll(classes, 1, axis=1)),
     }
 
 
@@ -96,7 +103,7 @@ def overlays(folder, figure, names, references=True):
     draw_overlays(
         names,
         [case["image"] for case in cases],
-        {method: [case[method] for case in cases] for method in ("source_only", "dar_uda")},
+        {method: cases[0][method] for method in ("source_only", "dar_uda")},
         [case["reference"] for case in cases] if references else None,
         STRUCTURES,
         VALUES,

@@ -21,8 +21,10 @@ def write_labels(path, slabs, affine=None, shape=SHAPE):
 
 
 def score(tmp_path, prediction, reference, structures=("liver", "spleen"), values=((6,), (1, 2))):
-    metrics = tmp_path / "metrics.tsv"
-    score_method(["007"], [prediction], [reference], metrics, list(structures), [list(v) for v in values])
+    metrics, predictions = tmp_path / "metrics.tsv", tmp_path / "predictions"
+    predictions.mkdir()
+    prediction.rename(predictions / "007.nii.gz")
+    score_method(["007"], predictions, [reference], metrics, list(structures), [list(v) for v in values])
     return metrics
 
 
@@ -54,7 +56,7 @@ def test_empty_masks_are_missed_or_absent_with_empty_cells(tmp_path, predicted, 
 
 
 def test_the_table_reads_back_with_names_as_text_and_empty_cells_as_nan(tmp_path):
-    prediction, reference = write_labels(tmp_path / "p.nii", {}), write_labels(tmp_path / "r.nii", {2: 6})
+    prediction, reference = write_labels(tmp_path / "p.nii.gz", {}), write_labels(tmp_path / "r.nii", {2: 6})
     table = read_metrics(score(tmp_path, prediction, reference))
     assert list(table["case"]) == ["007", "007"]
     assert list(table["status"]) == ["missed", "absent"]
@@ -81,6 +83,6 @@ def test_another_grid_is_refused_by_the_case_name(tmp_path):
 
 
 def test_a_class_beyond_the_structures_is_refused(tmp_path):
-    prediction, reference = write_labels(tmp_path / "p.nii", {1: 3}), write_labels(tmp_path / "r.nii", {1: 6})
+    prediction, reference = write_labels(tmp_path / "p.nii.gz", {1: 3}), write_labels(tmp_path / "r.nii", {1: 6})
     with pytest.raises(ValueError, match=r"007.*class 3.*2 structures"):
         score(tmp_path, prediction, reference)

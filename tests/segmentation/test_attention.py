@@ -4,7 +4,7 @@ import torch.nn.functional as F
 
 from benchmarks.literal.attention import LiteralQuartetAttention
 from dar_uda.segmentation.attention import QuartetAttention, VoxelAttention
-from dar_uda.segmentation.quartet_ops import MapConvolution
+from dar_uda.segmentation.quartet_ops import MapConvolution, MaxAndMean
 
 
 def values_and_gradients(module, x):
@@ -37,6 +37,24 @@ def test_quartet_attention_is_the_mean_of_four_gated_copies(training, dtype, tol
     found, expected = values_and_gradients(ours, x), values_and_gradients(literal, x)
     torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
     torch.testing.assert_close(ours.state_dict(), literal.state_dict(), rtol=tolerance, atol=tolerance)
+
+
+def test_the_gradient_of_a_maximum_goes_to_the_first_of_equals():
+    x = torch.tensor([[1.0, 5.0], [5.0, 5.0]], requires_grad=True)
+    pooled = MaxAndMean.apply(x.view(1, 1, 1, 2, 2))
+    columns = pooled[2][0, 0, 0, 0]  # of the height axis: the maximum of each column
+    assert columns.tolist() == [5.0, 5.0]
+    (columns * torch.tensor([2.0, 3.0])).sum().backward()
+    assert x.grad.tolist() == [[0.0, 3.0], [2.0, 0.0]]
+
+
+def test_maxima_along_more_places_than_bfloat16_counts():
+    torch.manual_seed(0)
+    x = torch.randn(1, 1, 1, 1, 300).bfloat16()
+    x[..., 257:] = 9.0
+    x.requires_grad_()
+    MaxAndMean.apply(x)[3][0, 0].sum().backward()
+    assert x.grad.flatten().nonzero().flatten().tolist() == [257]
 
 
 def test_quartet_attention_keeps_a_third_of_what_the_definition_keeps_for_the_backward():

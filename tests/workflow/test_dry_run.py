@@ -66,7 +66,7 @@ def test_default_plan_has_the_jobs_counted_by_hand(tmp_path):
         "encode_styles": 1,
         "synthesize_volume": 8,
         "train_segmenter": 3,
-        "predict_cases_mr": 3,
+        "predict_cases": 3,
         "score_method": 3,
         "tabulate": 1,
         "draw_losses": 1,
@@ -84,7 +84,7 @@ def test_both_directions_share_translator_and_segmenters(tmp_path):
     assert jobs["train_segmenter"] == 4  # ct, mr, and two synthetic sets
     assert jobs["encode_styles"] == 2
     assert jobs["synthesize_volume"] == 16
-    assert jobs["predict_cases_ct"] == jobs["predict_cases_mr"] == 3
+    assert jobs["predict_cases"] == 6
 
 
 def test_scalars_stand_for_lists_and_average_makes_one_volume_per_case(tmp_path):
@@ -100,7 +100,7 @@ def test_unlabelled_target_leaves_supervised_out(tmp_path):
     table = write_cases(tmp_path, ROWS)
     arguments = ("task=abdomen", "directions=ct-to-mr", f"cases={table}", "budget=laptop")
     jobs, text = planned(tmp_path, "--config", *arguments)
-    assert jobs["train_segmenter"] == jobs["predict_cases_mr"] == jobs["score_method"] == 2
+    assert jobs["train_segmenter"] == jobs["predict_cases"] == jobs["score_method"] == 2
     assert jobs["preprocess_label"] == 2
     assert "results/abdomen/seed-0/segmenters/mr/" not in text
     assert "cases/mr/mr1/label.nii" not in text

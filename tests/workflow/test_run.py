@@ -20,7 +20,7 @@ COLUMNS = [
 ALL_METHODS = ("--config", "methods=[source_only,average_style,dar_uda,supervised]")
 AFTER_SEGMENTERS = {
     "train_segmenter",
-    "predict_cases_mr",
+    "predict_cases",
     "score_method",
     "tabulate",
     "draw_losses",

@@ -137,26 +137,15 @@ def method_weights(wildcards):
     )
 
 
-def predictions_of(method, direction, seed, cases):
-    """Return the masks of a method, on the original grids."""
-    return [
-        f"results/{RUN}/seed-{seed}/predictions/{direction}/{method}/{case}.nii.gz"
-        for case in cases
-    ]
+def test_files(direction, name):
+    """Return one preprocessed file of each test case of the target."""
+    target = target_of(direction)
+    return case_files(target, cases_of(target, "test"), name)
 
 
 def scored_cases(direction):
     """Return the test cases of the target that have a label."""
     return cases_of(target_of(direction), "test", labelled=True)
-
-
-def scored_predictions(wildcards):
-    return predictions_of(
-        wildcards.method,
-        wildcards.direction,
-        wildcards.seed,
-        scored_cases(wildcards.direction),
-    )
 
 
 def references_of(direction):
@@ -266,13 +255,12 @@ def drawn_methods(direction):
     return [row["method"] for row in scored_rows([direction], SEEDS[:1])]
 
 
-def drawn_predictions(direction):
-    """Return the masks of the drawn cases, method after method."""
-    return [
-        path
-        for method in drawn_methods(direction)
-        for path in predictions_of(method, direction, SEEDS[0], drawn_cases(direction))
-    ]
+def predictions_of(method, direction, seed):
+    """Return the folder of a method's masks, `{case}.nii.gz` on the original grids.
+
+    One output, not one per case: Snakemake keeps all inputs of a job with every output.
+    """
+    return f"results/{RUN}/seed-{seed}/predictions/{direction}/{method}"
 
 
 def requested_tables():
@@ -295,17 +283,14 @@ def requested_figures():
 
 
 def unscored_predictions():
-    """Return the masks that the run makes although no label can score them."""
+    """Return the folders of masks that the run makes although no label can score them."""
     return [
-        path
+        predictions_of(method, direction, seed)
         for direction in DIRECTIONS
         if not scored_cases(direction)
         for method in METHODS
         if not cannot_train(method, direction)
         for seed in SEEDS
-        for path in predictions_of(
-            method, direction, seed, cases_of(target_of(direction), "test")
-        )
     ]
 
 

@@ -4,7 +4,7 @@
 rule score_method:
     """Measure Dice and ASD of a method's masks, on the original grids."""
     input:
-        predictions=scored_predictions,
+        predictions="results/{run}/seed-{seed}/predictions/{direction}/{method}",
         references=lambda wildcards: references_of(wildcards.direction),
     output:
         metrics="results/{run}/seed-{seed}/metrics/{direction}/{method}.tsv",
@@ -154,7 +154,10 @@ rule draw_overlays:
             original(case, target_of(wildcards.direction), "image")
             for case in drawn_cases(wildcards.direction)
         ],
-        predictions=lambda wildcards: drawn_predictions(wildcards.direction),
+        predictions=lambda wildcards: [
+            predictions_of(method, wildcards.direction, SEEDS[0])
+            for method in drawn_methods(wildcards.direction)
+        ],
         references=lambda wildcards: references_of(wildcards.direction)[:OVERLAY_CASES],
     output:
         figure=report(

@@ -30,37 +30,31 @@ rule train_segmenter:
         "../scripts/train_segmenter.py"
 
 
-for target in sorted({target_of(direction) for direction in DIRECTIONS}):
-
-    rule:
-        """Segment the target's test cases, on their original grids: all cases of one method."""
-        name:
-            f"predict_cases_{target}"
-        input:
-            weights=method_weights,
-            images=case_files(target, cases_of(target, "test"), "image.nii"),
-            grids=case_files(target, cases_of(target, "test"), "grid.json"),
-        output:
-            predictions=expand(
-                "results/{{run}}/seed-{{seed}}/predictions/{{direction}}/{{method}}/{case}.nii.gz",
-                case=cases_of(target, "test"),
-            ),
-        log:
-            "results/{run}/logs/predict_cases/{direction}-{method}-{seed}.log",
-        benchmark:
-            "results/{run}/benchmarks/predict_cases/{direction}-{method}-{seed}.tsv"
-        wildcard_constraints:
-            direction=rf"[A-Za-z0-9]+-to-{target}",
-        conda:
-            "../../envs/torch.yaml"
-        threads: half_the_cores
-        resources:
-            gpu=gpus,
-            mem_mb=16000,
-            runtime="4h",
-        params:
-            inference=method_values("inference"),
-            window=method_values("segmentation")["patch"],
-            code=code_version("dar_uda.segmentation.predict"),
-        script:
-            "../scripts/predict_cases.py"
+rule predict_cases:
+    """Segment the target's test cases, on their original grids: all cases of one method."""
+    input:
+        weights=method_weights,
+        images=lambda wildcards: test_files(wildcards.direction, "image.nii"),
+        grids=lambda wildcards: test_files(wildcards.direction, "grid.json"),
+    output:
+        predictions=directory(
+            "results/{run}/seed-{seed}/predictions/{direction}/{method}"
+        ),
+    log:
+        "results/{run}/logs/predict_cases/{direction}-{method}-{seed}.log",
+    benchmark:
+        "results/{run}/benchmarks/predict_cases/{direction}-{method}-{seed}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: half_the_cores
+    resources:
+        gpu=gpus,
+        mem_mb=16000,
+        runtime="4h",
+    params:
+        cases=lambda wildcards: cases_of(target_of(wildcards.direction), "test"),
+        inference=method_values("inference"),
+        window=method_values("segmentation")["patch"],
+        code=code_version("dar_uda.segmentation.predict"),
+    script:
+        "../scripts/predict_cases.py"

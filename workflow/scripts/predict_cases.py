@@ -4,4 +4,5 @@ from dar_uda.training.job_log import log_to
 log_to(snakemake.log[0])
 files = {**snakemake.input, **snakemake.output}
 job = {"threads": snakemake.threads, "device": snakemake.config["device"]}
-predict_cases(**files, **job, window=snakemake.params.window, **snakemake.params.inference)
+params = snakemake.params
+predict_cases(cases=params.cases, **files, **job, window=params.window, **params.inference)

@@ -1,0 +1,28 @@
+import pytest
+import torch
+from torch import channels_last_3d, contiguous_format
+
+from dar_uda.segmentation.layout import Relaid, laid, layout_of
+
+LAYOUTS = [contiguous_format, channels_last_3d]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("before", LAYOUTS)
+@pytest.mark.parametrize("after", LAYOUTS)
+def test_another_layout_has_exactly_the_same_values(before, after, dtype):
+    torch.manual_seed(0)
+    x = torch.randn(2, 5, 3, 4, 6).to(dtype).contiguous(memory_format=before)
+    found = laid(x, after)
+    assert torch.equal(found, x)
+    assert layout_of(found) == after
+    assert found.is_contiguous(memory_format=after)
+
+
+def test_a_gradient_comes_back_in_the_layout_of_the_input():
+    torch.manual_seed(0)
+    x = torch.randn(2, 5, 3, 4, 6).contiguous(memory_format=channels_last_3d).requires_grad_()
+    weight = torch.randn(2, 5, 3, 4, 6)
+    (Relaid.apply(x, channels_last_3d, contiguous_format) * weight).sum().backward()
+    assert torch.equal(x.grad, weight)
+    assert layout_of(x.grad) == channels_last_3d
