@@ -48,13 +48,15 @@ def predict_slabs(
     sums = _RollingSums(weights, (reach, *sides[1:]))
     for starts, following in zip(groups, [*(group[0] for group in groups[1:]), sides[0]], strict=True):
         first = starts[0]
-        for corners in _groups(list(product(starts, rows, columns)), batch):
-            patches = torch.stack([_cut(image, corner, before, window) for corner in corners])
+        slab = _cut(image, (first, 0, 0), before, (starts[-1] - first + window[0], *sides[1:]))
+        for corners in _groups(list(product((start - first for start in starts), rows, columns)), batch):
+            patches = torch.stack([slab[_place(corner, window)] for corner in corners])
             scores = laid(network(patches[:, None].to(device)).float().cpu(), torch.contiguous_format)
-            for (start, *corner), score in zip(corners, scores, strict=True):
-                sums.add(score, (start - first, *corner))
-        mean = sums.finish(following - first)
-        yield from _inside(mean.softmax(dim=0).numpy(), first, before, image.shape)
+            for corner, score in zip(corners, scores, strict=True):
+                sums.add(score, corner)
+        yield from _inside(sums.probabilities(following - first).numpy(), first, before, image.shape)
+        if following < sides[0]:
+            sums.drop(following - first)
 
 
 class _RollingSums:
@@ -62,28 +64,31 @@ class _RollingSums:
 
     Args:
         weights: Those of a window's voxels.
-        shape: (slices, H, W): what the windows between two calls of `finish` reach.
+        shape: (slices, H, W): what the windows between two calls of `drop` reach.
     """
 
     def __init__(self, weights: Tensor, shape: Sequence[int]) -> None:
-        self.weights, self.covered, self.total = weights, torch.zeros(*shape), torch.empty(0)
+        self.weights, self.constant = weights, bool((weights == 1).all())
+        self.total, self.covered = torch.empty(0), torch.zeros(*shape)
 
     def add(self, score: Tensor, corner: Sequence[int]) -> None:
         """Add a window's scores (classes, d, h, w), its first voxel at `corner`."""
         if not len(self.total):
-            self.total = torch.zeros(len(score), *self.covered.shape)
-        place = (..., *(slice(low, low + side) for low, side in zip(corner, self.weights.shape, strict=True)))
-        self.total[place].addcmul_(score, self.weights)
-        self.covered[place] += self.weights
+            slices, *plane = self.covered.shape
+            self.total = torch.zeros(slices, len(score), *plane)
+        depth, *inplane = _place(corner, self.weights.shape)
+        self.total[depth, :, *inplane] += (score if self.constant else score.mul_(self.weights)).transpose(0, 1)
+        self.covered[depth, *inplane] += self.weights
 
-    def finish(self, count: int) -> Tensor:
-        """Return the mean of the first `count` slices, (classes, count, H, W); go on to the next."""
-        mean = self.total[:, :count] / self.covered[:count]
-        for sums in (self.total, self.covered[None]):
-            for slice_ in range(sums.shape[1]):
-                after = slice_ + count
-                sums[:, slice_] = sums[:, after] if after < sums.shape[1] else 0
-        return mean
+    def probabilities(self, count: int) -> Tensor:
+        """Return the softmax of the first `count` slices' mean scores, (classes, count, H, W); `drop` them next."""
+        return self.total[:count].div_(self.covered[:count, None]).softmax(dim=1).transpose(0, 1)
+
+    def drop(self, count: int) -> None:
+        """Forget the first `count` slices: the next ones take their place."""
+        for sums in (self.total, self.covered):
+            for index in range(len(sums)):
+                sums[index] = sums[index + count] if index + count < len(sums) else 0
 
 
 def window_starts(full: int, side: int, overlap: float) -> list[int]:
@@ -106,8 +111,12 @@ def _groups(items: Sequence[T], size: int) -> list[Sequence[T]]:
     return [items[start : start + size] for start in range(0, len(items), size)]
 
 
+def _place(corner: Sequence[int], window: Sequence[int]) -> tuple[slice, ...]:
+    return tuple(slice(low, low + side) for low, side in zip(corner, window, strict=True))
+
+
 def _cut(image: NDArray[np.uint16], corner: Sequence[int], before: Sequence[int], window: Sequence[int]) -> Tensor:
-    """Return a window of the padded volume, in [-1, 1]."""
+    """Return a part of the padded volume, in [-1, 1]."""
     lows = [start - pad for start, pad in zip(corner, before, strict=True)]
     inside = tuple(slice(max(0, low), low + side) for low, side in zip(lows, window, strict=True))
     patch = torch.from_numpy(image[inside].astype(np.float32)).mul_(2 / 65535).sub_(1)
@@ -116,7 +125,7 @@ def _cut(image: NDArray[np.uint16], corner: Sequence[int], before: Sequence[int]
         for low, side, full in zip(lows[::-1], window[::-1], patch.shape[::-1], strict=True)
         for amount in (max(0, -low), side - full - max(0, -low))
     ]
-    return F.pad(patch, padding, value=-1.0)
+    return F.pad(patch, padding, value=-1.0) if any(padding) else patch
 
 
 def _inside(
