@@ -61,7 +61,10 @@ def finish_project(folder: Path, cases: int) -> None:
     for output in _outputs(folder):
         path = folder / output
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch() if path.suffix else path.mkdir()
+        if path.suffix:
+            path.touch()
+        else:  # the folder of a method's masks
+            path.mkdir()
     arguments = [*SNAKEMAKE[5:], "--touch", "--forceall", "--scheduler", "greedy", *WIDE, "--config", *CONFIG]
     _run([sys.executable, "-c", TOUCH_WITHOUT_SLEEP, *arguments], folder)
 
@@ -80,7 +83,7 @@ def _write_cases(folder: Path, cases: int) -> None:
 
 
 def _outputs(folder: Path) -> list[str]:
-    """Return every file that the run makes."""
+    """Return every output of the run, files and folders."""
     _, *rows = _run([*SNAKEMAKE, "--summary", "--config", *CONFIG], folder).splitlines()
     return [row.split("\t")[0] for row in rows]
 

@@ -1,16 +1,22 @@
-"""DAR-UNet and its loss without any rearrangement: literal attention, one tensor per operation of the formulas."""
+"""DAR-UNet and its loss without any rearrangement: torch's own layers, literal attention, a tensor per operation."""
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmarks.literal.attention import LiteralQuartetAttention
+from dar_uda.segmentation.convolution import Conv3d, UpConv3d
 from dar_uda.segmentation.dar_unet import DARUNet
+from dar_uda.segmentation.normalisation import GroupNorm
+
+PLAIN = {Conv3d: nn.Conv3d, UpConv3d: nn.ConvTranspose3d, GroupNorm: nn.GroupNorm}
 
 
 def literal_dar_unet(classes: int) -> DARUNet:
-    """Return the network with literal quartet attention; its state fits the optimised one's and the other way round."""
+    """Return the network of torch's layers and literal attention; its state fits the optimised one's and vice versa."""
     network = DARUNet(classes)
+    for module in network.modules():
+        module.__class__ = PLAIN.get(type(module), type(module))
     for block in [*network.encoder, *network.decoder]:
         block.attention = LiteralQuartetAttention()
     return network

@@ -51,11 +51,6 @@ def read_grid(path: str | Path) -> Grid:
     return _nifti_grid(_load_nifti(path), path)
 
 
-def mask_path(folder: str | Path, case: str) -> Path:
-    """Return where a case's mask lies in a method's folder of predictions."""
-    return Path(folder) / f"{case}.nii.gz"
-
-
 def write_mask(path: str | Path, array: NDArray[np.uint8], grid: Grid) -> None:
     """Write a label map on `grid` as NIfTI, with exactly the geometry the grid was read with.
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from dar_uda.data.geometry import canonical_axes, check_same_grid, reorder_like, spacing_of
 from dar_uda.data.grid import Grid
 from dar_uda.data.labels import map_labels
-from dar_uda.data.volume import Volume, mask_path, read_volume
+from dar_uda.data.predictions import mask_path
+from dar_uda.data.volume import Volume, read_volume
 from dar_uda.evaluation.figure_style import (
     COLOURS_ON_IMAGES,
     colour_of,

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from dar_uda.data.files import write_beside
 from dar_uda.data.geometry import check_same_grid, reorder_like, spacing_of
 from dar_uda.data.labels import map_labels
-from dar_uda.data.volume import mask_path, read_volume
+from dar_uda.data.predictions import mask_path
+from dar_uda.data.volume import read_volume
 from dar_uda.evaluation.metrics import Score, score_structures
 
 COLUMNS = ["case", "structure", "dice", "asd_mm", "status"]

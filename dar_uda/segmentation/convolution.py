@@ -93,8 +93,8 @@ class _UpConvolution(Function):
 def weight_gradient(x: Tensor, gradient: Tensor, shape: Sequence[int], stride: Sequence[int]) -> Tensor:
     """Return the gradient of the weights (O, I, k, k, k) of a 3D convolution, padded by half the kernel.
 
-    A depth tap multiplies every slice of the output with one slice of the input: a 2D convolution. Channels-last, the
-    slices need no copy.
+    A depth tap multiplies every slice of the output with one slice of the input: a 2D convolution. Channels-last and
+    with stride 1 along the depth, the slices need no copy.
 
     Args:
         x: Its input, (N, I, D, H, W).

@@ -16,9 +16,10 @@ def layout_of(x: Tensor) -> torch.memory_format:
 
 
 def laid(x: Tensor, layout: torch.memory_format) -> Tensor:
-    """Return `x.contiguous(memory_format=layout)`, for finite x.
+    """Return `x.contiguous(memory_format=layout)`, for finite x and outside of autocast.
 
-    CPUs copy from channels-last value by value; a product with the identity, as exact, takes a fraction of the time.
+    CPUs copy from channels-last value by value; a product with the identity, as exact, takes a fraction of the time
+    where channels are few, and no more than the copy where they are many and voxels few.
     """
     transposes = layout == contiguous_format and layout_of(x) == channels_last_3d
     if not (transposes and x.device.type == "cpu"):

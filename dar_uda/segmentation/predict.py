@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dar_uda.data.network_volume import open_image
+from dar_uda.data.predictions import mask_path
 from dar_uda.segmentation.dar_unet import DARUNet
 from dar_uda.segmentation.sliding_window import Weighting, predict_slabs
 from dar_uda.training.device import prepare_device
@@ -31,7 +32,7 @@ def predict_cases(
         grids: The grids of each case, original and network (written by preprocessing).
         predictions: Output folder of NIfTI label maps of classes 1..K.
     """
-    from dar_uda.data.volume import mask_path, write_mask
+    from dar_uda.data.volume import write_mask
     from dar_uda.preprocessing.restore import restore_classes
 
     where = prepare_device(device, threads)

@@ -17,9 +17,9 @@ INTEGERS_OF_BFLOAT16 = 256
 
 
 class MaxAndMean(Function):
-    """For each axis after the first: `torch.stack([x.amax(axis), x.mean(axis)], dim=1)`.
+    """For each axis after the first: `torch.stack([x.max(axis).values, x.mean(axis)], dim=1)`.
 
-    The gradient of the maximum goes to the first of the voxels that share it, as that of `torch.max` does.
+    The gradient of the maximum goes to the first of the voxels that share it.
 
     Shape:
         (N, A, B, C, D) to (N, 2, B, C, D), (N, 2, A, C, D), (N, 2, A, B, D), (N, 2, A, B, C).

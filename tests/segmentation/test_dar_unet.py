@@ -62,6 +62,26 @@ def test_losses_gradients_and_statistics_are_those_of_the_literal_network(dtype,
         torch.testing.assert_close(network.state_dict(), literal.state_dict(), rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.parametrize("recompute", [False, True])
+def test_bfloat16_on_a_cpu_has_the_losses_and_gradients_of_float32_to_its_precision(recompute):
+    torch.manual_seed(0)
+    start = DARUNet(5).state_dict()
+    x, labels = torch.randn(2, 1, 4, 32, 32), torch.randint(0, 5, (2, 4, 32, 32))
+    losses, gradients = [], []
+    for reduced in (False, True):
+        network = DARUNet(5)
+        network.load_state_dict(start)
+        if reduced and recompute:
+            network.recompute_in_backward()
+        with torch.autocast("cpu", torch.bfloat16, enabled=reduced):
+            outputs = network(x)
+        losses.append(sum(segmentation_loss(scores, labels, 10.0) for scores in outputs))
+        found = torch.autograd.grad(losses[-1], list(network.parameters()))
+        gradients.append(torch.cat([gradient.flatten() for gradient in found]))
+    assert losses[1].item() == pytest.approx(losses[0].item(), rel=0.01)
+    assert (gradients[1] - gradients[0]).norm() < 0.1 * gradients[0].norm()
+
+
 def test_weights_file_builds_the_same_network(tmp_path):
     network = DARUNet(3, NARROW, vam=False).eval()
     network.save(tmp_path / "weights.safetensors")
