@@ -5,13 +5,15 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.measure import Row
 
-REPEATS, LINEAR = 5, 1.25
+CASES, REPEATS, LINEAR = (100, 1000, 5000), 5, 1.25
 SNAKEFILE = Path(__file__).parents[1] / "Snakefile"
 CONFIG = ("task=abdomen", "cases=cases.tsv", "budget=laptop", "device=cpu", "directions=ct-to-mr")
 SNAKEMAKE = (sys.executable, "-m", "snakemake", "--cores", "2", "--snakefile", str(SNAKEFILE))
@@ -27,36 +29,51 @@ main()
 
 
 def rows() -> Iterator[Row]:
-    """Yield the seconds of a dry run with nothing to do at 100 and 5,000 cases, and how they grow."""
-    medians = {}
-    for cases, goal in ((100, 4.0), (1000, None), (5000, 60.0)):
-        seconds, peak = measure_planning(cases, REPEATS)
-        medians[cases] = statistics.median(seconds)
-        if goal:
-            note = f"{min(seconds):.3g}-{max(seconds):.3g}, n {REPEATS}; peak {peak:.0f} MiB"
-            yield Row(f"snakemake -n, nothing to do, {cases} cases", "s", None, medians[cases], goal, note)
-    slopes = [(medians[b] - medians[a]) / (b - a) * 1000 for a, b in ((100, 1000), (1000, 5000))]
-    what = "seconds per 1,000 cases, from 1,000 to 5,000 against from 100 to 1,000"
-    yield Row(what, "s", *slopes, LINEAR, f"1000 cases: {medians[1000]:.3g} s")
+    """Yield the seconds of a dry run with nothing to do at 100 and 5,000 cases, and how its CPU time grows."""
+    plans = measure_planning(CASES, REPEATS)
+    for cases, goal in ((100, 4.0), (5000, 60.0)):
+        seconds = [plan.seconds for plan in plans[cases]]
+        peak = max(plan.peak_mib for plan in plans[cases])
+        note = f"{min(seconds):.3g}-{max(seconds):.3g}, n {REPEATS}; peak {peak:.0f} MiB"
+        yield Row(f"snakemake -n, nothing to do, {cases} cases", "s", None, statistics.median(seconds), goal, note)
+    cpu = {cases: statistics.median(plan.cpu_seconds for plan in plans[cases]) for cases in CASES}
+    slopes = [(cpu[b] - cpu[a]) / (b - a) * 1000 for a, b in pairwise(CASES)]
+    what = "CPU seconds per 1,000 cases, from 1,000 to 5,000 against from 100 to 1,000"
+    yield Row(what, "s", *slopes, LINEAR, ", ".join(f"{cases} cases: {cpu[cases]:.3g} s" for cases in CASES))
 
 
-def measure_planning(cases: int, repeats: int) -> tuple[list[float], float]:
-    """Return the wall time of each of `repeats` dry runs with nothing to do, in seconds, and their peak memory in MiB.
+@dataclass(frozen=True)
+class Plan:
+    """What a dry run took: wall time and CPU time in seconds, memory at most in MiB."""
 
-    The project lies in a temporary folder: `cases` cases of task abdomen, half of them CT and half MR, four fifths for
+    seconds: float
+    cpu_seconds: float
+    peak_mib: float
+
+
+def measure_planning(sizes: Sequence[int], repeats: int) -> dict[int, list[Plan]]:
+    """Return, for projects of several numbers of cases, `repeats` dry runs with nothing to do, all sizes in turn.
+
+    Each project lies in a temporary folder: cases of task abdomen, half of them CT and half MR, four fifths for
     training, one direction, every file empty, every output in place with Snakemake's record of how it was made.
 
     Raises:
         RuntimeError: A dry run fails or finds something to do, as it does when the code changes meanwhile.
     """
     with TemporaryDirectory(prefix="planning-") as folder:
-        finish_project(Path(folder), cases)
-        runs = [_plan(Path(folder)) for _ in range(repeats)]
-    return [seconds for seconds, _ in runs], max(peak for _, peak in runs)
+        projects = {cases: Path(folder) / str(cases) for cases in sizes}
+        for cases, project in projects.items():
+            finish_project(project, cases)
+        plans: dict[int, list[Plan]] = {cases: [] for cases in sizes}
+        for _ in range(repeats):
+            for cases, project in projects.items():
+                plans[cases].append(_plan(project))
+    return plans
 
 
 def finish_project(folder: Path, cases: int) -> None:
-    """Make a project of `cases` cases in `folder` in which every job counts as done."""
+    """Make a project of `cases` cases in a new folder in which every job counts as done."""
+    folder.mkdir()
     _write_cases(folder, cases)
     for output in _outputs(folder):
         path = folder / output
@@ -96,8 +113,8 @@ def _run(command: list[str], folder: Path) -> str:
     return done.stdout
 
 
-def _plan(folder: Path) -> tuple[float, float]:
-    """Return the wall time in seconds and the peak memory in MiB of one dry run that finds nothing to do."""
+def _plan(folder: Path) -> Plan:
+    """Return what a dry run takes that finds nothing to do."""
     start = time.perf_counter()
     with (folder / "plan.log").open("w+", encoding="utf-8") as log:
         process = subprocess.Popen([*SNAKEMAKE, "-n", "--config", *CONFIG], cwd=folder, stdout=log, stderr=log)
@@ -108,10 +125,4 @@ def _plan(folder: Path) -> tuple[float, float]:
         text = log.read()
     if process.returncode or "Nothing to be done" not in text:
         raise RuntimeError(f"The dry run failed or found something to do:\n{text[-2000:]}")
-    return seconds, usage.ru_maxrss / 1024
-
-
-if __name__ == "__main__":
-    for count in map(int, sys.argv[1:] or ("100", "1000", "5000")):
-        times, peak = measure_planning(count, 3)
-        print(f"{count} cases: {', '.join(f'{seconds:.1f}' for seconds in times)} s, {peak:.0f} MiB")
+    return Plan(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
