@@ -1,6 +1,6 @@
 """Summarise the metrics of all methods: a TSV to compute with and a Markdown page to read."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from dar_uda.data.files import write_beside
 from dar_uda.evaluation.score import read_metrics
 
+ADDED = ["gap_closed", "disagreement", "training"]
 COLUMNS = [
     *("direction", "method", "structure", "n", "missed"),
     *("dice_mean", "dice_ci_low", "dice_ci_high"),
     *("asd_mean", "asd_ci_low", "asd_ci_high"),
-    "gap_closed",
+    *ADDED,
 ]
 MEAN = "mean"
 RESAMPLES = 2000
@@ -23,7 +24,9 @@ NOTES = f"""\
 Dice and ASD are means over the `n` cases, each first averaged over the seeds; mean Dice and ASD are the means
 over the structures, in brackets the {COVERAGE:.0%} bootstrap interval over the cases. Missed: how often, over
 cases, structures and seeds, only one of prediction and reference has voxels: Dice 0, left out of the ASD.
-Gap closed: the mean Dice gained over `source_only`, in percent of what `supervised` gains.
+Gap closed: the mean Dice gained over `source_only`, in percent of what `supervised` gains. Disagreement, found
+without labels: 1 - Dice between the masks of a scan and of the same scan flipped, brighter, darker or shifted in
+intensity, on the network grid; means over the structures and seeds.
 """
 
 
@@ -31,6 +34,7 @@ def tabulate(
     metrics: list[dict],
     unavailable: list[dict],
     structures: list[str],
+    training: Mapping[str, str],
     table: str | Path,
     markdown: str | Path,
 ) -> None:
@@ -47,11 +51,15 @@ def tabulate(
     - `asd_*`: mm, over what is not missed; in the row `mean`, over the structures that have one.
     - `gap_closed`: (method - source_only) / (supervised - source_only) on `dice_mean`, 1 = all of it;
       empty where one of the two is unavailable or supervised is not better.
+    - `disagreement`: see `measure_disagreement`, over all test cases of the target, labelled or not.
+    - `training`: what a randomised training was given; empty for the others.
 
     Args:
-        metrics: One `{"direction", "method", "seed", "path"}` per file of `score_method`.
+        metrics: One `{"direction", "method", "seed", "path", "disagreement"}` per file of `score_method`; the
+            last is the file of `measure_disagreement`.
         unavailable: `{"direction", "method", "reason"}`: methods that cannot be run, shown with n = 0.
         structures: Names, in the order of the rows.
+        training: What is said of the methods whose training is randomised, by method.
         table: Output TSV with the columns `COLUMNS`, four decimals.
         markdown: Output page, one table per direction.
 
@@ -60,13 +68,16 @@ def tabulate(
     """
     rows = []
     for direction, method in ordered_methods([*metrics, *unavailable]):
-        paths = [m["path"] for m in metrics if (m["direction"], m["method"]) == (direction, method)]
-        rows += _method_rows(direction, method, paths, structures)
-    summary = _with_gap_closed(pd.DataFrame(rows, columns=COLUMNS)).astype({"missed": "Int64"})
+        files = [m for m in metrics if (m["direction"], m["method"]) == (direction, method)]
+        rows += _method_rows(direction, method, [file["path"] for file in files], structures)
+    summary = pd.DataFrame(rows, columns=COLUMNS[: -len(ADDED)])
+    disagreements = read_disagreements(metrics)
+    summary = _with_gap_closed(summary).astype({"missed": "Int64"})
+    summary = _with_disagreement(summary, disagreements).assign(training=summary["method"].map(training).fillna(""))
     with write_beside(table) as partial:
         summary.to_csv(partial, sep="\t", index=False, float_format="%.4f")
     with write_beside(markdown) as partial:
-        partial.write_text(_page(summary, unavailable, structures), encoding="utf-8")
+        partial.write_text(_page(summary, disagreements, unavailable, structures), encoding="utf-8")
 
 
 def ordered_methods(entries: Iterable[dict]) -> list[tuple[str, str]]:
@@ -91,6 +102,19 @@ def read_cases(paths: list[str | Path], structures: list[str]) -> tuple[NDArray,
     grouped = pooled.groupby(["case", "structure"], sort=False)
     columns = (grouped["dice"].mean(), grouped["asd_mm"].mean(), grouped["missed"].sum())
     return tuple(column.unstack()[structures].to_numpy(dtype=float) for column in columns)
+
+
+def read_disagreements(metrics: list[dict]) -> pd.DataFrame:
+    """Return the rows of all files of `measure_disagreement`: `direction method seed case structure disagreement`."""
+    text = dict.fromkeys(["case", "structure"], str)
+    tables = [
+        pd.read_csv(m["disagreement"], sep="\t", dtype=text, keep_default_na=False, na_values={"disagreement": [""]})
+        .astype({"disagreement": float})
+        .assign(direction=m["direction"], method=m["method"], seed=m["seed"])
+        for m in metrics
+    ]
+    columns = ["direction", "method", "seed", "case", "structure", "disagreement"]
+    return pd.concat(tables) if tables else pd.DataFrame(columns=columns)
 
 
 def bootstrap_interval(values: NDArray[np.float64]) -> tuple[float, float]:
@@ -123,14 +147,14 @@ def _method_rows(direction: str, method: str, paths: list[str | Path], structure
     """Return one row per structure and the row `mean`, without the gap; n = 0 and no values without files."""
     names = [*structures, MEAN]
     if not paths:
-        return [(direction, method, name, 0, pd.NA, *[np.nan] * 7) for name in names]
+        return [(direction, method, name, 0, pd.NA, *[np.nan] * 6) for name in names]
     dice, asd, missed = read_cases(paths, structures)
     rows = []
     for index, name in enumerate(names):
         chosen = slice(None) if name == MEAN else slice(index, index + 1)
         n = int(np.isfinite(dice[:, chosen]).any(axis=1).sum())
         dices, asds = _mean_and_interval(dice[:, chosen]), _mean_and_interval(asd[:, chosen])
-        rows.append((direction, method, name, n, int(missed[:, chosen].sum()), *dices, *asds, np.nan))
+        rows.append((direction, method, name, n, int(missed[:, chosen].sum()), *dices, *asds))
     return rows
 
 
@@ -162,15 +186,31 @@ def _with_gap_closed(summary: pd.DataFrame) -> pd.DataFrame:
     return summary.assign(gap_closed=gaps)
 
 
-def _page(summary: pd.DataFrame, unavailable: list[dict], structures: list[str]) -> str:
+def _with_disagreement(summary: pd.DataFrame, disagreements: pd.DataFrame) -> pd.DataFrame:
+    """Return the summary with the mean over cases and seeds; in the row `mean`, over the structures that have one."""
+    by_structure = disagreements.groupby(["direction", "method", "structure"])["disagreement"].mean()
+    overall = by_structure.groupby(["direction", "method"]).mean()
+    values = [
+        overall.get((row.direction, row.method), np.nan)
+        if row.structure == MEAN
+        else by_structure.get((row.direction, row.method, row.structure), np.nan)
+        for row in summary.itertuples()
+    ]
+    return summary.assign(disagreement=np.array(values, dtype=float))
+
+
+def _page(summary: pd.DataFrame, disagreements: pd.DataFrame, unavailable: list[dict], structures: list[str]) -> str:
     parts = []
     for direction in summary["direction"].unique():
         rows = summary[summary["direction"] == direction]
         parts += [f"## {direction}", _direction_table(rows, structures)]
+        notes = rows[rows["training"] != ""].drop_duplicates("method")
+        parts += ["\n".join(f"- `{row.method}` is trained with {row.training}" for row in notes.itertuples())]
+        parts += [_case_table(disagreements[disagreements["direction"] == direction])]
         absent = [entry for entry in unavailable if entry["direction"] == direction]
         reasons = [f"- `{entry['method']}` has no result: {entry['reason']}" for entry in absent]
         parts += ["\n".join(reasons)] if reasons else []
-    return "\n\n".join([*parts, NOTES])
+    return "\n\n".join([*filter(None, parts), NOTES])
 
 
 def _direction_table(rows: pd.DataFrame, structures: list[str]) -> str:
@@ -192,6 +232,16 @@ def _direction_table(rows: pd.DataFrame, structures: list[str]) -> str:
             ]
         )
     return _markdown_table(header, lines)
+
+
+def _case_table(disagreements: pd.DataFrame) -> str:
+    """Return one line per case, one column per method: the mean disagreement over structures and seeds."""
+    if disagreements.empty:
+        return ""
+    methods, cases = disagreements["method"].unique(), disagreements["case"].unique()
+    means = disagreements.groupby(["method", "case"])["disagreement"].mean()
+    lines = [[case, *(_number(means.get((method, case)), ".3f") for method in methods)] for case in cases]
+    return _markdown_table(["disagreement", *methods], lines)
 
 
 def _number(value: float, form: str) -> str:

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dar_uda.data.geometry import canonical_axes, check_same_grid, reorder_like, spacing_of
 from dar_uda.data.grid import Grid, read_grids, write_grids
 from dar_uda.data.labels import map_labels
 from dar_uda.data.network_volume import write_image, write_label
 from dar_uda.data.volume import read_volume
+from dar_uda.preprocessing.body import body_extent
 from dar_uda.preprocessing.intensity import to_unit_range
 from dar_uda.preprocessing.resample import resample
 
@@ -23,6 +25,7 @@ def preprocess_image(
     spacing: Sequence[float | None],
     size: int,
     intensity: Mapping[str, Any],
+    body_width: float | None = None,
     slice_axis: int | None = None,
 ) -> None:
     """Write a scan on the network grid, intensities in [0, 1], and its two grids.
@@ -35,6 +38,8 @@ def preprocess_image(
         spacing: mm along (width, height, depth); depth None: the scan's own.
         size: Pixels of the in-plane square; a scan is padded with 0 or cropped about its centre.
         intensity: {"window": (low, high)} or {"percentile": number}, see `to_unit_range`.
+        body_width: mm; the square is centred on the body and `spacing` holds for a body this wide: that of a wider
+            one is coarser in-plane, of a slimmer one finer. None: the square is that of the scan, in true mm.
         slice_axis: Axis of the source (0 to 2) that becomes depth; None: the one with the coarsest spacing.
 
     Raises:
@@ -44,6 +49,8 @@ def preprocess_image(
         volume = read_volume(source)
         original, scaled = volume.grid, to_unit_range(volume.array, **intensity)
         network = network_grid(original, spacing, size, slice_axis)
+        if body_width is not None:
+            network = fitted_to_body(network, original, scaled, body_width, slice_axis)
     except ValueError as error:
         raise ValueError(f"Case {case} ({source}): {error}") from error
     del volume  # hundreds of megabytes that nothing needs any more, like `scaled` below
@@ -100,3 +107,23 @@ def network_grid(original: Grid, spacing: Sequence[float | None], size: int, sli
     centre = original.affine @ [*((np.array(original.shape) - 1) / 2), 1.0]
     affine[:3, 3] = centre[:3] - affine[:3, :3] @ ((np.array(shape) - 1) / 2)
     return Grid(shape, affine)
+
+
+def fitted_to_body(
+    network: Grid, original: Grid, array: NDArray, body_width: float, slice_axis: int | None = None
+) -> Grid:
+    """Return the network grid scaled in-plane as if the body were `body_width` mm wide, and centred on it.
+
+    Args:
+        array: The scan on `original`, see `body_extent`.
+    """
+    depth, height, width = canonical_axes(original.affine, slice_axis)[0]
+    spans = dict(zip((height, width), body_extent(array, (height, width)), strict=True))
+    first, last = spans[width]
+    scale = (last - first) * spacing_of(original.affine)[width] / body_width
+    centre = np.array([*((np.array(original.shape) - 1) / 2), 1.0])
+    for axis, (first, last) in spans.items():
+        centre[axis] = (first + last - 1) / 2
+    affine = network.affine @ np.diag([scale, scale, 1.0, 1.0])
+    affine[:3, 3] = (original.affine @ centre)[:3] - affine[:3, :3] @ ((np.array(network.shape) - 1) / 2)
+    return Grid(network.shape, affine)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dar_uda.data.network_volume import STEPS, open_image, open_label
 from dar_uda.segmentation.augmentation import augment
+from dar_uda.segmentation.randomisation import Randomisation
 
 T = TypeVar("T")
 
@@ -25,6 +26,9 @@ class PatchSampler:
         patch: (depth, height, width) in voxels; a smaller volume is padded with background.
         foreground_share: Share of patches around a voxel of a structure, each structure as likely as any other;
             the others lie anywhere (0: the paper's uniform crops).
+        scale: See `augment`.
+        randomisation: None: none.
+        source: Images and labels of the untranslated source, of which `randomisation` draws a share.
     """
 
     def __init__(
@@ -34,9 +38,14 @@ class PatchSampler:
         patch: Sequence[int],
         batch: int,
         foreground_share: float,
+        scale: float = 0.1,
+        randomisation: Randomisation | None = None,
+        source: tuple[Sequence[str | Path], Sequence[str | Path]] = ((), ()),
     ) -> None:
-        self.images, self.labels, self.patch, self.batch = images, labels, tuple(patch), batch
-        self.foreground_share = foreground_share
+        self.volumes = list(zip(images, labels, strict=True))
+        self.source = list(zip(*source, strict=True))
+        self.patch, self.batch, self.scale = tuple(patch), batch, scale
+        self.foreground_share, self.randomisation = foreground_share, randomisation
         self._voxels: dict[str | Path, StructureVoxels] = {}
 
     def draw(self, rng: np.random.Generator, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -46,12 +55,19 @@ class PatchSampler:
         return torch.stack(images)[:, None].mul_(2).sub_(1), torch.stack(labels).long()
 
     def _draw_one(self, rng: np.random.Generator, device: torch.device) -> tuple[Tensor, Tensor]:
-        index = int(rng.integers(len(self.images)))
-        image, label = open_image(self.images[index]), open_label(self.labels[index])
-        corner = self._corner(self.labels[index], label, rng)
+        volumes = self._draw_volumes(rng)
+        image_path, label_path = volumes[int(rng.integers(len(volumes)))]
+        image, label = open_image(image_path), open_label(label_path)
+        corner = self._corner(label_path, label, rng)
         stored = _to_device(_cut(image, corner, self.patch), device)
         classes = _to_device(_cut(label, corner, self.patch), device)
-        return augment(stored.float().div_(STEPS), classes, rng)
+        patch, classes = augment(stored.float().div_(STEPS), classes, rng, self.scale)
+        return (self.randomisation.apply(patch, classes, rng) if self.randomisation else patch), classes
+
+    def _draw_volumes(self, rng: np.random.Generator) -> list[tuple[str | Path, str | Path]]:
+        if self.randomisation and self.source and rng.random() < self.randomisation.source_share:
+            return self.source
+        return self.volumes
 
     def _corner(self, path: str | Path, label: NDArray[np.uint8], rng: np.random.Generator) -> tuple[int, ...]:
         """Return the patch's first voxel; along an axis shorter than the patch, such that the volume fits in."""

@@ -1,7 +1,7 @@
 """Training of the segmenter (paper, section III-B)."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from dar_uda.segmentation.dar_unet import DARUNet
 from dar_uda.segmentation.losses import segmentation_loss
 from dar_uda.segmentation.patches import PatchSampler, Prefetcher
+from dar_uda.segmentation.randomisation import Randomisation
 from dar_uda.training.checkpoint import CheckpointFolder, identity_of
 from dar_uda.training.device import autocast, choose_precision, prepare_device
+from dar_uda.training.ema import MovingAverage
 from dar_uda.training.loop import run_training, write_history
 from dar_uda.training.optimizer import adabelief
 from dar_uda.training.randomness import generator_for
@@ -26,6 +28,7 @@ class SegmenterTrainer:
 
     Args:
         network: In training mode returns one score volume or, with deep supervision, a list of them.
+        ema: Decay of the averaged network, the one that is kept; 0: the network itself.
     """
 
     def __init__(
@@ -40,8 +43,10 @@ class SegmenterTrainer:
         final_learning_rate: float,
         weight_decay: float,
         focal_weight: float,
+        ema: float,
     ) -> None:
         self.network, self.sampler = network.to(device).train(), sampler
+        self.average = MovingAverage(self.network, ema) if ema else None
         self.device, self.dtype, self.seed = device, dtype, seed
         self.steps, self.rates, self.focal_weight = steps, (learning_rate, final_learning_rate), focal_weight
         self.optimizer = adabelief(network.parameters(), learning_rate, BETAS, weight_decay)
@@ -56,7 +61,14 @@ class SegmenterTrainer:
         self.optimizer.zero_grad(set_to_none=True)
         sum(losses).backward()
         self.optimizer.step()
+        if self.average:
+            self.average.update(self.network, step)
         return {"loss": float(sum(losses).detach()), "fused": float(losses[0].detach())}
+
+    @property
+    def kept(self) -> DARUNet:
+        """The network that the training is for."""
+        return self.average.module if self.average else self.network
 
     def _outputs(self, images: Tensor) -> list[Tensor]:
         with autocast(self.device, self.dtype):
@@ -72,18 +84,23 @@ class SegmenterTrainer:
 
         Their momentum of 0.01 leaves much of the initial statistics after a short training.
         """
-        norms = [module for module in self.network.modules() if isinstance(module, nn.BatchNorm3d)]
-        with _averaging(norms):
+        network = self.kept.train()
+        norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm3d)]
+        with _averaging(norms), autocast(self.device, self.dtype):
             for batch in range(STATISTICS_BATCHES if norms else 0):
                 images, _ = self.sampler.draw(generator_for(self.seed, "statistics", batch), self.device)
-                self._outputs(images)
+                network(images)
 
     def state(self) -> dict[str, Any]:
-        return {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
+        return {name: part.state_dict() for name, part in self._parts().items()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+
+    def _parts(self) -> dict[str, Any]:
+        parts = {"network": self.network, "optimizer": self.optimizer}
+        return {**parts, "average": self.average.module} if self.average else parts
 
 
 class _averaging:
@@ -124,9 +141,13 @@ def train_segmenter(
     batch: int,
     patch: Sequence[int],
     foreground_share: float,
+    scale: float,
     channels: Sequence[int],
     steps: int,
     checkpoint_every: int,
+    randomisation: Mapping[str, float] | None = None,
+    source_images: Sequence[str | Path] = (),
+    source_labels: Sequence[str | Path] = (),
     **settings: Any,
 ) -> None:
     """Train DAR-UNet, or an ablation of it, and write its weights.
@@ -140,21 +161,31 @@ def train_segmenter(
         network: Constructor switches of `DARUNet`.
         recompute: See `DARUNet.recompute_in_backward`.
         code: Version of the code behind this training; a checkpoint of another version is not resumed.
+        randomisation: See `Randomisation`; None: none.
+        source_images: Untranslated source volumes of which `randomisation` draws a share.
+        source_labels: The label volume of each.
         settings: See `SegmenterTrainer`.
     """
     where = prepare_device(device, threads)
     dtype = choose_precision(precision, where)
-    sampling = {"patch": list(patch), "batch": batch, "foreground_share": foreground_share}
+    sampling = {"patch": list(patch), "batch": batch, "foreground_share": foreground_share, "scale": scale}
     choices = {"seed": seed, "code": code, "classes": classes, "network": network, "channels": list(channels)}
-    computing = {"steps": steps, "device": where.type, "dtype": dtype}
-    identity = identity_of({**choices, **sampling, **computing, **settings}, [*images, *labels])
+    computing = {"steps": steps, "device": where.type, "dtype": dtype, "randomisation": randomisation}
+    files = [*images, *labels, *source_images, *source_labels]
+    identity = identity_of({**choices, **sampling, **computing, **settings}, files)
     torch.manual_seed(seed)
     segmenter = DARUNet(classes, channels, **network)
     if recompute:
         segmenter.recompute_in_backward()
     trainer = SegmenterTrainer(
         segmenter,
-        PatchSampler(images, labels, **sampling),
+        PatchSampler(
+            images,
+            labels,
+            **sampling,
+            randomisation=Randomisation(**randomisation) if randomisation else None,
+            source=(source_images, source_labels),
+        ),
         where,
         dtype,
         seed,
@@ -166,4 +197,4 @@ def train_segmenter(
         losses = run_training(f"train_segmenter {training_set}", trainer, steps, checkpoints, checkpoint_every)
         trainer.reestimate_statistics()
         write_history(losses, history)
-        trainer.network.save(weights)
+        trainer.kept.save(weights)

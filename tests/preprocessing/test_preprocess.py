@@ -53,18 +53,20 @@ def boxes(grid):
     return (first * 7 + second * 4).astype(np.uint8)
 
 
-def preprocess(folder, grid, array, spacing=(1.0, 1.0, 4.0), size=80, values=((4,), (7,))):
+def preprocess(folder, grid, array, spacing=(1.0, 1.0, 4.0), size=80, values=((4,), (7,)), body_width=None):
     write_mask(folder / "source.nii.gz", array, grid)
-    preprocess_image("c1", folder / "source.nii.gz", folder / "image.nii", folder / "grid.json", spacing, size, CT)
+    files = folder / "source.nii.gz", folder / "image.nii", folder / "grid.json"
+    preprocess_image("c1", *files, spacing, size, CT, body_width)
     preprocess_label("c1", folder / "source.nii.gz", folder / "grid.json", folder / "label.nii", values)
     return open_label(folder / "label.nii")
 
 
+@pytest.mark.parametrize("body_width", [None, 40])
 @pytest.mark.parametrize("kind", STORED)
-def test_a_mask_that_went_to_the_network_grid_and_back_lies_where_it_was(tmp_path, kind):
+def test_a_mask_that_went_to_the_network_grid_and_back_lies_where_it_was(tmp_path, kind, body_width):
     grid = stored_grid(kind)
     array = boxes(grid)
-    network = preprocess(tmp_path, grid, array)
+    network = preprocess(tmp_path, grid, array, size=80 if body_width is None else 128, body_width=body_width)
     one_hot = np.stack([np.asarray(network) == label for label in range(3)]).astype(np.float32)
     restored = restore_classes([one_hot], tmp_path / "grid.json")
     write_mask(tmp_path / "mask.nii.gz", restored.array, restored.grid)

@@ -7,6 +7,7 @@ import torch
 from dar_uda.data.network_volume import write_image, write_label
 from dar_uda.segmentation.augmentation import augment, change_intensity, random_grid
 from dar_uda.segmentation.patches import PatchSampler, Prefetcher, StructureVoxels
+from dar_uda.segmentation.randomisation import Randomisation
 from dar_uda.training.randomness import generator_for
 
 CPU = torch.device("cpu")
@@ -49,6 +50,19 @@ def test_image_and_label_move_together(case):
     inside, outside = images[:, 0][labels == 1], images[:, 0][labels == 0]
     # 0.8 and 0.2 in [-1, 1] are 0.6 and -0.6; edges blur and intensities change by up to a tenth.
     assert (inside > 0).float().mean() > 0.95 and (outside < 0).float().mean() > 0.95
+
+
+def test_the_untranslated_source_has_its_share(case, tmp_path):
+    write_image(tmp_path / "synthetic.nii", np.full((12, 40, 40), 0.5, np.float32), np.eye(4))
+    randomisation = Randomisation(gin=0, structures=0, source_share=0.25)
+    sampler = PatchSampler(
+        [tmp_path / "synthetic.nii"], case[1], (8, 16, 16), 400, 0.0, randomisation=randomisation, source=case
+    )
+    images, _ = sampler.draw(np.random.default_rng(0), CPU)
+    source = images[:, 0, 4, 8, 8] < -0.3  # 0.2 in [-1, 1] is -0.6; the synthetic volume stays above -0.2
+    assert source.float().mean() == pytest.approx(0.25, abs=0.07)  # three standard deviations
+    without = PatchSampler([tmp_path / "synthetic.nii"], case[1], (8, 16, 16), 50, 0.0, source=case)
+    assert (without.draw(np.random.default_rng(0), CPU)[0][:, 0, 4, 8, 8] > -0.3).all()
 
 
 def test_left_and_right_are_never_exchanged():

@@ -7,7 +7,8 @@ import torch
 
 from dar_uda.data.network_volume import write_image, write_label
 from dar_uda.segmentation.dar_unet import DARUNet
-from dar_uda.segmentation.train import cosine, train_segmenter
+from dar_uda.segmentation.patches import PatchSampler
+from dar_uda.segmentation.train import SegmenterTrainer, cosine, train_segmenter
 from dar_uda.training.checkpoint import CheckpointFolder
 
 SETTINGS = {
@@ -15,6 +16,8 @@ SETTINGS = {
     "batch": 2,
     "patch": [4, 32, 32],
     "foreground_share": 0.5,
+    "scale": 0.1,
+    "ema": 0.0,
     "channels": [4, 4, 8, 8, 8],
     "learning_rate": 5e-3,
     "final_learning_rate": 1e-5,
@@ -89,19 +92,24 @@ def test_same_seed_same_weights_and_another_seed_others(case, tmp_path):
     assert train(case, folders[0]) == train(case, folders[1]) != train(case, folders[2], seed=1)
 
 
-def test_a_killed_training_resumes_to_identical_weights(case, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "extras", [{}, {"ema": 0.9, "randomisation": {"gin": 0.5, "structures": 0.5, "source_share": 0}}]
+)
+def test_a_killed_training_resumes_to_identical_weights(case, tmp_path, monkeypatch, extras):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     whole.mkdir(), killed.mkdir()
-    expected = train(case, whole)
+    expected = train(case, whole, **extras)
     with monkeypatch.context() as patch, pytest.raises(Killed):
         kill_after_save(patch, 2)
-        train(case, killed)
+        train(case, killed, **extras)
     assert (killed / "checkpoints" / "latest.pt").exists() and not (killed / "weights.safetensors").exists()
-    assert train(case, killed) == expected
+    assert train(case, killed, **extras) == expected
     assert not (killed / "checkpoints").exists()
 
 
-@pytest.mark.parametrize("change", [{"focal_weight": 5.0}, {"steps": 8}, {"seed": 1}, {"patch": [4, 16, 32]}])
+@pytest.mark.parametrize(
+    "change", [{"focal_weight": 5.0}, {"steps": 8}, {"seed": 1}, {"patch": [4, 16, 32]}, {"scale": 0.3}]
+)
 def test_a_changed_setting_never_resumes(case, tmp_path, monkeypatch, change):
     fresh, killed = tmp_path / "fresh", tmp_path / "killed"
     fresh.mkdir(), killed.mkdir()
@@ -109,6 +117,27 @@ def test_a_changed_setting_never_resumes(case, tmp_path, monkeypatch, change):
         kill_after_save(patch, 1)
         train(case, killed)
     assert train(case, killed, **change) == train(case, fresh, **change)
+
+
+def test_the_averaged_network_is_kept_and_its_statistics_are_its_own(case):
+    sampler = PatchSampler(*case, SETTINGS["patch"], 2, 0.5)
+    network = DARUNet(2, SETTINGS["channels"])
+    rates = {"learning_rate": 5e-3, "final_learning_rate": 1e-5, "weight_decay": 1e-4, "focal_weight": 10.0}
+    trainer = SegmenterTrainer(
+        network, sampler, torch.device("cpu"), torch.float32, seed=0, steps=3, ema=0.999, **rates
+    )
+    expected = {name: value.clone() for name, value in network.named_parameters()}
+    for step in range(3):
+        trainer.update(step)
+        decay = (1 + step) / (10 + step)  # below 0.999
+        for name, value in network.named_parameters():
+            expected[name] = decay * expected[name] + (1 - decay) * value.detach()
+    trainer.reestimate_statistics()
+    assert trainer.kept is not trainer.network
+    for name, value in trainer.kept.named_parameters():
+        torch.testing.assert_close(value, expected[name], atol=1e-6, rtol=1e-5)
+    norms = [module for module in trainer.kept.modules() if isinstance(module, torch.nn.BatchNorm3d)]
+    assert all(int(norm.num_batches_tracked) == 20 for norm in norms)
 
 
 def test_a_second_writer_is_refused(tmp_path):

@@ -8,6 +8,7 @@ from dar_uda.code_version import code_version
 
 OVERLAY_CASES = 4
 CORES_ELSEWHERE = 8
+RANDOMISED = "-randomised"
 
 
 def gpus(wildcards):
@@ -113,6 +114,25 @@ def segmenter_images(wildcards):
     ]
 
 
+def randomisation():
+    """Return how randomised segmenters are trained; None where the budget randomises nothing."""
+    values = method_values("segmentation")["randomisation"]
+    return values if any(values.values()) else None
+
+
+def is_randomised(method):
+    return METHODS[method].get("randomised", False) and randomisation() is not None
+
+
+def untranslated(wildcards, name):
+    """Return the source volumes' files that a randomised synthetic training set is mixed with."""
+    direction, _ = strategy_of(wildcards.training_set)
+    randomised = wildcards.network.endswith(RANDOMISED)
+    if direction is None or not randomised or not randomisation()["source_share"]:
+        return []
+    return case_files(source_of(direction), source_cases(direction), name)
+
+
 def segmenter_labels(wildcards):
     """Return the label map of every volume of a training set."""
     direction, strategy = strategy_of(wildcards.training_set)
@@ -127,8 +147,12 @@ def segmenter_labels(wildcards):
 
 
 def segmenter_file(method, direction, seed, name):
-    folder = f"results/{RUN}/seed-{seed}/segmenters/{training_set_of(method, direction)}/{METHODS[method]['network']}"
-    return f"{folder}/{name}"
+    return f"results/{RUN}/seed-{seed}/segmenters/{training_set_of(method, direction)}/{network_of(method)}/{name}"
+
+
+def network_of(method):
+    """Return the network of a method as its folder names it: `dar_unet`, or `dar_unet-randomised`."""
+    return METHODS[method]["network"] + (RANDOMISED if is_randomised(method) else "")
 
 
 def method_weights(wildcards):
@@ -223,6 +247,32 @@ def metrics_of(rows):
     ]
 
 
+def disagreements_of(rows):
+    return [
+        "results/{}/seed-{seed}/disagreement/{direction}/{method}.tsv".format(
+            RUN, **row
+        )
+        for row in rows
+    ]
+
+
+def training_notes():
+    """Return what the table says of the methods whose training is randomised."""
+    values = randomisation()
+    return {
+        method: ", ".join(
+            [f"GIN {values['gin']}", f"structure contrast {values['structures']}"]
+            + (
+                [f"source share {values['source_share']}"]
+                if METHODS[method]["training_set"].startswith("{direction}")
+                else []
+            )
+        )
+        for method in METHODS
+        if is_randomised(method)
+    }
+
+
 def synthetic_strategies(direction):
     """Return the style strategies that the run's methods use in a direction, `multi` first."""
     used = {strategy_of(training_set_of(method, direction))[1] for method in METHODS}
@@ -240,9 +290,7 @@ def histories():
     for direction in DIRECTIONS:
         for method in METHODS:
             if not cannot_train(method, direction):
-                name = (
-                    f"{training_set_of(method, direction)} {METHODS[method]['network']}"
-                )
+                name = f"{training_set_of(method, direction)} {network_of(method)}"
                 paths[name] = segmenter_file(method, direction, seed, "history.tsv")
     return paths
 
@@ -312,6 +360,6 @@ wildcard_constraints:
     direction="|".join(f"{a}-to-{b}" for a, b in (DOMAINS, DOMAINS[::-1])),
     case=r"[A-Za-z0-9][A-Za-z0-9_.-]*",
     method=r"[A-Za-z][A-Za-z0-9_]*",
-    network=r"[A-Za-z][A-Za-z0-9_]*",
+    network=rf"[A-Za-z][A-Za-z0-9_]*({RANDOMISED})?",
     strategy="|".join(STRATEGIES),
     training_set=r"[A-Za-z0-9-]+(\.disentangled-(multi|average))?",

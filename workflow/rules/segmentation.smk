@@ -6,6 +6,8 @@ rule train_segmenter:
     input:
         images=segmenter_images,
         labels=segmenter_labels,
+        source_images=lambda wildcards: untranslated(wildcards, "image.nii"),
+        source_labels=lambda wildcards: untranslated(wildcards, "label.nii"),
     output:
         weights="results/{run}/seed-{seed}/segmenters/{training_set}/{network}/weights.safetensors",
         history="results/{run}/seed-{seed}/segmenters/{training_set}/{network}/history.tsv",
@@ -21,8 +23,17 @@ rule train_segmenter:
         mem_mb=24000,
         runtime="24h",
     params:
-        segmentation=method_values("segmentation"),
-        network=lambda wildcards: config["networks"][wildcards.network],
+        segmentation={
+            key: value
+            for key, value in method_values("segmentation").items()
+            if key != "randomisation"
+        },
+        randomisation=lambda wildcards: (
+            randomisation() if wildcards.network.endswith(RANDOMISED) else None
+        ),
+        network=lambda wildcards: config["networks"][
+            wildcards.network.removesuffix(RANDOMISED)
+        ],
         classes=len(STRUCTURES) + 1,
         seed=lambda wildcards: int(wildcards.seed),
         code=code_version("dar_uda.segmentation.train"),

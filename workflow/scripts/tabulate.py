@@ -3,5 +3,8 @@ from dar_uda.training.job_log import log_to
 
 log_to(snakemake.log[0])
 params, paths = snakemake.params, snakemake.input.metrics
-metrics = [{**row, "path": path} for row, path in zip(params.rows, paths, strict=True)]
-tabulate(metrics, params.unavailable, params.structures, **snakemake.output)
+scores = [
+    {**row, "path": path, "disagreement": other}
+    for row, path, other in zip(params.rows, paths, snakemake.input.disagreements, strict=True)
+]
+tabulate(scores, params.unavailable, params.structures, params.training, **snakemake.output)

@@ -1,0 +1,93 @@
+"""Domain randomisation of training patches: looks that no scanner made, so that the segmenter trusts shapes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+LAYERS, HIDDEN, KERNELS = 4, 2, (1, 3)
+SLOPE = 0.01
+LEVEL, LOG_CONTRAST = 0.2, 0.4
+
+
+@dataclass(frozen=True)
+class Randomisation:
+    """How often a training patch is randomised.
+
+    Args:
+        gin: Share of patches seen through a random convolution, see `random_convolution`.
+        structures: Share of patches whose structures change their contrast, see `change_structures`.
+        source_share: Share of patches that come from untranslated source volumes, in a synthetic training set.
+    """
+
+    gin: float
+    structures: float
+    source_share: float
+
+    def apply(self, image: Tensor, label: Tensor, rng: np.random.Generator) -> Tensor:
+        """Return the patch (D, H, W) in [0, 1], with a new look where the draw says so."""
+        if rng.random() < self.structures:
+            image = change_structures(image, label, rng)
+        if rng.random() < self.gin:
+            image = random_convolution(image, rng)
+        return image
+
+
+def random_convolution(image: Tensor, rng: np.random.Generator) -> Tensor:
+    """Return the image seen through a random shallow network (GIN; Ouyang et al., TMI 2023, section III-A).
+
+    Four convolutions with normal weights and biases, kernels 1 or 3 in-plane (the same for every slice), LeakyReLU
+    between; the result is mixed with the image in random proportion and brought back to its mean and deviation.
+
+    Args:
+        image: (D, H, W) in [0, 1].
+
+    Returns:
+        The same shape, in [0, 1]; a constant image as it is.
+    """
+    mean, deviation = image.mean(), image.std()
+    if deviation < 1e-6:
+        return image
+    x = standard = ((image - mean) / deviation)[:, None]
+    widths = [1] + [HIDDEN] * (LAYERS - 1) + [1]
+    for layer, (inputs, outputs) in enumerate(zip(widths, widths[1:], strict=False)):
+        kernel = int(rng.choice(KERNELS))
+        weight, bias = rng.normal(size=(outputs, inputs, kernel, kernel)), rng.normal(size=outputs)
+        x = F.conv2d(x, _tensor(weight, image), _tensor(bias, image), padding=kernel // 2)
+        x = F.leaky_relu(x, SLOPE) if layer < LAYERS - 1 else x
+    share = float(rng.random())
+    mixed = share * _standardised(x) + (1 - share) * standard
+    return (_standardised(mixed)[:, 0] * deviation + mean).clamp(0, 1)
+
+
+def change_structures(image: Tensor, label: Tensor, rng: np.random.Generator) -> Tensor:
+    """Give every structure its own brightness and contrast: x becomes mean + shift + gain (x - mean).
+
+    The mean is the structure's in the patch; the shift is normal (deviation 0.2), the gain log-normal (0.4); both
+    are smoothed over 3 x 3 pixels. Background stays. (In the spirit of the class-level location-scale augmentation of
+    SLAug, Su et al., AAAI 2023.)
+
+    Args:
+        image: (D, H, W) in [0, 1].
+        label: Class indices, the same shape.
+    """
+    classes = label.long()
+    count = int(classes.max()) + 1
+    voxels = torch.bincount(classes.flatten(), minlength=count).clamp(min=1)
+    means = torch.bincount(classes.flatten(), image.flatten(), minlength=count) / voxels
+    gains, shifts = np.exp(rng.normal(scale=LOG_CONTRAST, size=count)), rng.normal(scale=LEVEL, size=count)
+    gains[0], shifts[0] = 1, 0
+    gain = _tensor(gains, image)
+    offset = means * (1 - gain) + _tensor(shifts, image)
+    smooth = F.avg_pool2d(torch.stack([gain[classes], offset[classes]]), 3, 1, 1, count_include_pad=False)
+    return (image * smooth[0] + smooth[1]).clamp(0, 1)
+
+
+def _standardised(x: Tensor) -> Tensor:
+    return (x - x.mean()) / x.std().clamp(min=1e-6)
+
+
+def _tensor(values: np.ndarray, like: Tensor) -> Tensor:
+    return torch.as_tensor(values, dtype=like.dtype, device=like.device)
