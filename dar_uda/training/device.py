@@ -1,8 +1,11 @@
 """Where the computation runs, and in which precision."""
 
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 import torch
+
+CPU_INFO = Path("/proc/cpuinfo")
 
 
 def prepare_device(device: str, threads: int) -> torch.device:
@@ -22,15 +25,19 @@ def prepare_device(device: str, threads: int) -> torch.device:
 
 
 def choose_precision(precision: str, device: torch.device) -> torch.dtype:
-    """Return the dtype of convolutions and products: "auto" is bfloat16 on a GPU that computes it natively.
+    """Return the dtype of convolutions and products: "auto" is bfloat16 where the device computes it natively.
 
-    Weights, losses and optimisers stay in float32 (torch.autocast). On a CPU "auto" is float32, so that every CPU
-    gives the same results.
+    That is a GPU that has it, or a CPU with AMX. Weights, losses and optimisers stay in float32 (torch.autocast).
     """
     if precision == "auto":
-        native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-        precision = "bfloat16" if native else "float32"
+        precision = "bfloat16" if _computes_bfloat16(device) else "float32"
     return getattr(torch, precision)
+
+
+def _computes_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return CPU_INFO.exists() and "amx_bf16" in CPU_INFO.read_text()
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager:

@@ -69,6 +69,17 @@ def test_a_gpu_that_is_not_there_is_refused_and_auto_falls_back():
     with pytest.raises(ValueError, match="device: cuda was asked for"):
         prepare_device("cuda", 1)
     assert prepare_device("auto", 1) == CPU
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"), [("flags: avx2 amx_bf16 amx_tile", torch.bfloat16), ("flags: avx512_bf16", torch.float32)]
+)
+def test_auto_takes_bfloat16_on_a_cpu_with_amx_alone(tmp_path, monkeypatch, flags, expected):
+    (tmp_path / "cpuinfo").write_text(flags)
+    monkeypatch.setattr("dar_uda.training.device.CPU_INFO", tmp_path / "cpuinfo")
+    assert choose_precision("auto", CPU) == expected
+    assert choose_precision("float32", CPU) == torch.float32
+    monkeypatch.setattr("dar_uda.training.device.CPU_INFO", tmp_path / "missing")
     assert choose_precision("auto", CPU) == torch.float32
 
 
