@@ -5,6 +5,7 @@ import re
 import shutil
 
 from dar_uda.code_version import code_version
+from dar_uda.evaluation.resources import tabulate_resources
 
 OVERLAY_CASES = 4
 CORES_ELSEWHERE = 8
@@ -343,7 +344,11 @@ def unscored_predictions():
 
 
 def print_summary():
-    """Print the summary table, if this call made or had one."""
+    """Print the summary table, if this call made or had one, and note what the jobs took beside it."""
+    if os.path.isdir(f"results/{RUN}/benchmarks"):
+        tabulate_resources(
+            f"results/{RUN}/benchmarks", f"results/{RUN}/tables/resources.tsv"
+        )
     table = f"results/{RUN}/tables/summary.md"
     if os.path.isfile(table):
         with open(table, encoding="utf-8") as lines:
