@@ -67,6 +67,7 @@ def test_default_plan_has_the_jobs_counted_by_hand(tmp_path):
         "synthesize_volume": 8,
         "train_segmenter": 3,
         "predict_cases": 3,
+        "measure_disagreement": 3,
         "score_method": 3,
         "tabulate": 1,
         "draw_losses": 1,
@@ -130,6 +131,22 @@ def test_budget_wins_over_shipped_values_and_the_user_over_the_budget(tmp_path):
     assert "style-1.nii" in user and "style-2.nii" not in user
 
 
+def test_randomised_methods_have_segmenters_of_their_own_mixed_with_the_source(tmp_path):
+    methods = "methods=[source_only,source_randomised,dar_uda]"
+    off, text = planned(tmp_path, "--config", methods)
+    assert off["train_segmenter"] == 2, "nothing is randomised: source_randomised is source_only"
+    assert "-randomised" not in text
+    shares = "segmentation={randomisation: {gin: 0.5, source_share: 0.25}}"
+    on, text = planned(tmp_path, "--config", methods, shares)
+    assert on["train_segmenter"] == 3
+    folders = {name: f"results/phantom/seed-0/segmenters/{name}/" for name in ("ct", "ct-to-mr.disentangled-multi")}
+    for job in re.split(r"^(?:local)?rule ", text, flags=re.MULTILINE):
+        if folders["ct-to-mr.disentangled-multi"] in job and job.startswith("train_segmenter"):
+            assert "dar_unet-randomised/weights.safetensors" in job
+            assert "cases/ct/ct01/image.nii" in job and "style-5.nii" in job
+    assert f"{folders['ct']}dar_unet/" in text and f"{folders['ct']}dar_unet-randomised/" in text
+
+
 def test_misspelt_key_stops_with_its_name(tmp_path):
     config = tmp_path / "mine.yaml"
     config.write_text("segmentation: {stepz: 5}\n")
@@ -142,7 +159,7 @@ def test_misspelt_key_stops_with_its_name(tmp_path):
 def test_unknown_method_stops_with_the_known_ones(tmp_path):
     status, text = dry_run(tmp_path, "--config", "methods=dar_udda")
     assert status != 0
-    assert "Unknown method 'dar_udda'; known: average_style, dar_uda, source_only, supervised." in text
+    assert "Unknown method 'dar_udda'; known: average_style, dar_uda, source_only, source_randomised, supervised." in text
 
 
 def test_window_upside_down_stops_with_its_domain(tmp_path):
