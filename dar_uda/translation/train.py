@@ -39,8 +39,6 @@ class TranslatorTrainer:
 
     Args:
         samplers: Slices of domain a and of domain b.
-        steps: Length of the training.
-        decay_share: Share of the steps, the last ones, over which both learning rates fall linearly to zero.
         loss_weights: One weight per generator loss.
     """
 
@@ -50,16 +48,13 @@ class TranslatorTrainer:
         device: torch.device,
         dtype: torch.dtype,
         seed: int,
-        steps: int,
         width: int,
         style_dim: int,
         learning_rate: Mapping[str, float],
-        decay_share: float,
         ema: float,
         loss_weights: Mapping[str, float],
     ) -> None:
         self.samplers, self.seed, self.loss_weights = samplers, seed, loss_weights
-        self.steps, self.learning_rate, self.decay_share = steps, learning_rate, decay_share
         self.device, self.dtype = device, dtype
         torch.manual_seed(seed)
         image_size = min(side for sampler in samplers for side in sampler.size)
@@ -72,8 +67,6 @@ class TranslatorTrainer:
         )
 
     def update(self, step: int) -> dict[str, float]:
-        if self.decay_share:
-            self._set_rates(remaining_rate(step / self.steps, self.decay_share))
         images_a, images_b = (
             sampler.draw(generator_for(self.seed, "slices", side, step), self.device)
             for side, sampler in zip("ab", self.samplers, strict=True)
@@ -84,10 +77,6 @@ class TranslatorTrainer:
         losses = self._update_generator(passed)
         self.average.update(self.translator, step)
         return {name: float(value) for name, value in {**losses, "discriminators": discriminator_loss}.items()}
-
-    def _set_rates(self, remaining: float) -> None:
-        self.generator_optimizer.param_groups[0]["lr"] = self.learning_rate["generator"] * remaining
-        self.discriminator_optimizer.param_groups[0]["lr"] = self.learning_rate["discriminator"] * remaining
 
     def _forward(self, images_a: Tensor, images_b: Tensor) -> dict[str, Tensor]:
         """Encode, reconstruct, translate, re-encode and translate back; pairs are stacked, domain a first."""
@@ -166,11 +155,6 @@ class TranslatorTrainer:
         }
 
 
-def remaining_rate(progress: float, decay_share: float) -> float:
-    """Return the share of the learning rate left at `progress` (0 to 1): 1, then linearly to 0 at the end."""
-    return min(1.0, (1 - progress) / decay_share)
-
-
 def _judged(judge: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
     """Return the loss of taking `real` for real and `fake` for fake; both go through the judge in one call."""
     scores = judge(torch.cat([real, fake]))
@@ -233,8 +217,7 @@ def train_translator(
         steps = epochs * math.ceil(max(len(sampler.slices) for sampler in samplers) / batch)
     where = prepare_device(device, threads)
     dtype = choose_precision(precision, where)
-    settings["steps"] = steps
-    choices = {"seed": seed, "code": code, "batch": batch, "crop": crop, **settings}
+    choices = {"seed": seed, "code": code, "steps": steps, "batch": batch, "crop": crop, **settings}
     identity = identity_of({**choices, "device": where.type, "dtype": dtype}, slices)
     trainer = SamplingTrainer(samplers, where, dtype, seed, samples=samples, sample_every=sample_every, **settings)
     with CheckpointFolder(Path(weights).parent / "checkpoints", identity) as checkpoints:
