@@ -8,9 +8,10 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from dar_uda.data.network_volume import open_affine, open_image, write_image
+from dar_uda.data.network_volume import open_affine, open_image, open_label, write_image
 from dar_uda.training.device import prepare_device
 from dar_uda.training.progress import Progress
+from dar_uda.translation.harmonise import harmonise
 from dar_uda.translation.slices import to_network_range
 from dar_uda.translation.translator import Translator
 
@@ -25,6 +26,7 @@ def synthesize_volume(
     case: str,
     device: str,
     threads: int,
+    label: str | Path | None = None,
 ) -> None:
     """Decode every slice of a volume with one style code per synthetic volume; content is encoded once for all.
 
@@ -32,6 +34,7 @@ def synthesize_volume(
         styles: TSV `case style code_0 ...`; style k of `case` makes volumes[k].
         image: The source volume on the network grid.
         volumes: Outputs, one per style, on the same grid.
+        label: The source volume's label map, with which the volumes are harmonised; None: they are not.
 
     Raises:
         ValueError: The table holds another number of styles for the case than there are volumes.
@@ -42,7 +45,7 @@ def synthesize_volume(
     slices, affine = open_image(image), open_affine(image)
     drawn = redraw(translator, slices, codes, where, Progress(f"synthesize {case}", len(slices), unit="slice"))
     for path, volume in zip(volumes, drawn, strict=True):
-        write_image(path, volume, affine)
+        write_image(path, harmonise(volume, open_label(label)) if label else volume, affine)
 
 
 @torch.no_grad()

@@ -75,6 +75,13 @@ def synthetic_volumes(direction, strategy, case, seed):
     return [f"{folder}/style-{style}.nii" for style in range(style_count(strategy))]
 
 
+def harmonising_label(wildcards):
+    """Return the source's label map where synthetic volumes are harmonised with it."""
+    if not method_values("styles")["harmonise"]:
+        return []
+    return case_files(source_of(wildcards.direction), [wildcards.case], "label.nii")[0]
+
+
 def style_files(strategy):
     """Return the path patterns of one case's synthetic volumes."""
     return expand(
@@ -258,20 +265,23 @@ def disagreements_of(rows):
 
 
 def training_notes():
-    """Return what the table says of the methods whose training is randomised."""
-    values = randomisation()
+    """Return what the table says of the methods that train on more than the paper's volumes and augmentation."""
     return {
-        method: ", ".join(
-            [f"GIN {values['gin']}", f"structure contrast {values['structures']}"]
-            + (
-                [f"source share {values['source_share']}"]
-                if METHODS[method]["training_set"].startswith("{direction}")
-                else []
-            )
-        )
-        for method in METHODS
-        if is_randomised(method)
+        method: notes for method in METHODS if (notes := ", ".join(notes_of(method)))
     }
+
+
+def notes_of(method):
+    synthetic = METHODS[method]["training_set"].startswith("{direction}")
+    notes = []
+    if is_randomised(method):
+        values = randomisation()
+        notes = [f"GIN {values['gin']}", f"structure contrast {values['structures']}"]
+        if synthetic:
+            notes.append(f"source share {values['source_share']}")
+    if synthetic and method_values("styles")["harmonise"]:
+        notes.append("harmonised volumes")
+    return notes
 
 
 def synthetic_strategies(direction):

@@ -73,6 +73,7 @@ rule synthesize_volume:
         image=lambda wildcards: case_files(
             source_of(wildcards.direction), [wildcards.case], "image.nii"
         )[0],
+        label=harmonising_label,
     output:
         volumes=style_files("multi"),
     log:
@@ -100,6 +101,7 @@ use rule synthesize_volume as synthesize_average_volume with:
         image=lambda wildcards: case_files(
             source_of(wildcards.direction), [wildcards.case], "image.nii"
         )[0],
+        label=harmonising_label,
     output:
         volumes=style_files("average"),
     log:
