@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from dar_uda.data.files import write_beside
 from dar_uda.evaluation.score import read_metrics
 
-ADDED = ["gap_closed", "disagreement", "training"]
 COLUMNS = [
     *("direction", "method", "structure", "n", "missed"),
     *("dice_mean", "dice_ci_low", "dice_ci_high"),
     *("asd_mean", "asd_ci_low", "asd_ci_high"),
-    *ADDED,
+    "gap_closed",
 ]
 MEAN = "mean"
 RESAMPLES = 2000
@@ -37,6 +36,7 @@ def tabulate(
     training: Mapping[str, str],
     table: str | Path,
     markdown: str | Path,
+    disagreement: str | Path,
 ) -> None:
     """Write the summary of all methods and directions, as TSV and as Markdown.
 
@@ -51,17 +51,17 @@ def tabulate(
     - `asd_*`: mm, over what is not missed; in the row `mean`, over the structures that have one.
     - `gap_closed`: (method - source_only) / (supervised - source_only) on `dice_mean`, 1 = all of it;
       empty where one of the two is unavailable or supervised is not better.
-    - `disagreement`: see `measure_disagreement`, over all test cases of the target, labelled or not.
-    - `training`: what a randomised training was given; empty for the others.
 
     Args:
         metrics: One `{"direction", "method", "seed", "path", "disagreement"}` per file of `score_method`; the
-            last is the file of `measure_disagreement`.
+            last is `predict_cases`' table of disagreements.
         unavailable: `{"direction", "method", "reason"}`: methods that cannot be run, shown with n = 0.
         structures: Names, in the order of the rows.
-        training: What is said of the methods whose training is randomised, by method.
+        training: What the page says of methods that train on more than the paper's volumes, by method.
         table: Output TSV with the columns `COLUMNS`, four decimals.
-        markdown: Output page, one table per direction.
+        markdown: Output page, one table per direction, with its notes on trainings and the disagreement of every case.
+        disagreement: Output TSV, `direction method case structure disagreement`: means over the seeds; all test cases
+            of the target, labelled or not.
 
     Raises:
         ValueError: A metrics file lacks a structure, or the seeds of a method have different cases.
@@ -70,14 +70,13 @@ def tabulate(
     for direction, method in ordered_methods([*metrics, *unavailable]):
         files = [m for m in metrics if (m["direction"], m["method"]) == (direction, method)]
         rows += _method_rows(direction, method, [file["path"] for file in files], structures)
-    summary = pd.DataFrame(rows, columns=COLUMNS[: -len(ADDED)])
+    summary = _with_gap_closed(pd.DataFrame(rows, columns=COLUMNS)).astype({"missed": "Int64"})
     disagreements = read_disagreements(metrics)
-    summary = _with_gap_closed(summary).astype({"missed": "Int64"})
-    summary = _with_disagreement(summary, disagreements).assign(training=summary["method"].map(training).fillna(""))
-    with write_beside(table) as partial:
-        summary.to_csv(partial, sep="\t", index=False, float_format="%.4f")
+    for path, frame in ((table, summary), (disagreement, disagreements)):
+        with write_beside(path) as partial:
+            frame.to_csv(partial, sep="\t", index=False, float_format="%.4f")
     with write_beside(markdown) as partial:
-        partial.write_text(_page(summary, disagreements, unavailable, structures), encoding="utf-8")
+        partial.write_text(_page(summary, disagreements, unavailable, training, structures), encoding="utf-8")
 
 
 def ordered_methods(entries: Iterable[dict]) -> list[tuple[str, str]]:
@@ -105,16 +104,17 @@ def read_cases(paths: list[str | Path], structures: list[str]) -> tuple[NDArray,
 
 
 def read_disagreements(metrics: list[dict]) -> pd.DataFrame:
-    """Return the rows of all files of `measure_disagreement`: `direction method seed case structure disagreement`."""
+    """Return `direction method case structure disagreement`, means over the files of a method (one per seed)."""
     text = dict.fromkeys(["case", "structure"], str)
     tables = [
         pd.read_csv(m["disagreement"], sep="\t", dtype=text, keep_default_na=False, na_values={"disagreement": [""]})
         .astype({"disagreement": float})
-        .assign(direction=m["direction"], method=m["method"], seed=m["seed"])
+        .assign(direction=m["direction"], method=m["method"])
         for m in metrics
     ]
-    columns = ["direction", "method", "seed", "case", "structure", "disagreement"]
-    return pd.concat(tables) if tables else pd.DataFrame(columns=columns)
+    keys = ["direction", "method", "case", "structure"]
+    pooled = pd.concat(tables) if tables else pd.DataFrame(columns=[*keys, "disagreement"])
+    return pooled.groupby(keys, sort=False)["disagreement"].mean().reset_index()
 
 
 def bootstrap_interval(values: NDArray[np.float64]) -> tuple[float, float]:
@@ -147,14 +147,14 @@ def _method_rows(direction: str, method: str, paths: list[str | Path], structure
     """Return one row per structure and the row `mean`, without the gap; n = 0 and no values without files."""
     names = [*structures, MEAN]
     if not paths:
-        return [(direction, method, name, 0, pd.NA, *[np.nan] * 6) for name in names]
+        return [(direction, method, name, 0, pd.NA, *[np.nan] * 7) for name in names]
     dice, asd, missed = read_cases(paths, structures)
     rows = []
     for index, name in enumerate(names):
         chosen = slice(None) if name == MEAN else slice(index, index + 1)
         n = int(np.isfinite(dice[:, chosen]).any(axis=1).sum())
         dices, asds = _mean_and_interval(dice[:, chosen]), _mean_and_interval(asd[:, chosen])
-        rows.append((direction, method, name, n, int(missed[:, chosen].sum()), *dices, *asds))
+        rows.append((direction, method, name, n, int(missed[:, chosen].sum()), *dices, *asds, np.nan))
     return rows
 
 
@@ -186,30 +186,21 @@ def _with_gap_closed(summary: pd.DataFrame) -> pd.DataFrame:
     return summary.assign(gap_closed=gaps)
 
 
-def _with_disagreement(summary: pd.DataFrame, disagreements: pd.DataFrame) -> pd.DataFrame:
-    """Return the summary with the mean over cases and seeds; in the row `mean`, over the structures that have one."""
-    by_structure = disagreements.groupby(["direction", "method", "structure"])["disagreement"].mean()
-    overall = by_structure.groupby(["direction", "method"]).mean()
-    values = [
-        overall.get((row.direction, row.method), np.nan)
-        if row.structure == MEAN
-        else by_structure.get((row.direction, row.method, row.structure), np.nan)
-        for row in summary.itertuples()
-    ]
-    return summary.assign(disagreement=np.array(values, dtype=float))
-
-
-def _page(summary: pd.DataFrame, disagreements: pd.DataFrame, unavailable: list[dict], structures: list[str]) -> str:
+def _page(
+    summary: pd.DataFrame,
+    disagreements: pd.DataFrame,
+    unavailable: list[dict],
+    training: Mapping[str, str],
+    structures: list[str],
+) -> str:
     parts = []
     for direction in summary["direction"].unique():
         rows = summary[summary["direction"] == direction]
         parts += [f"## {direction}", _direction_table(rows, structures)]
-        notes = rows[rows["training"] != ""].drop_duplicates("method")
-        parts += ["\n".join(f"- `{row.method}` is trained with {row.training}" for row in notes.itertuples())]
-        parts += [_case_table(disagreements[disagreements["direction"] == direction])]
+        notes = [f"- `{m}` is trained with {training[m]}" for m in rows["method"].unique() if m in training]
         absent = [entry for entry in unavailable if entry["direction"] == direction]
-        reasons = [f"- `{entry['method']}` has no result: {entry['reason']}" for entry in absent]
-        parts += ["\n".join(reasons)] if reasons else []
+        notes += [f"- `{entry['method']}` has no result: {entry['reason']}" for entry in absent]
+        parts += ["\n".join(notes), _case_table(disagreements[disagreements["direction"] == direction])]
     return "\n\n".join([*filter(None, parts), NOTES])
 
 
@@ -235,7 +226,7 @@ def _direction_table(rows: pd.DataFrame, structures: list[str]) -> str:
 
 
 def _case_table(disagreements: pd.DataFrame) -> str:
-    """Return one line per case, one column per method: the mean disagreement over structures and seeds."""
+    """Return one line per case, one column per method: the mean disagreement over structures (and seeds)."""
     if disagreements.empty:
         return ""
     methods, cases = disagreements["method"].unique(), disagreements["case"].unique()

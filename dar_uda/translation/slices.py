@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 SHIFT, SCALE, ROTATION_DEGREES = 0.1, 0.1, 30.0
+LEAST_CONTRAST, ATTEMPTS = 1e-2, 100
 
 
 class SliceSampler:
@@ -19,13 +20,32 @@ class SliceSampler:
     """
 
     def __init__(self, stack: str | Path, batch: int, crop: int | None) -> None:
-        self.slices = np.load(stack, mmap_mode="r")
+        self.stack, self.slices = stack, np.load(stack, mmap_mode="r")
         height, width = self.slices.shape[1:]
         self.batch, self.size = batch, (min(crop or height, height), min(crop or width, width))
 
     def draw(self, rng: np.random.Generator, device: torch.device) -> Tensor:
-        """Return (batch, 1, H, W) in [-1, 1]."""
-        chosen = rng.integers(len(self.slices), size=self.batch)
+        """Return (batch, 1, H, W) in [-1, 1].
+
+        Images without contrast (background alone) are drawn again: every instance norm would magnify the gradient of
+        a constant image, up to infinity.
+
+        Raises:
+            ValueError: The stack holds next to nothing else.
+        """
+        images = self._draw(self.batch, rng, device)
+        for _ in range(ATTEMPTS):
+            flat = images.amax(dim=(1, 2, 3)) - images.amin(dim=(1, 2, 3)) < LEAST_CONTRAST
+            if not flat.any():
+                return images
+            images[flat] = self._draw(int(flat.sum()), rng, device)
+        raise ValueError(
+            f"{self.stack}: no slice with contrast in {ATTEMPTS} draws; look at the intensity settings of the domain, "
+            "and at translation.crop"
+        )
+
+    def _draw(self, count: int, rng: np.random.Generator, device: torch.device) -> Tensor:
+        chosen = rng.integers(len(self.slices), size=count)
         images = to_network_range(np.stack([self._crop(self.slices[index], rng) for index in chosen]))
         return augment(images[:, None].to(device), rng)
 

@@ -101,6 +101,17 @@ def test_crops_are_as_large_as_asked_and_never_larger_than_the_slice(stacks):
     assert SliceSampler(stacks[0], 3, 500).draw(rng, CPU).shape == (3, 1, 64, 64)
 
 
+def test_images_without_contrast_are_drawn_again(tmp_path):
+    slices = np.zeros((10, 64, 64), np.uint16)
+    slices[3, 20:40, 20:40] = 65535
+    np.save(tmp_path / "sparse.npy", slices)
+    images = SliceSampler(tmp_path / "sparse.npy", 8, 48).draw(np.random.default_rng(0), CPU)
+    assert (images.flatten(1).std(dim=1) > 0).all()
+    np.save(tmp_path / "empty.npy", np.zeros((10, 64, 64), np.uint16))
+    with pytest.raises(ValueError, match=r"empty\.npy: no slice with contrast in 100 draws"):
+        SliceSampler(tmp_path / "empty.npy", 2, None).draw(np.random.default_rng(0), CPU)
+
+
 def test_one_update_reports_the_six_generator_losses_and_moves_every_network(stacks):
     trainer = TranslatorTrainer([SliceSampler(s, 2, None) for s in stacks], CPU, torch.float32, 0, **NETWORK)
     before = {name: p.clone() for name, p in trainer.translator.named_parameters()}

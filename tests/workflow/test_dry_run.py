@@ -67,7 +67,6 @@ def test_default_plan_has_the_jobs_counted_by_hand(tmp_path):
         "synthesize_volume": 8,
         "train_segmenter": 3,
         "predict_cases": 3,
-        "measure_disagreement": 3,
         "score_method": 3,
         "tabulate": 1,
         "draw_losses": 1,

@@ -26,34 +26,6 @@ rule score_method:
         "../scripts/score_method.py"
 
 
-rule measure_disagreement:
-    """Measure how much a method's masks change with the image, without labels."""
-    input:
-        weights=method_weights,
-        images=lambda wildcards: test_files(wildcards.direction, "image.nii"),
-    output:
-        table="results/{run}/seed-{seed}/disagreement/{direction}/{method}.tsv",
-    log:
-        "results/{run}/logs/measure_disagreement/{direction}-{method}-{seed}.log",
-    benchmark:
-        "results/{run}/benchmarks/measure_disagreement/{direction}-{method}-{seed}.tsv"
-    conda:
-        "../../envs/torch.yaml"
-    threads: half_the_cores
-    resources:
-        gpu=gpus,
-        mem_mb=16000,
-        runtime="4h",
-    params:
-        cases=lambda wildcards: cases_of(target_of(wildcards.direction), "test"),
-        structures=STRUCTURES,
-        inference=method_values("inference"),
-        window=method_values("segmentation")["patch"],
-        code=code_version("dar_uda.evaluation.disagreement"),
-    script:
-        "../scripts/measure_disagreement.py"
-
-
 rule tabulate:
     """Summarise the scores of all methods, directions and seeds."""
     input:
@@ -61,6 +33,7 @@ rule tabulate:
         disagreements=disagreements_of(scored_rows()),
     output:
         table="results/{run}/tables/summary.tsv",
+        disagreement="results/{run}/tables/disagreement.tsv",
         markdown=report(
             "results/{run}/tables/summary.md",
             caption="../report/summary.rst",

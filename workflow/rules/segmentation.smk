@@ -51,6 +51,7 @@ rule predict_cases:
         predictions=directory(
             "results/{run}/seed-{seed}/predictions/{direction}/{method}"
         ),
+        disagreements="results/{run}/seed-{seed}/disagreement/{direction}/{method}.tsv",
     log:
         "results/{run}/logs/predict_cases/{direction}-{method}-{seed}.log",
     benchmark:
@@ -64,6 +65,7 @@ rule predict_cases:
         runtime="4h",
     params:
         cases=lambda wildcards: cases_of(target_of(wildcards.direction), "test"),
+        structures=STRUCTURES,
         inference=method_values("inference"),
         window=method_values("segmentation")["patch"],
         code=code_version("dar_uda.segmentation.predict"),

@@ -5,4 +5,5 @@ log_to(snakemake.log[0])
 files = {**snakemake.input, **snakemake.output}
 job = {"threads": snakemake.threads, "device": snakemake.config["device"]}
 params = snakemake.params
-predict_cases(cases=params.cases, **files, **job, window=params.window, **params.inference)
+names = {"cases": params.cases, "structures": params.structures}
+predict_cases(**names, **files, **job, window=params.window, **params.inference)
