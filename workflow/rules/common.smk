@@ -355,7 +355,7 @@ def unscored_predictions():
 
 def print_summary():
     """Print the summary table, if this call made or had one, and note what the jobs took beside it."""
-    if os.path.isdir(f"results/{RUN}/benchmarks"):
+    if any(files for _, _, files in os.walk(f"results/{RUN}/benchmarks")):
         tabulate_resources(
             f"results/{RUN}/benchmarks", f"results/{RUN}/tables/resources.tsv"
         )
