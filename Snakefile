@@ -20,6 +20,8 @@ for entry in sorted([*SHIPPED.glob("tasks/*.yaml"), *SHIPPED.glob("budgets/*.yam
 include: "workflow/rules/config.smk"
 include: "workflow/rules/cases.smk"
 include: "workflow/rules/common.smk"
+include: "workflow/rules/training_sets.smk"
+include: "workflow/rules/results.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/preprocessing.smk"
 include: "workflow/rules/translation.smk"

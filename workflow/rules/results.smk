@@ -1,0 +1,171 @@
+"""What a run makes: its masks, the rows of its tables, its figures."""
+
+import os
+
+from dar_uda.evaluation.resources import tabulate_resources
+
+OVERLAY_CASES = 4
+
+
+def test_files(direction, name):
+    """Return one preprocessed file of each test case of the target."""
+    target = target_of(direction)
+    return case_files(target, cases_of(target, "test"), name)
+
+
+def scored_cases(direction):
+    """Return the test cases of the target that have a label."""
+    return cases_of(target_of(direction), "test", labelled=True)
+
+
+def references_of(direction):
+    return [
+        original(case, target_of(direction), "label")
+        for case in scored_cases(direction)
+    ]
+
+
+def unavailable_reason(method, direction):
+    """Return why a method cannot be scored in a direction; None where it can."""
+    target = target_of(direction)
+    if cannot_train(method, direction):
+        return f"no training case of domain {target} has a label"
+    if not scored_cases(direction):
+        return f"no test case of domain {target} has a label"
+    return None
+
+
+def predictions_of(method, direction, seed):
+    """Return the folder of a method's masks, `{case}.nii.gz` on the original grids.
+
+    One output, not one per case: Snakemake keeps all inputs of a job with every output.
+    """
+    return f"results/{RUN}/seed-{seed}/predictions/{direction}/{method}"
+
+
+def scored_rows(directions=None, seeds=None):
+    """Return direction, method and seed of every row of the summary."""
+    return [
+        {"direction": direction, "method": method, "seed": seed}
+        for direction in directions or DIRECTIONS
+        for method in METHODS
+        for seed in seeds or SEEDS
+        if unavailable_reason(method, direction) is None
+    ]
+
+
+def unavailable_rows():
+    """Return direction, method and reason of every row of the summary that stays empty."""
+    return [
+        {
+            "direction": direction,
+            "method": method,
+            "reason": unavailable_reason(method, direction),
+        }
+        for direction in DIRECTIONS
+        for method in METHODS
+        if unavailable_reason(method, direction) is not None
+    ]
+
+
+def metrics_of(rows):
+    return [
+        "results/{}/seed-{seed}/metrics/{direction}/{method}.tsv".format(RUN, **row)
+        for row in rows
+    ]
+
+
+def disagreements_of(rows):
+    return [
+        "results/{}/seed-{seed}/disagreement/{direction}/{method}.tsv".format(
+            RUN, **row
+        )
+        for row in rows
+    ]
+
+
+def training_notes():
+    """Return what the table says of the methods that train on more than the paper's volumes and augmentation."""
+    return {
+        method: notes for method in METHODS if (notes := ", ".join(notes_of(method)))
+    }
+
+
+def notes_of(method):
+    synthetic = METHODS[method]["training_set"].startswith("{direction}")
+    notes = []
+    if is_randomised(method):
+        values = randomisation()
+        notes = [f"GIN {values['gin']}", f"structure contrast {values['structures']}"]
+        if synthetic:
+            notes.append(f"source share {values['source_share']}")
+    if synthetic and method_values("styles")["harmonise"]:
+        notes.append("harmonised volumes")
+    return notes
+
+
+def histories():
+    """Return the training histories of the first seed, by name."""
+    seed = SEEDS[0]
+    paths = {}
+    if any(synthetic_strategies(direction) for direction in DIRECTIONS):
+        paths["disentangled"] = (
+            f"results/{RUN}/seed-{seed}/translators/disentangled/history.tsv"
+        )
+    for direction in DIRECTIONS:
+        for method in METHODS:
+            if not cannot_train(method, direction):
+                name = f"{training_set_of(method, direction)} {network_of(method)}"
+                paths[name] = segmenter_file(method, direction, seed, "history.tsv")
+    return paths
+
+
+def drawn_cases(direction):
+    return scored_cases(direction)[:OVERLAY_CASES]
+
+
+def drawn_methods(direction):
+    return [row["method"] for row in scored_rows([direction], SEEDS[:1])]
+
+
+def requested_tables():
+    return [f"results/{RUN}/tables/summary.{suffix}" for suffix in ("tsv", "md")]
+
+
+def requested_figures():
+    """Return the figures for which the run has what they show."""
+    figures = ["losses"] if histories() else []
+    for direction in DIRECTIONS:
+        if synthetic_strategies(direction):
+            figures.append(f"translations-{direction}")
+        if drawn_methods(direction):
+            figures += [f"overlays-{direction}", f"dice-{direction}"]
+    return [f"results/{RUN}/figures/{figure}.png" for figure in figures] + [
+        f"results/{RUN}/seed-{SEEDS[0]}/styles/{direction}/disentangled-{strategy}/styles.png"
+        for direction in DIRECTIONS
+        for strategy in synthetic_strategies(direction)
+    ]
+
+
+def unscored_predictions():
+    """Return the folders of masks that the run makes although no label can score them."""
+    return [
+        predictions_of(method, direction, seed)
+        for direction in DIRECTIONS
+        if not scored_cases(direction)
+        for method in METHODS
+        if not cannot_train(method, direction)
+        for seed in SEEDS
+    ]
+
+
+def print_summary():
+    """Print the summary table, if this call made or had one, and note what the jobs took beside it."""
+    if any(files for _, _, files in os.walk(f"results/{RUN}/benchmarks")):
+        tabulate_resources(
+            f"results/{RUN}/benchmarks", f"results/{RUN}/tables/resources.tsv"
+        )
+    table = f"results/{RUN}/tables/summary.md"
+    if os.path.isfile(table):
+        with open(table, encoding="utf-8") as lines:
+            print(lines.read())
