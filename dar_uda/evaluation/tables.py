@@ -33,7 +33,7 @@ def tabulate(
     metrics: list[dict],
     unavailable: list[dict],
     structures: list[str],
-    training: Mapping[str, str],
+    notes: Mapping[str, str],
     table: str | Path,
     markdown: str | Path,
     disagreement: str | Path,
@@ -57,9 +57,9 @@ def tabulate(
             last is `predict_cases`' table of disagreements.
         unavailable: `{"direction", "method", "reason"}`: methods that cannot be run, shown with n = 0.
         structures: Names, in the order of the rows.
-        training: What the page says of methods that train on more than the paper's volumes, by method.
+        notes: What the page says of methods that differ from the paper in training or inference, by method.
         table: Output TSV with the columns `COLUMNS`, four decimals.
-        markdown: Output page, one table per direction, with its notes on trainings and the disagreement of every case.
+        markdown: Output page, one table per direction, with its notes on methods and the disagreement of every case.
         disagreement: Output TSV, `direction method case structure disagreement`: means over the seeds; all test cases
             of the target, labelled or not.
 
@@ -76,7 +76,7 @@ def tabulate(
         with write_beside(path) as partial:
             frame.to_csv(partial, sep="\t", index=False, float_format="%.4f")
     with write_beside(markdown) as partial:
-        partial.write_text(_page(summary, disagreements, unavailable, training, structures), encoding="utf-8")
+        partial.write_text(_page(summary, disagreements, unavailable, notes, structures), encoding="utf-8")
 
 
 def ordered_methods(entries: Iterable[dict]) -> list[tuple[str, str]]:
@@ -190,17 +190,17 @@ def _page(
     summary: pd.DataFrame,
     disagreements: pd.DataFrame,
     unavailable: list[dict],
-    training: Mapping[str, str],
+    notes: Mapping[str, str],
     structures: list[str],
 ) -> str:
     parts = []
     for direction in summary["direction"].unique():
         rows = summary[summary["direction"] == direction]
         parts += [f"## {direction}", _direction_table(rows, structures)]
-        notes = [f"- `{m}` is trained with {training[m]}" for m in rows["method"].unique() if m in training]
+        lines = [f"- `{method}`: {notes[method]}" for method in rows["method"].unique() if method in notes]
         absent = [entry for entry in unavailable if entry["direction"] == direction]
-        notes += [f"- `{entry['method']}` has no result: {entry['reason']}" for entry in absent]
-        parts += ["\n".join(notes), _case_table(disagreements[disagreements["direction"] == direction])]
+        lines += [f"- `{entry['method']}` has no result: {entry['reason']}" for entry in absent]
+        parts += ["\n".join(lines), _case_table(disagreements[disagreements["direction"] == direction])]
     return "\n\n".join([*filter(None, parts), NOTES])
 
 

@@ -1,6 +1,6 @@
 """Masks of whole cases, on each case's original grid, and how much they change with the image."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from dar_uda.data.files import write_beside
 from dar_uda.data.network_volume import open_image
 from dar_uda.data.predictions import mask_path
+from dar_uda.segmentation.components import keep_largest, single_structures
 from dar_uda.segmentation.dar_unet import DARUNet
-from dar_uda.segmentation.disagreement import disagreement
 from dar_uda.segmentation.sliding_window import Weighting, predict_slabs
+from dar_uda.segmentation.views import Disagreement, predict_views
 from dar_uda.training.device import prepare_device
 from dar_uda.training.progress import Progress
 
@@ -23,6 +24,7 @@ def predict_cases(
     weights: str | Path,
     images: Sequence[str | Path],
     grids: Sequence[str | Path],
+    source_labels: Sequence[str | Path],
     predictions: str | Path,
     disagreements: str | Path,
     structures: Sequence[str],
@@ -30,6 +32,8 @@ def predict_cases(
     overlap: float,
     weighting: Weighting,
     batch: int,
+    test_time_augmentation: bool,
+    largest_component: bool,
     device: str,
     threads: int,
 ) -> None:
@@ -39,10 +43,15 @@ def predict_cases(
         cases: Names, in the order of the files.
         images: Volumes on the network grid.
         grids: The grids of each case, original and network (written by preprocessing).
+        source_labels: Label maps of the source's training cases, on the network grid: they tell which structures are
+            one piece; read only for `largest_component`.
         predictions: Output folder of NIfTI label maps of classes 1..K.
-        disagreements: Output TSV, `case structure disagreement`, see `disagreement`; empty where no mask holds the
+        disagreements: Output TSV, `case structure disagreement`, see `Disagreement`; empty where no mask holds the
             structure.
         structures: Names of the classes.
+        test_time_augmentation: Masks are those of the mean probabilities of all views of an image, not of the image
+            as it is.
+        largest_component: Keep the largest connected piece of each structure that is one piece in the source's labels.
     """
     from dar_uda.data.volume import write_mask
     from dar_uda.preprocessing.restore import restore_classes
@@ -52,30 +61,25 @@ def predict_cases(
     slabs_of = partial(
         predict_slabs, network, window=window, overlap=overlap, weighting=weighting, batch=batch, device=where
     )
+    single = single_structures(source_labels, len(structures)) if largest_component else []
     progress = Progress("predict", len(images), unit="case")
     rows = []
     for done, (case, path, grid) in enumerate(zip(cases, images, grids, strict=True), start=1):
-        image, classes = open_image(path), []
-        restored = restore_classes(_noting_classes(slabs_of(image), classes), grid)
-        write_mask(mask_path(predictions, case), restored.array, restored.grid)
-        mask = np.concatenate(classes)
-        changes = disagreement(image, mask, lambda changed: _classes_of(slabs_of(changed)), len(structures))
-        rows += [(case, structure, value) for structure, value in zip(structures, changes, strict=True)]
+        changes = Disagreement(len(structures))
+        views = predict_views(open_image(path), slabs_of)
+        restored = restore_classes(_merged(views, changes, test_time_augmentation), grid)
+        write_mask(mask_path(predictions, case), keep_largest(restored.array, single), restored.grid)
+        rows += [(case, structure, value) for structure, value in zip(structures, changes.values(), strict=True)]
         progress.report(done)
     with write_beside(disagreements) as temporary:
         table = pd.DataFrame(rows, columns=["case", "structure", "disagreement"])
         table.to_csv(temporary, sep="\t", index=False, float_format="%.6f")
 
 
-def _noting_classes(
-    slabs: Iterable[NDArray[np.float32]], classes: list[NDArray[np.uint8]]
+def _merged(
+    views: Iterator[list[NDArray[np.float32]]], changes: Disagreement, average: bool
 ) -> Iterator[NDArray[np.float32]]:
-    """Pass the slabs on, and append the classes of each, (slices, H, W), to `classes`."""
-    for slab in slabs:
-        classes.append(slab.argmax(axis=0).astype(np.uint8))
-        yield slab
-
-
-def _classes_of(slabs: Iterable[NDArray[np.float32]]) -> NDArray[np.uint8]:
-    """Return the likeliest class of every voxel, (D, H, W)."""
-    return np.concatenate([slab.argmax(axis=0).astype(np.uint8) for slab in slabs])
+    """Yield the probabilities that masks are made of, slab after slab, and note how the views differ in `changes`."""
+    for slabs in views:
+        changes.add(slabs)
+        yield np.mean(slabs, axis=0) if average else slabs[0]

@@ -28,9 +28,9 @@ def one_case(path, dice, structure="liver"):
     return write_metrics(path, [("007", structure, dice, 1.0, OK)])
 
 
-def summary(tmp_path, metrics, unavailable=(), structures=("liver",), training=None):
+def summary(tmp_path, metrics, unavailable=(), structures=("liver",), notes=None):
     table, markdown, disagreement = (tmp_path / name for name in ("summary.tsv", "summary.md", "disagreement.tsv"))
-    tabulate(list(metrics), list(unavailable), list(structures), training or {}, table, markdown, disagreement)
+    tabulate(list(metrics), list(unavailable), list(structures), notes or {}, table, markdown, disagreement)
     indexed = pd.read_csv(table, sep="\t").set_index(["direction", "method", "structure"])
     return indexed, markdown.read_text()
 
@@ -131,11 +131,11 @@ def test_disagreement_is_a_mean_over_seeds_and_on_the_page_over_structures(tmp_p
     assert "|b|0.150|" in lines, "no mask holds its spleen"
 
 
-def test_a_randomised_training_is_named(tmp_path):
+def test_what_differs_from_the_paper_is_named(tmp_path):
     metrics = [entry(name, one_case(tmp_path / f"{name}.tsv", 0.5)) for name in ("source_only", "dar_uda")]
-    _, page = summary(tmp_path, metrics, training={"dar_uda": "GIN 0.5"})
+    _, page = summary(tmp_path, metrics, notes={"dar_uda": "GIN 0.5"})
     assert "`source_only` is trained" not in page
-    assert "- `dar_uda` is trained with GIN 0.5" in page
+    assert "- `dar_uda`: GIN 0.5" in page
 
 
 def test_rows_go_by_direction_then_by_method_as_given(tmp_path):

@@ -51,7 +51,7 @@ rule tabulate:
     params:
         rows=scored_rows(),
         unavailable=unavailable_rows(),
-        training=training_notes(),
+        notes=method_notes(),
         structures=STRUCTURES,
         code=code_version("dar_uda.evaluation.tables"),
     script:

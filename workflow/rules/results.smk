@@ -13,6 +13,14 @@ def test_files(direction, name):
     return case_files(target, cases_of(target, "test"), name)
 
 
+def labels_of_pieces(wildcards):
+    """Return the source's label maps where they tell which structures of a mask are one piece."""
+    if not method_values("inference")["largest_component"]:
+        return []
+    source = source_of(wildcards.direction)
+    return case_files(source, cases_of(source, "train", labelled=True), "label.nii")
+
+
 def scored_cases(direction):
     """Return the test cases of the target that have a label."""
     return cases_of(target_of(direction), "test", labelled=True)
@@ -84,8 +92,8 @@ def disagreements_of(rows):
     ]
 
 
-def training_notes():
-    """Return what the table says of the methods that train on more than the paper's volumes and augmentation."""
+def method_notes():
+    """Return what the table says of the methods that differ from the paper in training or inference."""
     return {
         method: notes for method in METHODS if (notes := ", ".join(notes_of(method)))
     }
@@ -101,7 +109,9 @@ def notes_of(method):
             notes.append(f"source share {values['source_share']}")
     if synthetic and method_values("styles")["harmonise"]:
         notes.append("harmonised volumes")
-    return notes
+    inference = method_values("inference")
+    switches = ("test_time_augmentation", "largest_component")
+    return notes + [key.replace("_", " ") for key in switches if inference[key]]
 
 
 def histories():

@@ -47,6 +47,7 @@ rule predict_cases:
         weights=method_weights,
         images=lambda wildcards: test_files(wildcards.direction, "image.nii"),
         grids=lambda wildcards: test_files(wildcards.direction, "grid.json"),
+        source_labels=labels_of_pieces,
     output:
         predictions=directory(
             "results/{run}/seed-{seed}/predictions/{direction}/{method}"

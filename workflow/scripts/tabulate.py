@@ -7,4 +7,4 @@ scores = [
     {**row, "path": path, "disagreement": other}
     for row, path, other in zip(params.rows, paths, snakemake.input.disagreements, strict=True)
 ]
-tabulate(scores, params.unavailable, params.structures, params.training, **snakemake.output)
+tabulate(scores, params.unavailable, params.structures, params.notes, **snakemake.output)
