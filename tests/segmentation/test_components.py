@@ -27,7 +27,5 @@ def test_a_structure_is_single_where_every_label_map_has_it_in_one_piece(tmp_pat
     for name, label in {"whole": whole, "parted": parted, "speckled": speckled}.items():
         write_label(tmp_path / f"{name}.nii", label, np.eye(4))
     assert single_structures([tmp_path / "whole.nii"], 3) == [1, 2], "class 3 is in no label map"
-    assert single_structures([tmp_path / "whole.nii", tmp_path / "parted.nii"], 3) == [1], (
-        "2 is 8 voxels and 1"
-    )
+    assert single_structures([tmp_path / "whole.nii", tmp_path / "parted.nii"], 3) == [1], "2 is 8 voxels and 1"
     assert single_structures([tmp_path / "speckled.nii"], 2) == [1, 2], "1 voxel of 151 is less than 1 %"
