@@ -40,6 +40,11 @@ def to_unit_range(
     return np.clip(scaled, 0, 1, out=scaled)
 
 
+def background(array: NDArray, window: Sequence[float] | None = None) -> float:
+    """Return what beyond the scan becomes 0: the lower edge of the window, or the minimum; see `to_unit_range`."""
+    return float(array.min()) if window is None else float(window[0])
+
+
 def _percentile_above_minimum(array: NDArray, least: float, percentile: float) -> float:
     """Return the percentile of the voxels brighter than the minimum; the minimum where there are none."""
     values = array.ravel(order="K")  # as they lie in memory: a mask picks values out of NIfTI's order 15 times slower

@@ -13,7 +13,7 @@ from dar_uda.data.labels import map_labels
 from dar_uda.data.network_volume import write_image, write_label
 from dar_uda.data.volume import read_volume
 from dar_uda.preprocessing.body import body_extent
-from dar_uda.preprocessing.intensity import to_unit_range
+from dar_uda.preprocessing.intensity import background, to_unit_range
 from dar_uda.preprocessing.resample import resample
 
 
@@ -36,8 +36,9 @@ def preprocess_image(
         image: NIfTI to write: uint16 with a slope, axes (width, height, depth).
         grid: JSON to write: the grids `original` and `network`, both in their file's axis order.
         spacing: mm along (width, height, depth); depth None: the scan's own.
-        size: Pixels of the in-plane square; a scan is padded with 0 or cropped about its centre.
-        intensity: {"window": (low, high)} or {"percentile": number}, see `to_unit_range`.
+        size: Pixels of the in-plane square; a scan is padded with background or cropped about its centre.
+        intensity: {"window": (low, high)} or {"percentile": number}, see `to_unit_range`: of what lies on the network
+            grid, so that bright fat beyond it does not darken a heart.
         body_width: mm; the square is centred on the body and `spacing` holds for a body this wide: that of a wider
             one is coarser in-plane, of a slimmer one finer. None: the square is that of the scan, in true mm.
         slice_axis: Axis of the source (0 to 2) that becomes depth; None: the one with the coarsest spacing.
@@ -47,16 +48,19 @@ def preprocess_image(
     """
     try:
         volume = read_volume(source)
-        original, scaled = volume.grid, to_unit_range(volume.array, **intensity)
+        original = volume.grid
         network = network_grid(original, spacing, size, slice_axis)
         if body_width is not None:
+            scaled = to_unit_range(volume.array, **intensity)
             network = fitted_to_body(network, original, scaled, body_width, slice_axis)
+            del scaled  # hundreds of megabytes that nothing needs any more, like `values` below
+        values, fill = volume.array.astype(np.float32), background(volume.array, intensity.get("window"))
+        del volume
+        moved = resample(values, original.affine, network.affine, network.shape, "linear", fill)
+        del values
+        write_image(image, to_unit_range(moved, **intensity).T, network.affine)
     except ValueError as error:
         raise ValueError(f"Case {case} ({source}): {error}") from error
-    del volume  # hundreds of megabytes that nothing needs any more, like `scaled` below
-    moved = resample(scaled, original.affine, network.affine, network.shape, "linear", fill=0)
-    del scaled
-    write_image(image, moved.T, network.affine)
     write_grids(grid, original=original, network=network)
 
 

@@ -8,7 +8,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from dar_uda.data.grid import Grid, write_grids
-from dar_uda.data.network_volume import open_image, open_label
+from dar_uda.data.network_volume import STEPS, open_image, open_label
 from dar_uda.data.volume import write_mask
 from dar_uda.preprocessing.preprocess import network_grid, preprocess_image, preprocess_label
 from dar_uda.preprocessing.resample import resample
@@ -129,12 +129,23 @@ def test_no_slice_spacing_keeps_the_scans_slices_and_a_thin_scan_one(tmp_path):
 def test_padding_is_zero_and_cropping_keeps_the_centre(tmp_path):
     grid = Grid((4, 4, 2), np.diag([-1.0, -1.0, 4.0, 1.0]))
     array = np.full((4, 4, 2), 100, np.uint8)
-    array[0] = 50  # x = 0 is the rightmost column
-    padded = preprocess(tmp_path, grid, array, size=6, values=((100,),))
+    array[0], array[1, 1, 0] = 50, 90  # x = 0 is the leftmost column
+    padded = preprocess(tmp_path, grid, array, size=6, values=((100, 90),))
     assert padded[0].tolist() == [[0] * 6, *[[0, 0, 1, 1, 1, 0]] * 4, [0] * 6]
     image = open_image(tmp_path / "image.nii")
     assert (image[:, 0] == 0).all() and (image[:, :, -1] == 0).all()
-    assert preprocess(tmp_path, grid, array, size=2, values=((100,),)).tolist() == [[[1, 1], [1, 1]]] * 2
+    assert preprocess(tmp_path, grid, array, size=2, values=((100, 90),)).tolist() == [[[1, 1], [1, 1]]] * 2
+
+
+def test_a_percentile_is_that_of_what_lies_on_the_network_grid(tmp_path):
+    grid = Grid((8, 8, 2), np.diag([-1.0, -1.0, 4.0, 1.0]))
+    array = np.full((8, 8, 2), 200, np.uint8)
+    array[2:6, 2:6] = np.array([0, 20, 40, 80])[:, None, None]
+    write_mask(tmp_path / "source.nii.gz", array, grid)
+    files = tmp_path / "source.nii.gz", tmp_path / "image.nii", tmp_path / "grid.json"
+    preprocess_image("c1", *files, (1.0, 1.0, 4.0), 4, {"percentile": 100})
+    row = open_image(tmp_path / "image.nii")[0, 0] / STEPS
+    np.testing.assert_allclose(row, [0, 0.25, 0.5, 1], atol=1e-4)
 
 
 def test_the_json_beside_the_image_holds_both_grids_and_nothing_of_the_patient(tmp_path):
