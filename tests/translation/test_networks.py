@@ -12,6 +12,7 @@ from dar_uda.translation.networks import (
     adaptive_instance_norm,
     initialise,
 )
+from dar_uda.translation.translator import Translator
 
 
 def parameters(module):
@@ -42,6 +43,25 @@ def test_parameter_counts_follow_the_table():
     decoder = 8 * convolution(4 * w, 4 * w, 3) + convolution(4 * w, 2 * w, 5) + convolution(2 * w, w, 5)
     mlp = 8 * 128 + 128 + 128 * 256 + 256 + 256 * 2 * modulated + 2 * modulated
     assert parameters(Decoder(w)) == decoder + convolution(w, 1, 7) + mlp
+
+
+@pytest.mark.parametrize(("norm", "changed"), [("instance", False), ("none", True)])
+def test_instance_norm_hides_brightness_and_contrast_from_the_style_code(norm, changed):
+    torch.manual_seed(0)
+    encoder = StyleEncoder(4, norm=norm)
+    initialise(encoder)
+    image = F.interpolate(torch.rand(1, 1, 16, 16), size=128, mode="bilinear")
+    bright, dim = encoder(image), encoder(image / 2)
+    assert ((bright - dim).abs().max() > 0.05 * bright.abs().max()) == changed
+
+
+@pytest.mark.parametrize(("norm", "changed"), [("instance", True), ("none", False)])
+def test_without_norm_the_decoder_starts_by_ignoring_styles(norm, changed):
+    torch.manual_seed(0)
+    decoder = Translator(4, style_norm=norm).decoder
+    content = torch.randn(1, 16, 8, 8)
+    first, second = decoder(content, torch.zeros(1, 8)), decoder(content, torch.ones(1, 8))
+    assert (first - second).abs().max().gt(0.01) == changed
 
 
 def test_discriminators_at_512_are_the_papers():

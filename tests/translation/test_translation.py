@@ -28,6 +28,7 @@ LOSS_WEIGHTS = {
 NETWORK = {
     "width": 4,
     "style_dim": 8,
+    "style_norm": "instance",
     "learning_rate": {"generator": 1e-3, "discriminator": 1e-3},
     "ema": 0.999,
     "loss_weights": LOSS_WEIGHTS,
