@@ -77,6 +77,4 @@ def trainer(dtype: torch.dtype) -> TranslatorTrainer:
     """Return a trainer on one pair of random images."""
     torch.manual_seed(0)
     rates = {"generator": 1e-4, "discriminator": 2e-4}
-    return TranslatorTrainer(
-        [FixedSlices(), FixedSlices()], CPU, dtype, 0, WIDTH, 8, "instance", rates, 0.999, LOSS_WEIGHTS
-    )
+    return TranslatorTrainer([FixedSlices(), FixedSlices()], CPU, dtype, 0, WIDTH, 8, False, rates, 0.999, LOSS_WEIGHTS)

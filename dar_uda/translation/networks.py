@@ -4,13 +4,11 @@ Images are (N, 1, H, W) in [-1, 1]; content codes (N, 4 width, H / 4, W / 4); st
 """
 
 import math
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-StyleNorm = Literal["instance", "none"]
 SLOPE = 0.2
 IMAGE_DISCRIMINATOR_SCALES, IMAGE_DISCRIMINATOR_DEPTH, CONTENT_DISCRIMINATOR_DEPTH = 3, 5, 4
 SMALLEST_STYLE_IMAGE, SMALLEST_DISCRIMINATOR_IMAGE, SMALLEST_CONTENT_IMAGE = 64, 16, 44
@@ -47,12 +45,15 @@ class UpsampledConv(nn.Conv2d):
         return F.pixel_shuffle(F.conv2d(padded, weight, self.bias.repeat_interleave(4)), 2)
 
 
-class EncoderConv(nn.Sequential):
-    """Convolution, affine instance norm (or none), LeakyReLU."""
+class NormalisedConv(nn.Sequential):
+    """Convolution, affine instance norm, LeakyReLU."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, norm: StyleNorm = "instance") -> None:
-        normalisation = [nn.InstanceNorm2d(outputs, affine=True)] if norm == "instance" else []
-        super().__init__(_conv(inputs, outputs, kernel, stride), *normalisation, nn.LeakyReLU(SLOPE, inplace=True))
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int) -> None:
+        super().__init__(
+            _conv(inputs, outputs, kernel, stride),
+            nn.InstanceNorm2d(outputs, affine=True),
+            nn.LeakyReLU(SLOPE, inplace=True),
+        )
 
 
 class ResidualBlock(nn.Module):
@@ -82,37 +83,43 @@ class ContentEncoder(nn.Sequential):
 
     def __init__(self, width: int = 32) -> None:
         super().__init__(
-            EncoderConv(1, width, 7, 1),
-            EncoderConv(width, 2 * width, 4, 2),
-            EncoderConv(2 * width, 4 * width, 4, 2),
+            NormalisedConv(1, width, 7, 1),
+            NormalisedConv(width, 2 * width, 4, 2),
+            NormalisedConv(2 * width, 4 * width, 4, 2),
             *(ResidualBlock(4 * width) for _ in range(4)),
         )
 
 
-class StyleEncoder(nn.Sequential):
+class StyleEncoder(nn.Module):
     """Encode the look of one domain's image as one vector.
 
     Args:
-        norm: `instance` is the paper's; it takes brightness and contrast out of every layer, and the code has to guess
-            them. `none` leaves them in, as in MUNIT (Huang et al. 2018, section 5.1).
+        statistics: Let the code see the image's mean and standard deviation, which instance norm takes out of every
+            layer; the paper's does not.
 
     Shape:
         (N, 1, H, W) to (N, style_dim); H and W at least 64.
     """
 
-    def __init__(self, width: int = 32, style_dim: int = 8, norm: StyleNorm = "instance") -> None:
+    def __init__(self, width: int = 32, style_dim: int = 8, statistics: bool = False) -> None:
+        super().__init__()
         channels = [width, 2 * width, 4 * width, 4 * width, 4 * width, 4 * width]
-        super().__init__(
-            EncoderConv(1, width, 7, 1, norm),
-            *(EncoderConv(i, o, 4, 2, norm) for i, o in zip(channels, channels[1:], strict=False)),
+        self.features = nn.Sequential(
+            NormalisedConv(1, width, 7, 1),
+            *(NormalisedConv(i, o, 4, 2) for i, o in zip(channels, channels[1:], strict=False)),
             nn.AdaptiveAvgPool2d(1),
-            nn.Conv2d(4 * width, style_dim, 1),
             nn.Flatten(),
         )
+        self.statistics = statistics
+        self.code = nn.Linear(4 * width + 2 * statistics, style_dim)
 
     def forward(self, x: Tensor) -> Tensor:
         _require_size("The style encoder", min(x.shape[-2:]), SMALLEST_STYLE_IMAGE)
-        return super().forward(x)
+        features = self.features(x)
+        if self.statistics:
+            pixels = x.flatten(1).float()
+            features = torch.cat([features, pixels.mean(1, keepdim=True), pixels.std(1, keepdim=True)], dim=1)
+        return self.code(features)
 
 
 def adaptive_instance_norm(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from dar_uda.training.loop import run_training, write_history
 from dar_uda.training.optimizer import adabelief
 from dar_uda.training.randomness import generator_for
 from dar_uda.translation.losses import least_squares_gan_loss, paired_l1
-from dar_uda.translation.networks import ContentDiscriminator, ImageDiscriminator, StyleNorm, initialise
+from dar_uda.translation.networks import ContentDiscriminator, ImageDiscriminator, initialise
 from dar_uda.translation.samples import draw_samples
 from dar_uda.translation.slices import SliceSampler
 from dar_uda.translation.translator import Translator
@@ -50,7 +50,7 @@ class TranslatorTrainer:
         seed: int,
         width: int,
         style_dim: int,
-        style_norm: StyleNorm,
+        style_statistics: bool,
         learning_rate: Mapping[str, float],
         ema: float,
         loss_weights: Mapping[str, float],
@@ -59,7 +59,7 @@ class TranslatorTrainer:
         self.device, self.dtype = device, dtype
         torch.manual_seed(seed)
         image_size = min(side for sampler in samplers for side in sampler.size)
-        self.translator = Translator(width, style_dim, style_norm).to(device)
+        self.translator = Translator(width, style_dim, style_statistics).to(device)
         self.discriminators = Discriminators(width, image_size).to(device)
         self.average = MovingAverage(self.translator, ema)
         self.generator_optimizer = adabelief(self.translator.parameters(), learning_rate["generator"], BETAS)

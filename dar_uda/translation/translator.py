@@ -7,27 +7,21 @@ import torch
 from torch import Tensor, nn
 
 from dar_uda.training.weights import load_weights, save_weights
-from dar_uda.translation.networks import ContentEncoder, Decoder, StyleEncoder, StyleNorm, initialise
+from dar_uda.translation.networks import ContentEncoder, Decoder, StyleEncoder, initialise
 
 Side = Literal["a", "b"]
 
 
 class Translator(nn.Module):
-    """Shared content encoder and decoder, one style encoder per domain.
+    """Shared content encoder and decoder, one style encoder per domain."""
 
-    Without normalisation, first style codes are large and far apart: the decoder starts by ignoring them (zero scales
-    and shifts), or its first images would be saturated.
-    """
-
-    def __init__(self, width: int = 32, style_dim: int = 8, style_norm: StyleNorm = "instance") -> None:
+    def __init__(self, width: int = 32, style_dim: int = 8, style_statistics: bool = False) -> None:
         super().__init__()
-        self.arguments = {"width": width, "style_dim": style_dim, "style_norm": style_norm}
+        self.arguments = {"width": width, "style_dim": style_dim, "style_statistics": style_statistics}
         self.content = ContentEncoder(width)
-        self.style = nn.ModuleDict({side: StyleEncoder(width, style_dim, style_norm) for side in "ab"})
+        self.style = nn.ModuleDict({side: StyleEncoder(width, style_dim, style_statistics) for side in "ab"})
         self.decoder = Decoder(width, style_dim)
         initialise(self)
-        if style_norm == "none":
-            nn.init.zeros_(self.decoder.style[-1].weight)
 
     def styles(self, images_a: Tensor, images_b: Tensor) -> Tensor:
         """Return the styles of both domains' images, those of domain a first: (N_a + N_b, style_dim)."""

@@ -28,7 +28,7 @@ LOSS_WEIGHTS = {
 NETWORK = {
     "width": 4,
     "style_dim": 8,
-    "style_norm": "instance",
+    "style_statistics": False,
     "learning_rate": {"generator": 1e-3, "discriminator": 1e-3},
     "ema": 0.999,
     "loss_weights": LOSS_WEIGHTS,
