@@ -108,18 +108,17 @@ class StyleEncoder(nn.Module):
             NormalisedConv(1, width, 7, 1),
             *(NormalisedConv(i, o, 4, 2) for i, o in zip(channels, channels[1:], strict=False)),
             nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
         )
         self.statistics = statistics
-        self.code = nn.Linear(4 * width + 2 * statistics, style_dim)
+        self.code = nn.Conv2d(4 * width + 2 * statistics, style_dim, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         _require_size("The style encoder", min(x.shape[-2:]), SMALLEST_STYLE_IMAGE)
         features = self.features(x)
         if self.statistics:
-            pixels = x.flatten(1).float()
-            features = torch.cat([features, pixels.mean(1, keepdim=True), pixels.std(1, keepdim=True)], dim=1)
-        return self.code(features)
+            std, mean = torch.std_mean(x.float(), dim=(2, 3), keepdim=True)
+            features = torch.cat([features, mean, std], dim=1)
+        return self.code(features).flatten(1)
 
 
 def adaptive_instance_norm(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
