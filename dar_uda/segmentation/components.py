@@ -32,7 +32,7 @@ def single_structures(labels: Sequence[str | Path], structures: int) -> list[int
 def keep_largest(classes: NDArray[np.uint8], labels: Sequence[int]) -> NDArray[np.uint8]:
     """Return a mask in which each of some classes is its largest connected piece, the rest background.
 
-    Voxels are neighbours across faces, edges and corners, as in nnU-Net's and MONAI's largest component.
+    Voxels are neighbours across faces, edges and corners.
     """
     kept = classes.copy()
     for label in labels:
