@@ -58,7 +58,7 @@ def preprocess_image(
         del volume
         moved = resample(values, original.affine, network.affine, network.shape, "linear", fill)
         del values
-        write_image(image, to_unit_range(moved, **intensity).T, network.affine)
+        write_image(image, _scaled_on_grid(moved, intensity).T, network.affine)
     except ValueError as error:
         raise ValueError(f"Case {case} ({source}): {error}") from error
     write_grids(grid, original=original, network=network)
@@ -93,6 +93,14 @@ def preprocess_label(
     classes = reorder_like(classes, volume.grid, original)
     moved = resample(classes, original.affine, network.affine, network.shape, "nearest", fill=0)
     write_label(label, moved.T, network.affine)
+
+
+def _scaled_on_grid(moved: NDArray[np.float32], intensity: Mapping[str, Any]) -> NDArray[np.float32]:
+    try:
+        return to_unit_range(moved, **intensity)
+    except ValueError as error:
+        width, height, depth = moved.shape
+        raise ValueError(f"On the network grid ({width} x {height} x {depth} voxels): {error}") from error
 
 
 def network_grid(original: Grid, spacing: Sequence[float | None], size: int, slice_axis: int | None = None) -> Grid:

@@ -54,7 +54,7 @@ def test_image_and_label_move_together(case):
 
 def test_the_untranslated_source_has_its_share(case, tmp_path):
     write_image(tmp_path / "synthetic.nii", np.full((12, 40, 40), 0.5, np.float32), np.eye(4))
-    randomisation = Randomisation(gin=0, structures=0, source_share=0.25)
+    randomisation = Randomisation(gin=0, structures=0, noise=0, source_share=0.25)
     sampler = PatchSampler(
         [tmp_path / "synthetic.nii"], case[1], (8, 16, 16), 400, 0.0, randomisation=randomisation, source=case
     )
@@ -164,3 +164,17 @@ def test_an_error_while_prefetching_is_raised_at_its_step():
     assert prefetcher.get(0) == 0
     with pytest.raises(FileNotFoundError, match="ct_01.nii"):
         prefetcher.get(1)
+
+
+def test_shift_moves_image_and_label_by_up_to_its_share():
+    image = torch.zeros(4, 40, 40)
+    image[:, 18:22, 18:22] = 1
+    moves = []
+    for seed in range(60):
+        moved, label = augment(image, image.to(torch.uint8), np.random.default_rng(seed), scale=0.0, shift=0.1)
+        centre = label.nonzero().float().mean(dim=0)
+        assert (centre - (moved > 0.5).nonzero().float().mean(dim=0)).abs().max() < 1
+        moves.append(centre[1:] - 19.5)
+    lowest, highest = torch.stack(moves).amin(dim=0), torch.stack(moves).amax(dim=0)
+    assert (lowest > -6).all() and (lowest < -3).all()  # a tenth of 40 pixels, and what the elastic one adds
+    assert (highest > 3).all() and (highest < 6).all()

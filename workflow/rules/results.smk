@@ -104,7 +104,8 @@ def notes_of(method):
     notes = []
     if is_randomised(method):
         values = randomisation()
-        notes = [f"GIN {values['gin']}", f"structure contrast {values['structures']}"]
+        names = {"gin": "GIN", "structures": "structure contrast", "noise": "noise"}
+        notes = [f"{name} {values[key]}" for key, name in names.items()]
         if synthetic:
             notes.append(f"source share {values['source_share']}")
     if synthetic and method_values("styles")["harmonise"]:
