@@ -9,7 +9,9 @@ ROTATION_DEGREES = 15.0
 ELASTIC_KNOTS, ELASTIC_PIXELS = 5, 3.0
 
 
-def augment(image: Tensor, label: Tensor, rng: np.random.Generator, scale: float = 0.1, shift: float = 0.0) -> tuple[Tensor, Tensor]:
+def augment(
+    image: Tensor, label: Tensor, rng: np.random.Generator, scale: float = 0.1, shift: float = 0.0
+) -> tuple[Tensor, Tensor]:
     """Return an augmented patch.
 
     Args:

@@ -20,7 +20,7 @@ class Randomisation:
     Args:
         gin: Share of patches seen through a random convolution, see `random_convolution`.
         structures: Share of patches whose structures change their contrast, see `change_structures`.
-        noise: Share of patches with Gaussian noise, its deviation up to 0.06: synthetic volumes are smoother than scans.
+        noise: Share of patches with Gaussian noise: synthetic volumes are smoother than scans, see `add_noise`.
         source_share: Share of patches that come from untranslated source volumes, in a synthetic training set.
     """
 
