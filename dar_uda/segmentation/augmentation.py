@@ -9,23 +9,19 @@ ROTATION_DEGREES = 15.0
 ELASTIC_KNOTS, ELASTIC_PIXELS = 5, 3.0
 
 
-def augment(
-    image: Tensor, label: Tensor, rng: np.random.Generator, scale: float = 0.1, shift: float = 0.0
-) -> tuple[Tensor, Tensor]:
+def augment(image: Tensor, label: Tensor, rng: np.random.Generator, scale: float = 0.1) -> tuple[Tensor, Tensor]:
     """Return an augmented patch.
 
     Args:
         image: (D, H, W) in [0, 1].
         label: Class indices, the same shape.
         scale: Largest share by which half of the patches grow or shrink in-plane.
-        shift: Largest share of its side by which a patch moves in-plane: where a patch is as large as the plane, the
-            segmenter would else learn where a structure lies on the training grids.
     """
     if rng.random() < 0.5:
         image = change_intensity(image, rng)
     if rng.random() < 0.5:
         image, label = image.flip(1), label.flip(1)
-    grid = random_grid(image.shape[1:], rng, scale, shift)
+    grid = random_grid(image.shape[1:], rng, scale)
     if grid is None:
         return image, label
     grid = grid.to(image.device)
@@ -49,24 +45,20 @@ def change_intensity(image: Tensor, rng: np.random.Generator) -> Tensor:
     return image.clamp(0, 1)
 
 
-def random_grid(
-    shape: tuple[int, int], rng: np.random.Generator, scale: float = 0.1, shift: float = 0.0
-) -> Tensor | None:
+def random_grid(shape: tuple[int, int], rng: np.random.Generator, scale: float = 0.1) -> Tensor | None:
     """Return where every output pixel comes from, (1, H, W, 2) in [-1, 1], or None where nothing moves.
 
-    The same for every slice: rotation up to 15 degrees, scaling, shift, elastic displacement of a few pixels. The
+    The same for every slice: rotation up to 15 degrees, scaling, elastic displacement of a few pixels. The
     antero-posterior flip is the only one: a left-right flip would turn a left kidney into a right one.
     """
     height, width = shape
     rotated, scaled, elastic = rng.random(3) < (0.5, 0.5, 0.2)
-    if not (rotated or scaled or elastic or shift):
+    if not (rotated or scaled or elastic):
         return None
     angle = np.deg2rad(rng.uniform(-ROTATION_DEGREES, ROTATION_DEGREES)) if rotated else 0.0
     zoom = 1 / rng.uniform(1 - scale, 1 + scale) if scaled else 1.0
     aspect = height / width
     matrix = zoom * np.array([[np.cos(angle), -np.sin(angle) * aspect, 0], [np.sin(angle) / aspect, np.cos(angle), 0]])
-    if shift:
-        matrix[:, 2] = 2 * rng.uniform(-shift, shift, size=2)  # the side is 2 long
     grid = F.affine_grid(torch.tensor(matrix, dtype=torch.float32)[None], [1, 1, height, width], align_corners=False)
     if elastic:
         grid = grid + _elastic_displacement(height, width, rng)

@@ -26,7 +26,7 @@ class PatchSampler:
         patch: (depth, height, width) in voxels; a smaller volume is padded with background.
         foreground_share: Share of patches around a voxel of a structure, each structure as likely as any other;
             the others lie anywhere (0: the paper's uniform crops).
-        scale, shift: See `augment`.
+        scale: See `augment`.
         randomisation: None: none.
         source: Images and labels of the untranslated source, of which `randomisation` draws a share.
     """
@@ -39,13 +39,12 @@ class PatchSampler:
         batch: int,
         foreground_share: float,
         scale: float = 0.1,
-        shift: float = 0.0,
         randomisation: Randomisation | None = None,
         source: tuple[Sequence[str | Path], Sequence[str | Path]] = ((), ()),
     ) -> None:
         self.volumes = list(zip(images, labels, strict=True))
         self.source = list(zip(*source, strict=True))
-        self.patch, self.batch, self.scale, self.shift = tuple(patch), batch, scale, shift
+        self.patch, self.batch, self.scale = tuple(patch), batch, scale
         self.foreground_share, self.randomisation = foreground_share, randomisation
         self._voxels: dict[str | Path, StructureVoxels] = {}
 
@@ -62,7 +61,7 @@ class PatchSampler:
         corner = self._corner(label_path, label, rng)
         stored = _to_device(_cut(image, corner, self.patch), device)
         classes = _to_device(_cut(label, corner, self.patch), device)
-        patch, classes = augment(stored.float().div_(STEPS), classes, rng, self.scale, self.shift)
+        patch, classes = augment(stored.float().div_(STEPS), classes, rng, self.scale)
         return (self.randomisation.apply(patch, classes, rng) if self.randomisation else patch), classes
 
     def _draw_volumes(self, rng: np.random.Generator) -> list[tuple[str | Path, str | Path]]:

@@ -10,7 +10,6 @@ from torch import Tensor
 LAYERS, HIDDEN, KERNELS = 4, 2, (1, 3)
 SLOPE = 0.01
 LEVEL, LOG_CONTRAST = 0.2, 0.4
-LARGEST_NOISE = 0.06
 
 
 @dataclass(frozen=True)
@@ -20,13 +19,11 @@ class Randomisation:
     Args:
         gin: Share of patches seen through a random convolution, see `random_convolution`.
         structures: Share of patches whose structures change their contrast, see `change_structures`.
-        noise: Share of patches with Gaussian noise: synthetic volumes are smoother than scans, see `add_noise`.
         source_share: Share of patches that come from untranslated source volumes, in a synthetic training set.
     """
 
     gin: float
     structures: float
-    noise: float
     source_share: float
 
     def apply(self, image: Tensor, label: Tensor, rng: np.random.Generator) -> Tensor:
@@ -35,8 +32,6 @@ class Randomisation:
             image = change_structures(image, label, rng)
         if rng.random() < self.gin:
             image = random_convolution(image, rng)
-        if rng.random() < self.noise:
-            image = add_noise(image, rng)
         return image
 
 
@@ -88,13 +83,6 @@ def change_structures(image: Tensor, label: Tensor, rng: np.random.Generator) ->
     offset = means * (1 - gain) + _tensor(shifts, image)
     smooth = F.avg_pool2d(torch.stack([gain[classes], offset[classes]]), 3, 1, 1, count_include_pad=False)
     return (image * smooth[0] + smooth[1]).clamp(0, 1)
-
-
-def add_noise(image: Tensor, rng: np.random.Generator) -> Tensor:
-    """Return the image in [0, 1] with Gaussian noise whose deviation is uniform between 0 and 0.06."""
-    noise = torch.Generator(image.device).manual_seed(int(rng.integers(2**62)))
-    deviation = rng.uniform(0, LARGEST_NOISE)
-    return (image + deviation * torch.randn(image.shape, generator=noise, device=image.device)).clamp(0, 1)
 
 
 def _standardised(x: Tensor) -> Tensor:

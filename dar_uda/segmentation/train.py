@@ -142,7 +142,6 @@ def train_segmenter(
     patch: Sequence[int],
     foreground_share: float,
     scale: float,
-    shift: float,
     channels: Sequence[int],
     steps: int,
     checkpoint_every: int,
@@ -169,8 +168,7 @@ def train_segmenter(
     """
     where = prepare_device(device, threads)
     dtype = choose_precision(precision, where)
-    sampling = {"patch": list(patch), "batch": batch, "foreground_share": foreground_share}
-    sampling |= {"scale": scale, "shift": shift}
+    sampling = {"patch": list(patch), "batch": batch, "foreground_share": foreground_share, "scale": scale}
     choices = {"seed": seed, "code": code, "classes": classes, "network": network, "channels": list(channels)}
     computing = {"steps": steps, "device": where.type, "dtype": dtype, "randomisation": randomisation}
     files = [*images, *labels, *source_images, *source_labels]

@@ -17,7 +17,6 @@ SETTINGS = {
     "patch": [4, 32, 32],
     "foreground_share": 0.5,
     "scale": 0.1,
-    "shift": 0.0,
     "ema": 0.0,
     "channels": [4, 4, 8, 8, 8],
     "learning_rate": 5e-3,
@@ -94,7 +93,7 @@ def test_same_seed_same_weights_and_another_seed_others(case, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "extras", [{}, {"ema": 0.9, "randomisation": {"gin": 0.5, "structures": 0.5, "noise": 0.5, "source_share": 0}}]
+    "extras", [{}, {"ema": 0.9, "randomisation": {"gin": 0.5, "structures": 0.5, "source_share": 0}}]
 )
 def test_a_killed_training_resumes_to_identical_weights(case, tmp_path, monkeypatch, extras):
     whole, killed = tmp_path / "whole", tmp_path / "killed"

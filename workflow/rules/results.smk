@@ -104,8 +104,7 @@ def notes_of(method):
     notes = []
     if is_randomised(method):
         values = randomisation()
-        names = {"gin": "GIN", "structures": "structure contrast", "noise": "noise"}
-        notes = [f"{name} {values[key]}" for key, name in names.items()]
+        notes = [f"GIN {values['gin']}", f"structure contrast {values['structures']}"]
         if synthetic:
             notes.append(f"source share {values['source_share']}")
     if synthetic and method_values("styles")["harmonise"]:
