@@ -175,6 +175,14 @@ def test_an_empty_scan_stops_naming_the_case_and_the_file(tmp_path):
         preprocess_image("c1", tmp_path / "empty.nii", tmp_path / "i.nii", tmp_path / "g.json", (1, 1, 1), 4, CT)
 
 
+def test_a_scan_that_is_empty_where_the_network_looks_says_so(tmp_path):
+    scan = np.zeros((20, 20, 2), np.uint8)
+    scan[:3, :3] = 50  # a corner, far from the four central pixels of the network grid
+    write_mask(tmp_path / "corner.nii", scan, Grid(scan.shape, np.eye(4)))
+    with pytest.raises(ValueError, match=r"corner.nii\): On the network grid \(4 x 4 x 2 voxels\): .*empty image"):
+        preprocess_image("c1", tmp_path / "corner.nii", tmp_path / "i.nii", tmp_path / "g.json", (1, 1, 1), 4, CT)
+
+
 def test_a_border_between_network_voxels_lies_where_the_probabilities_cross(tmp_path):
     original, network = Grid((13, 1, 1), np.eye(4)), Grid((4, 1, 1), np.diag([4.0, 1, 1, 1]))
     write_grids(tmp_path / "grid.json", original, network)
