@@ -1,5 +1,6 @@
 """DAR-UDA: from labelled scans of one modality to segmentations of another."""
 
+from copy import deepcopy
 from pathlib import Path
 
 from snakemake.utils import min_version
@@ -7,6 +8,7 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 SHIPPED = Path(workflow.basedir) / "config"
+USER_CONFIG = deepcopy(config)  # before the shipped files are read: what --configfile and --config hold
 
 
 configfile: str(SHIPPED / "config.yaml")

@@ -128,6 +128,8 @@ def test_budget_wins_over_shipped_values_and_the_user_over_the_budget(tmp_path):
     _, user = planned(tmp_path, "--configfile", str(config), "--config", "styles={clusters: 2}")
     assert "style-2.nii" in budget and "style-3.nii" not in budget  # shipped: 6
     assert "style-1.nii" in user and "style-2.nii" not in user
+    _, shipped = planned(tmp_path, "--configfile", str(config), "--config", "styles={clusters: 6}")
+    assert "style-5.nii" in shipped, "what the user wrote counts, though it is the shipped value"
 
 
 def test_randomised_methods_have_segmenters_of_their_own_mixed_with_the_source(tmp_path):

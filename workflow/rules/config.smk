@@ -56,19 +56,6 @@ def entry_of(branch, name, what):
     return config[branch][name]
 
 
-def changed_values(values, shipped):
-    """Return the part of the nested `values` that differs from `shipped`."""
-    changed = {}
-    for key, value in values.items():
-        if isinstance(value, dict) and isinstance(shipped.get(key), dict):
-            part = changed_values(value, shipped[key])
-            if part:
-                changed[key] = part
-        elif key not in shipped or value != shipped[key]:
-            changed[key] = value
-    return changed
-
-
 def merged(values, changes):
     """Return the nested `values` with `changes` put over them."""
     both = {**values, **changes}
@@ -79,10 +66,10 @@ def merged(values, changes):
 
 
 def method_values(branch):
-    """Return a branch of the method: the shipped values, then the budget's, then those that the user changed."""
-    shipped = SHIPPED_CONFIG[branch]
+    """Return a branch of the method: the shipped values, then the budget's, then those that the user wrote."""
     budget = entry_of("budgets", BUDGET, "budget").get(branch, {})
-    return merged(merged(shipped, budget), changed_values(config[branch], shipped))
+    written = read_values(USER_CONFIG.get(branch, {}))
+    return merged(merged(SHIPPED_CONFIG[branch], budget), written)
 
 
 def read_task():
