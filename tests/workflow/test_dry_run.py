@@ -121,6 +121,15 @@ def test_target_labels_are_read_for_the_scores_alone(tmp_path):
     assert "cases/mr/mr1/label.nii" not in text
 
 
+def test_the_task_wins_over_its_budget_and_the_user_over_the_task(tmp_path):
+    config = tmp_path / "mine.yaml"
+    config.write_text("methods: dar_uda\ntasks: {phantom: {budgets: {demo: {styles: {clusters: 3}}}}}\n")
+    _, task = planned(tmp_path, "--configfile", str(config))
+    _, user = planned(tmp_path, "--configfile", str(config), "--config", "styles={clusters: 2}")
+    assert "style-2.nii" in task and "style-3.nii" not in task  # shipped: 6
+    assert "style-1.nii" in user and "style-2.nii" not in user
+
+
 def test_budget_wins_over_shipped_values_and_the_user_over_the_budget(tmp_path):
     config = tmp_path / "mine.yaml"
     config.write_text("methods: dar_uda\nbudgets: {demo: {styles: {clusters: 3}}}\n")

@@ -66,10 +66,13 @@ def merged(values, changes):
 
 
 def method_values(branch):
-    """Return a branch of the method: the shipped values, then the budget's, then those that the user wrote."""
-    budget = entry_of("budgets", BUDGET, "budget").get(branch, {})
-    written = read_values(USER_CONFIG.get(branch, {}))
-    return merged(merged(SHIPPED_CONFIG[branch], budget), written)
+    """Return a branch of the method: the shipped values, the budget's, the task's for this budget, the user's."""
+    budget = entry_of("budgets", BUDGET, "budget")
+    of_task = TASK.get("budgets", {}).get(BUDGET, {})
+    values = SHIPPED_CONFIG[branch]
+    for changes in (budget, of_task, read_values(USER_CONFIG)):
+        values = merged(values, changes.get(branch, {}))
+    return values
 
 
 def read_task():
