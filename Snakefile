@@ -8,7 +8,8 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 SHIPPED = Path(workflow.basedir) / "config"
-USER_CONFIG = deepcopy(config)  # before the shipped files are read: what --configfile and --config hold
+# Before the shipped files are read, the config is what --configfile and --config hold.
+USER_CONFIG = deepcopy(config)
 
 
 configfile: str(SHIPPED / "config.yaml")

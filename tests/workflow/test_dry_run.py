@@ -6,6 +6,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 REPOSITORY = Path(__file__).parents[2]
 COLUMNS = ("case", "domain", "image", "label", "split")
 
@@ -121,23 +123,18 @@ def test_target_labels_are_read_for_the_scores_alone(tmp_path):
     assert "cases/mr/mr1/label.nii" not in text
 
 
-def test_the_task_wins_over_its_budget_and_the_user_over_the_task(tmp_path):
-    config = tmp_path / "mine.yaml"
-    config.write_text("methods: dar_uda\ntasks: {phantom: {budgets: {demo: {styles: {clusters: 3}}}}}\n")
-    _, task = planned(tmp_path, "--configfile", str(config))
-    _, user = planned(tmp_path, "--configfile", str(config), "--config", "styles={clusters: 2}")
-    assert "style-2.nii" in task and "style-3.nii" not in task  # shipped: 6
-    assert "style-1.nii" in user and "style-2.nii" not in user
+CHANGED_DEMO = "budgets: {demo: {styles: {clusters: 3}}}"
 
 
-def test_budget_wins_over_shipped_values_and_the_user_over_the_budget(tmp_path):
+@pytest.mark.parametrize("changes", [CHANGED_DEMO, f"tasks: {{phantom: {{{CHANGED_DEMO}}}}}"])
+def test_a_budget_wins_over_shipped_values_and_the_user_over_the_budget(tmp_path, changes):
     config = tmp_path / "mine.yaml"
-    config.write_text("methods: dar_uda\nbudgets: {demo: {styles: {clusters: 3}}}\n")
+    config.write_text(f"methods: dar_uda\n{changes}\n")
     _, budget = planned(tmp_path, "--configfile", str(config))
     _, user = planned(tmp_path, "--configfile", str(config), "--config", "styles={clusters: 2}")
+    _, shipped = planned(tmp_path, "--configfile", str(config), "--config", "styles={clusters: 6}")
     assert "style-2.nii" in budget and "style-3.nii" not in budget  # shipped: 6
     assert "style-1.nii" in user and "style-2.nii" not in user
-    _, shipped = planned(tmp_path, "--configfile", str(config), "--config", "styles={clusters: 6}")
     assert "style-5.nii" in shipped, "what the user wrote counts, though it is the shipped value"
 
 
