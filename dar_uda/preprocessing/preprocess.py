@@ -100,7 +100,10 @@ def _scaled_on_grid(moved: NDArray[np.float32], intensity: Mapping[str, Any]) ->
         return to_unit_range(moved, **intensity)
     except ValueError as error:
         width, height, depth = moved.shape
-        raise ValueError(f"On the network grid ({width} x {height} x {depth} voxels): {error}") from error
+        raise ValueError(
+            f"On the network grid ({width} x {height} x {depth} voxels): {error}. If the anatomy lies outside it, "
+            "raise `size` or `spacing` of the task's grid; if the scan is darker than its window, change `intensity`."
+        ) from error
 
 
 def network_grid(original: Grid, spacing: Sequence[float | None], size: int, slice_axis: int | None = None) -> Grid:

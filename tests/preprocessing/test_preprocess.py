@@ -179,7 +179,9 @@ def test_a_scan_that_is_empty_where_the_network_looks_says_so(tmp_path):
     scan = np.zeros((20, 20, 2), np.uint8)
     scan[:3, :3] = 50  # a corner, far from the four central pixels of the network grid
     write_mask(tmp_path / "corner.nii", scan, Grid(scan.shape, np.eye(4)))
-    with pytest.raises(ValueError, match=r"corner.nii\): On the network grid \(4 x 4 x 2 voxels\): .*empty image"):
+    with pytest.raises(
+        ValueError, match=r"corner.nii\): On the network grid \(4 x 4 x 2 voxels\): .*empty image.* raise `size`"
+    ):
         preprocess_image("c1", tmp_path / "corner.nii", tmp_path / "i.nii", tmp_path / "g.json", (1, 1, 1), 4, CT)
 
 
