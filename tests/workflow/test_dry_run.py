@@ -169,6 +169,13 @@ def test_unknown_method_stops_with_the_known_ones(tmp_path):
     assert "Unknown method 'dar_udda'; known: average_style, dar_uda, source_only, source_randomised, " in text
 
 
+@pytest.mark.parametrize("changes", ["grids: {laptap: {spacing: [3, 3, 6], size: 64}}", "budgets: {laptap: {}}"])
+def test_a_task_that_names_an_unknown_budget_stops_with_the_known_ones(tmp_path, changes):
+    status, text = dry_run(tmp_path, "--config", f"tasks={{phantom: {{{changes}}}}}")
+    assert status != 0
+    assert "Unknown budget of task phantom 'laptap'; known: demo, gpu, laptop, paper." in text
+
+
 def test_window_upside_down_stops_with_its_domain(tmp_path):
     status, text = dry_run(tmp_path, "--config", "tasks={phantom: {domains: {ct: {intensity: {window: [300, -200]}}}}}")
     assert status != 0

@@ -82,6 +82,8 @@ def read_task():
         raise WorkflowError(
             f"Task {config['task']} needs two domains, not {len(task['domains'])}: {', '.join(task['domains'])}."
         )
+    for budget in {**task.get("grids", {}), **task.get("budgets", {})}:
+        entry_of("budgets", budget, f"budget of task {config['task']}")
     for domain, entry in task["domains"].items():
         given = [key for key, value in entry["intensity"].items() if value is not None]
         if len(given) != 1:
