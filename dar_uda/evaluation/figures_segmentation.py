@@ -23,7 +23,7 @@ from dar_uda.evaluation.figure_style import (
     plain_frame,
     save_figure,
 )
-from dar_uda.evaluation.tables import ordered_methods, read_cases
+from dar_uda.evaluation.tables import mean_over_seeds, ordered_methods, read_cases
 
 MOST_CASES = 4
 PANEL = 2.2  # inches
@@ -108,7 +108,7 @@ def draw_dice_boxes(metrics: list[dict], structures: list[str], figure: str | Pa
 def _read_dice(metrics: list[dict], direction: str, method: str, structures: list[str]) -> NDArray[np.float64]:
     """Return the Dice of shape (cases, structures), without cases where the method has no metrics."""
     paths = [m["path"] for m in metrics if (m["direction"], m["method"]) == (direction, method)]
-    return read_cases(paths, structures)[0] if paths else np.empty((0, len(structures)))
+    return mean_over_seeds(read_cases(paths, structures)[0]) if paths else np.empty((0, len(structures)))
 
 
 def _draw_boxes(axes: Axes, methods: list[str], dices: list[NDArray[np.float64]]) -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dar_uda.data.files import write_beside
+from dar_uda.evaluation.bootstrap import COVERAGE, bootstrap_interval
 from dar_uda.evaluation.score import read_metrics
 
 COLUMNS = [
@@ -17,12 +18,10 @@ COLUMNS = [
     "gap_closed",
 ]
 MEAN = "mean"
-RESAMPLES = 2000
-COVERAGE = 0.95
 NOTES = f"""\
 Dice and ASD are means over the `n` cases, each first averaged over the seeds; mean Dice and ASD are the means
-over the structures, in brackets the {COVERAGE:.0%} bootstrap interval over the cases. Missed: how often, over
-cases, structures and seeds, only one of prediction and reference has voxels: Dice 0, left out of the ASD.
+over the structures, in brackets the {COVERAGE:.0%} bootstrap interval over the cases and the seeds. Missed: how
+often, over cases, structures and seeds, only one of prediction and reference has voxels: Dice 0, left out of the ASD.
 Gap closed: the mean Dice gained over `source_only`, in percent of what `supervised` gains. Disagreement, found
 without labels: 1 - Dice between the masks of a scan and of the same scan flipped, brighter, darker or shifted in
 intensity, on the network grid; means over the structures and seeds.
@@ -46,8 +45,8 @@ def tabulate(
     - `n`: cases that count, that is, are not absent (both masks empty) in every seed; in the row `mean`,
       cases that count for any structure.
     - `missed`: (case, seed) pairs where exactly one mask is empty; in the row `mean`, their sum.
-    - `*_ci_*`: 95 % percentile bootstrap over the cases, for the row `mean` with all structures of a case
-      together; empty for fewer than two cases.
+    - `*_ci_*`: 95 % percentile bootstrap over the cases and the seeds, see `bootstrap_interval`; empty for fewer than
+      two cases.
     - `asd_*`: mm, over what is not missed; in the row `mean`, over the structures that have one.
     - `gap_closed`: (method - source_only) / (supervised - source_only) on `dice_mean`, 1 = all of it;
       empty where one of the two is unavailable or supervised is not better.
@@ -89,18 +88,29 @@ def ordered_methods(entries: Iterable[dict]) -> list[tuple[str, str]]:
 
 
 def read_cases(paths: list[str | Path], structures: list[str]) -> tuple[NDArray, NDArray, NDArray]:
-    """Return Dice, ASD and missed counts of one method (a file per seed), each (cases, structures).
+    """Return Dice, ASD and missed counts of one method, a file per seed.
 
-    Dice and ASD are means over the seeds that have a value (NaN where none has); missed counts the seeds.
+    Returns:
+        Dice and ASD (seeds, cases, structures), NaN where there is none; in how many seeds each was missed
+        (cases, structures).
     """
     tables = [read_metrics(path) for path in paths]
     for path, table in zip(paths, tables, strict=True):
         _check_complete(path, table, tables[0], structures)
-    pooled = pd.concat(tables)
-    pooled["missed"] = pooled["status"] == "missed"
-    grouped = pooled.groupby(["case", "structure"], sort=False)
-    columns = (grouped["dice"].mean(), grouped["asd_mm"].mean(), grouped["missed"].sum())
-    return tuple(column.unstack()[structures].to_numpy(dtype=float) for column in columns)
+    cases = list(dict.fromkeys(tables[0]["case"]))
+
+    def values(table: pd.DataFrame, column: str) -> NDArray:
+        return table.set_index(["case", "structure"])[column].unstack().loc[cases, structures].to_numpy(dtype=float)
+
+    dice, asd = (np.stack([values(table, column) for table in tables]) for column in ("dice", "asd_mm"))
+    missed = [values(table.assign(missed=table["status"] == "missed"), "missed") for table in tables]
+    return dice, asd, np.sum(missed, axis=0)
+
+
+def mean_over_seeds(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (cases, structures), the mean over the seeds that have a value; NaN where none has."""
+    counts = np.isfinite(values).sum(axis=0)
+    return np.divide(np.nansum(values, axis=0), counts, out=np.full(counts.shape, np.nan), where=counts > 0)
 
 
 def read_disagreements(metrics: list[dict]) -> pd.DataFrame:
@@ -117,32 +127,6 @@ def read_disagreements(metrics: list[dict]) -> pd.DataFrame:
     return pooled.groupby(keys, sort=False)["disagreement"].mean().reset_index()
 
 
-def bootstrap_interval(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of the mean over structures of the mean over cases.
-
-    Args:
-        values: Shape (cases, structures); NaN where a case does not count. Cases are drawn with
-            replacement, with all their structures; draws that leave a structure without a case do not count.
-
-    Returns:
-        Low and high end; NaN for fewer than two cases. The same numbers on every call.
-    """
-    counts = np.isfinite(values)
-    values, counts = values[counts.any(axis=1)], counts[counts.any(axis=1)]
-    values, counts = values[:, counts.any(axis=0)], counts[:, counts.any(axis=0)]
-    cases = len(values)
-    if cases < 2:
-        return float("nan"), float("nan")
-    draws = np.random.default_rng(0).multinomial(cases, np.full(cases, 1 / cases), size=RESAMPLES)
-    sums, weights = draws @ np.nan_to_num(values), draws @ counts.astype(float)
-    whole = (weights > 0).all(axis=1)
-    if not whole.any():
-        return float("nan"), float("nan")
-    means = (sums[whole] / weights[whole]).mean(axis=1)
-    low, high = np.quantile(means, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
-    return float(low), float(high)
-
-
 def _method_rows(direction: str, method: str, paths: list[str | Path], structures: list[str]) -> list[tuple]:
     """Return one row per structure and the row `mean`, without the gap; n = 0 and no values without files."""
     names = [*structures, MEAN]
@@ -152,14 +136,16 @@ def _method_rows(direction: str, method: str, paths: list[str | Path], structure
     rows = []
     for index, name in enumerate(names):
         chosen = slice(None) if name == MEAN else slice(index, index + 1)
-        n = int(np.isfinite(dice[:, chosen]).any(axis=1).sum())
-        dices, asds = _mean_and_interval(dice[:, chosen]), _mean_and_interval(asd[:, chosen])
+        n = int(np.isfinite(dice[:, :, chosen]).any(axis=(0, 2)).sum())
+        dices, asds = _mean_and_interval(dice[:, :, chosen]), _mean_and_interval(asd[:, :, chosen])
         rows.append((direction, method, name, n, int(missed[:, chosen].sum()), *dices, *asds, np.nan))
     return rows
 
 
 def _mean_and_interval(values: NDArray[np.float64]) -> tuple[float, float, float]:
-    mean = pd.DataFrame(values).mean(axis=0).mean()  # pandas skips NaN, and is silent where nothing is left
+    mean = (
+        pd.DataFrame(mean_over_seeds(values)).mean(axis=0).mean()
+    )  # pandas skips NaN, and is silent where nothing is left
     return float(mean), *bootstrap_interval(values)
 
 
