@@ -29,6 +29,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/preprocessing.smk"
 include: "workflow/rules/translation.smk"
 include: "workflow/rules/segmentation.smk"
+include: "workflow/rules/adaptation.smk"
 include: "workflow/rules/evaluation.smk"
 
 

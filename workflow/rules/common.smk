@@ -6,7 +6,7 @@ import shutil
 from dar_uda.code_version import code_version
 
 CORES_ELSEWHERE = 8
-RANDOMISED = "-randomised"
+RANDOMISED, SELF_TRAINED = "-randomised", "-selftrained"
 
 
 def gpus(wildcards):

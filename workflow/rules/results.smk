@@ -107,6 +107,9 @@ def notes_of(method):
         notes = [f"GIN {values['gin']}", f"structure contrast {values['structures']}"]
         if synthetic:
             notes.append(f"source share {values['source_share']}")
+    if is_self_trained(method):
+        values = method_values("segmentation")["self_training"]
+        notes.append(f"self-training {values['steps']} steps")
     if synthetic and method_values("styles")["harmonise"]:
         notes.append("harmonised volumes")
     inference = method_values("inference")

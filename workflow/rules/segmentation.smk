@@ -26,7 +26,7 @@ rule train_segmenter:
         segmentation={
             key: value
             for key, value in method_values("segmentation").items()
-            if key != "randomisation"
+            if key not in ("randomisation", "self_training")
         },
         randomisation=lambda wildcards: (
             randomisation() if wildcards.network.endswith(RANDOMISED) else None

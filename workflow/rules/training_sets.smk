@@ -96,9 +96,36 @@ def is_randomised(method):
     return METHODS[method].get("randomised", False) and randomisation() is not None
 
 
+def is_self_trained(method):
+    steps = method_values("segmentation")["self_training"]["steps"]
+    return METHODS[method].get("self_trained", False) and steps > 0
+
+
 def network_of(method):
-    """Return the network of a method as its folder names it: `dar_unet`, or `dar_unet-randomised`."""
-    return METHODS[method]["network"] + (RANDOMISED if is_randomised(method) else "")
+    """Return the network of a method as its folder names it: `dar_unet`, `dar_unet-randomised-selftrained` and so on."""
+    suffixes = (
+        RANDOMISED if is_randomised(method) else "",
+        SELF_TRAINED if is_self_trained(method) else "",
+    )
+    return METHODS[method]["network"] + "".join(suffixes)
+
+
+def target_files(wildcards, name):
+    """Return one file of each training case of the target for whose segmenter a synthetic training set is."""
+    direction, _ = strategy_of(wildcards.training_set)
+    target = target_of(direction)
+    return case_files(target, cases_of(target, "train"), name)
+
+
+def target_cases(wildcards):
+    direction, _ = strategy_of(wildcards.training_set)
+    return cases_of(target_of(direction), "train")
+
+
+def source_labels(wildcards):
+    """Return the label maps of the source's labelled training cases, of a synthetic training set."""
+    direction, _ = strategy_of(wildcards.training_set)
+    return case_files(source_of(direction), source_cases(direction), "label.nii")
 
 
 def segmenter_file(method, direction, seed, name):

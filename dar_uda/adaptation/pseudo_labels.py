@@ -1,0 +1,75 @@
+"""Masks of the target's unlabelled training cases, to learn from where they can be right."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dar_uda.data.files import write_beside
+from dar_uda.data.network_volume import open_affine, open_image, open_label, write_label
+from dar_uda.segmentation.components import keep_largest, single_structures
+from dar_uda.segmentation.dar_unet import DARUNet
+from dar_uda.segmentation.sliding_window import Weighting, predict_slabs
+from dar_uda.training.device import prepare_device
+from dar_uda.training.progress import Progress
+
+PLAUSIBLE = (0.2, 1.8)
+"""A structure's volume, as a share of its mean in the source: beyond these a mask is not learned from (FLARE 2024)."""
+
+
+def label_target(
+    cases: Sequence[str],
+    images: Sequence[str | Path],
+    weights: str | Path,
+    source_labels: Sequence[str | Path],
+    labels: str | Path,
+    table: str | Path,
+    structures: Sequence[str],
+    window: Sequence[int],
+    overlap: float,
+    weighting: Weighting,
+    batch: int,
+    device: str,
+    threads: int,
+) -> None:
+    """Segment the target's training cases on the network grid, and note which masks have plausible volumes.
+
+    Args:
+        cases: Names, in the order of the images.
+        images: Training volumes of the target.
+        source_labels: Label maps of the source's training cases: they tell which structures are one piece, of which the
+            largest is kept, and how large structures are.
+        labels: Folder of label maps to write, `{case}.nii`.
+        table: TSV to write: `case kept` and for each structure its volume as a share of the source's mean. A case is
+            kept if all of them lie within PLAUSIBLE.
+        window: See `predict_slabs`, as are the next three.
+    """
+    where = prepare_device(device, threads)
+    network = DARUNet.load(weights, where)
+    single = single_structures(source_labels, len(structures))
+    usual = np.mean([volumes_of(open_label(path), len(structures)) for path in source_labels], axis=0)
+    progress, rows = Progress("label_target", len(cases), unit="case"), []
+    for done, (case, image) in enumerate(zip(cases, images, strict=True), start=1):
+        slabs = predict_slabs(network, open_image(image), window, overlap, weighting, batch, where)
+        classes = np.concatenate([slab.argmax(axis=0) for slab in slabs]).astype(np.uint8)
+        classes = keep_largest(classes, single)
+        write_label(Path(labels) / f"{case}.nii", classes, open_affine(image))
+        shares = volumes_of(classes, len(structures)) / usual
+        rows.append([case, is_plausible(shares), *shares])
+        progress.report(done)
+    with write_beside(table) as partial:
+        frame = pd.DataFrame(rows, columns=["case", "kept", *structures])
+        frame.to_csv(partial, sep="\t", index=False, float_format="%.3f")
+
+
+def volumes_of(classes: NDArray[np.uint8], structures: int) -> NDArray[np.float64]:
+    """Return the number of voxels of every structure, classes 1..K."""
+    return np.bincount(classes.ravel(), minlength=structures + 1)[1 : structures + 1].astype(float)
+
+
+def is_plausible(shares: NDArray[np.float64]) -> bool:
+    """Return whether all volumes, as shares of the source's means, lie within PLAUSIBLE."""
+    low, high = PLAUSIBLE
+    return bool(((shares >= low) & (shares <= high)).all())
