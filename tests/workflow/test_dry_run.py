@@ -154,6 +154,23 @@ def test_randomised_methods_have_segmenters_of_their_own_mixed_with_the_source(t
     assert f"{folders['ct']}dar_unet/" in text and f"{folders['ct']}dar_unet-randomised/" in text
 
 
+def test_self_trained_methods_go_on_from_the_first_round_without_the_targets_labels(tmp_path):
+    methods = "methods=[source_only,dar_uda_one_round,dar_uda]"
+    off, text = planned(tmp_path, "--config", methods)
+    assert off["self_train_segmenter"] == 0 and off["train_segmenter"] == 2 and "-selftrained" not in text
+    on, text = planned(tmp_path, "--config", methods, "segmentation={self_training: {steps: 5}}")
+    assert (on["label_target"], on["self_train_segmenter"], on["train_segmenter"]) == (1, 1, 2)
+    folder = "results/phantom/seed-0/segmenters/ct-to-mr.disentangled-multi/dar_unet"
+    jobs = {job.split(":")[0]: job for job in re.split(r"^(?:local)?rule ", text, flags=re.MULTILINE)}
+    assert f"{folder}/weights.safetensors" in jobs["self_train_segmenter"].split("output:")[0]
+    assert f"{folder}-selftrained/weights.safetensors" in jobs["self_train_segmenter"].split("output:")[1]
+    for rule in ("label_target", "self_train_segmenter"):
+        assert "cases/mr/mr07/image.nii" in jobs[rule] and "cases/mr/mr08" not in jobs[rule]
+        assert not re.search(r"cases/mr/\w+/label", jobs[rule]), "no label of the target"
+    histories = next(job for name, job in jobs.items() if name == "draw_losses")
+    assert f"{folder}/history.tsv" in histories and f"{folder}-selftrained/history.tsv" in histories
+
+
 def test_misspelt_key_stops_with_its_name(tmp_path):
     config = tmp_path / "mine.yaml"
     config.write_text("segmentation: {stepz: 5}\n")
@@ -166,7 +183,7 @@ def test_misspelt_key_stops_with_its_name(tmp_path):
 def test_unknown_method_stops_with_the_known_ones(tmp_path):
     status, text = dry_run(tmp_path, "--config", "methods=dar_udda")
     assert status != 0
-    assert "Unknown method 'dar_udda'; known: average_style, dar_uda, source_only, source_randomised, " in text
+    assert "Unknown method 'dar_udda'; known: average_style, dar_uda, dar_uda_one_round, source_only, " in text
 
 
 @pytest.mark.parametrize("changes", ["grids: {laptap: {spacing: [3, 3, 6], size: 64}}", "budgets: {laptap: {}}"])

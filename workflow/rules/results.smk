@@ -128,8 +128,11 @@ def histories():
     for direction in DIRECTIONS:
         for method in METHODS:
             if not cannot_train(method, direction):
-                name = f"{training_set_of(method, direction)} {network_of(method)}"
-                paths[name] = segmenter_file(method, direction, seed, "history.tsv")
+                for network in rounds_of(method):
+                    name = f"{training_set_of(method, direction)} {network}"
+                    paths[name] = segmenter_file(
+                        method, direction, seed, "history.tsv", network
+                    )
     return paths
 
 

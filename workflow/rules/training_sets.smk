@@ -101,13 +101,15 @@ def is_self_trained(method):
     return METHODS[method].get("self_trained", False) and steps > 0
 
 
+def rounds_of(method):
+    """Return the networks that a method trains one after the other, as their folders name them."""
+    first = METHODS[method]["network"] + (RANDOMISED if is_randomised(method) else "")
+    return [first, first + SELF_TRAINED] if is_self_trained(method) else [first]
+
+
 def network_of(method):
-    """Return the network of a method as its folder names it: `dar_unet`, `dar_unet-randomised-selftrained` and so on."""
-    suffixes = (
-        RANDOMISED if is_randomised(method) else "",
-        SELF_TRAINED if is_self_trained(method) else "",
-    )
-    return METHODS[method]["network"] + "".join(suffixes)
+    """Return the network with which a method predicts: `dar_unet`, `dar_unet-randomised-selftrained` and so on."""
+    return rounds_of(method)[-1]
 
 
 def target_files(wildcards, name):
@@ -128,8 +130,12 @@ def source_labels(wildcards):
     return case_files(source_of(direction), source_cases(direction), "label.nii")
 
 
-def segmenter_file(method, direction, seed, name):
-    return f"results/{RUN}/seed-{seed}/segmenters/{training_set_of(method, direction)}/{network_of(method)}/{name}"
+def segmenter_file(method, direction, seed, name, network=None):
+    """Return a file of the network with which a method predicts, or of one of its rounds."""
+    folder = (
+        f"results/{RUN}/seed-{seed}/segmenters/{training_set_of(method, direction)}"
+    )
+    return f"{folder}/{network or network_of(method)}/{name}"
 
 
 def method_weights(wildcards):

@@ -1,0 +1,116 @@
+"""The second round, for real on tiny volumes: which masks it learns from, and from where it goes on."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from dar_uda.adaptation.pseudo_labels import is_plausible, label_target, volumes_of
+from dar_uda.adaptation.self_training import kept_cases, train_on_pseudo_labels
+from dar_uda.data.network_volume import open_affine, open_label, write_image, write_label
+from dar_uda.segmentation.dar_unet import DARUNet
+from dar_uda.segmentation.train import train_segmenter
+from dar_uda.training.checkpoint import CheckpointFolder
+
+AFFINE = np.diag([2.0, 2.0, 6.0, 1.0])
+COMMON = {"seed": 0, "code": "c", "threads": 1, "device": "cpu", "precision": "float32", "recompute": False}
+SETTINGS = {
+    "batch": 2,
+    "patch": [4, 32, 32],
+    "foreground_share": 0.5,
+    "scale": 0.1,
+    "ema": 0.0,
+    "learning_rate": 5e-3,
+    "final_learning_rate": 1e-4,
+    "weight_decay": 0.0,
+    "focal_weight": 10.0,
+    "checkpoint_every": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def first_round(tmp_path_factory):
+    """A source case, bright on dark, a target case a little darker, an empty one, and a segmenter of the source."""
+    folder = tmp_path_factory.mktemp("first")
+    label = np.zeros((8, 32, 32), np.uint8)
+    label[2:6, 8:24, 10:22] = 1
+    write_label(folder / "label.nii", label, AFFINE)
+    for name, bright in (("source", 0.8), ("target", 0.7), ("empty", 0.2)):
+        write_image(folder / f"{name}.nii", np.where(label == 1, bright, 0.2).astype(np.float32), AFFINE)
+    train_segmenter(
+        [folder / "source.nii"], [folder / "label.nii"], folder / "weights.safetensors", folder / "history.tsv",
+        classes=2, network={}, channels=[8] * 5, steps=40, **COMMON, **SETTINGS,
+    )  # fmt: skip
+    label_target(
+        ["t1", "t2"], [folder / "target.nii", folder / "empty.nii"], folder / "weights.safetensors",
+        [folder / "label.nii"], folder / "labels", folder / "volumes.tsv", ["organ"],
+        window=(4, 32, 32), overlap=0.5, weighting="constant", batch=1, device="cpu", threads=1,
+    )  # fmt: skip
+    return folder
+
+
+def second_round(first, folder, steps=6, **changes):
+    train_on_pseudo_labels(
+        first / "weights.safetensors", [first / "source.nii"], [first / "label.nii"],
+        ["t1", "t2"], [first / "target.nii", first / "empty.nii"], first / "labels", first / "volumes.tsv",
+        folder / "weights.safetensors", folder / "history.tsv", **COMMON,
+        **{"share": 0.5, "randomisation": {"gin": 0.2, "structures": 0.3, "source_share": 0.25}, **SETTINGS, **changes},
+        steps=steps,
+    )  # fmt: skip
+    return (folder / "weights.safetensors").read_bytes()
+
+
+def test_volumes_are_compared_with_the_sources():
+    assert volumes_of(np.array([[0, 1, 1], [3, 3, 3]], np.uint8), 3).tolist() == [2, 0, 3]
+    assert is_plausible(np.array([0.2, 1.0, 1.8]))
+    assert not is_plausible(np.array([0.19, 1.0])) and not is_plausible(np.array([1.0, 1.81]))
+
+
+def test_a_mask_of_implausible_volume_is_written_and_not_kept(first_round):
+    found = open_label(first_round / "labels" / "t1.nii")
+    expected = open_label(first_round / "label.nii")
+    dice = 2 * ((found == 1) & (expected == 1)).sum() / ((found == 1).sum() + (expected == 1).sum())
+    assert dice > 0.8
+    np.testing.assert_array_equal(open_affine(first_round / "labels" / "t1.nii"), AFFINE)
+    table = pd.read_csv(first_round / "volumes.tsv", sep="\t")
+    assert table["kept"].tolist() == [True, False]
+    assert table["organ"][0] == pytest.approx((found == 1).sum() / (expected == 1).sum(), abs=1e-3)
+    assert kept_cases(first_round / "volumes.tsv") == {"t1"}
+
+
+def test_the_second_round_goes_on_from_the_first(first_round, tmp_path):
+    second_round(first_round, tmp_path, steps=1, learning_rate=1e-12, final_learning_rate=0.0)
+    before, after = (DARUNet.load(p / "weights.safetensors", torch.device("cpu")) for p in (first_round, tmp_path))
+    for old, new in zip(before.parameters(), after.parameters(), strict=True):
+        torch.testing.assert_close(new, old, rtol=0, atol=1e-9)
+
+
+def test_a_killed_second_round_resumes_to_the_same_weights(first_round, tmp_path, monkeypatch):
+    whole = second_round(first_round, tmp_path / "whole")
+
+    class Killed(Exception):
+        pass
+
+    save = CheckpointFolder.save
+
+    def save_and_die(self, state):
+        save(self, state)
+        raise Killed
+
+    monkeypatch.setattr(CheckpointFolder, "save", save_and_die)
+    with pytest.raises(Killed):
+        second_round(first_round, tmp_path / "killed")
+    monkeypatch.setattr(CheckpointFolder, "save", save)
+    assert second_round(first_round, tmp_path / "killed") == whole
+
+
+def test_pseudo_labels_are_learned_from_and_those_left_out_are_not(first_round, tmp_path):
+    with_target = second_round(first_round, tmp_path / "with", share=1.0)
+    table = pd.read_csv(first_round / "volumes.tsv", sep="\t")
+    none = tmp_path / "first"
+    none.mkdir()
+    for path in first_round.iterdir():
+        (none / path.name).symlink_to(path)
+    (none / "volumes.tsv").unlink()
+    table.assign(kept=False).to_csv(none / "volumes.tsv", sep="\t", index=False)
+    assert second_round(none, tmp_path / "without", share=1.0) != with_target
