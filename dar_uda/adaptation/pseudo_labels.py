@@ -42,8 +42,8 @@ def label_target(
         source_labels: Label maps of the source's training cases: they tell which structures are one piece, of which the
             largest is kept, and how large structures are.
         labels: Folder of label maps to write, `{case}.nii`.
-        table: TSV to write: `case kept` and for each structure its volume as a share of the source's mean. A case is
-            kept if all of them lie within PLAUSIBLE.
+        table: TSV to write: `case kept` and for each structure its volume as a share of the source's mean (1 where the
+            source has none of it). A case is kept if all of them lie within PLAUSIBLE.
         window: See `predict_slabs`, as are the next three.
     """
     where = prepare_device(device, threads)
@@ -56,7 +56,8 @@ def label_target(
         classes = np.concatenate([slab.argmax(axis=0) for slab in slabs]).astype(np.uint8)
         classes = keep_largest(classes, single)
         write_label(Path(labels) / f"{case}.nii", classes, open_affine(image))
-        shares = volumes_of(classes, len(structures)) / usual
+        volumes = volumes_of(classes, len(structures))
+        shares = np.divide(volumes, usual, out=np.ones_like(usual), where=usual > 0)
         rows.append([case, is_plausible(shares), *shares])
         progress.report(done)
     with write_beside(table) as partial:

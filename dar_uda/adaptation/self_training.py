@@ -17,7 +17,7 @@ from dar_uda.training.device import choose_precision, prepare_device
 from dar_uda.training.loop import run_training, write_history
 
 logger = logging.getLogger(__name__)
-PURPOSE = 1_000_003
+SECOND_ROUND = 1_000_003
 """Added to the seed: patches other than those of the first round."""
 
 
@@ -83,7 +83,7 @@ def train_on_pseudo_labels(
     mixed = Randomisation(**{**randomisation, "source_share": share if volumes else 0.0})
     source = [pair[0] for pair in volumes], [pair[1] for pair in volumes]
     sampler = PatchSampler(images, labels, **sampling, randomisation=mixed, source=source)
-    trainer = SegmenterTrainer(segmenter, sampler, where, dtype, seed + PURPOSE, steps, **settings)
+    trainer = SegmenterTrainer(segmenter, sampler, where, dtype, seed + SECOND_ROUND, steps, **settings)
     with CheckpointFolder(Path(weights).parent / "checkpoints", identity) as checkpoints:
         losses = run_training("self_train_segmenter", trainer, steps, checkpoints, checkpoint_every)
         trainer.reestimate_statistics()

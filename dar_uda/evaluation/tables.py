@@ -143,9 +143,8 @@ def _method_rows(direction: str, method: str, paths: list[str | Path], structure
 
 
 def _mean_and_interval(values: NDArray[np.float64]) -> tuple[float, float, float]:
-    mean = (
-        pd.DataFrame(mean_over_seeds(values)).mean(axis=0).mean()
-    )  # pandas skips NaN, and is silent where nothing is left
+    # pandas skips NaN, and is silent where nothing is left
+    mean = pd.DataFrame(mean_over_seeds(values)).mean(axis=0).mean()
     return float(mean), *bootstrap_interval(values)
 
 

@@ -114,3 +114,13 @@ def test_pseudo_labels_are_learned_from_and_those_left_out_are_not(first_round, 
     (none / "volumes.tsv").unlink()
     table.assign(kept=False).to_csv(none / "volumes.tsv", sep="\t", index=False)
     assert second_round(none, tmp_path / "without", share=1.0) != with_target
+
+
+def test_a_structure_that_the_source_lacks_drops_no_case(first_round, tmp_path):
+    label_target(
+        ["t1"], [first_round / "target.nii"], first_round / "weights.safetensors", [first_round / "label.nii"],
+        tmp_path / "labels", tmp_path / "volumes.tsv", ["organ", "nowhere"],
+        window=(4, 32, 32), overlap=0.5, weighting="constant", batch=1, device="cpu", threads=1,
+    )  # fmt: skip
+    row = pd.read_csv(tmp_path / "volumes.tsv", sep="\t").loc[0]
+    assert row["kept"] and row["nowhere"] == 1

@@ -169,6 +169,8 @@ def test_self_trained_methods_go_on_from_the_first_round_without_the_targets_lab
         assert not re.search(r"cases/mr/\w+/label", jobs[rule]), "no label of the target"
     histories = next(job for name, job in jobs.items() if name == "draw_losses")
     assert f"{folder}/history.tsv" in histories and f"{folder}-selftrained/history.tsv" in histories
+    status, text = dry_run(tmp_path, "--config", "method_definitions={source_only: {self_trained: true}}")
+    assert status != 0 and "Method source_only is self_trained on {source}; expected a synthetic training set" in text
 
 
 def test_misspelt_key_stops_with_its_name(tmp_path):

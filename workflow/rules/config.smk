@@ -135,8 +135,16 @@ def read_methods():
         name: entry_of("method_definitions", name, "method")
         for name in config["methods"]
     }
-    for method in methods.values():
+    for name, method in methods.items():
         entry_of("networks", method["network"], "network")
+        if method.get("self_trained") and method["training_set"] in (
+            "{source}",
+            "{target}",
+        ):
+            raise WorkflowError(
+                f"Method {name} is self_trained on {method['training_set']}; expected a synthetic training set, which "
+                "names its target: take one, or leave self_trained out."
+            )
     return methods
 
 
