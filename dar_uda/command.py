@@ -21,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     phantom.add_argument("folder", type=Path, help="where DOMAINNUMBER_image.nii.gz and _label.nii.gz go")
     phantom.add_argument("--seed", type=int, default=0, help="another population (default 0)")
     phantom.set_defaults(run=_phantom)
+    _add_cases(commands)
     options = parser.parse_args(arguments)
     try:
         options.run(options)
@@ -28,6 +29,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"dar-uda: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _add_cases(commands: argparse._SubParsersAction) -> None:
+    from dar_uda.data.layouts.table import LAYOUTS
+
+    cases = commands.add_parser(
+        "cases",
+        help="write the cases table of a dataset as it lies on the disk",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Pair the scans and labels of a dataset and write its cases table. Nothing is copied.\n\nlayouts:\n"
+        + "\n".join(f"  {name:11} {text}" for name, text in LAYOUTS.items()),
+    )
+    cases.add_argument("layout", choices=list(LAYOUTS), metavar="LAYOUT", help="one of the above")
+    cases.add_argument("folder", nargs="+", help="FOLDER, or DOMAIN=FOLDER where the files do not tell the domain")
+    cases.add_argument("-o", "--output", required=True, type=Path, help="the table to write, such as cases.tsv")
+    cases.add_argument("--append", action="store_true", help="add to the table, as for a second dataset")
+    cases.add_argument("--test-share", type=_share, default=0.2, help="of the patients, where no split is published")
+    cases.add_argument("--seed", type=int, default=0, help="another draw of these patients (default 0)")
+    cases.set_defaults(run=_cases)
+
+
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 < share < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no share between 0 and 1")
+    return share
+
+
+def _cases(options: argparse.Namespace) -> None:
+    from dar_uda.data.layouts.table import write_cases
+
+    split = options.test_share, options.seed
+    print("\n".join(write_cases(options.layout, options.folder, options.output, options.append, *split)))
 
 
 def _inspect(options: argparse.Namespace) -> None:

@@ -52,6 +52,12 @@ def read_series_grid(folder: str | Path) -> tuple[tuple[int, int, int], NDArray[
     return (*slices[0].size, len(slices)), _affine(slices)
 
 
+def series_order(folder: str | Path) -> tuple[list[Path], tuple[int, int]]:
+    """Return the files of a series in order of position, and the (columns, rows) of every slice."""
+    slices = _sorted_slices(folder)
+    return [one.path for one in slices], slices[0].size
+
+
 def _sorted_slices(folder: str | Path) -> list[DicomSlice]:
     """Return the slices of a folder in order of position, checked to form one regular stack."""
     folder = Path(folder)

@@ -41,6 +41,28 @@ def read_volume(path: str | Path) -> Volume:
     return Volume(array.reshape(grid.shape, order="F"), grid)
 
 
+def read_label(path: str | Path, image: str | Path) -> Volume:
+    """Return a label file, or a folder with a PNG file for every slice of a DICOM series, as a volume.
+
+    Args:
+        image: The scan of the label: what a folder of PNG files takes its order and its grid from.
+
+    Raises:
+        ValueError: The file is no 3D NIfTI volume in mm, or the PNG files are not those of the series.
+    """
+    path, image = Path(path), Path(image)
+    if not path.is_dir():
+        return read_volume(path)
+    from dar_uda.data.png_labels import png_files, read_png_labels
+
+    if not png_files(path):
+        raise ValueError(f"{path} holds no PNG file: a label is a NIfTI file, or a folder of one PNG a slice")
+    if not image.is_dir():
+        raise ValueError(f"{path} is a folder of PNG files, its scan {image} a file: expected a folder of DICOM files")
+    array = read_png_labels(path, image)
+    return Volume(array, read_grid(image))
+
+
 def read_grid(path: str | Path) -> Grid:
     """Return the grid of a volume as `read_volume` does, without reading its values."""
     path = Path(path)

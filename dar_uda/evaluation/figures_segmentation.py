@@ -14,7 +14,7 @@ from dar_uda.data.geometry import canonical_axes, check_same_grid, reorder_like,
 from dar_uda.data.grid import Grid
 from dar_uda.data.labels import map_labels
 from dar_uda.data.predictions import mask_path
-from dar_uda.data.volume import Volume, read_volume
+from dar_uda.data.volume import Volume, read_label, read_volume
 from dar_uda.evaluation.figure_style import (
     COLOURS_ON_IMAGES,
     colour_of,
@@ -143,7 +143,7 @@ def _read_overlay(
     _, rows, columns = (spacing_of(volume.grid.affine)[axis] for axis in axes)
     classes = {"reference": None}
     if reference:
-        label = read_volume(reference)
+        label = read_label(reference, image)
         mapped = Volume(map_labels(label.array, values), label.grid)
         classes["reference"] = _canonical(mapped, volume.grid, case)
     for method, path in predictions.items():

@@ -10,7 +10,7 @@ from dar_uda.data.files import write_beside
 from dar_uda.data.geometry import check_same_grid, reorder_like, spacing_of
 from dar_uda.data.labels import map_labels
 from dar_uda.data.predictions import mask_path
-from dar_uda.data.volume import read_volume
+from dar_uda.data.volume import Volume, read_label, read_volume
 from dar_uda.evaluation.metrics import Score, score_structures
 
 COLUMNS = ["case", "structure", "dice", "asd_mm", "status"]
@@ -19,6 +19,7 @@ COLUMNS = ["case", "structure", "dice", "asd_mm", "status"]
 def score_method(
     cases: list[str],
     predictions: str | Path,
+    images: list[str | Path],
     references: list[str | Path],
     metrics: str | Path,
     structures: list[str],
@@ -27,9 +28,10 @@ def score_method(
     """Write Dice and ASD of every case and structure, measured in 3D on the case's original grid.
 
     Args:
-        cases: Names, in the order of the references.
+        cases: Names, in the order of the images and references.
         predictions: Folder of the masks, class indices: 1 is the first structure, 2 the second, ...
-        references: The label files as the user has them, on the same grids up to order and sense of the axes.
+        images: The scans as the user has them.
+        references: Their label files or folders of PNG files, on the same grids up to order and sense of the axes.
         metrics: Output TSV, columns `case structure dice asd_mm status`. Status `ok`: both masks have
             voxels; `missed`: exactly one has (Dice 0, ASD empty); `absent`: none has (both cells empty).
         structures: Names of the classes.
@@ -40,8 +42,8 @@ def score_method(
             structure's.
     """
     rows = []
-    for case, reference in zip(cases, references, strict=True):
-        rows += _score_case(case, mask_path(predictions, case), reference, structures, values)
+    for case, image, reference in zip(cases, images, references, strict=True):
+        rows += _score_case(case, mask_path(predictions, case), read_label(reference, image), structures, values)
     with write_beside(metrics) as partial:
         pd.DataFrame(rows, columns=COLUMNS).to_csv(partial, sep="\t", index=False, float_format="%.6f")
 
@@ -60,11 +62,11 @@ def read_metrics(path: str | Path) -> pd.DataFrame:
 def _score_case(
     case: str,
     prediction_path: str | Path,
-    reference_path: str | Path,
+    reference: Volume,
     structures: list[str],
     values: list[list[int]],
 ) -> list[tuple[str, str, float, float, str]]:
-    prediction, reference = read_volume(prediction_path), read_volume(reference_path)
+    prediction = read_volume(prediction_path)
     check_same_grid(prediction.grid, reference.grid, case)
     _check_classes(case, prediction.array, prediction_path, len(structures))
     found = prediction.array.astype(np.uint8, copy=False)

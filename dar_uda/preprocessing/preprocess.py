@@ -11,7 +11,7 @@ from dar_uda.data.geometry import canonical_axes, check_same_grid, reorder_like,
 from dar_uda.data.grid import Grid, read_grids, write_grids
 from dar_uda.data.labels import map_labels
 from dar_uda.data.network_volume import write_image, write_label
-from dar_uda.data.volume import read_volume
+from dar_uda.data.volume import read_label, read_volume
 from dar_uda.preprocessing.body import body_extent
 from dar_uda.preprocessing.intensity import background, to_unit_range
 from dar_uda.preprocessing.resample import resample
@@ -67,6 +67,7 @@ def preprocess_image(
 def preprocess_label(
     case: str,
     source: str | Path,
+    scan: str | Path,
     grid: str | Path,
     label: str | Path,
     values: Sequence[Sequence[int]],
@@ -75,7 +76,8 @@ def preprocess_label(
 
     Args:
         case: Name for errors.
-        source: Label file on the image's original grid.
+        source: Label file on the image's original grid, or a folder of PNG files: see `read_label`.
+        scan: The image as the user has it.
         grid: JSON that `preprocess_image` wrote.
         label: NIfTI to write: uint8, axes (width, height, depth).
         values: Label values of each class, see `map_labels`.
@@ -85,7 +87,7 @@ def preprocess_label(
     """
     original, network = read_grids(grid)
     try:
-        volume = read_volume(source)
+        volume = read_label(source, scan)
         classes = map_labels(volume.array, values)
     except ValueError as error:
         raise ValueError(f"Case {case} ({source}): {error}") from error

@@ -6,47 +6,9 @@ import SimpleITK as sitk
 
 from dar_uda.data.geometry import check_same_grid, reorder_like
 from dar_uda.data.volume import read_grid, read_volume
+from tests.data.dicom_files import NORMAL, ORIGIN, write_series, write_slice
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "dicom_and_small" / "ct_dicom_20slices"
-NAMES = ["m.dcm", "c.dcm", "z.dcm", "a.dcm", "k.dcm"]
-# Rows, columns and normal of an oblique plane (LPS), each of length 1.
-ROWS, COLUMNS = np.array([0.8, 0.6, 0.0]), np.array([-0.36, 0.48, 0.8])
-NORMAL = np.cross(ROWS, COLUMNS)
-ORIGIN = np.array([-20.0, 30.0, -100.0])
-
-
-def write_slice(path, pixels, position, slope="1", intercept="-1024", uid=1):
-    """Write one CT slice (rows, columns) of these values with a wrong slice thickness and UID."""
-    image = sitk.GetImageFromArray(pixels.astype(np.int16)[None])
-    image.SetSpacing((0.7, 0.9, 1.0))
-    image.SetDirection(np.stack([ROWS, COLUMNS, NORMAL], axis=1).ravel().tolist())
-    image.SetOrigin(position.tolist())
-    tags = {
-        "0008|0060": "CT",
-        "0010|0010": "Doe^Jane",
-        "0020|000e": f"1.2.826.0.1.3680043.2.1125.{uid}",
-        "0020|0032": "\\".join(f"{value:.6f}" for value in position),
-        "0020|0037": "\\".join(f"{value:.6f}" for value in (*ROWS, *COLUMNS)),
-        "0018|0050": "9.0",
-        "0028|1052": intercept,
-        "0028|1053": slope,
-    }
-    for key, value in tags.items():
-        image.SetMetaData(key, value)
-    writer = sitk.ImageFileWriter()
-    writer.SetImageIO("GDCMImageIO")
-    writer.KeepOriginalImageUIDOn()
-    writer.SetFileName(str(path))
-    writer.Execute(image)
-
-
-def write_series(folder, steps=(0, 2.5, 5, 7.5, 10)):
-    """Write five slices under names whose order is not theirs; return the paths in order of position."""
-    folder.mkdir()
-    pixels = np.random.default_rng(0).integers(-1000, 2000, (5, 6, 8))
-    for k, (name, step) in enumerate(zip(NAMES, steps, strict=True)):
-        write_slice(folder / name, pixels[k], ORIGIN + step * NORMAL, uid=k)
-    return [folder / name for name in NAMES]
 
 
 def assert_same_as_simpleitk(volume, paths):

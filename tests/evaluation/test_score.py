@@ -24,7 +24,8 @@ def score(tmp_path, prediction, reference, structures=("liver", "spleen"), value
     metrics, predictions = tmp_path / "metrics.tsv", tmp_path / "predictions"
     predictions.mkdir()
     prediction.rename(predictions / "007.nii.gz")
-    score_method(["007"], predictions, [reference], metrics, list(structures), [list(v) for v in values])
+    labels = list(structures), [list(v) for v in values]
+    score_method(["007"], predictions, [tmp_path / "scan.nii.gz"], [reference], metrics, *labels)
     return metrics
 
 

@@ -57,7 +57,8 @@ def preprocess(folder, grid, array, spacing=(1.0, 1.0, 4.0), size=80, values=((4
     write_mask(folder / "source.nii.gz", array, grid)
     files = folder / "source.nii.gz", folder / "image.nii", folder / "grid.json"
     preprocess_image("c1", *files, spacing, size, CT, body_width)
-    preprocess_label("c1", folder / "source.nii.gz", folder / "grid.json", folder / "label.nii", values)
+    scan, label = folder / "source.nii.gz", folder / "label.nii"
+    preprocess_label("c1", scan, scan, folder / "grid.json", label, values)
     return open_label(folder / "label.nii")
 
 
@@ -166,7 +167,8 @@ def test_a_label_on_another_grid_stops_naming_the_case(tmp_path):
     with pytest.raises(
         ValueError, match="Case c1: image and label do not share a grid: corners differ by up to 1 voxels"
     ):
-        preprocess_label("c1", tmp_path / "moved.nii.gz", tmp_path / "grid.json", tmp_path / "x.nii", [[4]])
+        files = tmp_path / "moved.nii.gz", tmp_path / "source.nii.gz", tmp_path / "grid.json"
+        preprocess_label("c1", *files, tmp_path / "x.nii", [[4]])
 
 
 def test_an_empty_scan_stops_naming_the_case_and_the_file(tmp_path):

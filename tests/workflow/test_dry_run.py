@@ -201,10 +201,18 @@ def test_window_upside_down_stops_with_its_domain(tmp_path):
     assert "Domain ct of task phantom has the window [300, -200]; expected [low, high], low < high." in text
 
 
-def test_label_value_of_two_structures_stops_with_both(tmp_path):
-    status, text = dry_run(tmp_path, "--config", "tasks={phantom: {domains: {mr: {labels: {liver: [4, 9]}}}}}")
+@pytest.mark.parametrize("values", ["[4, 9]", "3-9", "[2-4, 9]"])
+def test_label_value_of_two_structures_stops_with_both(tmp_path, values):
+    labels = f"{{liver: {values}, left_kidney: 1, right_kidney: 10}}"
+    status, text = dry_run(tmp_path, "--config", f"tasks={{phantom: {{domains: {{mr: {{labels: {labels}}}}}}}}}")
     assert status != 0
     assert "Label value 4 of domain mr stands for liver and spleen; expected one structure per value." in text
+
+
+def test_a_range_of_label_values_upside_down_stops_with_it(tmp_path):
+    status, text = dry_run(tmp_path, "--config", "tasks={phantom: {domains: {mr: {labels: {liver: 70-55}}}}}")
+    assert status != 0
+    assert "Label values '70-55': expected a range from low to high" in text
 
 
 def test_case_name_that_leaves_its_folder_is_refused(tmp_path):

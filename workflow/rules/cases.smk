@@ -103,10 +103,7 @@ def original_label(wildcards):
 def label_values(domain):
     """Return the values of every structure in a domain's label files, in the order of the classes 1..K."""
     labels = {**TASK["labels"], **TASK["domains"][domain].get("labels", {})}
-    return [
-        value if isinstance(value, list) else [value]
-        for value in (labels[name] for name in STRUCTURES)
-    ]
+    return [listed_values(labels[name]) for name in STRUCTURES]
 
 
 CASES = read_cases()

@@ -105,11 +105,26 @@ def read_task():
     return task
 
 
+def listed_values(values):
+    """Return the label values that an entry means: a number, a range such as "55-70", or a list of those."""
+    listed = []
+    for value in values if isinstance(values, list) else [values]:
+        first, last = (
+            map(int, value.split("-")) if isinstance(value, str) else (value, value)
+        )
+        if not first <= last <= 65535:
+            raise WorkflowError(
+                f"Label values {value!r}: expected a range from low to high, at most 65535, such as 55-70."
+            )
+        listed += range(first, last + 1)
+    return listed
+
+
 def check_label_values(domain, labels):
     """Stop where one label value stands for two structures."""
     owners = {}
     for structure, values in labels.items():
-        for value in values if isinstance(values, list) else [values]:
+        for value in listed_values(values):
             if owners.setdefault(value, structure) != structure:
                 raise WorkflowError(
                     f"Label value {value} of domain {domain} stands for {owners[value]} and {structure}; "

@@ -5,6 +5,7 @@ rule score_method:
     """Measure Dice and ASD of a method's masks, on the original grids."""
     input:
         predictions="results/{run}/seed-{seed}/predictions/{direction}/{method}",
+        images=lambda wildcards: scored_images(wildcards.direction),
         references=lambda wildcards: references_of(wildcards.direction),
     output:
         metrics="results/{run}/seed-{seed}/metrics/{direction}/{method}.tsv",
@@ -153,10 +154,7 @@ rule draw_styles:
 rule draw_overlays:
     """Draw reference and masks of all methods over a slice of the first test cases."""
     input:
-        images=lambda wildcards: [
-            original(case, target_of(wildcards.direction), "image")
-            for case in drawn_cases(wildcards.direction)
-        ],
+        images=lambda wildcards: scored_images(wildcards.direction)[:OVERLAY_CASES],
         predictions=lambda wildcards: [
             predictions_of(method, wildcards.direction, SEEDS[0])
             for method in drawn_methods(wildcards.direction)

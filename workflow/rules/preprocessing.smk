@@ -31,6 +31,7 @@ rule preprocess_label:
     """Bring a case's label map to the network grid, as classes 1..K."""
     input:
         source=original_label,
+        scan=original_image,
         grid="results/{run}/cases/{domain}/{case}/grid.json",
     output:
         label="results/{run}/cases/{domain}/{case}/label.nii",

@@ -26,11 +26,14 @@ def scored_cases(direction):
     return cases_of(target_of(direction), "test", labelled=True)
 
 
+def scored_images(direction):
+    target = target_of(direction)
+    return [original(case, target, "image") for case in scored_cases(direction)]
+
+
 def references_of(direction):
-    return [
-        original(case, target_of(direction), "label")
-        for case in scored_cases(direction)
-    ]
+    target = target_of(direction)
+    return [original(case, target, "label") for case in scored_cases(direction)]
 
 
 def unavailable_reason(method, direction):

@@ -1,0 +1,1 @@
+"""Folders of public datasets and of other tools, as cases tables."""

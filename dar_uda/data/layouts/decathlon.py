@@ -1,0 +1,24 @@
+"""Medical Segmentation Decathlon: `dataset.json` lists `training: [{image, label}]` and `test: [image]`."""
+
+from pathlib import Path
+
+from dar_uda.data.layouts.case import Case, Found, case_name, domain_name, stem_of
+from dar_uda.data.layouts.description import describe_labels, first_channel, read_description
+
+
+def find(folder: Path, domain: str | None) -> Found:
+    """Return the cases that a task folder's `dataset.json` lists."""
+    description = read_description(folder)
+    domain = domain or domain_name(first_channel(folder, description))
+    found = Found(remarks=describe_labels(description))
+    listed = [(entry["image"], entry["label"], None) for entry in description.get("training", [])]
+    listed += [(image, None, "test") for image in description.get("test", [])]
+    for image, label, split in listed:
+        path, label = folder / image, folder / label if label else None
+        absent = next((file for file in (path, label) if file and not file.exists()), None)
+        if absent:
+            found.leave_out(path, f"is listed in dataset.json, but {absent.name} is not there")
+            continue
+        name = stem_of(path)
+        found.cases.append(Case(case_name(name), domain, name, path, label, split))
+    return found

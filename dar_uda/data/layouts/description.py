@@ -1,0 +1,42 @@
+"""The `dataset.json` of nnU-Net and of the Medical Segmentation Decathlon."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """Return the content of a folder's `dataset.json`.
+
+    Raises:
+        ValueError: There is none, or it is no JSON object.
+    """
+    path = folder / "dataset.json"
+    if not path.is_file():
+        raise ValueError(f"{folder} has no dataset.json: give the folder of one dataset")
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is no JSON: {error}") from error
+    if not isinstance(description, dict):
+        raise ValueError(f"{path}: found {type(description).__name__}, expected an object")
+    return description
+
+
+def first_channel(folder: Path, description: Mapping[str, Any]) -> str:
+    """Return the name of channel 0 (`channel_names`, or `modality` of older files).
+
+    Raises:
+        ValueError: None is named.
+    """
+    channels = description.get("channel_names") or description.get("modality") or {}
+    if not isinstance(channels, Mapping) or "0" not in channels:
+        raise ValueError(f"{folder}/dataset.json names no channel 0: say the domain, as in ct={folder}")
+    return str(channels["0"])
+
+
+def describe_labels(description: Mapping[str, Any]) -> list[str]:
+    """Return a remark with the label values of the file, name first (nnU-Net v2) or value first (others)."""
+    named = [f"{name} {value}" for name, value in description.get("labels", {}).items()]
+    return [f"Labels in dataset.json: {', '.join(named)}. The task's `labels` must say these values."] if named else []

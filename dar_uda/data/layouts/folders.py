@@ -1,0 +1,45 @@
+"""A folder per domain with `images/` and `labels/`, paired by name."""
+
+import re
+from pathlib import Path
+
+from dar_uda.data.layouts.case import NIFTI, Case, Found, case_name, need_folder, stem_of
+
+ENDINGS = re.compile(r"[_.-](image|img|scan|volume|label|labels|seg|segmentation|mask|gt)$", re.IGNORECASE)
+
+
+def find(folder: Path, domain: str | None) -> Found:
+    """Return every volume file, and every folder of one DICOM series, below `images/`.
+
+    A label has its scan's name; endings such as `_image`, `_label` or `_seg` do not count.
+
+    Raises:
+        ValueError: No domain was given, or two labels have one name.
+    """
+    if domain is None:
+        raise ValueError(f"Plain folders do not tell their domain: give it, as in ct={folder}")
+    found, labels = Found(), _labels(folder)
+    for image in sorted(need_folder(folder / "images").iterdir()):
+        if image.name.startswith("."):
+            continue
+        if not (image.is_dir() or NIFTI.search(image.name)):
+            found.leave_out(image, "is neither a NIfTI file nor a folder of DICOM files")
+            continue
+        name = _paired_name(image)
+        found.cases.append(Case(case_name(name), domain, name, image, labels.pop(name, None)))
+    for label in labels.values():
+        found.leave_out(label, "has no scan of its name in images/")
+    return found
+
+
+def _labels(folder: Path) -> dict[str, Path]:
+    labels: dict[str, Path] = {}
+    for path in sorted((folder / "labels").glob("[!.]*")):
+        other = labels.setdefault(_paired_name(path), path)
+        if other != path:
+            raise ValueError(f"{path} and {other.name} are labels of one name: keep one")
+    return labels
+
+
+def _paired_name(path: Path) -> str:
+    return ENDINGS.sub("", stem_of(path))

@@ -1,0 +1,51 @@
+"""TCIA Vestibular-Schwannoma-SEG as the authors' script converts it: `vs_gk_1_t1/vs_gk_t1_refT1.nii.gz` and so on.
+
+(github.com/KCL-BMEIS/VS_Seg, `preprocessing`, without registration.)
+"""
+
+import re
+from pathlib import Path
+
+from dar_uda.data.layouts.case import Case, Found
+
+MODALITIES = {"t1_refT1": ("ceT1", "refT1"), "t2_refT2": ("hrT2", "refT2")}
+FIRST_TEST = 202
+"""Patients from here on are the test cases of the dataset's own split."""
+NUMBER = re.compile(r"vs_gk_(\d+)")
+
+
+def find(folder: Path, domain: str | None) -> Found:
+    """Return both modalities of all patients below a folder, with the dataset's split.
+
+    Raises:
+        ValueError: A domain was given, or a folder does not name its patient.
+    """
+    if domain is not None:
+        raise ValueError(f"The names of the schwannoma set tell the domain: give {folder} without {domain}=")
+    found = Found(
+        remarks=[
+            f"Split of the dataset: patients from {FIRST_TEST} on are test cases; its validation cases train here.",
+            "Both scans of a patient are in the table: a translator may see both, unpaired.",
+        ]
+    )
+    for image in sorted(folder.rglob("vs_gk_*_ref*.nii*"), key=lambda path: (_number(path), path.name)):
+        what = image.name.removeprefix("vs_gk_").split(".")[0]
+        if what in MODALITIES:
+            found.cases.append(_case(image, *MODALITIES[what]))
+        elif not what.startswith("seg"):
+            found.leave_out(image, "is registered to the other scan: the scan itself is taken")
+    return found
+
+
+def _case(image: Path, domain: str, reference: str) -> Case:
+    number = _number(image)
+    labels = sorted(image.parent.glob(f"vs_gk_seg_{reference}.nii*"))
+    split = "test" if number >= FIRST_TEST else "train"
+    return Case(f"vs{number:03d}", domain, f"vs{number}", image, labels[0] if labels else None, split)
+
+
+def _number(image: Path) -> int:
+    for name in (image.parent.name, image.parent.parent.name):
+        if match := NUMBER.match(name):
+            return int(match[1])
+    raise ValueError(f"{image}: expected a folder such as vs_gk_12_t1 that tells the patient")

@@ -1,0 +1,131 @@
+"""From folders of a layout to a cases table."""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from pathlib import Path
+
+from dar_uda.data.files import write_beside
+from dar_uda.data.layouts.case import Case, Found, need_folder
+from dar_uda.data.layouts.check import problem_of
+from dar_uda.data.layouts.split import draw_split
+
+COLUMNS = ("case", "domain", "image", "label", "split")
+DOMAIN_FOLDER = re.compile(r"(?:([A-Za-z0-9]+)=)?(.*)")
+LAYOUTS = {
+    "btcv": "BTCV (Synapse): CT of the abdomen",
+    "chaos": "CHAOS (Zenodo): T2-SPIR MR of the abdomen, DICOM and PNG",
+    "crossmoda": "crossMoDA 2021 or 2022 (Zenodo): ceT1 and hrT2",
+    "schwannoma": "TCIA Vestibular-Schwannoma-SEG, converted: ceT1 and hrT2",
+    "nnunet": "nnU-Net dataset folder",
+    "decathlon": "Medical Segmentation Decathlon task folder",
+    "bids": "BIDS dataset",
+    "folders": "plain images/ and labels/, paired by name",
+}
+
+
+def find_cases(layout: str, folders: Sequence[str]) -> Found:
+    """Return what a layout finds in folders, without cases whose files do not fit together.
+
+    Args:
+        layout: A key of `LAYOUTS`.
+        folders: `FOLDER` or `DOMAIN=FOLDER`.
+
+    Raises:
+        ValueError: A folder holds no case of the layout, or two cases of a domain have one name.
+    """
+    find = import_module(f"dar_uda.data.layouts.{layout}").find
+    together = Found()
+    for text in folders:
+        domain, folder = DOMAIN_FOLDER.fullmatch(text).groups()
+        found = find(need_folder(Path(folder).absolute()), domain)
+        if not found.cases:
+            reasons = "".join(f"; {path} {reason}" for path, reason in found.left_out[:3])
+            raise ValueError(f"{folder}: found no case of the layout {layout} ({LAYOUTS[layout]}){reasons}")
+        together.left_out += found.left_out
+        together.remarks += [remark for remark in found.remarks if remark not in together.remarks]
+        for case in found.cases:
+            problem = problem_of(case)
+            if problem:
+                together.leave_out(case.image, problem)
+            else:
+                together.cases.append(case)
+    _check_names([(case.domain, case.name) for case in together.cases])
+    return together
+
+
+def write_cases(
+    layout: str, folders: Sequence[str], table: str | Path, append: bool, test_share: float, seed: int
+) -> list[str]:
+    """Write the cases table of a dataset; return a report: what was found, left out and why.
+
+    Nothing is copied: the table holds the files' paths, relative to it where they lie below its folder.
+
+    Args:
+        append: Keep the rows that the table has.
+        test_share: Share of the patients to test where no split is published.
+        seed: Of that draw.
+
+    Raises:
+        ValueError: See `find_cases`; the table exists and shall not be kept; it has other columns.
+    """
+    table = Path(table).absolute()
+    before = _read_rows(table) if append and table.exists() else []
+    if table.exists() and not append:
+        raise ValueError(f"{table} exists: give --append to add to it, or another name")
+    found = find_cases(layout, folders)
+    drawn = sum(case.split is None for case in found.cases)
+    cases = draw_split(found.cases, test_share, seed)
+    rows = before + [_row(case, table.parent) for case in cases]
+    _check_names([(row["domain"], row["case"]) for row in rows])
+    with write_beside(table) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS, delimiter="\t", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    if drawn:
+        found.remarks.append(f"Split of {drawn} cases drawn by patient: {test_share:g} to test, seed {seed}.")
+    return [*_report(cases, found), f"Written: {table} ({len(rows)} cases)"]
+
+
+def _report(cases: Sequence[Case], found: Found) -> Iterator[str]:
+    for domain in sorted({case.domain for case in cases}):
+        own = [case for case in cases if case.domain == domain]
+        counts = Counter((case.split, case.label is not None) for case in own)
+        parts = [
+            f"{counts[split, True] + counts[split, False]} to {split} ({counts[split, True]} with a label)"
+            for split in ("train", "test")
+        ]
+        yield f"{domain}: {', '.join(parts)}"
+    if found.left_out:
+        yield "Left out:"
+        yield from (f"  {path}: {reason}" for path, reason in found.left_out)
+    yield from found.remarks
+
+
+def _row(case: Case, folder: Path) -> dict[str, str]:
+    paths = {"image": case.image, "label": case.label}
+    named = {key: _path_from(folder, path) if path else "" for key, path in paths.items()}
+    return {"case": case.name, "domain": case.domain, **named, "split": case.split or ""}
+
+
+def _path_from(folder: Path, path: Path) -> str:
+    return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
+
+
+def _read_rows(table: Path) -> list[dict[str, str]]:
+    with table.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file, delimiter="\t")
+        if tuple(reader.fieldnames or ()) != COLUMNS:
+            raise ValueError(f"{table} has the columns {reader.fieldnames}, expected {list(COLUMNS)}")
+        return list(reader)
+
+
+def _check_names(names: Sequence[tuple[str, str]]) -> None:
+    for (domain, name), count in Counter(names).items():
+        if count > 1:
+            raise ValueError(
+                f"Case {name} of domain {domain} is there {count} times: give the datasets different names "
+                "or domains, or one of them alone"
+            )

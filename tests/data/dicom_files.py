@@ -1,0 +1,58 @@
+"""Real DICOM files with the traps of anonymised sets: names, UIDs and slice thickness that mislead."""
+
+import numpy as np
+import SimpleITK as sitk
+
+NAMES = ["m.dcm", "c.dcm", "z.dcm", "a.dcm", "k.dcm"]
+# Rows, columns and normal of an oblique plane (LPS), each of length 1.
+ROWS, COLUMNS = np.array([0.8, 0.6, 0.0]), np.array([-0.36, 0.48, 0.8])
+NORMAL = np.cross(ROWS, COLUMNS)
+ORIGIN = np.array([-20.0, 30.0, -100.0])
+
+
+def write_slice(
+    path, pixels, position, slope="1", intercept="-1024", uid=1, directions=(ROWS, COLUMNS), spacing=(0.7, 0.9)
+):
+    """Write one CT slice (rows, columns) of these values with a wrong slice thickness and UID."""
+    rows, columns = directions
+    image = sitk.GetImageFromArray(pixels.astype(np.int16)[None])
+    image.SetSpacing((*spacing, 1.0))
+    image.SetDirection(np.stack([rows, columns, np.cross(rows, columns)], axis=1).ravel().tolist())
+    image.SetOrigin([float(value) for value in position])
+    tags = {
+        "0008|0060": "CT",
+        "0010|0010": "Doe^Jane",
+        "0020|000e": f"1.2.826.0.1.3680043.2.1125.{uid}",
+        "0020|0032": "\\".join(f"{value:.6f}" for value in position),
+        "0020|0037": "\\".join(f"{value:.6f}" for value in (*rows, *columns)),
+        "0018|0050": "9.0",
+        "0028|1052": intercept,
+        "0028|1053": slope,
+    }
+    for key, value in tags.items():
+        image.SetMetaData(key, value)
+    writer = sitk.ImageFileWriter()
+    writer.SetImageIO("GDCMImageIO")
+    writer.KeepOriginalImageUIDOn()
+    writer.SetFileName(str(path))
+    writer.Execute(image)
+
+
+def write_series(folder, steps=(0, 2.5, 5, 7.5, 10)):
+    """Write five slices under names whose order is not theirs; return the paths in order of position."""
+    folder.mkdir()
+    pixels = np.random.default_rng(0).integers(-1000, 2000, (5, 6, 8))
+    for k, (name, step) in enumerate(zip(NAMES, steps, strict=True)):
+        write_slice(folder / name, pixels[k], ORIGIN + step * NORMAL, uid=k)
+    return [folder / name for name in NAMES]
+
+
+def write_as_dicom(image, folder, names):
+    """Write a SimpleITK image as one DICOM file per slice, of these names in the slices' order, all of one UID."""
+    folder.mkdir(parents=True)
+    directions = np.reshape(image.GetDirection(), (3, 3)).T
+    pixels = sitk.GetArrayFromImage(image)
+    for k, name in enumerate(names):
+        position = image.TransformIndexToPhysicalPoint((0, 0, k))
+        layout = {"directions": directions[:2], "spacing": image.GetSpacing()[:2]}
+        write_slice(folder / name, pixels[k], position, intercept="0", **layout)

@@ -1,0 +1,273 @@
+"""Miniatures of real dataset trees: what each layout pairs, splits and leaves out."""
+
+import csv
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from dar_uda.command import main
+from dar_uda.data.layouts.case import Case
+from dar_uda.data.layouts.split import draw_split
+from tests.data.dicom_files import write_series
+
+
+def write_nifti(path, shape=(4, 5, 6)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(np.zeros(shape, np.uint8), np.diag([1.0, 1.0, 3.0, 1.0])), path)
+
+
+def write_tree(folder, *names):
+    for name in names:
+        write_nifti(folder / name)
+
+
+def rows_of(table):
+    with table.open() as file:
+        return {row["case"]: row for row in csv.DictReader(file, delimiter="\t")}
+
+
+def write_table(tmp_path, capsys, layout, *arguments):
+    """Return the rows of the table that `dar-uda cases` writes, by case, and what it printed."""
+    table = tmp_path / "cases.tsv"
+    assert main(["cases", layout, *map(str, arguments), "-o", str(table)]) == 0, capsys.readouterr().err
+    return rows_of(table), capsys.readouterr().out
+
+
+def refusal(tmp_path, capsys, layout, *arguments):
+    assert main(["cases", layout, *map(str, arguments), "-o", str(tmp_path / "cases.tsv")]) == 1
+    return capsys.readouterr().err
+
+
+def splits(rows):
+    return {name: row["split"] for name, row in rows.items()}
+
+
+def test_btcv_has_the_papers_test_cases_and_leaves_out_what_has_no_label(tmp_path, capsys):
+    numbers = ("0001", "0002", "0009", "0040")
+    write_tree(tmp_path / "RawData", *(f"Training/img/img{number}.nii.gz" for number in (*numbers, "0061")))
+    write_tree(tmp_path / "RawData", *(f"Training/label/label{number}.nii.gz" for number in numbers))
+    rows, printed = write_table(tmp_path, capsys, "btcv", tmp_path / "RawData")
+    assert splits(rows) == {"btcv01": "test", "btcv02": "train", "btcv09": "test", "btcv40": "train"}
+    assert rows["btcv02"]["image"] == "RawData/Training/img/img0002.nii.gz"  # from the table's folder
+    assert rows["btcv02"]["label"] == "RawData/Training/label/label0002.nii.gz"
+    assert "ct: 2 to train (2 with a label), 2 to test (2 with a label)" in printed
+    assert "img0061.nii.gz: has no label label/label0061.nii.gz" in printed
+
+
+def write_chaos_patient(folder, number, pngs=5, steps=(0, 2.5, 5, 7.5, 10)):
+    patient = folder / "Train_Sets" / "MR" / str(number) / "T2SPIR"
+    patient.mkdir(parents=True)
+    write_series(patient / "DICOM_anon", steps)
+    (patient / "Ground").mkdir()
+    for k in range(pngs):
+        pixels = sitk.GetImageFromArray(np.full((6, 8), 63, np.uint8))
+        sitk.WriteImage(pixels, str(patient / "Ground" / f"IMG-{k}.png"))
+
+
+def test_chaos_pairs_series_with_png_folders_and_leaves_out_mismatches_with_the_reason(tmp_path, capsys):
+    for number in (1, 2, 21):
+        write_chaos_patient(tmp_path, number)
+    write_chaos_patient(tmp_path, 3, pngs=4)
+    write_chaos_patient(tmp_path, 5, steps=(0, 2.5, 5, 10, 12.5))
+    (tmp_path / "Train_Sets" / "MR" / "2" / "T1DUAL").mkdir()
+    (tmp_path / "Test_Sets" / "MR" / "4" / "T2SPIR" / "DICOM_anon").mkdir(parents=True)
+    rows, printed = write_table(tmp_path, capsys, "chaos", tmp_path)
+    assert splits(rows) == {"chaos01": "test", "chaos02": "train", "chaos21": "train"}
+    assert rows["chaos01"]["image"] == "Train_Sets/MR/1/T2SPIR/DICOM_anon"
+    assert rows["chaos01"]["label"] == "Train_Sets/MR/1/T2SPIR/Ground"
+    left_out = [line for line in printed.splitlines() if line.startswith("  ")]
+    assert len(left_out) == 4
+    assert any("3/T2SPIR/Ground holds 4 PNG files for 5 slices" in line for line in left_out)
+    assert any("a slice is missing" in line and "5/T2SPIR" in line for line in left_out)
+    assert any("2/T1DUAL: is another sequence" in line for line in left_out)
+    assert any("4/T2SPIR: has no Ground folder" in line for line in left_out)
+    assert "CHAOS 21 is known for" in printed
+
+
+def test_a_second_dataset_is_appended_and_a_table_is_never_overwritten(tmp_path, capsys):
+    write_tree(tmp_path / "btcv", "img/img0001.nii.gz", "label/label0001.nii.gz")
+    write_chaos_patient(tmp_path / "chaos", 2)
+    write_table(tmp_path, capsys, "btcv", tmp_path / "btcv")
+    before = (tmp_path / "cases.tsv").read_text()
+    assert "exists: give --append" in refusal(tmp_path, capsys, "chaos", tmp_path / "chaos")
+    assert "Case btcv01 of domain ct is there 2 times" in refusal(
+        tmp_path, capsys, "btcv", tmp_path / "btcv", "--append"
+    )
+    assert (tmp_path / "cases.tsv").read_text() == before
+    rows, _ = write_table(tmp_path, capsys, "chaos", tmp_path / "chaos", "--append")
+    assert {name: row["domain"] for name, row in rows.items()} == {"btcv01": "ct", "chaos02": "mr"}
+
+
+def test_crossmoda_reads_the_names_of_both_years_and_tests_on_the_validation_set(tmp_path, capsys):
+    write_tree(
+        tmp_path,
+        *("source_training/crossmoda_1_ceT1.nii.gz", "source_training/crossmoda_1_Label.nii.gz"),
+        *("source_training/crossmoda2022_ldn_7_ceT1.nii.gz", "source_training/crossmoda2022_ldn_7_Label.nii.gz"),
+        *("target_training/crossmoda2022_etz_90_hrT2.nii.gz", "target_validation/crossmoda_211_hrT2.nii.gz"),
+    )
+    rows, printed = write_table(tmp_path, capsys, "crossmoda", tmp_path)
+    assert {name: (row["domain"], row["split"], bool(row["label"])) for name, row in rows.items()} == {
+        "crossmoda_1": ("ceT1", "train", True),
+        "crossmoda2022_ldn_7": ("ceT1", "train", True),
+        "crossmoda2022_etz_90": ("hrT2", "train", False),
+        "crossmoda_211": ("hrT2", "test", False),
+    }
+    assert "labels are not public" in printed
+
+
+def test_crossmoda_without_a_validation_set_draws_test_cases_of_the_target(tmp_path, capsys):
+    write_tree(tmp_path, *(f"target_training/crossmoda_{n}_hrT2.nii.gz" for n in range(106, 111)))
+    write_tree(tmp_path, "source_training/crossmoda_1_ceT1.nii.gz", "source_training/crossmoda_1_Label.nii.gz")
+    rows, printed = write_table(tmp_path, capsys, "crossmoda", tmp_path, "--test-share", "0.4")
+    assert list(splits(rows).values()).count("test") == 2 and rows["crossmoda_1"]["split"] == "train"
+    assert "Split of 5 cases drawn by patient: 0.4 to test, seed 0." in printed
+
+
+def test_the_schwannoma_sets_pairs_scans_in_their_own_space_and_keep_its_split(tmp_path, capsys):
+    for number in (12, 203):
+        for modality, reference in (("t1", "refT1"), ("t2", "refT2")):
+            folder = tmp_path / f"vs_gk_{number}_{modality}"
+            write_tree(folder, f"vs_gk_{modality}_{reference}.nii.gz", f"vs_gk_seg_{reference}.nii.gz")
+    write_tree(tmp_path / "vs_gk_12_t1", "vs_gk_t2_refT1.nii.gz")
+    table = tmp_path / "cases.tsv"
+    assert main(["cases", "schwannoma", str(tmp_path), "-o", str(table)]) == 0
+    with table.open() as file:
+        rows = [tuple(row.values()) for row in csv.DictReader(file, delimiter="\t")]
+    t1, t2 = "vs_gk_12_t1/vs_gk_t1_refT1.nii.gz", "vs_gk_12_t2/vs_gk_t2_refT2.nii.gz"
+    assert rows[:2] == [
+        ("vs012", "ceT1", t1, "vs_gk_12_t1/vs_gk_seg_refT1.nii.gz", "train"),
+        ("vs012", "hrT2", t2, "vs_gk_12_t2/vs_gk_seg_refT2.nii.gz", "train"),
+    ]
+    assert [row[-1] for row in rows] == ["train", "train", "test", "test"]
+    assert "vs_gk_t2_refT1.nii.gz: is registered to the other scan" in capsys.readouterr().out
+
+
+def write_json(path, **content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+
+
+def test_nnunet_takes_the_first_channel_and_tests_where_the_test_folder_has_labels(tmp_path, capsys):
+    dataset = tmp_path / "Dataset001_Abdomen"
+    names = {"0": "CT"}
+    write_json(dataset / "dataset.json", channel_names=names, labels={"background": 0, "liver": 4}, file_ending=".nii")
+    write_tree(dataset, *(f"imagesTr/a{k}_0000.nii" for k in (1, 2)), *(f"labelsTr/a{k}.nii" for k in (1, 2)))
+    write_tree(dataset, "imagesTr/a1_0001.nii", "imagesTs/a9_0000.nii", "labelsTs/a9.nii")
+    rows, printed = write_table(tmp_path, capsys, "nnunet", dataset)
+    assert splits(rows) == {"a1": "train", "a2": "train", "a9": "test"}
+    assert {row["domain"] for row in rows.values()} == {"ct"}
+    assert rows["a9"]["label"].endswith("labelsTs/a9.nii")
+    assert "a1_0001.nii: is not the first channel" in printed and "liver 4" in printed
+
+
+def test_nnunet_draws_labelled_test_cases_by_seed_where_the_test_folder_has_none(tmp_path, capsys):
+    dataset = tmp_path / "Dataset002"
+    write_json(dataset / "dataset.json", modality={"0": "MRI"}, labels={"0": "background"})
+    write_tree(dataset, *(f"imagesTr/b{k}_0000.nii.gz" for k in range(5)), *(f"labelsTr/b{k}.nii.gz" for k in range(5)))
+    write_tree(dataset, "imagesTs/c1_0000.nii.gz")
+    rows, printed = write_table(tmp_path, capsys, "nnunet", f"mr={dataset}", "--test-share", "0.4")
+    assert [row["split"] for row in rows.values()].count("test") == 3 and rows["c1"]["split"] == "test"
+    assert {row["domain"] for row in rows.values()} == {"mr"}
+    assert "mr: 3 to train (3 with a label), 3 to test (2 with a label)" in printed
+
+
+def test_decathlon_follows_its_dataset_json(tmp_path, capsys):
+    task = tmp_path / "Task09_Spleen"
+    training = [{"image": f"./imagesTr/s{k}.nii.gz", "label": f"./labelsTr/s{k}.nii.gz"} for k in (1, 2, 3)]
+    write_json(task / "dataset.json", modality={"0": "CT"}, training=training, test=["./imagesTs/s4.nii.gz"])
+    write_tree(task, *(f"{part}/s{k}.nii.gz" for part in ("imagesTr", "labelsTr") for k in (1, 2)))
+    write_tree(task, "imagesTr/s3.nii.gz", "imagesTs/s4.nii.gz", "imagesTr/._s1.nii.gz")
+    rows, printed = write_table(tmp_path, capsys, "decathlon", task)
+    assert sorted(rows) == ["s1", "s2", "s4"] and rows["s4"]["split"] == "test"
+    assert sorted(rows[name]["split"] for name in ("s1", "s2")) == ["test", "train"]
+    assert "s3.nii.gz: is listed in dataset.json, but s3.nii.gz is not there" in printed
+
+
+def test_bids_pairs_label_maps_by_suffix_or_grid_and_keeps_a_subject_in_one_split(tmp_path, capsys):
+    for subject in ("01", "02", "03"):
+        folder = tmp_path / f"sub-{subject}" / "ses-a" / "anat"
+        write_nifti(folder / f"sub-{subject}_ses-a_T1w.nii.gz", (4, 5, 6))
+        write_nifti(folder / f"sub-{subject}_ses-a_T2w.nii.gz", (8, 8, 8))
+        labels = tmp_path / "derivatives" / "manual" / f"sub-{subject}" / "ses-a" / "anat"
+        write_nifti(labels / f"sub-{subject}_ses-a_desc-tumour_dseg.nii.gz", (8, 8, 8))
+    write_nifti(labels / "sub-03_ses-a_space-T1w_dseg.nii.gz", (4, 5, 6))
+    (tmp_path / "sub-01" / "ses-a" / "anat" / "notes.nii").write_text("")
+    table = tmp_path / "cases.tsv"
+    assert main(["cases", "bids", str(tmp_path), "-o", str(table)]) == 0
+    with table.open() as file:
+        rows = {(row["case"], row["domain"]): row for row in csv.DictReader(file, delimiter="\t")}
+    assert len(rows) == 6
+    assert rows["sub-01_ses-a", "T2w"]["label"].endswith("sub-01_ses-a_desc-tumour_dseg.nii.gz")
+    assert rows["sub-01_ses-a", "T1w"]["label"] == ""
+    assert rows["sub-03_ses-a", "T1w"]["label"].endswith("space-T1w_dseg.nii.gz")
+    for subject in ("01", "02", "03"):
+        assert len({rows[f"sub-{subject}_ses-a", domain]["split"] for domain in ("T1w", "T2w")}) == 1
+    assert "notes.nii: has no BIDS name" in capsys.readouterr().out
+
+
+def test_plain_folders_pair_by_name_whatever_the_ending(tmp_path, capsys):
+    write_tree(tmp_path / "ct", "images/p1_image.nii.gz", "labels/p1_seg.nii.gz", "images/p2.nii.gz", "labels/x.nii")
+    write_series(_parent(tmp_path / "mr" / "images" / "q1"))
+    write_nifti(tmp_path / "mr" / "images" / "q2.nii")
+    (tmp_path / "mr" / "images" / "readme.txt").write_text("")
+    rows, printed = write_table(tmp_path, capsys, "folders", f"ct={tmp_path / 'ct'}", f"mr={tmp_path / 'mr'}")
+    assert {name: Path(row["label"]).name for name, row in rows.items()} == {
+        "p1": "p1_seg.nii.gz",
+        "p2": "",
+        "q1": "",
+        "q2": "",
+    }
+    assert rows["q1"]["image"] == "mr/images/q1"
+    assert "x.nii: has no scan of its name" in printed and "readme.txt: is neither" in printed
+
+
+def _parent(path):
+    path.parent.mkdir(parents=True)
+    return path
+
+
+def test_a_label_on_another_grid_and_an_unreadable_scan_are_left_out_with_the_reason(tmp_path, capsys):
+    folder = tmp_path / "ct"
+    write_tree(folder, "images/a.nii.gz", "images/b.nii.gz")
+    write_nifti(folder / "labels" / "b.nii.gz", (4, 5, 7))
+    (folder / "images" / "c.nii.gz").write_text("no image")
+    rows, printed = write_table(tmp_path, capsys, "folders", f"ct={folder}")
+    assert list(rows) == ["a"]
+    assert "Case b: image and label do not share a grid" in printed and "c.nii.gz is no NIfTI file" in printed
+
+
+@pytest.mark.parametrize(
+    ("layout", "folder", "message"),
+    [
+        ("btcv", "none", "none: no such folder"),
+        ("btcv", ".", "found no case of the layout btcv"),
+        ("folders", ".", "Plain folders do not tell their domain"),
+        ("nnunet", ".", "has no dataset.json"),
+        ("crossmoda", "ct=.", "crossMoDA's names tell the domain"),
+    ],
+)
+def test_a_folder_of_another_layout_is_refused_by_name(tmp_path, capsys, layout, folder, message):
+    path = folder.replace(".", str(tmp_path)) if "." in folder else tmp_path / folder
+    assert message in refusal(tmp_path, capsys, layout, path)
+    assert not (tmp_path / "cases.tsv").exists()
+
+
+def case(name, domain="ct", labelled=True, patient=None):
+    label = Path("label") if labelled else None
+    return Case(name, domain, patient or name, Path("image"), label)
+
+
+def test_the_split_is_by_patient_prefers_labels_and_knows_no_order_of_the_cases():
+    cases = [case(f"p{k}") for k in range(8)] + [case(f"p{k}", "mr", patient=f"p{k}") for k in range(8)]
+    cases += [case(f"u{k}", labelled=False) for k in range(3)] + [case(f"q{k}") for k in range(2)]
+    drawn = {(c.domain, c.name): c.split for c in draw_split(cases, 0.25, seed=3)}
+    assert drawn == {(c.domain, c.name): c.split for c in draw_split(cases[::-1], 0.25, seed=3)}
+    both = [drawn["ct", f"p{k}"] for k in range(8)]
+    assert both == [drawn["mr", f"p{k}"] for k in range(8)] and both.count("test") == 2
+    assert all(drawn["ct", f"u{k}"] == "train" for k in range(3))
+    assert sorted(drawn["ct", f"q{k}"] for k in range(2)) == ["test", "train"]
+    assert drawn != {(c.domain, c.name): c.split for c in draw_split(cases, 0.25, seed=4)}

@@ -1,0 +1,104 @@
+"""Miniatures of BTCV and CHAOS, from their folders through to scored masks."""
+
+import os
+import subprocess
+import sys
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+import SimpleITK as sitk
+from tiny_run import CONFIG, REPOSITORY
+
+from dar_uda.command import main
+from dar_uda.data.phantom import make_phantom
+from tests.data.dicom_files import write_as_dicom
+
+BTCV_VALUES = np.array([0, 6, 2, 3, 1], np.uint8)
+CHAOS_GREYS = np.array([0, 63, 126, 189, 252], np.uint8)
+NOT_EXACT = np.array([0, 3, -7, 8, -4])
+"""Within the ranges, as resaved PNGs have them."""
+
+LABELS = ["results/abdomen/cases/mr/chaos01/label.nii", "results/abdomen/cases/ct/btcv02/label.nii"]
+
+
+def write_btcv(folder, number, phantom):
+    for name in ("img", "label"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    image, label = folder / "img" / f"img{number:04d}.nii.gz", folder / "label" / f"label{number:04d}.nii.gz"
+    make_phantom("ct", phantom, image, label)
+    classes = _loaded(label)
+    nib.save(nib.Nifti1Image(BTCV_VALUES[np.asanyarray(classes.dataobj)], classes.affine), label)
+    return classes
+
+
+def write_chaos(folder, number, phantom, scratch):
+    """Write a phantom as DICOM under names in reverse of the slices, and its labels as PNG files in that order too."""
+    image, label = scratch / "image.nii.gz", scratch / "label.nii.gz"
+    make_phantom("mr", phantom, image, label)
+    scan, classes = (sitk.DICOMOrient(sitk.ReadImage(str(path)), "LPS") for path in (image, label))
+    patient = folder / "Train_Sets" / "MR" / str(number) / "T2SPIR"
+    names = [f"IMG-0004-{number:05d}" for number in range(scan.GetDepth(), 0, -1)]
+    write_as_dicom(scan, patient / "DICOM_anon", [f"{name}.dcm" for name in names])
+    (patient / "Ground").mkdir()
+    for k, (name, slice_) in enumerate(zip(names, sitk.GetArrayFromImage(classes), strict=True)):
+        greys = CHAOS_GREYS + (NOT_EXACT if k % 2 else 0)
+        grey = sitk.GetImageFromArray(greys.astype(np.uint8)[slice_])
+        sitk.WriteImage(grey, str(patient / "Ground" / f"{name}.png"))
+    return _loaded(label)
+
+
+def _loaded(path):
+    """Return a NIfTI image that lives on when its file changes."""
+    return nib.Nifti1Image(np.array(nib.load(path).dataobj), nib.load(path).affine)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Return the working folder of a finished run on both sets, and the phantom's own label maps of `LABELS`."""
+    folder, scratch = tmp_path_factory.mktemp("datasets"), tmp_path_factory.mktemp("scratch")
+    cts = [write_btcv(folder / "BTCV", number, phantom) for number, phantom in ((2, 0), (3, 1))]
+    mrs = [write_chaos(folder / "CHAOS", number, phantom, scratch) for number, phantom in ((1, 0), (2, 1), (3, 2))]
+    table = str(folder / "cases.tsv")
+    assert main(["cases", "btcv", str(folder / "BTCV"), "-o", table]) == 0
+    assert main(["cases", "chaos", str(folder / "CHAOS"), "-o", table, "--append"]) == 0
+    (folder / "tiny.yaml").write_text(CONFIG.replace("phantom:", "abdomen:") + "directions: [ct-to-mr]\n")
+    files = [str(REPOSITORY / "config" / "datasets" / "btcv_chaos.yaml"), str(folder / "tiny.yaml")]
+    command = [sys.executable, "-m", "snakemake", "-s", str(REPOSITORY / "Snakefile"), "--directory", str(folder)]
+    command += ["--cores", "2", "--configfile", *files, "--config", "cases=cases.tsv", "methods=[dar_uda]", "--"]
+    command += ["all", *LABELS]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stderr
+    return folder, (mrs[0], cts[0])
+
+
+def test_the_mask_lies_on_the_grid_of_the_dicom_series_and_is_scored(finished):
+    folder, (label, _) = finished
+    run = folder / "results" / "abdomen" / "seed-0"
+    mask = nib.load(run / "predictions" / "ct-to-mr" / "dar_uda" / "chaos01.nii.gz")
+    np.testing.assert_allclose(_corner_centre(mask), _corner_centre(label), atol=1e-3)
+    assert sorted(mask.shape) == sorted(label.shape)
+    metrics = pd.read_csv(run / "metrics" / "ct-to-mr" / "dar_uda.tsv", sep="\t")
+    assert list(metrics["case"].unique()) == ["chaos01"] and (metrics["status"] != "absent").all()
+
+
+def _corner_centre(image):
+    """Return the mean of all voxel centres in mm: the same however the file orders its axes."""
+    return image.affine @ [*(np.array(image.shape) - 1) / 2, 1]
+
+
+@pytest.mark.parametrize("index", [1, 2, 3, 4])
+@pytest.mark.parametrize("which", [0, 1], ids=["chaos", "btcv"])
+def test_png_greys_and_btcv_values_become_the_phantoms_classes_at_their_place(finished, which, index):
+    folder, labels = finished
+    found, expected = (_size_and_place(file, index) for file in (nib.load(folder / LABELS[which]), labels[which]))
+    assert found[0] == pytest.approx(expected[0], rel=0.15)
+    np.testing.assert_allclose(found[1], expected[1], atol=4)  # mm; the tiny grid has voxels of 5.5 x 5.5 x 12 mm
+
+
+def _size_and_place(image, index):
+    """Return the volume in mm3 and the centre in mm of a class."""
+    mask = np.asanyarray(image.dataobj) == index
+    places = nib.affines.apply_affine(image.affine, np.argwhere(mask))
+    return mask.sum() * abs(np.linalg.det(image.affine[:3, :3])), places.mean(axis=0)
