@@ -31,14 +31,13 @@ include: "workflow/rules/translation.smk"
 include: "workflow/rules/segmentation.smk"
 include: "workflow/rules/adaptation.smk"
 include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/tables.smk"
 
 
 rule all:
     """Tables and figures of the config's methods and directions."""
     input:
-        requested_tables(),
-        requested_figures(),
-        unscored_predictions(),
+        lambda wildcards: requested_files(),
 
 
 onsuccess:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dar_uda.data.files import write_beside
 from dar_uda.data.network_volume import open_affine, open_image, open_label, write_label
 from dar_uda.segmentation.components import keep_largest, single_structures
-from dar_uda.segmentation.dar_unet import DARUNet
+from dar_uda.segmentation.networks import load_segmenter
 from dar_uda.segmentation.sliding_window import Weighting, predict_slabs
 from dar_uda.training.device import prepare_device
 from dar_uda.training.progress import Progress
@@ -47,7 +47,7 @@ def label_target(
         window: See `predict_slabs`, as are the next three.
     """
     where = prepare_device(device, threads)
-    network = DARUNet.load(weights, where)
+    network = load_segmenter(weights, where)
     single = single_structures(source_labels, len(structures))
     usual = np.mean([volumes_of(open_label(path), len(structures)) for path in source_labels], axis=0)
     progress, rows = Progress("label_target", len(cases), unit="case"), []

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from dar_uda.segmentation.dar_unet import DARUNet
+from dar_uda.segmentation.networks import load_segmenter
 from dar_uda.segmentation.patches import PatchSampler
 from dar_uda.segmentation.randomisation import Randomisation
 from dar_uda.segmentation.train import SegmenterTrainer
@@ -77,7 +77,7 @@ def train_on_pseudo_labels(
     files = [initial, *images, *labels, *(path for pair in volumes for path in pair)]
     identity = identity_of({**choices, **sampling, **computing, **settings}, files)
     torch.manual_seed(seed)
-    segmenter = DARUNet.load(initial, where)
+    segmenter = load_segmenter(initial, where)
     if recompute:
         segmenter.recompute_in_backward()
     mixed = Randomisation(**{**randomisation, "source_share": share if volumes else 0.0})

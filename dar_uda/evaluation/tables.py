@@ -1,5 +1,6 @@
-"""Summarise the metrics of all methods: a TSV to compute with and a Markdown page to read."""
+"""Summarise the metrics of all methods: a TSV to compute with and pages to read."""
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from dar_uda.data.files import write_beside
 from dar_uda.evaluation.bootstrap import COVERAGE, bootstrap_interval
+from dar_uda.evaluation.pages import Cell, Page, Section, ranks, write_page
 from dar_uda.evaluation.score import read_metrics
 
 COLUMNS = [
@@ -17,14 +19,16 @@ COLUMNS = [
     *("asd_mean", "asd_ci_low", "asd_ci_high"),
     "gap_closed",
 ]
-MEAN = "mean"
+MEAN, CEILING = "mean", "supervised"
+COST_HEADER = ["parameters", "training MiB", "s per step"]
 NOTES = f"""\
 Dice and ASD are means over the `n` cases, each first averaged over the seeds; mean Dice and ASD are the means
 over the structures, in brackets the {COVERAGE:.0%} bootstrap interval over the cases and the seeds. Missed: how
 often, over cases, structures and seeds, only one of prediction and reference has voxels: Dice 0, left out of the ASD.
 Gap closed: the mean Dice gained over `source_only`, in percent of what `supervised` gains. Disagreement, found
 without labels: 1 - Dice between the masks of a scan and of the same scan flipped, brighter, darker or shifted in
-intensity, on the network grid; means over the structures and seeds.
+intensity, on the network grid; means over the structures and seeds. Best and second best of a column, without
+`supervised`, are marked.
 """
 
 
@@ -33,11 +37,14 @@ def tabulate(
     unavailable: list[dict],
     structures: list[str],
     notes: Mapping[str, str],
+    stamp: str,
+    resources: Mapping[str, list[str | Path]],
     table: str | Path,
     markdown: str | Path,
-    disagreement: str | Path,
+    latex: str | Path,
+    html: str | Path,
 ) -> None:
-    """Write the summary of all methods and directions, as TSV and as Markdown.
+    """Write a table of methods and directions, as TSV and as pages.
 
     The unit is the case: with several seeds, a case's Dice (and ASD) is first averaged over the seeds in
     which it has one. Per method there is one row per structure and a row `mean`, the mean of those rows.
@@ -56,11 +63,12 @@ def tabulate(
             last is `predict_cases`' table of disagreements.
         unavailable: `{"direction", "method", "reason"}`: methods that cannot be run, shown with n = 0.
         structures: Names, in the order of the rows.
-        notes: What the page says of methods that differ from the paper in training or inference, by method.
+        notes: What the pages say of methods that differ from the paper in training or inference, by method.
+        stamp: What the pages say of the run: task, protocol, budget, seeds.
+        resources: Files of `write_resources` by method, whose means the pages show; empty: no such columns.
         table: Output TSV with the columns `COLUMNS`, four decimals.
-        markdown: Output page, one table per direction, with its notes on methods and the disagreement of every case.
-        disagreement: Output TSV, `direction method case structure disagreement`: means over the seeds; all test cases
-            of the target, labelled or not.
+        markdown, latex, html: Output pages: one table per direction, the best and second best of the methods other than
+            `supervised` marked, with notes on methods and the disagreement of every case.
 
     Raises:
         ValueError: A metrics file lacks a structure, or the seeds of a method have different cases.
@@ -70,12 +78,26 @@ def tabulate(
         files = [m for m in metrics if (m["direction"], m["method"]) == (direction, method)]
         rows += _method_rows(direction, method, [file["path"] for file in files], structures)
     summary = _with_gap_closed(pd.DataFrame(rows, columns=COLUMNS)).astype({"missed": "Int64"})
-    disagreements = read_disagreements(metrics)
-    for path, frame in ((table, summary), (disagreement, disagreements)):
-        with write_beside(path) as partial:
-            frame.to_csv(partial, sep="\t", index=False, float_format="%.4f")
-    with write_beside(markdown) as partial:
-        partial.write_text(_page(summary, disagreements, unavailable, notes, structures), encoding="utf-8")
+    with write_beside(table) as partial:
+        summary.to_csv(partial, sep="\t", index=False, float_format="%.4f")
+    disagreements, costs = read_disagreements(metrics), {m: _cost(paths) for m, paths in resources.items()}
+    sections = []
+    for direction in summary["direction"].unique():
+        absent = [entry for entry in unavailable if entry["direction"] == direction]
+        own = summary[summary["direction"] == direction]
+        sections.append(_direction_section(direction, own, structures, notes, absent, costs))
+        sections += _case_sections(disagreements[disagreements["direction"] == direction], direction)
+    write_page(Page(stamp, sections, NOTES), markdown, latex, html)
+
+
+def tabulate_disagreements(metrics: list[dict], table: str | Path) -> None:
+    """Write `direction method case structure disagreement`: means over the seeds, all test cases, labelled or not.
+
+    Args:
+        metrics: See `tabulate`.
+    """
+    with write_beside(table) as partial:
+        read_disagreements(metrics).to_csv(partial, sep="\t", index=False, float_format="%.4f")
 
 
 def ordered_methods(entries: Iterable[dict]) -> list[tuple[str, str]]:
@@ -171,53 +193,72 @@ def _with_gap_closed(summary: pd.DataFrame) -> pd.DataFrame:
     return summary.assign(gap_closed=gaps)
 
 
-def _page(
-    summary: pd.DataFrame,
-    disagreements: pd.DataFrame,
-    unavailable: list[dict],
-    notes: Mapping[str, str],
+def _direction_section(
+    direction: str,
+    rows: pd.DataFrame,
     structures: list[str],
-) -> str:
-    parts = []
-    for direction in summary["direction"].unique():
-        rows = summary[summary["direction"] == direction]
-        parts += [f"## {direction}", _direction_table(rows, structures)]
-        lines = [f"- `{method}`: {notes[method]}" for method in rows["method"].unique() if method in notes]
-        absent = [entry for entry in unavailable if entry["direction"] == direction]
-        lines += [f"- `{entry['method']}` has no result: {entry['reason']}" for entry in absent]
-        parts += ["\n".join(lines), _case_table(disagreements[disagreements["direction"] == direction])]
-    return "\n\n".join([*filter(None, parts), NOTES])
-
-
-def _direction_table(rows: pd.DataFrame, structures: list[str]) -> str:
-    """Return one line per method: Dice per structure, then Dice, ASD, missed, gap of the row `mean`."""
-    header = ["method", "n", *structures, "mean Dice [95 %]", "ASD mm", "missed", "gap closed"]
+    notes: Mapping[str, str],
+    absent: list[dict],
+    costs: Mapping[str, list[str]],
+) -> Section:
+    """Return one line per method: Dice per structure, then Dice, ASD, missed, gap of the row `mean`, and costs."""
+    methods = list(rows["method"].unique())
+    dice = rows.pivot(index="method", columns="structure", values="dice_mean").loc[methods]
+    means = rows[rows["structure"] == MEAN].set_index("method").loc[methods]
+    dice_ranks = {name: _ranked(dice[name], highest_first=True) for name in [*structures, MEAN]}
+    asd_ranks = _ranked(means["asd_mean"], highest_first=False)
     lines = []
-    for method in rows["method"].unique():
-        by_structure = rows[rows["method"] == method].set_index("structure")
-        mean = by_structure.loc[MEAN]
+    for method, mean in means.iterrows():
+        per_structure = [
+            Cell(_number(dice.loc[method, name], ".3f"), dice_ranks[name].get(method)) for name in structures
+        ]
+        interval = _interval(mean["dice_mean"], mean["dice_ci_low"], mean["dice_ci_high"])
         lines.append(
             [
-                method,
-                str(mean["n"]),
-                *(_number(by_structure.loc[structure, "dice_mean"], ".3f") for structure in structures),
-                _interval(mean["dice_mean"], mean["dice_ci_low"], mean["dice_ci_high"]),
-                _number(mean["asd_mean"], ".2f"),
-                _number(mean["missed"], "d"),
-                _number(mean["gap_closed"], ".0%"),
+                Cell(str(method)),
+                Cell(str(mean["n"])),
+                *per_structure,
+                Cell(interval, dice_ranks[MEAN].get(method)),
+                Cell(_number(mean["asd_mean"], ".2f"), asd_ranks.get(method)),
+                Cell(_number(mean["missed"], "d")),
+                Cell(_number(mean["gap_closed"], ".0%")),
+                *(Cell(text) for text in (costs.get(str(method), ["-"] * len(COST_HEADER)) if costs else [])),
             ]
         )
-    return _markdown_table(header, lines)
+    header = ["method", "n", *structures, "mean Dice [95 %]", "ASD mm", "missed", "gap closed"]
+    remarks = [f"`{method}`: {notes[method]}" for method in methods if method in notes]
+    remarks += [f"`{entry['method']}` has no result: {entry['reason']}" for entry in absent]
+    return Section(direction, header + (COST_HEADER if costs else []), lines, remarks)
 
 
-def _case_table(disagreements: pd.DataFrame) -> str:
-    """Return one line per case, one column per method: the mean disagreement over structures (and seeds)."""
+def _ranked(values: pd.Series, *, highest_first: bool) -> dict[str, int | None]:
+    """Return the rank of every method but the ceiling."""
+    rated = values.drop(CEILING, errors="ignore")
+    numbers = [None if pd.isna(value) else float(value) for value in rated]
+    return dict(zip(rated.index, ranks(numbers, highest_first=highest_first), strict=True))
+
+
+def _cost(paths: list[str | Path]) -> list[str]:
+    """Return parameters, peak memory and seconds per step of a method's trainings, means over the files."""
+    read = [json.loads(Path(path).read_text(encoding="utf-8")) for path in paths]
+    seconds = [one["seconds_per_step"] for one in read if one["seconds_per_step"] is not None]
+    return [
+        f"{read[0]['parameters'] / 1e6:.2f} M",
+        f"{np.mean([one['peak_mib'] for one in read]):.0f}",
+        f"{np.mean(seconds):.2f}" if seconds else "-",
+    ]
+
+
+def _case_sections(disagreements: pd.DataFrame, direction: str) -> list[Section]:
+    """Return a table, if there is what it shows: one line per case, the mean disagreement of every method."""
     if disagreements.empty:
-        return ""
+        return []
     methods, cases = disagreements["method"].unique(), disagreements["case"].unique()
     means = disagreements.groupby(["method", "case"])["disagreement"].mean()
-    lines = [[case, *(_number(means.get((method, case)), ".3f") for method in methods)] for case in cases]
-    return _markdown_table(["disagreement", *methods], lines)
+    lines = [
+        [Cell(str(case)), *(Cell(_number(means.get((method, case)), ".3f")) for method in methods)] for case in cases
+    ]
+    return [Section(f"{direction}, disagreement", ["case", *methods], lines)]
 
 
 def _number(value: float, form: str) -> str:
@@ -226,15 +267,3 @@ def _number(value: float, form: str) -> str:
 
 def _interval(mean: float, low: float, high: float) -> str:
     return _number(mean, ".3f") + ("" if pd.isna(low) else f" [{low:.3f}, {high:.3f}]")
-
-
-def _markdown_table(header: list[str], lines: list[list[str]]) -> str:
-    """Return an aligned Markdown table, the first column to the left and the others to the right."""
-    widths = [max(map(len, column)) for column in zip(header, *lines, strict=True)]
-
-    def line(cells: list[str]) -> str:
-        numbers = [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)]
-        return "| " + " | ".join([cells[0].ljust(widths[0]), *numbers]) + " |"
-
-    rule = "|-" + "-" * widths[0] + "-|" + "|".join("-" * (width + 1) + ":" for width in widths[1:]) + "|"
-    return "\n".join([line(header), rule, *map(line, lines)])

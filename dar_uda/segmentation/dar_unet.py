@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 from dar_uda.segmentation.attention import QuartetAttention, VoxelAttention, activated
 from dar_uda.segmentation.convolution import Conv3d
 from dar_uda.segmentation.normalisation import GroupNorm
-from dar_uda.training.weights import load_weights, save_weights
+from dar_uda.training.weights import save_weights
 
 ANISOTROPIC_STRIDES = ((1, 1, 1), (1, 2, 2), (1, 2, 2), (2, 2, 2), (2, 2, 2))
 ISOTROPIC_STRIDES = ((1, 1, 1), (2, 2, 2), (2, 2, 2), (2, 2, 2), (2, 2, 2))
@@ -77,6 +77,7 @@ class DARUNet(nn.Module):
     ) -> None:
         super().__init__()
         self.arguments = {
+            "architecture": "dar_unet",
             "classes": classes,
             "channels": list(channels),
             "anisotropic": anisotropic,
@@ -161,11 +162,3 @@ class DARUNet(nn.Module):
     def save(self, path: str | Path) -> None:
         """Write the weights as safetensors."""
         save_weights(path, self, self.arguments)
-
-    @classmethod
-    def load(cls, path: str | Path, device: torch.device) -> "DARUNet":
-        """Return the network of a weights file, ready to predict."""
-        state, arguments = load_weights(path)
-        network = cls(**arguments)
-        network.load_state_dict(state)
-        return network.to(device).eval()

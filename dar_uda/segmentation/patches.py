@@ -22,7 +22,7 @@ class PatchSampler:
 
     Args:
         images: Volumes on the network grid.
-        labels: The label volume of each image.
+        labels: The label volume of each image; None: there are none, and the patches' labels are background.
         patch: (depth, height, width) in voxels; a smaller volume is padded with background.
         foreground_share: Share of patches around a voxel of a structure, each structure as likely as any other;
             the others lie anywhere (0: the paper's uniform crops).
@@ -34,7 +34,7 @@ class PatchSampler:
     def __init__(
         self,
         images: Sequence[str | Path],
-        labels: Sequence[str | Path],
+        labels: Sequence[str | Path] | None,
         patch: Sequence[int],
         batch: int,
         foreground_share: float,
@@ -42,7 +42,7 @@ class PatchSampler:
         randomisation: Randomisation | None = None,
         source: tuple[Sequence[str | Path], Sequence[str | Path]] = ((), ()),
     ) -> None:
-        self.volumes = list(zip(images, labels, strict=True))
+        self.volumes = list(zip(images, labels or [None] * len(images), strict=True))
         self.source = list(zip(*source, strict=True))
         self.patch, self.batch, self.scale = tuple(patch), batch, scale
         self.foreground_share, self.randomisation = foreground_share, randomisation
@@ -57,14 +57,15 @@ class PatchSampler:
     def _draw_one(self, rng: np.random.Generator, device: torch.device) -> tuple[Tensor, Tensor]:
         volumes = self._draw_volumes(rng)
         image_path, label_path = volumes[int(rng.integers(len(volumes)))]
-        image, label = open_image(image_path), open_label(label_path)
+        image = open_image(image_path)
+        label = np.broadcast_to(np.uint8(0), image.shape) if label_path is None else open_label(label_path)
         corner = self._corner(label_path, label, rng)
         stored = _to_device(_cut(image, corner, self.patch), device)
         classes = _to_device(_cut(label, corner, self.patch), device)
         patch, classes = augment(stored.float().div_(STEPS), classes, rng, self.scale)
         return (self.randomisation.apply(patch, classes, rng) if self.randomisation else patch), classes
 
-    def _draw_volumes(self, rng: np.random.Generator) -> list[tuple[str | Path, str | Path]]:
+    def _draw_volumes(self, rng: np.random.Generator) -> list[tuple[str | Path, str | Path | None]]:
         if self.randomisation and self.source and rng.random() < self.randomisation.source_share:
             return self.source
         return self.volumes

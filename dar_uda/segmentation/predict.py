@@ -12,7 +12,7 @@ from dar_uda.data.files import write_beside
 from dar_uda.data.network_volume import open_image
 from dar_uda.data.predictions import mask_path
 from dar_uda.segmentation.components import keep_largest, single_structures
-from dar_uda.segmentation.dar_unet import DARUNet
+from dar_uda.segmentation.networks import load_segmenter
 from dar_uda.segmentation.sliding_window import Weighting, predict_slabs
 from dar_uda.segmentation.views import Disagreement, predict_views
 from dar_uda.training.device import prepare_device
@@ -57,7 +57,7 @@ def predict_cases(
     from dar_uda.preprocessing.restore import restore_classes
 
     where = prepare_device(device, threads)
-    network = DARUNet.load(weights, where)
+    network = load_segmenter(weights, where)
     slabs_of = partial(
         predict_slabs, network, window=window, overlap=overlap, weighting=weighting, batch=batch, device=where
     )

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dar_uda.segmentation.dar_unet import DARUNet
 from dar_uda.segmentation.losses import segmentation_loss
+from dar_uda.segmentation.networks import Segmenter, make_segmenter
 from dar_uda.segmentation.patches import PatchSampler, Prefetcher
 from dar_uda.segmentation.randomisation import Randomisation
 from dar_uda.training.checkpoint import CheckpointFolder, identity_of
@@ -18,6 +18,7 @@ from dar_uda.training.ema import MovingAverage
 from dar_uda.training.loop import run_training, write_history
 from dar_uda.training.optimizer import adabelief
 from dar_uda.training.randomness import generator_for
+from dar_uda.training.resources import TimedTrainer, write_resources
 
 BETAS = (0.9, 0.999)
 STATISTICS_BATCHES = 20
@@ -54,8 +55,7 @@ class SegmenterTrainer:
         self.patches = Prefetcher(self._draw).get if device.type == "cuda" else self._draw
 
     def update(self, step: int) -> dict[str, float]:
-        for group in self.optimizer.param_groups:
-            group["lr"] = cosine(*self.rates, step / self.steps)
+        self._set_rate(step)
         images, labels = self.patches(step)
         losses = [segmentation_loss(scores, labels, self.focal_weight) for scores in self._outputs(images)]
         self.optimizer.zero_grad(set_to_none=True)
@@ -65,8 +65,12 @@ class SegmenterTrainer:
             self.average.update(self.network, step)
         return {"loss": float(sum(losses).detach()), "fused": float(losses[0].detach())}
 
+    def _set_rate(self, step: int) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = cosine(*self.rates, step / self.steps)
+
     @property
-    def kept(self) -> DARUNet:
+    def kept(self) -> Segmenter:
         """The network that the training is for."""
         return self.average.module if self.average else self.network
 
@@ -129,8 +133,9 @@ def train_segmenter(
     labels: Sequence[str | Path],
     weights: str | Path,
     history: str | Path,
+    resources: str | Path,
     classes: int,
-    network: dict[str, bool],
+    network: Mapping[str, Any],
     seed: int,
     code: str,
     threads: int,
@@ -150,15 +155,16 @@ def train_segmenter(
     source_labels: Sequence[str | Path] = (),
     **settings: Any,
 ) -> None:
-    """Train DAR-UNet, or an ablation of it, and write its weights.
+    """Train a segmentation network and write its weights.
 
     Args:
         images: Training volumes on the network grid.
         labels: The label volume of each image; one may serve several images.
-        weights: Output, safetensors: the `DARUNet`.
+        weights: Output, safetensors: the network.
         history: Output, TSV: `step loss fused`.
+        resources: Output, JSON: see `write_resources`.
         classes: Number of classes, background included.
-        network: Constructor switches of `DARUNet`.
+        network: Architecture and switches, see `make_segmenter`.
         recompute: See `DARUNet.recompute_in_backward`.
         code: Version of the code behind this training; a checkpoint of another version is not resumed.
         randomisation: See `Randomisation`; None: none.
@@ -174,7 +180,7 @@ def train_segmenter(
     files = [*images, *labels, *source_images, *source_labels]
     identity = identity_of({**choices, **sampling, **computing, **settings}, files)
     torch.manual_seed(seed)
-    segmenter = DARUNet(classes, channels, **network)
+    segmenter = make_segmenter(classes, channels, **network)
     if recompute:
         segmenter.recompute_in_backward()
     trainer = SegmenterTrainer(
@@ -194,7 +200,9 @@ def train_segmenter(
     )
     training_set = Path(weights).parent.parent.name
     with CheckpointFolder(Path(weights).parent / "checkpoints", identity) as checkpoints:
-        losses = run_training(f"train_segmenter {training_set}", trainer, steps, checkpoints, checkpoint_every)
+        timed = TimedTrainer(trainer)
+        losses = run_training(f"train_segmenter {training_set}", timed, steps, checkpoints, checkpoint_every)
         trainer.reestimate_statistics()
         write_history(losses, history)
+        write_resources(resources, segmenter, timed)
         trainer.kept.save(weights)

@@ -23,7 +23,7 @@ def draw_samples(
         stacks: (slices, H, W) uint16 of domain a and of domain b.
         figure: Output, PNG; six rows (a, a again, a as b, b, b again, b as a).
     """
-    images_a, images_b = (_spread(stack).to(device) for stack in stacks)
+    images_a, images_b = (spread(stack).to(device) for stack in stacks)
     content_a, content_b = translator.content(images_a), translator.content(images_b)
     style_a, style_b = translator.styles(images_a, images_b).chunk(2)
     rows = [
@@ -34,17 +34,19 @@ def draw_samples(
         translator.decoder(content_b, style_b),
         translator.decoder(content_b, style_a),
     ]
-    grid = torch.cat([torch.cat(list(row[:, 0]), dim=1) for row in rows]).cpu().numpy()
-    _save_grey(grid, figure)
+    save_grey(rows, figure)
 
 
-def _spread(stack: np.ndarray) -> torch.Tensor:
+def spread(stack: np.ndarray) -> torch.Tensor:
+    """Return six slices (6, 1, H, W) in [-1, 1], evenly spread over a stack (slices, H, W) of uint16."""
     chosen = np.linspace(0, len(stack) - 1, COLUMNS + 2).round().astype(int)[1:-1]
     return to_network_range(stack[chosen])[:, None]
 
 
-def _save_grey(image: np.ndarray, path: str | Path) -> None:
+def save_grey(rows: Sequence[torch.Tensor], path: str | Path) -> None:
+    """Write rows of images, each (N, 1, H, W) in [-1, 1], as one PNG."""
     from matplotlib.image import imsave
 
+    grid = torch.cat([torch.cat(list(row[:, 0]), dim=1) for row in rows]).cpu().numpy()
     with write_beside(path) as temporary:
-        imsave(temporary, image, cmap="gray", vmin=-1, vmax=1)
+        imsave(temporary, grid, cmap="gray", vmin=-1, vmax=1)

@@ -1,5 +1,7 @@
 """Batches of training slices from the memory-mapped stacks."""
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +54,11 @@ class SliceSampler:
     def _crop(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         row, column = (int(rng.integers(full - side + 1)) for full, side in zip(image.shape, self.size, strict=True))
         return image[row : row + self.size[0], column : column + self.size[1]]
+
+
+def steps_of(epochs: int, samplers: Sequence[SliceSampler]) -> int:
+    """Return as many updates as `epochs` passes over the larger domain take."""
+    return epochs * max(math.ceil(len(sampler.slices) / sampler.batch) for sampler in samplers)
 
 
 def to_network_range(intensities: np.ndarray) -> Tensor:

@@ -1,6 +1,5 @@
 """Training of the content/style disentangling translator (paper, section III-A)."""
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from dar_uda.training.randomness import generator_for
 from dar_uda.translation.losses import least_squares_gan_loss, paired_l1
 from dar_uda.translation.networks import ContentDiscriminator, ImageDiscriminator, initialise
 from dar_uda.translation.samples import draw_samples
-from dar_uda.translation.slices import SliceSampler
+from dar_uda.translation.slices import SliceSampler, steps_of
 from dar_uda.translation.translator import Translator
 
 BETAS = (0.5, 0.9)
@@ -214,8 +213,7 @@ def train_translator(
         settings: See `TranslatorTrainer`.
     """
     samplers = [SliceSampler(stack, batch, crop) for stack in slices]
-    if steps is None:
-        steps = epochs * math.ceil(max(len(sampler.slices) for sampler in samplers) / batch)
+    steps = steps or steps_of(epochs, samplers)
     where = prepare_device(device, threads)
     dtype = choose_precision(precision, where)
     choices = {"seed": seed, "code": code, "steps": steps, "batch": batch, "crop": crop, **settings}

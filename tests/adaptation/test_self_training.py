@@ -8,7 +8,7 @@ import torch
 from dar_uda.adaptation.pseudo_labels import is_plausible, label_target, volumes_of
 from dar_uda.adaptation.self_training import kept_cases, train_on_pseudo_labels
 from dar_uda.data.network_volume import open_affine, open_label, write_image, write_label
-from dar_uda.segmentation.dar_unet import DARUNet
+from dar_uda.segmentation.networks import load_segmenter
 from dar_uda.segmentation.train import train_segmenter
 from dar_uda.training.checkpoint import CheckpointFolder
 
@@ -80,7 +80,7 @@ def test_a_mask_of_implausible_volume_is_written_and_not_kept(first_round):
 
 def test_the_second_round_goes_on_from_the_first(first_round, tmp_path):
     second_round(first_round, tmp_path, steps=1, learning_rate=1e-12, final_learning_rate=0.0)
-    before, after = (DARUNet.load(p / "weights.safetensors", torch.device("cpu")) for p in (first_round, tmp_path))
+    before, after = (load_segmenter(p / "weights.safetensors", torch.device("cpu")) for p in (first_round, tmp_path))
     for old, new in zip(before.parameters(), after.parameters(), strict=True):
         torch.testing.assert_close(new, old, rtol=0, atol=1e-9)
 

@@ -1,10 +1,12 @@
 """The summary's numbers, worked out by hand from small metrics tables."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from dar_uda.evaluation.tables import COLUMNS, tabulate
+from dar_uda.evaluation.tables import COLUMNS, tabulate, tabulate_disagreements
 
 OK, MISSED, ABSENT = "ok", "missed", "absent"
 
@@ -28,11 +30,12 @@ def one_case(path, dice, structure="liver"):
     return write_metrics(path, [("007", structure, dice, 1.0, OK)])
 
 
-def summary(tmp_path, metrics, unavailable=(), structures=("liver",), notes=None):
-    table, markdown, disagreement = (tmp_path / name for name in ("summary.tsv", "summary.md", "disagreement.tsv"))
-    tabulate(list(metrics), list(unavailable), list(structures), notes or {}, table, markdown, disagreement)
+def summary(tmp_path, metrics, unavailable=(), structures=("liver",), notes=None, resources=None):
+    table, *pages = (tmp_path / f"summary.{suffix}" for suffix in ("tsv", "md", "tex", "html"))
+    told = list(structures), notes or {}, "Task t, protocol clean.", resources or {}
+    tabulate(list(metrics), list(unavailable), *told, table, *pages)
     indexed = pd.read_csv(table, sep="\t").set_index(["direction", "method", "structure"])
-    return indexed, markdown.read_text()
+    return indexed, pages[0].read_text()
 
 
 def test_rows_are_means_over_cases_and_the_mean_row_is_the_mean_of_the_structures(tmp_path):
@@ -118,6 +121,7 @@ def test_disagreement_is_a_mean_over_seeds_and_on_the_page_over_structures(tmp_p
     paths = [write_metrics(tmp_path / f"{seed}.tsv", scores) for seed in range(2)]
     metrics = [entry("dar_uda", paths[0], changed=first), entry("dar_uda", paths[1], seed=1, changed=second)]
     _, page = summary(tmp_path, metrics, structures=["liver", "spleen"])
+    tabulate_disagreements(metrics, tmp_path / "disagreement.tsv")
     header, *rows = (tmp_path / "disagreement.tsv").read_text().splitlines()
     assert header.split("\t") == ["direction", "method", "case", "structure", "disagreement"]
     assert [row.split("\t")[2:] for row in rows] == [
@@ -158,6 +162,36 @@ def test_the_page_fits_in_a_terminal(tmp_path):
     methods = ["source_only", "dar_uda", "supervised"]
     _, page = summary(tmp_path, [entry(method, path) for method in methods], structures=structures)
     assert max(map(len, page.splitlines())) <= 120
+
+
+def test_best_and_second_best_are_marked_in_all_forms_and_the_ceiling_is_not_compared(tmp_path):
+    scores = {"source_only": (0.2, 9.0), "dar_uda": (0.65, 2.5), "average_style": (0.5, 2.0), "supervised": (0.8, 1.0)}
+    metrics = [
+        entry(name, write_metrics(tmp_path / f"{name}.tsv", [("007", "liver", dice, asd, OK)]))
+        for name, (dice, asd) in scores.items()
+    ]
+    _, page = summary(tmp_path, metrics)
+    lines = {line.split("|")[1].strip(): line for line in page.splitlines() if line.startswith("| ")}
+    assert lines["dar_uda"].count("**0.650**") == 2 and "_2.50_" in lines["dar_uda"]
+    assert lines["average_style"].count("_0.500_") == 2 and "**2.00**" in lines["average_style"]
+    assert not {"*", " _"} & set(lines["supervised"].replace("source_only", ""))
+    latex, html = ((tmp_path / f"summary.{suffix}").read_text() for suffix in ("tex", "html"))
+    assert r"dar\_uda & 1 & \textbf{0.650} & \textbf{0.650} & \underline{2.50} & 0 & 75\% \\" in latex
+    assert "<tr><td>dar_uda</td><td>1</td><td><b>0.650</b></td>" in html
+    for text in (page, latex, html):
+        assert "Task t, protocol clean." in text
+
+
+def test_what_trainings_took_is_shown_where_asked_for(tmp_path):
+    files = []
+    for seed, (seconds, peak) in enumerate([(1.0, 900.4), (2.0, 1000.4)]):
+        content = {"parameters": 1_234_567, "seconds_per_step": seconds, "peak_mib": peak, "device": "cpu"}
+        files.append(tmp_path / f"{seed}.json")
+        files[-1].write_text(json.dumps(content))
+    path = one_case(tmp_path / "m.tsv", 0.5)
+    _, page = summary(tmp_path, [entry("qam_unet", path)], resources={"qam_unet": files})
+    (line,) = [line for line in page.splitlines() if line.startswith("| qam_unet")]
+    assert [cell.strip() for cell in line.split("|")[-4:-1]] == ["1.23 M", "950", "1.50"]
 
 
 def test_a_metrics_file_without_a_structure_is_refused_by_name(tmp_path):

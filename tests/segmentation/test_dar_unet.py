@@ -6,6 +6,7 @@ import torch
 from benchmarks.literal.dar_unet import literal_dar_unet, literal_loss
 from dar_uda.segmentation.dar_unet import DARUNet
 from dar_uda.segmentation.losses import segmentation_loss
+from dar_uda.segmentation.networks import load_segmenter
 
 NARROW = (2, 4, 4, 8, 8)
 
@@ -85,7 +86,7 @@ def test_bfloat16_on_a_cpu_has_the_losses_and_gradients_of_float32_to_its_precis
 def test_weights_file_builds_the_same_network(tmp_path):
     network = DARUNet(3, NARROW, vam=False).eval()
     network.save(tmp_path / "weights.safetensors")
-    again = DARUNet.load(tmp_path / "weights.safetensors", torch.device("cpu"))
+    again = load_segmenter(tmp_path / "weights.safetensors", torch.device("cpu"))
     x = torch.randn(1, 1, 4, 16, 16)
     assert again.arguments == network.arguments
     assert torch.equal(again(x), network(x))

@@ -7,6 +7,7 @@ import torch
 
 from dar_uda.data.network_volume import write_image, write_label
 from dar_uda.segmentation.dar_unet import DARUNet
+from dar_uda.segmentation.networks import load_segmenter
 from dar_uda.segmentation.patches import PatchSampler
 from dar_uda.segmentation.train import SegmenterTrainer, cosine, train_segmenter
 from dar_uda.training.checkpoint import CheckpointFolder
@@ -42,6 +43,7 @@ def train(case, folder, **changes):
         *case,
         weights=folder / "weights.safetensors",
         history=folder / "history.tsv",
+        resources=folder / "resources.json",
         classes=2,
         network={},
         seed=changes.pop("seed", 0),
@@ -82,7 +84,11 @@ def test_training_learns_and_writes_whole_outputs(case, tmp_path):
     history = pd.read_csv(tmp_path / "history.tsv", sep="\t")
     assert list(history["step"]) == list(range(1, 61))
     assert history["fused"].tail(5).mean() < 0.5 * history["fused"].head(5).mean()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["history.tsv", "weights.safetensors"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["history.tsv", "resources.json", "weights.safetensors"]
+    taken = json.loads((tmp_path / "resources.json").read_text())
+    network = load_segmenter(tmp_path / "weights.safetensors", torch.device("cpu"))
+    assert taken["parameters"] == sum(p.numel() for p in network.parameters())
+    assert taken["seconds_per_step"] > 0 and 100 < taken["peak_mib"] < 10_000 and taken["device"] == "cpu"
 
 
 def test_same_seed_same_weights_and_another_seed_others(case, tmp_path):
@@ -149,5 +155,5 @@ def test_weights_metadata_names_the_network(case, tmp_path):
     train(case, tmp_path, steps=1)
     header = (tmp_path / "weights.safetensors").read_bytes()[8:2000]
     assert b'"__metadata__"' in header
-    arguments = DARUNet.load(tmp_path / "weights.safetensors", torch.device("cpu")).arguments
+    arguments = load_segmenter(tmp_path / "weights.safetensors", torch.device("cpu")).arguments
     assert json.loads(json.dumps(arguments))["channels"] == [4, 4, 8, 8, 8]

@@ -71,6 +71,7 @@ def test_default_plan_has_the_jobs_counted_by_hand(tmp_path):
         "predict_cases": 3,
         "score_method": 3,
         "tabulate": 1,
+        "tabulate_disagreements": 1,
         "draw_losses": 1,
         "draw_translations": 1,
         "draw_styles": 1,
@@ -87,6 +88,30 @@ def test_both_directions_share_translator_and_segmenters(tmp_path):
     assert jobs["encode_styles"] == 2
     assert jobs["synthesize_volume"] == 16
     assert jobs["predict_cases"] == 6
+
+
+def test_the_papers_tables_share_every_artifact(tmp_path):
+    jobs, text = planned(tmp_path, "comparison", "style_study", "architecture_study")
+    assert jobs["train_translator"] == jobs["train_cyclegan"] == 1
+    # ct, mr; in both directions three 3D and one 2D synthetic set; five ablations in one direction
+    assert jobs["train_segmenter"] == 2 + 2 * (3 + 1) + 5
+    assert jobs["train_synseg_net"] == 2 and jobs["train_ada_output"] == 2 * 2
+    assert jobs["translate_volume"] == jobs["synthesize_volume"] == jobs["synthesize_average_volume"] == 16
+    # nine methods both ways, and six networks of which one is dar_uda without a second round
+    assert jobs["predict_cases"] == jobs["score_method"] == 2 * 9 + 6
+    assert jobs["tabulate"] == 3
+    assert jobs["preprocess_label"] == 16
+    assert "cases/mr/mr10/label.nii" not in text  # a test case
+
+
+def test_a_table_has_the_directions_that_the_labels_allow_and_the_run_may_name_others(tmp_path):
+    table = write_cases(tmp_path, [*ROWS, ("ct3", "ct", True, "test")])
+    arguments = ("--config", "task=abdomen", f"cases={table}", "budget=laptop")
+    jobs, text = planned(tmp_path, "comparison", *arguments)
+    assert jobs["score_method"] == 8  # MR has no labelled training case: neither mr-to-ct nor supervised
+    assert "metrics/mr-to-ct" not in text
+    jobs, _ = planned(tmp_path, "architecture_study", *arguments, "directions=ct-to-mr")
+    assert jobs["score_method"] == 6
 
 
 def test_scalars_stand_for_lists_and_average_makes_one_volume_per_case(tmp_path):
@@ -182,10 +207,16 @@ def test_misspelt_key_stops_with_its_name(tmp_path):
     assert "Job stats" not in text
 
 
+def test_a_table_called_summary_is_refused(tmp_path):
+    status, text = dry_run(tmp_path, "--config", "tables={summary: {methods: [dar_uda], directions: both}}")
+    assert status != 0
+    assert "The table `summary` is that of `methods`" in text
+
+
 def test_unknown_method_stops_with_the_known_ones(tmp_path):
     status, text = dry_run(tmp_path, "--config", "methods=dar_udda")
     assert status != 0
-    assert "Unknown method 'dar_udda'; known: average_style, dar_uda, dar_uda_one_round, source_only, " in text
+    assert "Unknown method 'dar_udda'; known: ada_output, ada_output_multilevel, anisotropic_unet, average_style, " in text
 
 
 @pytest.mark.parametrize("changes", ["grids: {laptap: {spacing: [3, 3, 6], size: 64}}", "budgets: {laptap: {}}"])

@@ -23,6 +23,7 @@ AFTER_SEGMENTERS = {
     "predict_cases",
     "score_method",
     "tabulate",
+    "tabulate_disagreements",
     "draw_losses",
     "draw_overlays",
     "draw_boxes",

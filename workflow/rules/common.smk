@@ -24,8 +24,13 @@ def half_the_cores(wildcards):
 
 
 def letter_of(domain):
-    """Return the translator's name of a domain: a for the first in the alphabet, b for the other."""
+    """Return the translators' name of a domain: a for the first in the alphabet, b for the other."""
     return "ab"[DOMAINS.index(domain)]
+
+
+def way_of(direction):
+    """Return a direction as CycleGAN names it: a-to-b from the first domain in the alphabet to the other."""
+    return f"{letter_of(source_of(direction))}-to-{letter_of(target_of(direction))}"
 
 
 def intensity_of(domain):
@@ -70,5 +75,6 @@ wildcard_constraints:
     case=r"[A-Za-z0-9][A-Za-z0-9_.-]*",
     method=r"[A-Za-z][A-Za-z0-9_]*",
     network=rf"[A-Za-z][A-Za-z0-9_]*({RANDOMISED})?",
-    strategy="|".join(STRATEGIES),
-    training_set=r"[A-Za-z0-9-]+(\.disentangled-(multi|average))?",
+    table="|".join(TABLES),
+    translation="|".join(TRANSLATIONS),
+    training_set=rf"[A-Za-z0-9-]+(\.({'|'.join(TRANSLATIONS)}))?",

@@ -144,11 +144,22 @@ def read_directions():
     return directions
 
 
+def read_tables():
+    """Return every table: the summary, and those that are targets of their own."""
+    tables = {"summary": {"methods": config["methods"]}, **config["tables"]}
+    if "summary" in config["tables"]:
+        raise WorkflowError(
+            "The table `summary` is that of `methods`: change those, or give the table another name."
+        )
+    return tables
+
+
 def read_methods():
-    """Return the definitions of the run's methods, checked."""
+    """Return the definitions of the methods of all tables, checked."""
     methods = {
         name: entry_of("method_definitions", name, "method")
-        for name in config["methods"]
+        for table in TABLES.values()
+        for name in table["methods"]
     }
     for name, method in methods.items():
         entry_of("networks", method["network"], "network")
@@ -174,6 +185,8 @@ GRID = TASK.get("grids", {}).get(BUDGET, TASK["grid"])
 DOMAINS = sorted(TASK["domains"])
 STRUCTURES = list(TASK["labels"])
 DIRECTIONS = read_directions()
+TABLES = read_tables()
 METHODS = read_methods()
 SEEDS = list(dict.fromkeys(config["seeds"]))
-STRATEGIES = ("multi", "average")
+TRANSLATIONS = ("disentangled-multi", "disentangled-average", "cyclegan-single")
+TRAININGS_ON_BOTH = ("synseg_net", "ada_output")

@@ -28,35 +28,64 @@ rule score_method:
 
 
 rule tabulate:
-    """Summarise the scores of all methods, directions and seeds."""
+    """Bring the scores of a table's methods, directions and seeds together."""
     input:
-        metrics=metrics_of(scored_rows()),
-        disagreements=disagreements_of(scored_rows()),
+        metrics=lambda wildcards: metrics_of(scored_rows(wildcards.table)),
+        disagreements=lambda wildcards: disagreements_of(scored_rows(wildcards.table)),
+        resources=lambda wildcards: [
+            path for paths in resources_of(wildcards.table).values() for path in paths
+        ],
     output:
-        table="results/{run}/tables/summary.tsv",
-        disagreement="results/{run}/tables/disagreement.tsv",
-        markdown=report(
-            "results/{run}/tables/summary.md",
-            caption="../report/summary.rst",
+        table="results/{run}/tables/{table}.tsv",
+        markdown="results/{run}/tables/{table}.md",
+        latex="results/{run}/tables/{table}.tex",
+        html=report(
+            "results/{run}/tables/{table}.html",
+            caption="../report/table.rst",
             category="Results",
         ),
     log:
-        "results/{run}/logs/tabulate/summary.log",
+        "results/{run}/logs/tabulate/{table}.log",
     benchmark:
-        "results/{run}/benchmarks/tabulate/summary.tsv"
+        "results/{run}/benchmarks/tabulate/{table}.tsv"
     conda:
         "../../envs/imaging.yaml"
     resources:
         mem_mb=2000,
         runtime="10m",
     params:
-        rows=scored_rows(),
-        unavailable=unavailable_rows(),
-        notes=method_notes(),
+        rows=lambda wildcards: scored_rows(wildcards.table),
+        unavailable=lambda wildcards: unavailable_rows(wildcards.table),
+        notes=lambda wildcards: method_notes(wildcards.table),
+        resources=lambda wildcards: resources_of(wildcards.table),
+        stamp=stamp(),
         structures=STRUCTURES,
         code=code_version("dar_uda.evaluation.tables"),
     script:
         "../scripts/tabulate.py"
+
+
+rule tabulate_disagreements:
+    """Bring together how much the masks of every test case change with the image."""
+    input:
+        metrics=metrics_of(scored_rows("summary")),
+        disagreements=disagreements_of(scored_rows("summary")),
+    output:
+        table="results/{run}/tables/disagreement.tsv",
+    log:
+        "results/{run}/logs/tabulate_disagreements/summary.log",
+    benchmark:
+        "results/{run}/benchmarks/tabulate_disagreements/summary.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        rows=scored_rows("summary"),
+        code=code_version("dar_uda.evaluation.tables"),
+    script:
+        "../scripts/tabulate_disagreements.py"
 
 
 rule draw_losses:
@@ -95,7 +124,7 @@ rule draw_translations:
         )[0],
         synthetic=lambda wildcards: synthetic_volumes(
             wildcards.direction,
-            synthetic_strategies(wildcards.direction)[0],
+            translations_of("summary", wildcards.direction)[0],
             source_cases(wildcards.direction)[0],
             SEEDS[0],
         ),
@@ -128,18 +157,18 @@ rule draw_translations:
 rule draw_styles:
     """Draw the target's style codes, their clusters and the chosen codes."""
     input:
-        codes="results/{run}/seed-{seed}/styles/{direction}/disentangled-{strategy}/codes.tsv",
-        styles="results/{run}/seed-{seed}/styles/{direction}/disentangled-{strategy}/styles.tsv",
+        codes="results/{run}/seed-{seed}/styles/{direction}/{translation}/codes.tsv",
+        styles="results/{run}/seed-{seed}/styles/{direction}/{translation}/styles.tsv",
     output:
         figure=report(
-            "results/{run}/seed-{seed}/styles/{direction}/disentangled-{strategy}/styles.png",
+            "results/{run}/seed-{seed}/styles/{direction}/{translation}/styles.png",
             caption="../report/styles.rst",
             category="Translation",
         ),
     log:
-        "results/{run}/logs/draw_styles/{direction}-disentangled-{strategy}-{seed}.log",
+        "results/{run}/logs/draw_styles/{direction}-{translation}-{seed}.log",
     benchmark:
-        "results/{run}/benchmarks/draw_styles/{direction}-disentangled-{strategy}-{seed}.tsv"
+        "results/{run}/benchmarks/draw_styles/{direction}-{translation}-{seed}.tsv"
     conda:
         "../../envs/imaging.yaml"
     resources:
@@ -188,7 +217,9 @@ rule draw_overlays:
 rule draw_boxes:
     """Draw the Dice of every test case, a box per method."""
     input:
-        metrics=lambda wildcards: metrics_of(scored_rows([wildcards.direction])),
+        metrics=lambda wildcards: metrics_of(
+            scored_rows("summary", [wildcards.direction])
+        ),
     output:
         figure=report(
             "results/{run}/figures/dice-{direction}.png",
@@ -205,7 +236,7 @@ rule draw_boxes:
         mem_mb=2000,
         runtime="10m",
     params:
-        rows=lambda wildcards: scored_rows([wildcards.direction]),
+        rows=lambda wildcards: scored_rows("summary", [wildcards.direction]),
         structures=STRUCTURES,
         code=code_version("dar_uda.evaluation.figures_segmentation"),
     script:

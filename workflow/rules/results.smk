@@ -38,12 +38,24 @@ def references_of(direction):
 
 def unavailable_reason(method, direction):
     """Return why a method cannot be scored in a direction; None where it can."""
-    target = target_of(direction)
-    if cannot_train(method, direction):
-        return f"no training case of domain {target} has a label"
     if not scored_cases(direction):
-        return f"no test case of domain {target} has a label"
-    return None
+        return f"no test case of domain {target_of(direction)} has a label"
+    return missing_for(method, direction)
+
+
+def directions_of(table):
+    """Return the directions of a table: the run's, or of other tables what they ask for and the cases allow."""
+    if table == "summary" or config["directions"]:
+        return DIRECTIONS
+    if TABLES[table]["directions"] == "first":
+        return TASK["directions"][:1]
+    both = [f"{a}-to-{b}" for a, b in (DOMAINS, DOMAINS[::-1])]
+    return [
+        direction
+        for direction in both
+        if scored_cases(direction)
+        and cases_of(source_of(direction), "train", labelled=True)
+    ]
 
 
 def predictions_of(method, direction, seed):
@@ -54,27 +66,27 @@ def predictions_of(method, direction, seed):
     return f"results/{RUN}/seed-{seed}/predictions/{direction}/{method}"
 
 
-def scored_rows(directions=None, seeds=None):
-    """Return direction, method and seed of every row of the summary."""
+def scored_rows(table, directions=None, seeds=None):
+    """Return direction, method and seed of every row of a table."""
     return [
         {"direction": direction, "method": method, "seed": seed}
-        for direction in directions or DIRECTIONS
-        for method in METHODS
+        for direction in directions or directions_of(table)
+        for method in TABLES[table]["methods"]
         for seed in seeds or SEEDS
         if unavailable_reason(method, direction) is None
     ]
 
 
-def unavailable_rows():
-    """Return direction, method and reason of every row of the summary that stays empty."""
+def unavailable_rows(table):
+    """Return direction, method and reason of every row of a table that stays empty."""
     return [
         {
             "direction": direction,
             "method": method,
             "reason": unavailable_reason(method, direction),
         }
-        for direction in DIRECTIONS
-        for method in METHODS
+        for direction in directions_of(table)
+        for method in TABLES[table]["methods"]
         if unavailable_reason(method, direction) is not None
     ]
 
@@ -95,15 +107,41 @@ def disagreements_of(rows):
     ]
 
 
-def method_notes():
-    """Return what the table says of the methods that differ from the paper in training or inference."""
+def resources_of(table):
+    """Return what the trainings of a table's methods took, files by method, where the table shows it."""
+    if not TABLES[table].get("resources"):
+        return {}
+    files = {}
+    for row in scored_rows(table):
+        method = row["method"]
+        files.setdefault(method, []).append(
+            segmenter_file(
+                method,
+                row["direction"],
+                row["seed"],
+                "resources.json",
+                rounds_of(method)[0],
+            )
+        )
+    return files
+
+
+def stamp():
+    """Return what every table says of the run."""
+    seeds = ", ".join(map(str, SEEDS))
+    return f"Task {config['task']}, protocol {config['protocol']}, budget {BUDGET}, seeds {seeds}."
+
+
+def method_notes(table):
+    """Return what a table says of the methods that differ from the paper in training or inference."""
+    methods = TABLES[table]["methods"]
     return {
-        method: notes for method in METHODS if (notes := ", ".join(notes_of(method)))
+        method: notes for method in methods if (notes := ", ".join(notes_of(method)))
     }
 
 
 def notes_of(method):
-    synthetic = METHODS[method]["training_set"].startswith("{direction}")
+    synthetic = METHODS[method]["training_set"].partition(".")[2] in TRANSLATIONS
     notes = []
     if is_randomised(method):
         values = randomisation()
@@ -124,13 +162,18 @@ def histories():
     """Return the training histories of the first seed, by name."""
     seed = SEEDS[0]
     paths = {}
-    if any(synthetic_strategies(direction) for direction in DIRECTIONS):
-        paths["disentangled"] = (
-            f"results/{RUN}/seed-{seed}/translators/disentangled/history.tsv"
+    used = {
+        translation.split("-")[0]: None
+        for direction in DIRECTIONS
+        for translation in translations_of("summary", direction)
+    }
+    for translator in used:
+        paths[translator] = (
+            f"results/{RUN}/seed-{seed}/translators/{translator}/history.tsv"
         )
     for direction in DIRECTIONS:
-        for method in METHODS:
-            if not cannot_train(method, direction):
+        for method in TABLES["summary"]["methods"]:
+            if not missing_for(method, direction):
                 for network in rounds_of(method):
                     name = f"{training_set_of(method, direction)} {network}"
                     paths[name] = segmenter_file(
@@ -144,25 +187,30 @@ def drawn_cases(direction):
 
 
 def drawn_methods(direction):
-    return [row["method"] for row in scored_rows([direction], SEEDS[:1])]
+    rows = scored_rows("summary", [direction], SEEDS[:1])
+    return [row["method"] for row in rows]
 
 
-def requested_tables():
-    return [f"results/{RUN}/tables/summary.{suffix}" for suffix in ("tsv", "md")]
+def table_files(table):
+    return [
+        f"results/{RUN}/tables/{table}.{suffix}"
+        for suffix in ("tsv", "md", "tex", "html")
+    ]
 
 
 def requested_figures():
     """Return the figures for which the run has what they show."""
     figures = ["losses"] if histories() else []
     for direction in DIRECTIONS:
-        if synthetic_strategies(direction):
+        if translations_of("summary", direction):
             figures.append(f"translations-{direction}")
         if drawn_methods(direction):
             figures += [f"overlays-{direction}", f"dice-{direction}"]
     return [f"results/{RUN}/figures/{figure}.png" for figure in figures] + [
-        f"results/{RUN}/seed-{SEEDS[0]}/styles/{direction}/disentangled-{strategy}/styles.png"
+        f"results/{RUN}/seed-{SEEDS[0]}/styles/{direction}/{translation}/styles.png"
         for direction in DIRECTIONS
-        for strategy in synthetic_strategies(direction)
+        for translation in translations_of("summary", direction)
+        if translation != "cyclegan-single"
     ]
 
 
@@ -172,9 +220,20 @@ def unscored_predictions():
         predictions_of(method, direction, seed)
         for direction in DIRECTIONS
         if not scored_cases(direction)
-        for method in METHODS
-        if not cannot_train(method, direction)
+        for method in TABLES["summary"]["methods"]
+        if not missing_for(method, direction)
         for seed in SEEDS
+    ]
+
+
+def requested_files():
+    """Return what the run makes if it is given no target; stop where cases are missing."""
+    check_cases()
+    return [
+        *table_files("summary"),
+        f"results/{RUN}/tables/disagreement.tsv",
+        *requested_figures(),
+        *unscored_predictions(),
     ]
 
 

@@ -11,6 +11,7 @@ rule train_segmenter:
     output:
         weights="results/{run}/seed-{seed}/segmenters/{training_set}/{network}/weights.safetensors",
         history="results/{run}/seed-{seed}/segmenters/{training_set}/{network}/history.tsv",
+        resources="results/{run}/seed-{seed}/segmenters/{training_set}/{network}/resources.json",
     log:
         "results/{run}/logs/train_segmenter/{training_set}-{network}-{seed}.log",
     benchmark:
@@ -23,17 +24,13 @@ rule train_segmenter:
         mem_mb=24000,
         runtime="24h",
     params:
-        segmentation={
-            key: value
-            for key, value in method_values("segmentation").items()
-            if key not in ("randomisation", "self_training")
-        },
+        segmentation=lambda wildcards: segmentation_values(
+            wildcards.network, "randomisation", "self_training"
+        ),
         randomisation=lambda wildcards: (
             randomisation() if wildcards.network.endswith(RANDOMISED) else None
         ),
-        network=lambda wildcards: config["networks"][
-            wildcards.network.removesuffix(RANDOMISED)
-        ],
+        network=lambda wildcards: switches_of(wildcards.network),
         classes=len(STRUCTURES) + 1,
         seed=lambda wildcards: int(wildcards.seed),
         code=code_version("dar_uda.segmentation.train"),
@@ -68,7 +65,7 @@ rule predict_cases:
         cases=lambda wildcards: cases_of(target_of(wildcards.direction), "test"),
         structures=STRUCTURES,
         inference=method_values("inference"),
-        window=method_values("segmentation")["patch"],
+        window=lambda wildcards: patch_of(network_of(wildcards.method)),
         code=code_version("dar_uda.segmentation.predict"),
     script:
         "../scripts/predict_cases.py"

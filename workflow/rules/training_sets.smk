@@ -1,14 +1,16 @@
 """What a method trains on, and where its synthetic volumes and weights lie."""
 
 
-def style_count(strategy):
-    return method_values("styles")["clusters"] if strategy == "multi" else 1
+def style_count(translation):
+    """Return how many synthetic volumes each source case becomes."""
+    multi = translation == "disentangled-multi"
+    return method_values("styles")["clusters"] if multi else 1
 
 
-def synthetic_volumes(direction, strategy, case, seed):
+def synthetic_volumes(direction, translation, case, seed):
     """Return the synthetic volumes of one source case, one per style."""
-    folder = f"results/{RUN}/seed-{seed}/synthetic/{direction}/disentangled-{strategy}/{case}"
-    return [f"{folder}/style-{style}.nii" for style in range(style_count(strategy))]
+    folder = f"results/{RUN}/seed-{seed}/synthetic/{direction}/{translation}/{case}"
+    return [f"{folder}/style-{style}.nii" for style in range(style_count(translation))]
 
 
 def harmonising_label(wildcards):
@@ -18,39 +20,39 @@ def harmonising_label(wildcards):
     return case_files(source_of(wildcards.direction), [wildcards.case], "label.nii")[0]
 
 
-def style_files(strategy):
+def style_files(translation):
     """Return the path patterns of one case's synthetic volumes."""
     return expand(
-        "results/{{run}}/seed-{{seed}}/synthetic/{{direction}}/disentangled-{strategy}/{{case}}/style-{style}.nii",
-        strategy=strategy,
-        style=range(style_count(strategy)),
+        "results/{{run}}/seed-{{seed}}/synthetic/{{direction}}/{translation}/{{case}}/style-{style}.nii",
+        translation=translation,
+        style=range(style_count(translation)),
     )
 
 
 def training_set_of(method, direction):
-    """Return the training set of a method in a direction: a domain, or `direction.translator-strategy`."""
+    """Return the training set of a method in a direction: a domain, `direction.translation`, or `direction.training`."""
     return METHODS[method]["training_set"].format(
         direction=direction, source=source_of(direction), target=target_of(direction)
     )
 
 
-def strategy_of(training_set):
-    """Return the direction and style strategy of a synthetic training set; (None, None) for a domain."""
-    if training_set in DOMAINS:
-        return None, None
-    direction, translation = training_set.split(".")
-    return direction, translation.removeprefix("disentangled-")
+def parts_of(training_set):
+    """Return direction and translation (or training on both domains) of a training set; (None, None) for a domain."""
+    return (
+        (None, None) if training_set in DOMAINS else tuple(training_set.split(".", 1))
+    )
 
 
-def synthetic_strategies(direction):
-    """Return the style strategies that the run's methods use in a direction, `multi` first."""
-    used = {strategy_of(training_set_of(method, direction))[1] for method in METHODS}
-    return [strategy for strategy in STRATEGIES if strategy in used]
+def translations_of(table, direction):
+    """Return the translations that a table's methods use in a direction, the paper's first."""
+    methods = TABLES[table]["methods"]
+    used = {parts_of(training_set_of(method, direction))[1] for method in methods}
+    return [translation for translation in TRANSLATIONS if translation in used]
 
 
 def segmenter_images(wildcards):
     """Return the volumes of a training set."""
-    direction, strategy = strategy_of(wildcards.training_set)
+    direction, translation = parts_of(wildcards.training_set)
     if direction is None:
         return case_files(
             wildcards.training_set,
@@ -60,13 +62,13 @@ def segmenter_images(wildcards):
     return [
         volume
         for case in source_cases(direction)
-        for volume in synthetic_volumes(direction, strategy, case, wildcards.seed)
+        for volume in synthetic_volumes(direction, translation, case, wildcards.seed)
     ]
 
 
 def segmenter_labels(wildcards):
     """Return the label map of every volume of a training set."""
-    direction, strategy = strategy_of(wildcards.training_set)
+    direction, translation = parts_of(wildcards.training_set)
     if direction is None:
         return case_files(
             wildcards.training_set,
@@ -74,12 +76,12 @@ def segmenter_labels(wildcards):
             "label.nii",
         )
     labels = case_files(source_of(direction), source_cases(direction), "label.nii")
-    return [label for label in labels for _ in range(style_count(strategy))]
+    return [label for label in labels for _ in range(style_count(translation))]
 
 
 def untranslated(wildcards, name):
     """Return the source volumes' files that a randomised synthetic training set is mixed with."""
-    direction, _ = strategy_of(wildcards.training_set)
+    direction, _ = parts_of(wildcards.training_set)
     randomised = wildcards.network.endswith(RANDOMISED)
     if direction is None or not randomised or not randomisation()["source_share"]:
         return []
@@ -114,20 +116,39 @@ def network_of(method):
 
 def target_files(wildcards, name):
     """Return one file of each training case of the target for whose segmenter a synthetic training set is."""
-    direction, _ = strategy_of(wildcards.training_set)
+    direction, _ = parts_of(wildcards.training_set)
     target = target_of(direction)
     return case_files(target, cases_of(target, "train"), name)
 
 
 def target_cases(wildcards):
-    direction, _ = strategy_of(wildcards.training_set)
+    direction, _ = parts_of(wildcards.training_set)
     return cases_of(target_of(direction), "train")
 
 
 def source_labels(wildcards):
     """Return the label maps of the source's labelled training cases, of a synthetic training set."""
-    direction, _ = strategy_of(wildcards.training_set)
+    direction, _ = parts_of(wildcards.training_set)
     return case_files(source_of(direction), source_cases(direction), "label.nii")
+
+
+def patch_of(network):
+    """Return the patch of a network, which is also its window; isotropic strides want a depth that divides by 16."""
+    depth, *sides = method_values("segmentation")["patch"]
+    switches = switches_of(network)
+    isotropic = not switches.get("anisotropic", True)
+    return [-(-depth // 16) * 16 if isotropic else depth, *sides]
+
+
+def switches_of(network):
+    """Return architecture and switches of a network, by its folder's name."""
+    return config["networks"][network.split("-")[0]]
+
+
+def segmentation_values(network, *left_out):
+    """Return how a network is trained, without the keys that its training has elsewhere."""
+    values = {**method_values("segmentation"), "patch": patch_of(network)}
+    return {key: value for key, value in values.items() if key not in left_out}
 
 
 def segmenter_file(method, direction, seed, name, network=None):
@@ -144,30 +165,29 @@ def method_weights(wildcards):
     )
 
 
-def cannot_train(method, direction):
-    """Return whether a method needs labels of the target's training cases, of which there are none."""
-    target = target_of(direction)
-    return training_set_of(method, direction) == target and not cases_of(
-        target, "train", labelled=True
-    )
+def missing_for(method, direction):
+    """Return which cases a method's training lacks in a direction; None where it has all."""
+    source, target = source_of(direction), target_of(direction)
+    training_set = training_set_of(method, direction)
+    labelled = target if training_set == target else source
+    if not cases_of(labelled, "train", labelled=True):
+        return f"no training case of domain {labelled} has a label"
+    if training_set not in DOMAINS and not cases_of(target, "train"):
+        return f"domain {target} has no training case"
+    return None
 
 
 def check_cases():
-    """Stop where a direction of the run lacks cases that its methods need."""
+    """Stop where a direction of the summary lacks cases that its methods need, labels of the target's apart."""
     for direction in DIRECTIONS:
         target = target_of(direction)
         if not cases_of(target, "test"):
             raise WorkflowError(
                 f"Direction {direction}: domain {target} has no test case."
             )
-        for method in METHODS:
-            training_set = training_set_of(method, direction)
-            if training_set != target:
-                source_cases(direction)
-            if training_set not in DOMAINS and not cases_of(target, "train"):
+        for method in TABLES["summary"]["methods"]:
+            missing = missing_for(method, direction)
+            if missing and training_set_of(method, direction) != target:
                 raise WorkflowError(
-                    f"Direction {direction}, method {method}: domain {target} has no training case."
+                    f"Direction {direction}, method {method}: {missing}. Give it one, or choose another direction."
                 )
-
-
-check_cases()

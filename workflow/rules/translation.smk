@@ -40,12 +40,12 @@ rule encode_styles:
         slices=lambda wildcards: slices_of(target_of(wildcards.direction), "npy"),
         table=lambda wildcards: slices_of(target_of(wildcards.direction), "tsv"),
     output:
-        codes="results/{run}/seed-{seed}/styles/{direction}/disentangled-{strategy}/codes.tsv",
-        styles="results/{run}/seed-{seed}/styles/{direction}/disentangled-{strategy}/styles.tsv",
+        codes="results/{run}/seed-{seed}/styles/{direction}/{translation}/codes.tsv",
+        styles="results/{run}/seed-{seed}/styles/{direction}/{translation}/styles.tsv",
     log:
-        "results/{run}/logs/encode_styles/{direction}-disentangled-{strategy}-{seed}.log",
+        "results/{run}/logs/encode_styles/{direction}-{translation}-{seed}.log",
     benchmark:
-        "results/{run}/benchmarks/encode_styles/{direction}-disentangled-{strategy}-{seed}.tsv"
+        "results/{run}/benchmarks/encode_styles/{direction}-{translation}-{seed}.tsv"
     priority: 1
     conda:
         "../../envs/torch.yaml"
@@ -55,8 +55,8 @@ rule encode_styles:
         mem_mb=8000,
         runtime="1h",
     params:
-        strategy=lambda wildcards: wildcards.strategy,
-        clusters=lambda wildcards: style_count(wildcards.strategy),
+        strategy=lambda wildcards: wildcards.translation.removeprefix("disentangled-"),
+        clusters=lambda wildcards: style_count(wildcards.translation),
         domain=lambda wildcards: letter_of(target_of(wildcards.direction)),
         source_cases=lambda wildcards: source_cases(wildcards.direction),
         seed=lambda wildcards: int(wildcards.seed),
@@ -75,7 +75,7 @@ rule synthesize_volume:
         )[0],
         label=harmonising_label,
     output:
-        volumes=style_files("multi"),
+        volumes=style_files("disentangled-multi"),
     log:
         "results/{run}/logs/synthesize_volume/{direction}-disentangled-multi-{seed}/{case}.log",
     benchmark:
@@ -103,7 +103,7 @@ use rule synthesize_volume as synthesize_average_volume with:
         )[0],
         label=harmonising_label,
     output:
-        volumes=style_files("average"),
+        volumes=style_files("disentangled-average"),
     log:
         "results/{run}/logs/synthesize_volume/{direction}-disentangled-average-{seed}/{case}.log",
     benchmark:

@@ -1,0 +1,185 @@
+"""Adaptation of the output space: AdaOutput (AdaptSegNet; Tsai et al., CVPR 2018)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dar_uda.segmentation.losses import segmentation_loss
+from dar_uda.segmentation.networks import make_segmenter
+from dar_uda.segmentation.patches import PatchSampler
+from dar_uda.segmentation.train import SegmenterTrainer
+from dar_uda.training.checkpoint import CheckpointFolder, identity_of
+from dar_uda.training.device import autocast, choose_precision, prepare_device
+from dar_uda.training.loop import run_training, write_history
+from dar_uda.training.randomness import generator_for
+
+BETAS = (0.9, 0.99)
+POWER = 0.9
+SLOPE = 0.2
+CHANNELS = (64, 128, 256, 512)
+
+
+class OutputDiscriminator(nn.Sequential):
+    """Judge from which domain class probabilities come: five strided convolutions.
+
+    Shape:
+        (N, classes, H, W) to (N, 1, H / 32, W / 32); sides of at least 32.
+    """
+
+    def __init__(self, classes: int) -> None:
+        layers: list[nn.Module] = []
+        for inputs, outputs in zip((classes, *CHANNELS), CHANNELS, strict=False):
+            layers += [nn.Conv2d(inputs, outputs, 4, stride=2, padding=1), nn.LeakyReLU(SLOPE, inplace=True)]
+        super().__init__(*layers, nn.Conv2d(CHANNELS[-1], 1, 4, stride=2, padding=1))
+
+
+class AdaOutputTrainer(SegmenterTrainer):
+    """One update = one step of the segmenter on both domains, then one of each output's discriminator.
+
+    The first output counts in full, with `adversarial_weights[0]`; a second one (multi-level) counts `auxiliary_weight`
+    in the source's loss, with `adversarial_weights[1]`.
+
+    Args:
+        target: Patches of the target, without labels.
+        adversarial_weights: Of the loss that has target outputs taken for source ones, per output.
+        discriminator_rate: Learning rate at the first step; falls with the power 0.9 of what is left.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        target: PatchSampler,
+        classes: int,
+        adversarial_weights: Sequence[float],
+        auxiliary_weight: float,
+        discriminator_rate: float,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.target, self.adversarial_weights = target, adversarial_weights
+        self.source_weights = (1.0, auxiliary_weight)
+        self.judges = nn.ModuleList(OutputDiscriminator(classes) for _ in self._outputs_of_network()).to(self.device)
+        self.discriminator_rate = discriminator_rate
+        self.judge_optimizer = torch.optim.Adam(self.judges.parameters(), discriminator_rate, BETAS)
+
+    def _outputs_of_network(self) -> range:
+        return range(2 if self.network.arguments.get("multilevel") else 1)
+
+    def update(self, step: int) -> dict[str, float]:
+        self._set_rates(step)
+        images, labels = self.patches(step)
+        unlabelled, _ = self.target.draw(generator_for(self.seed, "target", step), self.device)
+        self.judges.requires_grad_(False)
+        outputs = self._outputs(images)
+        losses = [segmentation_loss(scores, labels, self.focal_weight) for scores in outputs]
+        of_target = [_probabilities(scores) for scores in self._outputs(unlabelled)]
+        adversarial = [self._judged(k, p, real=True) for k, p in enumerate(of_target)]
+        self._step(
+            self.optimizer, _weighted(self.source_weights, losses) + _weighted(self.adversarial_weights, adversarial)
+        )
+        if self.average:
+            self.average.update(self.network, step)
+        self.judges.requires_grad_(True)
+        judged = [
+            (self._judged(k, source.detach(), real=True) + self._judged(k, target.detach(), real=False)) / 2
+            for k, (source, target) in enumerate(zip(map(_probabilities, outputs), of_target, strict=True))
+        ]
+        self._step(self.judge_optimizer, sum(judged))
+        return {
+            "loss": float(_weighted(self.source_weights, losses).detach()),
+            "fused": float(losses[0].detach()),
+            "adversarial": float(adversarial[0].detach()),
+            "discriminators": float(sum(judged).detach()),
+        }
+
+    def _set_rates(self, step: int) -> None:
+        self._set_rate(step)
+        self.judge_optimizer.param_groups[0]["lr"] = self.discriminator_rate * (1 - step / self.steps) ** POWER
+
+    def _judged(self, level: int, probabilities: Tensor, *, real: bool) -> Tensor:
+        """Return the cross-entropy of taking probabilities for those of the source (`real`) or the target."""
+        with autocast(self.device, self.dtype):
+            scores = self.judges[level](probabilities).float()
+        return F.binary_cross_entropy_with_logits(scores, torch.full_like(scores, float(real)))
+
+    @staticmethod
+    def _step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+
+    def _parts(self) -> dict[str, Any]:
+        return {**super()._parts(), "judges": self.judges, "judge_optimizer": self.judge_optimizer}
+
+
+def _probabilities(scores: Tensor) -> Tensor:
+    """Return the softmax of scores (N, K, D, H, W) as a batch of slices (N D, K, H, W)."""
+    return F.softmax(scores.float(), dim=1).transpose(1, 2).flatten(0, 1)
+
+
+def _weighted(weights: Sequence[float], losses: Sequence[Tensor]) -> Tensor:
+    return sum(weight * loss for weight, loss in zip(weights, losses, strict=False))
+
+
+def train_ada_output(
+    images: Sequence[str | Path],
+    labels: Sequence[str | Path],
+    target_images: Sequence[str | Path],
+    weights: str | Path,
+    history: str | Path,
+    classes: int,
+    network: dict[str, Any],
+    seed: int,
+    code: str,
+    threads: int,
+    device: str,
+    precision: str,
+    recompute: bool,
+    adversary: dict[str, Any],
+    *,
+    batch: int,
+    patch: Sequence[int],
+    foreground_share: float,
+    scale: float,
+    channels: Sequence[int],
+    steps: int,
+    checkpoint_every: int,
+    **settings: Any,
+) -> None:
+    """Train a 2D segmenter on the labelled source whose outputs on the target look like those on the source.
+
+    Args:
+        images: Labelled volumes of the source.
+        labels: The label volume of each.
+        target_images: Training volumes of the target; their labels are not read.
+        weights: Output, safetensors: the network.
+        history: Output, TSV: one row per step, one column per loss.
+        network: Architecture and switches, see `make_segmenter`.
+        code: Version of the code behind this training; a checkpoint of another version is not resumed.
+        recompute: See `UNet2D.recompute_in_backward`.
+        adversary: See `AdaOutputTrainer`.
+        settings: See `SegmenterTrainer`.
+    """
+    where = prepare_device(device, threads)
+    dtype = choose_precision(precision, where)
+    sampling = {"patch": list(patch), "batch": batch, "foreground_share": foreground_share, "scale": scale}
+    choices = {"seed": seed, "code": code, "classes": classes, "network": network, "channels": list(channels)}
+    computing = {"steps": steps, "device": where.type, "dtype": dtype, "adversary": adversary}
+    identity = identity_of({**choices, **sampling, **computing, **settings}, [*images, *labels, *target_images])
+    torch.manual_seed(seed)
+    segmenter = make_segmenter(classes, channels, **network)
+    if recompute:
+        segmenter.recompute_in_backward()
+    sampler = PatchSampler(images, labels, **sampling)
+    target = PatchSampler(target_images, None, **{**sampling, "foreground_share": 0})
+    trainer = AdaOutputTrainer(
+        *(segmenter, sampler, where, dtype, seed, steps), target=target, classes=classes, **adversary, **settings
+    )
+    with CheckpointFolder(Path(weights).parent / "checkpoints", identity) as checkpoints:
+        losses = run_training("train_ada_output", trainer, steps, checkpoints, checkpoint_every)
+        write_history(losses, history)
+        trainer.kept.save(weights)

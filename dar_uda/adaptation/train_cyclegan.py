@@ -1,0 +1,174 @@
+"""Training of CycleGAN (Zhu et al., ICCV 2017)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dar_uda.adaptation.cyclegan import CycleGAN, PatchDiscriminator, initialise
+from dar_uda.adaptation.image_pool import ImagePool
+from dar_uda.training.checkpoint import CheckpointFolder, identity_of
+from dar_uda.training.device import autocast, choose_precision, prepare_device
+from dar_uda.training.loop import run_training, write_history
+from dar_uda.training.randomness import generator_for
+from dar_uda.translation.losses import least_squares_gan_loss, paired_l1
+from dar_uda.translation.samples import save_grey, spread
+from dar_uda.translation.slices import SliceSampler, steps_of
+
+BETAS = (0.5, 0.999)
+
+
+class CycleGANTrainer:
+    """One update = one step of both generators, then one of both discriminators.
+
+    Args:
+        samplers: Slices of domain a and of domain b.
+        steps: Updates in all: the rates are constant over the first half and fall to 0 over the second.
+        cycle_weight: Of the L1 distance of an image and its translation back.
+    """
+
+    def __init__(
+        self,
+        samplers: Sequence[SliceSampler],
+        device: torch.device,
+        dtype: torch.dtype,
+        seed: int,
+        steps: int,
+        width: int,
+        blocks: int,
+        learning_rate: float,
+        cycle_weight: float,
+    ) -> None:
+        self.samplers, self.device, self.dtype, self.seed = samplers, device, dtype, seed
+        self.steps, self.learning_rate, self.cycle_weight = steps, learning_rate, cycle_weight
+        torch.manual_seed(seed)
+        self.generators = CycleGAN(width, blocks).to(device)
+        self.discriminators = nn.ModuleDict({side: PatchDiscriminator(width) for side in "ab"}).to(device)
+        initialise(self.discriminators)
+        self.pools = {side: ImagePool() for side in "ab"}
+        self.generator_optimizer = torch.optim.Adam(self.generators.parameters(), learning_rate, BETAS)
+        self.discriminator_optimizer = torch.optim.Adam(self.discriminators.parameters(), learning_rate, BETAS)
+
+    def update(self, step: int) -> dict[str, float]:
+        for optimizer in (self.generator_optimizer, self.discriminator_optimizer):
+            optimizer.param_groups[0]["lr"] = self.learning_rate * falling(step / self.steps)
+        images = {
+            side: sampler.draw(generator_for(self.seed, "slices", side, step), self.device)
+            for side, sampler in zip("ab", self.samplers, strict=True)
+        }
+        fakes, losses = self._generator_losses(images)
+        losses = self._update_generators(losses)
+        losses["discriminators"] = self._update_discriminators(images, fakes, step)
+        return {name: float(value.detach()) for name, value in losses.items()}
+
+    def _generator_losses(self, images: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Return the images translated into each domain, and the losses `adversarial` and `cycle`."""
+        judge = self.discriminators.requires_grad_(False)
+        with autocast(self.device, self.dtype):
+            fakes = {"b": self.generators(images["a"], "a-to-b"), "a": self.generators(images["b"], "b-to-a")}
+            back = [self.generators(fakes["b"], "b-to-a"), self.generators(fakes["a"], "a-to-b")]
+            scores = [judge[side](fakes[side]) for side in "ab"]
+        return fakes, {
+            "adversarial": least_squares_gan_loss(scores, real=True),
+            "cycle": paired_l1(back, [images["a"], images["b"]]),
+        }
+
+    def _update_generators(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
+        weights = {"cycle": self.cycle_weight}
+        _step(self.generator_optimizer, sum(weights.get(name, 1.0) * loss for name, loss in losses.items()))
+        return losses
+
+    def _update_discriminators(self, images: dict[str, Tensor], fakes: dict[str, Tensor], step: int) -> Tensor:
+        """Take half of the usual gradient, as the paper does to slow the discriminators down."""
+        judge = self.discriminators.requires_grad_(True)
+        shown = {
+            side: self.pools[side].exchange(fakes[side], generator_for(self.seed, "pool", side, step)) for side in "ab"
+        }
+        with autocast(self.device, self.dtype):
+            real = [judge[side](images[side]) for side in "ab"]
+            fake = [judge[side](shown[side]) for side in "ab"]
+        loss = (least_squares_gan_loss(real, real=True) + least_squares_gan_loss(fake, real=False)) / 2
+        _step(self.discriminator_optimizer, loss)
+        return loss
+
+    @torch.no_grad()
+    def draw_samples(self, figure: str | Path) -> None:
+        """Draw fixed slices of both domains: as they are, translated, and translated back."""
+        rows = []
+        for sampler, there, back in zip(self.samplers, ("a-to-b", "b-to-a"), ("b-to-a", "a-to-b"), strict=True):
+            images = spread(sampler.slices).to(self.device)
+            translated = self.generators(images, there)
+            rows += [images, translated, self.generators(translated, back)]
+        save_grey(rows, figure)
+
+    def state(self) -> dict[str, Any]:
+        return {name: part.state_dict() for name, part in self._parts().items()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+
+    def _parts(self) -> dict[str, Any]:
+        return {
+            "generators": self.generators,
+            "discriminators": self.discriminators,
+            "generator_optimizer": self.generator_optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+            **{f"pool_{side}": pool for side, pool in self.pools.items()},
+        }
+
+
+def falling(progress: float) -> float:
+    """Return 1 up to progress 1/2, then a straight fall to 0 at 1."""
+    return min(1.0, 2 * (1 - progress))
+
+
+def _step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    optimizer.step()
+
+
+def train_cyclegan(
+    slices: Sequence[str | Path],
+    weights: str | Path,
+    history: str | Path,
+    samples: str | Path,
+    seed: int,
+    code: str,
+    threads: int,
+    device: str,
+    precision: str,
+    *,
+    batch: int,
+    epochs: int,
+    steps: int | None,
+    crop: int | None,
+    checkpoint_every: int,
+    **settings: Any,
+) -> None:
+    """Train on the two domains' slices and write the generators.
+
+    Args:
+        slices: Stacks of domain a and of domain b.
+        weights: Output, safetensors: the `CycleGAN`.
+        history: Output, TSV: one row per step, one column per loss.
+        samples: Output, PNG, see `CycleGANTrainer.draw_samples`.
+        code: Version of the code behind this training; a checkpoint of another version is not resumed.
+        steps: Updates; None for as many as `epochs` passes over the larger domain take.
+        settings: See `CycleGANTrainer`.
+    """
+    samplers = [SliceSampler(stack, batch, crop) for stack in slices]
+    steps = steps or steps_of(epochs, samplers)
+    where = prepare_device(device, threads)
+    dtype = choose_precision(precision, where)
+    choices = {"seed": seed, "code": code, "steps": steps, "batch": batch, "crop": crop, **settings}
+    identity = identity_of({**choices, "device": where.type, "dtype": dtype}, slices)
+    trainer = CycleGANTrainer(samplers, where, dtype, seed, steps, **settings)
+    with CheckpointFolder(Path(weights).parent / "checkpoints", identity) as checkpoints:
+        losses = run_training("train_cyclegan", trainer, steps, checkpoints, checkpoint_every)
+        trainer.draw_samples(samples)
+        write_history(losses, history)
+        trainer.generators.save(weights)

@@ -1,0 +1,105 @@
+"""A 2D U-Net that segments the slices of a volume one by one: the segmenter of the 2D rivals."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from dar_uda.training.weights import save_weights
+
+SLOPE = 0.01
+CHANNELS_PER_GROUP = 8
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions with group norm, added to the input's 1 x 1 convolution."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*_normalised(inputs, outputs), _activation(), *_normalised(outputs, outputs))
+        self.skip = nn.Conv2d(inputs, outputs, 1)
+        self.activation = _activation()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.activation(self.body(x) + self.skip(x))
+
+
+def _normalised(inputs: int, outputs: int) -> list[nn.Module]:
+    groups = max(1, outputs // CHANNELS_PER_GROUP)
+    return [nn.Conv2d(inputs, outputs, 3, padding=1), nn.GroupNorm(groups, outputs)]
+
+
+def _activation() -> nn.Module:
+    return nn.LeakyReLU(SLOPE, inplace=True)
+
+
+class UNet2D(nn.Module):
+    """U-Net (Ronneberger et al. 2015) of residual blocks with group norm, as deep and wide as DAR-UNet.
+
+    Args:
+        classes: Number of classes, background included.
+        channels: Channels of the five resolutions.
+        multilevel: In training mode, also return scores from the second finest resolution, as the multi-level form of
+            output-space adaptation asks for.
+
+    Shape:
+        (N, 1, D, H, W) to scores (N, classes, D, H, W); multilevel in training mode a list of two. H, W divide by 16.
+
+    Raises:
+        ValueError: A side of the input does not divide.
+    """
+
+    def __init__(
+        self, classes: int, channels: Sequence[int] = (16, 32, 64, 128, 256), multilevel: bool = False
+    ) -> None:
+        super().__init__()
+        self.arguments = {
+            "architecture": "unet_2d",
+            "classes": classes,
+            "channels": list(channels),
+            "multilevel": multilevel,
+        }
+        self.recompute = False
+        self.divisors = (1, *[2 ** (len(channels) - 1)] * 2)
+        fine_to_coarse = list(zip(channels, channels[1:], strict=False))
+        self.encoder = nn.ModuleList(ResidualBlock(i, o) for i, o in zip([1, *channels], channels, strict=False))
+        self.up = nn.ModuleList(nn.ConvTranspose2d(o, i, 2, stride=2) for i, o in fine_to_coarse)
+        self.decoder = nn.ModuleList(ResidualBlock(2 * i, i) for i, _ in fine_to_coarse)
+        self.head = nn.Conv2d(channels[0], classes, 1)
+        self.second_head = nn.Conv2d(channels[1], classes, 1) if multilevel else None
+
+    def recompute_in_backward(self) -> None:
+        """From now on keep only what passes between blocks for the backward; see `DARUNet.recompute_in_backward`."""
+        self.recompute = True
+
+    def forward(self, x: Tensor) -> Tensor | list[Tensor]:
+        if any(side % divisor for side, divisor in zip(x.shape[2:], self.divisors, strict=True)):
+            raise ValueError(f"Patch {tuple(x.shape[2:])} does not divide by {self.divisors}")
+        decoded = self._decode(x.transpose(1, 2).flatten(0, 1))
+        scores = [self.head(decoded[0])]
+        if self.second_head is not None and self.training:
+            scores.append(F.interpolate(self.second_head(decoded[1]), scale_factor=2, mode="bilinear"))
+        volumes = [score.unflatten(0, (len(x), -1)).transpose(1, 2) for score in scores]
+        return volumes if len(volumes) > 1 else volumes[0]
+
+    def _decode(self, slices: Tensor) -> list[Tensor]:
+        """Return the decoder's features, from the finest resolution to the bottleneck."""
+        encoded = []
+        for level, block in enumerate(self.encoder):
+            slices = self._run(block, F.max_pool2d(slices, 2) if level else slices)
+            encoded.append(slices)
+        decoded = [encoded[-1]]
+        for level in reversed(range(len(self.decoder))):
+            joined = torch.cat([self.up[level](decoded[0]), encoded[level]], dim=1)
+            decoded.insert(0, self._run(self.decoder[level], joined))
+        return decoded
+
+    def _run(self, block: ResidualBlock, x: Tensor) -> Tensor:
+        return checkpoint(block, x, use_reentrant=False) if self.recompute and torch.is_grad_enabled() else block(x)
+
+    def save(self, path: str | Path) -> None:
+        """Write the weights as safetensors."""
+        save_weights(path, self, self.arguments)

@@ -1,0 +1,166 @@
+"""AdaOutput and SynSeg-Net on volumes with one bright box."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import torch.nn.functional as F
+
+from dar_uda.adaptation.ada_output import AdaOutputTrainer, OutputDiscriminator, train_ada_output
+from dar_uda.adaptation.synseg_net import class_weights_of, train_synseg_net
+from dar_uda.data.network_volume import write_image, write_label
+from dar_uda.segmentation.networks import load_segmenter, make_segmenter
+from dar_uda.segmentation.patches import PatchSampler
+from dar_uda.training.checkpoint import CheckpointFolder
+
+CPU = torch.device("cpu")
+SEGMENTATION = {
+    "patch": [4, 32, 32],
+    "foreground_share": 0.5,
+    "scale": 0.1,
+    "channels": [4, 4, 8, 8, 8],
+    "steps": 6,
+    "learning_rate": 5e-3,
+    "final_learning_rate": 1e-4,
+    "weight_decay": 1e-4,
+    "ema": 0.0,
+    "checkpoint_every": 2,
+}
+ADVERSARY = {"adversarial_weights": [1e-3, 2e-4], "auxiliary_weight": 0.1, "discriminator_rate": 1e-4}
+CYCLEGAN = {
+    **{"width": 2, "blocks": 1, "batch": 1, "epochs": 1, "steps": 8, "crop": None},
+    **{"learning_rate": 1e-3, "cycle_weight": 10.0},
+}
+JOB = {"classes": 2, "seed": 0, "code": "c", "threads": 1, "device": "cpu", "precision": "float32"}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Source: a bright box on dark, labelled; target: a dark box on bright."""
+    folder = tmp_path_factory.mktemp("data")
+    label = np.zeros((8, 32, 32), np.uint8)
+    label[2:6, 8:24, 10:22] = 1
+    write_label(folder / "label.nii", label, np.eye(4))
+    for name, (box, ground) in {"source": (0.8, 0.2), "target": (0.1, 0.6)}.items():
+        values = np.where(label == 1, box, ground).astype(np.float32)
+        write_image(folder / f"{name}.nii", values, np.eye(4))
+        np.save(folder / f"{name}.npy", (values * 65535).astype(np.uint16))
+    return folder
+
+
+def ada_output(data, folder, multilevel=False, **changes):
+    folder.mkdir(exist_ok=True)
+    train_ada_output(
+        [data / "source.nii"],
+        [data / "label.nii"],
+        [data / "target.nii"],
+        folder / "weights.safetensors",
+        folder / "history.tsv",
+        network={"architecture": "unet_2d", "multilevel": multilevel},
+        recompute=False,
+        adversary=ADVERSARY,
+        batch=1,
+        focal_weight=10.0,
+        **{**JOB, **SEGMENTATION, **changes},
+    )
+    return (folder / "weights.safetensors").read_bytes()
+
+
+def synseg_net(data, folder, **changes):
+    folder.mkdir(exist_ok=True)
+    train_synseg_net(
+        [data / "source.npy", data / "target.npy"],
+        [data / "source.nii"],
+        [data / "label.nii"],
+        *(folder / name for name in ("weights.safetensors", "history.tsv", "samples.png")),
+        way="a-to-b",
+        network={"architecture": "unet_2d", "multilevel": False},
+        joint_slices=4,
+        **{**JOB, "cyclegan": CYCLEGAN, **SEGMENTATION, **changes},
+    )
+    return (folder / "weights.safetensors").read_bytes()
+
+
+def die_after_save(monkeypatch):
+    save = CheckpointFolder.save
+
+    def save_and_die(self, state):
+        save(self, state)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(CheckpointFolder, "save", save_and_die)
+
+
+@pytest.mark.parametrize("train", [ada_output, synseg_net])
+def test_a_killed_training_resumes_to_identical_weights(data, tmp_path, monkeypatch, train):
+    expected = train(data, tmp_path / "whole")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        die_after_save(patch)
+        train(data, tmp_path / "killed")
+    assert train(data, tmp_path / "killed") == expected
+
+
+def test_ada_output_learns_the_source_and_predicts_one_volume_of_scores(data, tmp_path):
+    ada_output(data, tmp_path, multilevel=True, steps=40)
+    history = pd.read_csv(tmp_path / "history.tsv", sep="\t")
+    assert list(history.columns) == ["step", "loss", "fused", "adversarial", "discriminators"]
+    assert history["fused"].tail(5).mean() < 0.6 * history["fused"].head(5).mean()
+    network = load_segmenter(tmp_path / "weights.safetensors", CPU)
+    assert network(torch.zeros(1, 1, 2, 32, 32)).shape == (1, 2, 2, 32, 32)
+
+
+def test_the_adversary_moves_target_outputs_towards_what_the_judge_takes_for_source(data):
+    """A step with the adversary alone lowers the loss of having target outputs taken for the source's."""
+    torch.manual_seed(0)
+    network = make_segmenter(2, SEGMENTATION["channels"], "unet_2d")
+    sampler = PatchSampler([data / "source.nii"], [data / "label.nii"], [4, 32, 32], 1, 0.5)
+    target = PatchSampler([data / "target.nii"], None, [4, 32, 32], 1, 0)
+    rates = {"learning_rate": 1e-3, "final_learning_rate": 1e-3, "weight_decay": 0.0, "focal_weight": 0.0, "ema": 0.0}
+    trainer = AdaOutputTrainer(
+        *(network, sampler, CPU, torch.float32, 0, 10),
+        **{"target": target, "classes": 2, **rates},
+        **{**ADVERSARY, "adversarial_weights": [1e3], "discriminator_rate": 1e-9},
+    )
+    losses = [trainer.update(step)["adversarial"] for step in range(10)]
+    assert losses[-1] < losses[0]
+
+
+def test_the_discriminator_has_the_papers_parameters():
+    widths = [5, 64, 128, 256, 512, 1]
+    expected = sum(16 * i * o + o for i, o in zip(widths, widths[1:], strict=False))
+    assert sum(p.numel() for p in OutputDiscriminator(5).parameters()) == expected
+    assert OutputDiscriminator(5)(torch.zeros(2, 5, 64, 96)).shape == (2, 1, 2, 3)
+
+
+def test_synseg_nets_segmenter_learns_in_the_last_steps_from_translated_slices(data, tmp_path):
+    synseg_net(data, tmp_path, steps=60, learning_rate=2e-2, cyclegan={**CYCLEGAN, "steps": 64})
+    history = pd.read_csv(tmp_path / "history.tsv", sep="\t")
+    assert (history["segmentation"].head(4) == 0).all() and (history["segmentation"].tail(60) > 0).all()
+    assert history["segmentation"].tail(5).mean() < 0.8 * history["segmentation"].iloc[4:9].mean()
+    assert load_segmenter(tmp_path / "weights.safetensors", CPU).arguments["architecture"] == "unet_2d"
+
+
+def test_the_segmentation_loss_reaches_the_sources_generator_alone(data, tmp_path, monkeypatch):
+    from dar_uda.adaptation import synseg_net as module
+
+    seen = {}
+
+    def note(self, _):
+        generators = self.generators.generators
+        self.generator_optimizer.zero_grad(set_to_none=True)
+        self._segmentation_loss().backward()
+        seen.update({way: any(p.grad is not None for p in net.parameters()) for way, net in generators.items()})
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module.SynSegTrainer, "_update_generators", note)
+    with pytest.raises(KeyboardInterrupt):
+        synseg_net(data, tmp_path, cyclegan={**CYCLEGAN, "steps": 1})
+    assert seen == {"a-to-b": True, "b-to-a": False}
+
+
+def test_class_weights_by_hand(data):
+    """Of 8 x 32 x 32 voxels the box holds 4 x 16 x 12."""
+    share = 4 * 16 * 12 / (8 * 32 * 32)
+    expected = [1 / np.log(1.02 + 1 - share), 1 / np.log(1.02 + share)]
+    assert class_weights_of([data / "label.nii"], 2).tolist() == pytest.approx(expected, rel=1e-5)
+    assert F.cross_entropy(torch.zeros(1, 2), torch.tensor([1])).item() == pytest.approx(np.log(2))

@@ -1,0 +1,10 @@
+"""Tables that are targets of their own."""
+
+for table in config["tables"]:
+
+    rule:
+        name:
+            table
+        input:
+            table_files(table),
+        localrule: True
