@@ -19,8 +19,10 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
 
 
-def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a figure as PNG; the same figure gives the same file."""
+def save_figure(figure: Figure, path: str | Path, stamp: str) -> None:
+    """Write a figure as PNG, over it in small type what run it is of; the same figure gives the same file."""
+    if stamp:
+        figure.suptitle(stamp, x=0.01, ha="left", fontsize=6, color="0.4")
     with write_beside(path) as partial:
         figure.savefig(partial, format="png", metadata={"Software": None})
 

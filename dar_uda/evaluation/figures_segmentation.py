@@ -47,6 +47,8 @@ def draw_overlays(
     structures: list[str],
     values: list[list[int]],
     figure: str | Path,
+    slice_axis: int | None = None,
+    stamp: str = "",
 ) -> None:
     """Draw the reference and every method's prediction over the middle labelled slice of each case.
 
@@ -62,12 +64,14 @@ def draw_overlays(
         structures: Names of the classes.
         values: For each structure the values in the label files that make it up.
         figure: Output PNG.
+        slice_axis: Axis of the images across the slices; None: the one with the coarsest spacing.
+        stamp: What it says of the run, in small type.
     """
     rows = []
     for index in range(min(len(cases), MOST_CASES)):
         reference = references[index] if references else None
         paths = {method: mask_path(folder, cases[index]) for method, folder in predictions.items()}
-        rows.append(_read_overlay(cases[index], images[index], reference, paths, values))
+        rows.append(_read_overlay(cases[index], images[index], reference, paths, values, slice_axis))
     page = new_figure(PANEL * (1 + len(predictions)), PANEL * sum(map(_height, rows)) + 0.6)
     heights = [_height(row) for row in rows]
     grid = page.subplots(len(rows), 1 + len(predictions), squeeze=False, height_ratios=heights)
@@ -78,10 +82,10 @@ def draw_overlays(
     for axes, title in zip(grid[0], ["reference", *predictions], strict=True):
         axes.set_title(title, fontsize=9, fontweight="bold" if title == "reference" else "normal")
     _legend(page, structures)
-    save_figure(page, figure)
+    save_figure(page, figure, stamp)
 
 
-def draw_dice_boxes(metrics: list[dict], structures: list[str], figure: str | Path) -> None:
+def draw_dice_boxes(metrics: list[dict], structures: list[str], figure: str | Path, stamp: str = "") -> None:
     """Draw the Dice of every case, a box per method: one panel per structure, one row per direction.
 
     A method without metrics in a direction leaves its place empty there.
@@ -90,6 +94,7 @@ def draw_dice_boxes(metrics: list[dict], structures: list[str], figure: str | Pa
         metrics: One `{"direction", "method", "seed", "path"}` per file of `score_method`; seeds are averaged.
         structures: Names, in the order of the panels.
         figure: Output PNG.
+        stamp: What it says of the run, in small type.
     """
     pairs = ordered_methods(metrics)
     directions, methods = (list(dict.fromkeys(names)) for names in zip(*pairs, strict=True))
@@ -102,7 +107,7 @@ def draw_dice_boxes(metrics: list[dict], structures: list[str], figure: str | Pa
             _draw_boxes(axes, methods, [dice[:, index] for dice in dices])
             axes.set_title(structure, fontsize=10)
         line[0].set_ylabel(f"{direction}\nDice", fontsize=9)
-    save_figure(page, figure)
+    save_figure(page, figure, stamp)
 
 
 def _read_dice(metrics: list[dict], direction: str, method: str, structures: list[str]) -> NDArray[np.float64]:
@@ -137,27 +142,28 @@ def _read_overlay(
     reference: str | Path | None,
     predictions: dict[str, str | Path],
     values: list[list[int]],
+    slice_axis: int | None,
 ) -> _Overlay:
     volume = read_volume(image)
-    axes, _ = canonical_axes(volume.grid.affine)
+    axes, _ = canonical_axes(volume.grid.affine, slice_axis)
     _, rows, columns = (spacing_of(volume.grid.affine)[axis] for axis in axes)
     classes = {"reference": None}
     if reference:
         label = read_label(reference, image)
         mapped = Volume(map_labels(label.array, values), label.grid)
-        classes["reference"] = _canonical(mapped, volume.grid, case)
+        classes["reference"] = _canonical(mapped, volume.grid, case, slice_axis)
     for method, path in predictions.items():
-        classes[method] = _canonical(read_volume(path), volume.grid, case)
-    pixels = _canonical(volume, volume.grid, case)
+        classes[method] = _canonical(read_volume(path), volume.grid, case, slice_axis)
+    pixels = _canonical(volume, volume.grid, case, slice_axis)
     depth = _middle_depth([labels for labels in classes.values() if labels is not None], len(pixels))
     slices = {name: None if labels is None else labels[depth] for name, labels in classes.items()}
     return _Overlay(pixels[depth], rows / columns, slices)
 
 
-def _canonical(volume: Volume, grid: Grid, case: str) -> NDArray:
+def _canonical(volume: Volume, grid: Grid, case: str, slice_axis: int | None) -> NDArray:
     """Return the values as (depth, height, width) of the image with this grid, on which they must lie."""
     check_same_grid(grid, volume.grid, case)
-    axes, signs = canonical_axes(grid.affine)
+    axes, signs = canonical_axes(grid.affine, slice_axis)
     array = reorder_like(volume.array, volume.grid, grid).transpose(axes)
     return array[tuple(slice(None, None, sign) for sign in signs)]
 

@@ -14,12 +14,13 @@ SMOOTHING = 1 / 50  # of a training, averaged around each step
 LOG_SPAN = 20  # a panel gets a logarithmic axis where its smoothed losses span more than this factor
 
 
-def draw_loss_curves(histories: dict[str, str | Path], figure: str | Path) -> None:
+def draw_loss_curves(histories: dict[str, str | Path], figure: str | Path, stamp: str = "") -> None:
     """Draw the smoothed losses of every training over the optimizer steps.
 
     Args:
         histories: For each training's name its TSV: the column `step`, and one column per loss.
         figure: Output PNG, one panel per training.
+        stamp: What it says of the run, in small type.
 
     Raises:
         ValueError: There is no history, or one has no column `step` or no loss.
@@ -31,7 +32,7 @@ def draw_loss_curves(histories: dict[str, str | Path], figure: str | Path) -> No
     for axes, (name, path) in zip(panels, histories.items(), strict=True):
         _draw_losses(axes, _read_history(path))
         axes.set_title(name, loc="left", fontweight="bold", fontsize=10)
-    save_figure(page, figure)
+    save_figure(page, figure, stamp)
 
 
 def _read_history(path: str | Path) -> pd.DataFrame:

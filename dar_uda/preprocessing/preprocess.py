@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dar_uda.data.geometry import canonical_axes, check_same_grid, reorder_like, spacing_of
+from dar_uda.data.geometry import canonical_axes, spacing_of
 from dar_uda.data.grid import Grid, read_grids, write_grids
-from dar_uda.data.labels import map_labels
 from dar_uda.data.network_volume import write_image, write_label
-from dar_uda.data.volume import read_label, read_volume
+from dar_uda.data.volume import read_volume
 from dar_uda.preprocessing.body import body_extent
+from dar_uda.preprocessing.classes import read_classes
 from dar_uda.preprocessing.intensity import background, to_unit_range
+from dar_uda.preprocessing.paper_protocol import crop_to_labels, doubled_depth
+from dar_uda.preprocessing.region import cut_to_region
 from dar_uda.preprocessing.resample import resample
 
 
@@ -27,6 +29,10 @@ def preprocess_image(
     intensity: Mapping[str, Any],
     body_width: float | None = None,
     slice_axis: int | None = None,
+    region: str | Path | None = None,
+    label: str | Path | None = None,
+    values: Sequence[Sequence[int]] = (),
+    double_depth: bool = False,
 ) -> None:
     """Write a scan on the network grid, intensities in [0, 1], and its two grids.
 
@@ -42,22 +48,33 @@ def preprocess_image(
         body_width: mm; the square is centred on the body and `spacing` holds for a body this wide: that of a wider
             one is coarser in-plane, of a slimmer one finer. None: the square is that of the scan, in true mm.
         slice_axis: Axis of the source (0 to 2) that becomes depth; None: the one with the coarsest spacing.
+        region: JSON of `find_region`, to which the grid is cut; None: it spans the scan's field of view.
+        label: Protocol `paper`: the scan's label map, to whose range the slices are cropped; None: they are not.
+        values: Label values of each class, for that.
+        double_depth: Protocol `paper`: half the scan's own slice spacing in place of that of `spacing`.
 
     Raises:
         ValueError: The scan cannot be read or scaled; the message names the case.
     """
     try:
         volume = read_volume(source)
-        original = volume.grid
-        network = network_grid(original, spacing, size, slice_axis)
-        if body_width is not None:
-            scaled = to_unit_range(volume.array, **intensity)
-            network = fitted_to_body(network, original, scaled, body_width, slice_axis)
-            del scaled  # hundreds of megabytes that nothing needs any more, like `values` below
-        values, fill = volume.array.astype(np.float32), background(volume.array, intensity.get("window"))
+        original, array, grid_of_slices = volume.grid, volume.array, volume.grid
         del volume
-        moved = resample(values, original.affine, network.affine, network.shape, "linear", fill)
-        del values
+        if label:
+            array, grid_of_slices = crop_to_labels(case, array, original, source, label, values, slice_axis)
+        if double_depth:
+            spacing = doubled_depth(original, spacing, slice_axis)
+        network = network_grid(grid_of_slices, spacing, size, slice_axis)
+        if body_width is not None:
+            scaled = to_unit_range(array, **intensity)
+            network = fitted_to_body(network, grid_of_slices, scaled, body_width, slice_axis)
+            del scaled  # hundreds of megabytes that nothing needs any more, like `array` below
+        if region:
+            network = cut_to_region(network, region)
+        fill = background(array, intensity.get("window"))
+        array = array.astype(np.float32)
+        moved = resample(array, grid_of_slices.affine, network.affine, network.shape, "linear", fill)
+        del array
         write_image(image, _scaled_on_grid(moved, intensity).T, network.affine)
     except ValueError as error:
         raise ValueError(f"Case {case} ({source}): {error}") from error
@@ -83,16 +100,10 @@ def preprocess_label(
         values: Label values of each class, see `map_labels`.
 
     Raises:
-        ValueError: Image and label do not share a grid, or the file is no label map; the case is named.
+        ValueError: See `read_classes`.
     """
     original, network = read_grids(grid)
-    try:
-        volume = read_label(source, scan)
-        classes = map_labels(volume.array, values)
-    except ValueError as error:
-        raise ValueError(f"Case {case} ({source}): {error}") from error
-    check_same_grid(original, volume.grid, case)
-    classes = reorder_like(classes, volume.grid, original)
+    classes = read_classes(case, source, scan, original, values)
     moved = resample(classes, original.affine, network.affine, network.shape, "nearest", fill=0)
     write_label(label, moved.T, network.affine)
 

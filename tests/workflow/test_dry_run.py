@@ -114,6 +114,33 @@ def test_a_table_has_the_directions_that_the_labels_allow_and_the_run_may_name_o
     assert jobs["score_method"] == 6
 
 
+def test_the_papers_protocol_crops_by_labels_and_the_clean_one_never_does(tmp_path):
+    table = write_cases(tmp_path, [(case, domain, True, split) for case, domain, _, split in ROWS])
+    arguments = ("--config", "task=abdomen", f"cases={table}", "directions=mr-to-ct", "methods=source_only")
+    (tmp_path / "cases.tsv").write_text(table.read_text() + "ct9\tct\tct_1_image.nii.gz\tct_1_label.nii.gz\ttest\n")
+    inputs = r"rule preprocess_case:\n    input: (ct_.*)"
+    _, text = planned(tmp_path, *arguments, "protocol=paper")
+    assert set(re.findall(inputs, text)) == {"ct_1_image.nii.gz, ct_1_label.nii.gz"}
+    _, text = planned(tmp_path, *arguments)
+    assert set(re.findall(inputs, text)) == {"ct_1_image.nii.gz"}
+
+
+def test_a_task_without_the_papers_protocol_stops(tmp_path):
+    status, text = dry_run(tmp_path, "--config", "protocol=paper")
+    assert status != 0
+    assert "Task phantom does not say what protocol `paper` is" in text
+
+
+def test_a_region_is_told_from_the_sources_labels_in_one_direction_alone(tmp_path):
+    grid = "tasks={phantom: {grid: {region_margin: 20}}}"
+    jobs, text = planned(tmp_path, "--config", grid)
+    assert jobs["find_region"] == 1
+    (inputs,) = re.findall(r"rule find_region:\n    input: (.*)", text)
+    assert "ct00_label" in inputs and "mr" not in inputs
+    status, text = dry_run(tmp_path, "--config", grid, "directions=[ct-to-mr,mr-to-ct]")
+    assert status != 0 and "Run one direction at a time" in text
+
+
 def test_scalars_stand_for_lists_and_average_makes_one_volume_per_case(tmp_path):
     jobs, text = planned(tmp_path, "--config", "methods=average_style", "seeds=[3,4]")
     assert jobs["train_translator"] == jobs["train_segmenter"] == 2
@@ -216,7 +243,9 @@ def test_a_table_called_summary_is_refused(tmp_path):
 def test_unknown_method_stops_with_the_known_ones(tmp_path):
     status, text = dry_run(tmp_path, "--config", "methods=dar_udda")
     assert status != 0
-    assert "Unknown method 'dar_udda'; known: ada_output, ada_output_multilevel, anisotropic_unet, average_style, " in text
+    assert (
+        "Unknown method 'dar_udda'; known: ada_output, ada_output_multilevel, anisotropic_unet, average_style, " in text
+    )
 
 
 @pytest.mark.parametrize("changes", ["grids: {laptap: {spacing: [3, 3, 6], size: 64}}", "budgets: {laptap: {}}"])

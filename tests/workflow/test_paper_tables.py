@@ -3,14 +3,9 @@
 import pandas as pd
 from tiny_run import prepare
 
-TINY_RIVALS = """
-    cyclegan: {width: 2, blocks: 1, batch: 1, steps: 4, checkpoint_every: 2}
-    synseg_net: {joint_slices: 2}
-"""
-
 
 def test_every_row_of_the_papers_tables_is_filled(tmp_path):
-    run = prepare(tmp_path, extra=TINY_RIVALS)
+    run = prepare(tmp_path)
     status, text = run("comparison", "style_study", "architecture_study")
     assert status == 0, text
     rows = {"comparison": 9, "style_study": 5, "architecture_study": 6}

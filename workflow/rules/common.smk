@@ -33,12 +33,50 @@ def way_of(direction):
     return f"{letter_of(source_of(direction))}-to-{letter_of(target_of(direction))}"
 
 
+def paper_protocol(domain):
+    """Return what the paper's protocol does with a domain; nothing where the run has the clean one."""
+    paper = config["protocol"] == "paper"
+    return TASK["domains"][domain].get("paper_protocol", {}) if paper else {}
+
+
 def intensity_of(domain):
+    entry = {**TASK["domains"][domain], **paper_protocol(domain)}
     return {
-        key: value
-        for key, value in TASK["domains"][domain]["intensity"].items()
-        if value is not None
+        key: value for key, value in entry["intensity"].items() if value is not None
     }
+
+
+def doubles_depth(domain):
+    return paper_protocol(domain).get("double_depth", False)
+
+
+def label_to_crop_to(wildcards):
+    """Return the label file of a case whose slices the paper's protocol crops to the labelled ones."""
+    if not paper_protocol(wildcards.domain).get("crop_to_labels", False):
+        return []
+    label = original_label(wildcards)
+    if not label:
+        raise WorkflowError(
+            f"Case {wildcards.case} of domain {wildcards.domain} has no label, to which protocol `paper` crops its slices; "
+            "leave it out, or take protocol `clean`."
+        )
+    return label
+
+
+def slice_axis_of(domain):
+    return TASK["domains"][domain].get("slice_axis")
+
+
+def region_of_interest(wildcards):
+    """Return the region to which grids are cut, where the task asks for one."""
+    wanted = GRID.get("region_margin") is not None
+    return f"results/{RUN}/region.json" if wanted else []
+
+
+def source_originals(what):
+    """Return the user's image or label file of each labelled training case of the run's source."""
+    source = source_of(DIRECTIONS[0])
+    return [original(case, source, what) for case in source_cases(DIRECTIONS[0])]
 
 
 def case_files(domain, cases, name):

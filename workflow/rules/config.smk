@@ -144,6 +144,26 @@ def read_directions():
     return directions
 
 
+def check_protocol_and_region():
+    """Stop where the task does not say what the paper's protocol is, or a region could be told from target labels."""
+    protocols = [entry.get("paper_protocol") for entry in TASK["domains"].values()]
+    if config["protocol"] == "paper" and not any(protocols):
+        raise WorkflowError(
+            f"Task {config['task']} does not say what protocol `paper` is: add `paper_protocol` to its domains, or take `clean`."
+        )
+    if GRID.get("region_margin") is None:
+        return
+    if GRID.get("body_width") is not None:
+        raise WorkflowError(
+            "A grid has `region_margin` or `body_width`, not both: set one to null."
+        )
+    if len(DIRECTIONS) > 1:
+        raise WorkflowError(
+            f"The grid's region comes from the source's labels; with the directions {', '.join(DIRECTIONS)} "
+            "those of the target would count too. Run one direction at a time."
+        )
+
+
 def read_tables():
     """Return every table: the summary, and those that are targets of their own."""
     tables = {"summary": {"methods": config["methods"]}, **config["tables"]}
@@ -185,6 +205,7 @@ GRID = TASK.get("grids", {}).get(BUDGET, TASK["grid"])
 DOMAINS = sorted(TASK["domains"])
 STRUCTURES = list(TASK["labels"])
 DIRECTIONS = read_directions()
+check_protocol_and_region()
 TABLES = read_tables()
 METHODS = read_methods()
 SEEDS = list(dict.fromkeys(config["seeds"]))

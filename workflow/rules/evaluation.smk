@@ -109,6 +109,7 @@ rule draw_losses:
         runtime="10m",
     params:
         names=list(histories()),
+        stamp=stamp(),
         code=code_version("dar_uda.evaluation.figures_training"),
     script:
         "../scripts/draw_losses.py"
@@ -149,6 +150,7 @@ rule draw_translations:
         mem_mb=4000,
         runtime="10m",
     params:
+        stamp=stamp(),
         code=code_version("dar_uda.evaluation.figures_translation"),
     script:
         "../scripts/draw_translations.py"
@@ -175,6 +177,7 @@ rule draw_styles:
         mem_mb=2000,
         runtime="10m",
     params:
+        stamp=stamp(),
         code=code_version("dar_uda.evaluation.figures_translation"),
     script:
         "../scripts/draw_styles.py"
@@ -209,6 +212,8 @@ rule draw_overlays:
         methods=lambda wildcards: drawn_methods(wildcards.direction),
         structures=STRUCTURES,
         values=lambda wildcards: label_values(target_of(wildcards.direction)),
+        slice_axis=lambda wildcards: slice_axis_of(target_of(wildcards.direction)),
+        stamp=stamp(),
         code=code_version("dar_uda.evaluation.figures_segmentation"),
     script:
         "../scripts/draw_overlays.py"
@@ -238,6 +243,7 @@ rule draw_boxes:
     params:
         rows=lambda wildcards: scored_rows("summary", [wildcards.direction]),
         structures=STRUCTURES,
+        stamp=stamp(),
         code=code_version("dar_uda.evaluation.figures_segmentation"),
     script:
         "../scripts/draw_boxes.py"

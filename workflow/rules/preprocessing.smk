@@ -1,10 +1,39 @@
 """From a case's files to the network grid and its 2D slices."""
 
 
+rule find_region:
+    """Find where the source's structures lie in a scan, for a grid that is cut to them."""
+    input:
+        scans=lambda wildcards: source_originals("image"),
+        labels=lambda wildcards: source_originals("label"),
+    output:
+        region="results/{run}/region.json",
+    log:
+        "results/{run}/logs/find_region.log",
+    benchmark:
+        "results/{run}/benchmarks/find_region.tsv"
+    priority: 1
+    conda:
+        "../../envs/imaging.yaml"
+    resources:
+        mem_mb=4000,
+        runtime="1h",
+    params:
+        cases=lambda wildcards: source_cases(DIRECTIONS[0]),
+        values=lambda wildcards: label_values(source_of(DIRECTIONS[0])),
+        margin=GRID.get("region_margin"),
+        slice_axis=lambda wildcards: slice_axis_of(source_of(DIRECTIONS[0])),
+        code=code_version("dar_uda.preprocessing.region"),
+    script:
+        "../scripts/find_region.py"
+
+
 rule preprocess_case:
     """Bring a case's image to the network grid."""
     input:
         source=original_image,
+        region=region_of_interest,
+        label=label_to_crop_to,
     output:
         image="results/{run}/cases/{domain}/{case}/image.nii",
         grid="results/{run}/cases/{domain}/{case}/grid.json",
@@ -19,9 +48,11 @@ rule preprocess_case:
         mem_mb=4000,
         runtime="30m",
     params:
-        grid=GRID,
+        grid={key: value for key, value in GRID.items() if key != "region_margin"},
+        values=lambda wildcards: label_values(wildcards.domain),
+        double_depth=lambda wildcards: doubles_depth(wildcards.domain),
         intensity=lambda wildcards: intensity_of(wildcards.domain),
-        slice_axis=lambda wildcards: TASK["domains"][wildcards.domain].get("slice_axis"),
+        slice_axis=lambda wildcards: slice_axis_of(wildcards.domain),
         code=code_version("dar_uda.preprocessing.preprocess"),
     script:
         "../scripts/preprocess_case.py"

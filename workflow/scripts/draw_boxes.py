@@ -4,4 +4,4 @@ from dar_uda.training.job_log import log_to
 log_to(snakemake.log[0])
 params, paths = snakemake.params, snakemake.input.metrics
 metrics = [{**row, "path": path} for row, path in zip(params.rows, paths, strict=True)]
-draw_dice_boxes(metrics, params.structures, **snakemake.output)
+draw_dice_boxes(metrics, params.structures, **snakemake.output, stamp=params.stamp)

@@ -4,4 +4,5 @@ from dar_uda.training.job_log import log_to
 log_to(snakemake.log[0])
 params, images, references = snakemake.params, snakemake.input.images, snakemake.input.references
 masks = dict(zip(params.methods, snakemake.input.predictions, strict=True))
-draw_overlays(params.cases, images, masks, references, params.structures, params.values, **snakemake.output)
+options = {key: params[key] for key in ("structures", "values", "slice_axis", "stamp")}
+draw_overlays(params.cases, images, masks, references, **options, **snakemake.output)

@@ -1,0 +1,36 @@
+"""A case's label map as classes 1..K, voxel for voxel with its scan."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dar_uda.data.geometry import check_same_grid, reorder_like
+from dar_uda.data.grid import Grid
+from dar_uda.data.labels import map_labels
+from dar_uda.data.volume import read_label
+
+
+def read_classes(
+    case: str, label: str | Path, scan: str | Path, original: Grid, values: Sequence[Sequence[int]]
+) -> NDArray[np.uint8]:
+    """Return the class of every voxel of a scan, 0 for background.
+
+    Args:
+        case: Name for errors.
+        label: Label file, or a folder of PNG files: see `read_label`.
+        scan: The image as the user has it.
+        original: Its grid.
+        values: Label values of each class, see `map_labels`.
+
+    Raises:
+        ValueError: Image and label do not share a grid, or the file is no label map; the case is named.
+    """
+    try:
+        volume = read_label(label, scan)
+        classes = map_labels(volume.array, values)
+    except ValueError as error:
+        raise ValueError(f"Case {case} ({label}): {error}") from error
+    check_same_grid(original, volume.grid, case)
+    return reorder_like(classes, volume.grid, original)
