@@ -62,12 +62,10 @@ class AdaOutputTrainer(SegmenterTrainer):
         super().__init__(*args, **kwargs)
         self.target, self.adversarial_weights = target, adversarial_weights
         self.source_weights = (1.0, auxiliary_weight)
-        self.judges = nn.ModuleList(OutputDiscriminator(classes) for _ in self._outputs_of_network()).to(self.device)
+        levels = 2 if self.network.arguments["multilevel"] else 1
+        self.judges = nn.ModuleList(OutputDiscriminator(classes) for _ in range(levels)).to(self.device)
         self.discriminator_rate = discriminator_rate
         self.judge_optimizer = torch.optim.Adam(self.judges.parameters(), discriminator_rate, BETAS)
-
-    def _outputs_of_network(self) -> range:
-        return range(2 if self.network.arguments.get("multilevel") else 1)
 
     def update(self, step: int) -> dict[str, float]:
         self._set_rates(step)

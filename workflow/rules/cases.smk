@@ -89,6 +89,10 @@ def target_of(direction):
 
 def original(case, domain, what):
     """Return the user's image or label file of a case."""
+    if (domain, case) not in ROWS:
+        raise WorkflowError(
+            f"Domain {domain} of the cases table has no case {case!r}; look at the name in the table."
+        )
     return ROWS[domain, case][what]
 
 
