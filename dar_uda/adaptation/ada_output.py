@@ -15,6 +15,7 @@ from dar_uda.segmentation.train import SegmenterTrainer
 from dar_uda.training.checkpoint import CheckpointFolder, identity_of
 from dar_uda.training.device import autocast, choose_precision, prepare_device
 from dar_uda.training.loop import run_training, write_history
+from dar_uda.training.optimizer import descend
 from dar_uda.training.randomness import generator_for
 
 BETAS = (0.9, 0.99)
@@ -76,7 +77,7 @@ class AdaOutputTrainer(SegmenterTrainer):
         losses = [segmentation_loss(scores, labels, self.focal_weight) for scores in outputs]
         of_target = [_probabilities(scores) for scores in self._outputs(unlabelled)]
         adversarial = [self._judged(k, p, real=True) for k, p in enumerate(of_target)]
-        self._step(
+        descend(
             self.optimizer, _weighted(self.source_weights, losses) + _weighted(self.adversarial_weights, adversarial)
         )
         if self.average:
@@ -86,7 +87,7 @@ class AdaOutputTrainer(SegmenterTrainer):
             (self._judged(k, source.detach(), real=True) + self._judged(k, target.detach(), real=False)) / 2
             for k, (source, target) in enumerate(zip(map(_probabilities, outputs), of_target, strict=True))
         ]
-        self._step(self.judge_optimizer, sum(judged))
+        descend(self.judge_optimizer, sum(judged))
         return {
             "loss": float(_weighted(self.source_weights, losses).detach()),
             "fused": float(losses[0].detach()),
@@ -103,12 +104,6 @@ class AdaOutputTrainer(SegmenterTrainer):
         with autocast(self.device, self.dtype):
             scores = self.judges[level](probabilities).float()
         return F.binary_cross_entropy_with_logits(scores, torch.full_like(scores, float(real)))
-
-    @staticmethod
-    def _step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
 
     def _parts(self) -> dict[str, Any]:
         return {**super()._parts(), "judges": self.judges, "judge_optimizer": self.judge_optimizer}

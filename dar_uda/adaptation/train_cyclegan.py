@@ -11,7 +11,8 @@ from dar_uda.adaptation.cyclegan import CycleGAN, PatchDiscriminator, initialise
 from dar_uda.adaptation.image_pool import ImagePool
 from dar_uda.training.checkpoint import CheckpointFolder, identity_of
 from dar_uda.training.device import autocast, choose_precision, prepare_device
-from dar_uda.training.loop import run_training, write_history
+from dar_uda.training.loop import TrainerOfParts, run_training, write_history
+from dar_uda.training.optimizer import descend
 from dar_uda.training.randomness import generator_for
 from dar_uda.translation.losses import least_squares_gan_loss, paired_l1
 from dar_uda.translation.samples import save_grey, spread
@@ -20,7 +21,7 @@ from dar_uda.translation.slices import SliceSampler, steps_of
 BETAS = (0.5, 0.999)
 
 
-class CycleGANTrainer:
+class CycleGANTrainer(TrainerOfParts):
     """One update = one step of both generators, then one of both discriminators.
 
     Args:
@@ -77,7 +78,7 @@ class CycleGANTrainer:
 
     def _update_generators(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
         weights = {"cycle": self.cycle_weight}
-        _step(self.generator_optimizer, sum(weights.get(name, 1.0) * loss for name, loss in losses.items()))
+        descend(self.generator_optimizer, sum(weights.get(name, 1.0) * loss for name, loss in losses.items()))
         return losses
 
     def _update_discriminators(self, images: dict[str, Tensor], fakes: dict[str, Tensor], step: int) -> Tensor:
@@ -90,7 +91,7 @@ class CycleGANTrainer:
             real = [judge[side](images[side]) for side in "ab"]
             fake = [judge[side](shown[side]) for side in "ab"]
         loss = (least_squares_gan_loss(real, real=True) + least_squares_gan_loss(fake, real=False)) / 2
-        _step(self.discriminator_optimizer, loss)
+        descend(self.discriminator_optimizer, loss)
         return loss
 
     @torch.no_grad()
@@ -102,13 +103,6 @@ class CycleGANTrainer:
             translated = self.generators(images, there)
             rows += [images, translated, self.generators(translated, back)]
         save_grey(rows, figure)
-
-    def state(self) -> dict[str, Any]:
-        return {name: part.state_dict() for name, part in self._parts().items()}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
 
     def _parts(self) -> dict[str, Any]:
         return {
@@ -123,12 +117,6 @@ class CycleGANTrainer:
 def falling(progress: float) -> float:
     """Return 1 up to progress 1/2, then a straight fall to 0 at 1."""
     return min(1.0, 2 * (1 - progress))
-
-
-def _step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    optimizer.step()
 
 
 def train_cyclegan(

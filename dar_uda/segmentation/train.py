@@ -15,8 +15,8 @@ from dar_uda.segmentation.randomisation import Randomisation
 from dar_uda.training.checkpoint import CheckpointFolder, identity_of
 from dar_uda.training.device import autocast, choose_precision, prepare_device
 from dar_uda.training.ema import MovingAverage
-from dar_uda.training.loop import run_training, write_history
-from dar_uda.training.optimizer import adabelief
+from dar_uda.training.loop import TrainerOfParts, run_training, write_history
+from dar_uda.training.optimizer import adabelief, descend
 from dar_uda.training.randomness import generator_for
 from dar_uda.training.resources import TimedTrainer, write_resources
 
@@ -24,7 +24,7 @@ BETAS = (0.9, 0.999)
 STATISTICS_BATCHES = 20
 
 
-class SegmenterTrainer:
+class SegmenterTrainer(TrainerOfParts):
     """One update = one batch of patches, all outputs' losses summed.
 
     Args:
@@ -58,9 +58,7 @@ class SegmenterTrainer:
         self._set_rate(step)
         images, labels = self.patches(step)
         losses = [segmentation_loss(scores, labels, self.focal_weight) for scores in self._outputs(images)]
-        self.optimizer.zero_grad(set_to_none=True)
-        sum(losses).backward()
-        self.optimizer.step()
+        descend(self.optimizer, sum(losses))
         if self.average:
             self.average.update(self.network, step)
         return {"loss": float(sum(losses).detach()), "fused": float(losses[0].detach())}
@@ -94,13 +92,6 @@ class SegmenterTrainer:
             for batch in range(STATISTICS_BATCHES if norms else 0):
                 images, _ = self.sampler.draw(generator_for(self.seed, "statistics", batch), self.device)
                 network(images)
-
-    def state(self) -> dict[str, Any]:
-        return {name: part.state_dict() for name, part in self._parts().items()}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
 
     def _parts(self) -> dict[str, Any]:
         parts = {"network": self.network, "optimizer": self.optimizer}

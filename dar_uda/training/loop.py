@@ -29,6 +29,20 @@ class Trainer(Protocol):
         """Take back what `state` returned."""
 
 
+class TrainerOfParts:
+    """A trainer that is changed by updates in its parts alone: networks, optimisers and what else has a state dict."""
+
+    def _parts(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def state(self) -> dict[str, Any]:
+        return {name: part.state_dict() for name, part in self._parts().items()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+
+
 def run_training(
     name: str, trainer: Trainer, steps: int, checkpoints: CheckpointFolder, checkpoint_every: int
 ) -> pd.DataFrame:

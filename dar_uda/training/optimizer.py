@@ -7,7 +7,14 @@ from contextlib import redirect_stdout
 
 import torch
 from adabelief_pytorch import AdaBelief
-from torch import nn
+from torch import Tensor, nn
+
+
+def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    """Do one update of the optimiser's parameters along the gradient of a loss."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    optimizer.step()
 
 
 class ForeachAdaBelief(AdaBelief):

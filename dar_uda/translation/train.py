@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from dar_uda.training.checkpoint import CheckpointFolder, identity_of
 from dar_uda.training.device import autocast, choose_precision, prepare_device
 from dar_uda.training.ema import MovingAverage
-from dar_uda.training.loop import run_training, write_history
-from dar_uda.training.optimizer import adabelief
+from dar_uda.training.loop import TrainerOfParts, run_training, write_history
+from dar_uda.training.optimizer import adabelief, descend
 from dar_uda.training.randomness import generator_for
 from dar_uda.translation.losses import least_squares_gan_loss, paired_l1
 from dar_uda.translation.networks import ContentDiscriminator, ImageDiscriminator, initialise
@@ -33,7 +33,7 @@ class Discriminators(nn.Module):
         initialise(self)
 
 
-class TranslatorTrainer:
+class TranslatorTrainer(TrainerOfParts):
     """One update = one step of the discriminators, then one of the generator, on the same forward pass.
 
     Args:
@@ -112,7 +112,7 @@ class TranslatorTrainer:
                 + _judged(judge.b, real=images_b, fake=passed["as_b"].detach())
                 + _judged(judge.content, *passed["content"].detach().chunk(2))
             )
-        self._step(self.discriminator_optimizer, loss)
+        descend(self.discriminator_optimizer, loss)
         return loss.detach()
 
     def _update_generator(self, passed: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -129,21 +129,8 @@ class TranslatorTrainer:
                 + least_squares_gan_loss(judge.b(passed["as_b"]), real=True),
                 "adversarial_content": _judged(judge.content, real=content_b, fake=content_a),
             }
-        self._step(self.generator_optimizer, sum(self.loss_weights[name] * loss for name, loss in losses.items()))
+        descend(self.generator_optimizer, sum(self.loss_weights[name] * loss for name, loss in losses.items()))
         return {name: loss.detach() for name, loss in losses.items()}
-
-    @staticmethod
-    def _step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-
-    def state(self) -> dict[str, Any]:
-        return {name: part.state_dict() for name, part in self._parts().items()}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
 
     def _parts(self) -> dict[str, Any]:
         return {

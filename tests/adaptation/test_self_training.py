@@ -39,7 +39,7 @@ def first_round(tmp_path_factory):
         write_image(folder / f"{name}.nii", np.where(label == 1, bright, 0.2).astype(np.float32), AFFINE)
     train_segmenter(
         [folder / "source.nii"], [folder / "label.nii"], folder / "weights.safetensors", folder / "history.tsv",
-        classes=2, network={}, channels=[8] * 5, steps=40, **COMMON, **SETTINGS,
+        folder / "resources.json", classes=2, network={}, channels=[8] * 5, steps=40, **COMMON, **SETTINGS,
     )  # fmt: skip
     label_target(
         ["t1", "t2"], [folder / "target.nii", folder / "empty.nii"], folder / "weights.safetensors",
