@@ -2,6 +2,7 @@
 
 import logging
 import math
+from abc import ABC, abstractmethod
 from typing import Any, Protocol
 
 import pandas as pd
@@ -29,11 +30,12 @@ class Trainer(Protocol):
         """Take back what `state` returned."""
 
 
-class TrainerOfParts:
+class TrainerOfParts(ABC):
     """A trainer that is changed by updates in its parts alone: networks, optimisers and what else has a state dict."""
 
+    @abstractmethod
     def _parts(self) -> dict[str, Any]:
-        raise NotImplementedError
+        """Return the parts by name."""
 
     def state(self) -> dict[str, Any]:
         return {name: part.state_dict() for name, part in self._parts().items()}
