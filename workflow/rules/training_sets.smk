@@ -183,7 +183,7 @@ def check_cases():
         target = target_of(direction)
         if not cases_of(target, "test"):
             raise WorkflowError(
-                f"Direction {direction}: domain {target} has no test case."
+                f"Direction {direction}: domain {target} has no test case. Give it one, or choose another direction."
             )
         for method in TABLES["summary"]["methods"]:
             missing = missing_for(method, direction)
