@@ -8,6 +8,7 @@ import torch
 from benchmarks.literal.synthesis import literal_redraw
 from benchmarks.literal.translator import literal_step
 from benchmarks.measure import Row, cpu_has_bfloat16, interleaved, timed_row
+from dar_uda.training.job import Job
 from dar_uda.training.progress import Progress
 from dar_uda.translation.synthesis import redraw
 from dar_uda.translation.train import TranslatorTrainer
@@ -77,4 +78,6 @@ def trainer(dtype: torch.dtype) -> TranslatorTrainer:
     """Return a trainer on one pair of random images."""
     torch.manual_seed(0)
     rates = {"generator": 1e-4, "discriminator": 2e-4}
-    return TranslatorTrainer([FixedSlices(), FixedSlices()], CPU, dtype, 0, WIDTH, 8, False, rates, 0.999, LOSS_WEIGHTS)
+    return TranslatorTrainer(
+        [FixedSlices(), FixedSlices()], Job(0, "", CPU, dtype), WIDTH, 8, False, rates, 0.999, LOSS_WEIGHTS
+    )

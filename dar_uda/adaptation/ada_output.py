@@ -1,6 +1,6 @@
 """Adaptation of the output space: AdaOutput (AdaptSegNet; Tsai et al., CVPR 2018)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,9 @@ from torch import Tensor, nn
 from dar_uda.segmentation.losses import segmentation_loss
 from dar_uda.segmentation.networks import make_segmenter
 from dar_uda.segmentation.patches import PatchSampler
-from dar_uda.segmentation.train import SegmenterTrainer
-from dar_uda.training.checkpoint import CheckpointFolder, identity_of
-from dar_uda.training.device import autocast, choose_precision, prepare_device
-from dar_uda.training.loop import run_training, write_history
+from dar_uda.segmentation.train import OPTIMISATION, SAMPLING, SegmenterTrainer
+from dar_uda.training.device import autocast
+from dar_uda.training.job import Job
 from dar_uda.training.optimizer import descend
 from dar_uda.training.randomness import generator_for
 
@@ -124,24 +123,11 @@ def train_ada_output(
     target_images: Sequence[str | Path],
     weights: str | Path,
     history: str | Path,
+    job: Job,
     classes: int,
-    network: dict[str, Any],
-    seed: int,
-    code: str,
-    threads: int,
-    device: str,
-    precision: str,
-    recompute: bool,
-    adversary: dict[str, Any],
-    *,
-    batch: int,
-    patch: Sequence[int],
-    foreground_share: float,
-    scale: float,
-    channels: Sequence[int],
-    steps: int,
-    checkpoint_every: int,
-    **settings: Any,
+    network: Mapping[str, Any],
+    segmentation: Mapping[str, Any],
+    adversary: Mapping[str, Any],
 ) -> None:
     """Train a 2D segmenter on the labelled source whose outputs on the target look like those on the source.
 
@@ -152,27 +138,16 @@ def train_ada_output(
         weights: Output, safetensors: the network.
         history: Output, TSV: one row per step, one column per loss.
         network: Architecture and switches, see `make_segmenter`.
-        code: Version of the code behind this training; a checkpoint of another version is not resumed.
-        recompute: See `UNet2D.recompute_in_backward`.
+        segmentation: The configuration's branch of this name.
         adversary: See `AdaOutputTrainer`.
-        settings: See `SegmenterTrainer`.
     """
-    where = prepare_device(device, threads)
-    dtype = choose_precision(precision, where)
-    sampling = {"patch": list(patch), "batch": batch, "foreground_share": foreground_share, "scale": scale}
-    choices = {"seed": seed, "code": code, "classes": classes, "network": network, "channels": list(channels)}
-    computing = {"steps": steps, "device": where.type, "dtype": dtype, "adversary": adversary}
-    identity = identity_of({**choices, **sampling, **computing, **settings}, [*images, *labels, *target_images])
-    torch.manual_seed(seed)
-    segmenter = make_segmenter(classes, channels, **network)
-    if recompute:
-        segmenter.recompute_in_backward()
+    torch.manual_seed(job.seed)
+    segmenter = make_segmenter(classes, segmentation["channels"], **network)
+    sampling = {key: segmentation[key] for key in SAMPLING}
     sampler = PatchSampler(images, labels, **sampling)
     target = PatchSampler(target_images, None, **{**sampling, "foreground_share": 0})
-    trainer = AdaOutputTrainer(
-        *(segmenter, sampler, where, dtype, seed, steps), target=target, classes=classes, **adversary, **settings
-    )
-    with CheckpointFolder(Path(weights).parent / "checkpoints", identity) as checkpoints:
-        losses = run_training("train_ada_output", trainer, steps, checkpoints, checkpoint_every)
-        write_history(losses, history)
+    steps, settings = segmentation["steps"], {key: segmentation[key] for key in OPTIMISATION}
+    trainer = AdaOutputTrainer(segmenter, sampler, job, steps, target=target, classes=classes, **adversary, **settings)
+    files, choices = [*images, *labels, *target_images], {"classes": classes, "network": network}
+    with job.training("train_ada_output", trainer, steps, segmentation, history, files, adversary=adversary, **choices):
         trainer.kept.save(weights)

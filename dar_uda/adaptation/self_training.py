@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,8 @@ import torch
 from dar_uda.segmentation.networks import load_segmenter
 from dar_uda.segmentation.patches import PatchSampler
 from dar_uda.segmentation.randomisation import Randomisation
-from dar_uda.segmentation.train import SegmenterTrainer
-from dar_uda.training.checkpoint import CheckpointFolder, identity_of
-from dar_uda.training.device import choose_precision, prepare_device
-from dar_uda.training.loop import run_training, write_history
+from dar_uda.segmentation.train import OPTIMISATION, SAMPLING, SegmenterTrainer
+from dar_uda.training.job import Job
 
 logger = logging.getLogger(__name__)
 SECOND_ROUND = 1_000_003
@@ -31,22 +30,10 @@ def train_on_pseudo_labels(
     table: str | Path,
     weights: str | Path,
     history: str | Path,
-    seed: int,
-    code: str,
-    threads: int,
-    device: str,
-    precision: str,
-    recompute: bool,
-    *,
-    share: float,
+    job: Job,
+    segmentation: Mapping[str, Any],
+    self_training: Mapping[str, Any],
     randomisation: Mapping[str, float],
-    batch: int,
-    patch: Sequence[int],
-    foreground_share: float,
-    scale: float,
-    steps: int,
-    checkpoint_every: int,
-    **settings: Any,
 ) -> None:
     """Go on training a segmenter on its training set and on pseudo-labelled target volumes; write its weights.
 
@@ -60,34 +47,28 @@ def train_on_pseudo_labels(
         table: Its table; cases that are not kept are left out.
         weights: Output, safetensors.
         history: Output, TSV: `step loss fused`.
-        code: Version of the code behind this training; a checkpoint of another version is not resumed.
-        recompute: See `DARUNet.recompute_in_backward`.
-        share: Share of patches from pseudo-labelled volumes.
+        segmentation: The configuration's branch of this name.
+        self_training: Its branch of this name: `steps`, `learning_rate`, and the `share` of patches from
+            pseudo-labelled volumes.
         randomisation: See `Randomisation`; its `source_share` gives way to `share`.
-        settings: See `SegmenterTrainer`.
     """
-    where = prepare_device(device, threads)
-    dtype = choose_precision(precision, where)
     kept = kept_cases(table)
     masks = [Path(pseudo_labels) / f"{case}.nii" for case in cases]
     volumes = [pair for case, *pair in zip(cases, target_images, masks, strict=True) if case in kept]
-    sampling = {"patch": list(patch), "batch": batch, "foreground_share": foreground_share, "scale": scale}
-    choices = {"seed": seed, "code": code, "share": share, "randomisation": randomisation, "steps": steps}
-    computing = {"device": where.type, "dtype": dtype}
-    files = [initial, *images, *labels, *(path for pair in volumes for path in pair)]
-    identity = identity_of({**choices, **sampling, **computing, **settings}, files)
-    torch.manual_seed(seed)
-    segmenter = load_segmenter(initial, where)
-    if recompute:
-        segmenter.recompute_in_backward()
-    mixed = Randomisation(**{**randomisation, "source_share": share if volumes else 0.0})
+    torch.manual_seed(job.seed)
+    segmenter = load_segmenter(initial, job.device)
+    mixed = Randomisation(**{**randomisation, "source_share": self_training["share"] if volumes else 0.0})
     source = [pair[0] for pair in volumes], [pair[1] for pair in volumes]
+    sampling = {key: segmentation[key] for key in SAMPLING}
     sampler = PatchSampler(images, labels, **sampling, randomisation=mixed, source=source)
-    trainer = SegmenterTrainer(segmenter, sampler, where, dtype, seed + SECOND_ROUND, steps, **settings)
-    with CheckpointFolder(Path(weights).parent / "checkpoints", identity) as checkpoints:
-        losses = run_training("self_train_segmenter", trainer, steps, checkpoints, checkpoint_every)
+    rates = {**segmentation, "learning_rate": self_training["learning_rate"]}
+    settings = {key: rates[key] for key in OPTIMISATION}
+    steps, second = self_training["steps"], replace(job, seed=job.seed + SECOND_ROUND)
+    trainer = SegmenterTrainer(segmenter, sampler, second, steps, **settings)
+    files = [initial, *images, *labels, *(path for pair in volumes for path in pair)]
+    choices = {"self_training": self_training, "randomisation": randomisation}
+    with job.training("self_train_segmenter", trainer, steps, segmentation, history, files, **choices):
         trainer.reestimate_statistics()
-        write_history(losses, history)
         trainer.kept.save(weights)
 
 

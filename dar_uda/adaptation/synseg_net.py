@@ -1,6 +1,6 @@
 """SynSeg-Net (Huo et al., IEEE TMI 2019): CycleGAN and a 2D segmenter of its translations, trained end to end."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +9,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dar_uda.adaptation.cyclegan import Direction
-from dar_uda.adaptation.train_cyclegan import CycleGANTrainer
+from dar_uda.adaptation.train_cyclegan import SETTINGS, CycleGANTrainer
 from dar_uda.segmentation.networks import Segmenter, make_segmenter
 from dar_uda.segmentation.patches import PatchSampler
-from dar_uda.segmentation.train import BETAS, cosine
-from dar_uda.training.checkpoint import CheckpointFolder, identity_of
-from dar_uda.training.device import autocast, choose_precision, prepare_device
+from dar_uda.segmentation.train import BETAS, SAMPLING, cosine
+from dar_uda.training.device import autocast
 from dar_uda.training.ema import MovingAverage
-from dar_uda.training.loop import run_training, write_history
+from dar_uda.training.job import Job
 from dar_uda.training.optimizer import adabelief
 from dar_uda.training.randomness import generator_for
-from dar_uda.translation.slices import SliceSampler, steps_of
+from dar_uda.translation.slices import open_samplers
 
 
 class SynSegTrainer(CycleGANTrainer):
@@ -111,27 +110,13 @@ def train_synseg_net(
     weights: str | Path,
     history: str | Path,
     samples: str | Path,
+    job: Job,
     way: Direction,
     classes: int,
-    network: dict[str, Any],
-    seed: int,
-    code: str,
-    threads: int,
-    device: str,
-    precision: str,
-    cyclegan: dict[str, Any],
+    network: Mapping[str, Any],
+    cyclegan: Mapping[str, Any],
+    segmentation: Mapping[str, Any],
     joint_slices: int,
-    *,
-    patch: Sequence[int],
-    foreground_share: float,
-    scale: float,
-    channels: Sequence[int],
-    steps: int,
-    learning_rate: float,
-    final_learning_rate: float,
-    weight_decay: float,
-    ema: float,
-    checkpoint_every: int,
 ) -> None:
     """Train on the two domains' slices and on the source's labels; write the segmenter of target slices.
 
@@ -143,40 +128,32 @@ def train_synseg_net(
         history: Output, TSV: one row per step, one column per loss.
         samples: Output, PNG, see `CycleGANTrainer.draw_samples`.
         network: Architecture and switches, see `make_segmenter`.
-        code: Version of the code behind this training; a checkpoint of another version is not resumed.
-        cyclegan: `batch epochs steps crop width blocks learning_rate cycle_weight`, see `train_cyclegan`.
+        cyclegan: The configuration's branch of this name; the generators have no fewer updates than the segmenter.
+        segmentation: The configuration's branch of this name.
         joint_slices: Labelled slices per update of the segmenter.
-        steps: Updates of the segmenter; of the generators at least as many.
     """
-    batch, epochs, total, crop = (cyclegan[key] for key in ("batch", "epochs", "steps", "crop"))
-    samplers = [SliceSampler(stack, batch, crop) for stack in slices]
-    total = max(total or steps_of(epochs, samplers), steps)
-    where = prepare_device(device, threads)
-    dtype = choose_precision(precision, where)
-    sampling = {"patch": [1, *patch[1:]], "batch": joint_slices, "foreground_share": foreground_share, "scale": scale}
-    choices = {"seed": seed, "code": code, "classes": classes, "network": network, "channels": list(channels)}
-    rates = {"steps": steps, "rates": [learning_rate, final_learning_rate], "weight_decay": weight_decay, "ema": ema}
-    computing = {"cyclegan": cyclegan, "way": way, "device": where.type, "dtype": dtype}
-    identity = identity_of({**choices, **sampling, **rates, **computing}, [*slices, *images, *labels])
-    torch.manual_seed(seed)
+    samplers, steps = open_samplers(slices, cyclegan)
+    steps = max(steps, segmentation["steps"])
+    _, height, width = segmentation["patch"]
+    sampling = {**segmentation, "patch": [1, height, width], "batch": joint_slices}
+    torch.manual_seed(job.seed)
     trainer = SynSegTrainer(
         samplers,
-        where,
-        dtype,
-        seed,
-        total,
-        **{key: cyclegan[key] for key in ("width", "blocks", "learning_rate", "cycle_weight")},
-        segmenter=make_segmenter(classes, channels, **network),
-        patches=PatchSampler(images, labels, **sampling),
+        job,
+        steps,
+        **{key: cyclegan[key] for key in SETTINGS},
+        segmenter=make_segmenter(classes, segmentation["channels"], **network),
+        patches=PatchSampler(images, labels, **{key: sampling[key] for key in SAMPLING}),
         way=way,
         class_weights=class_weights_of(labels, classes),
-        segmenter_steps=steps,
-        segmenter_rates=(learning_rate, final_learning_rate),
-        weight_decay=weight_decay,
-        ema=ema,
+        segmenter_steps=segmentation["steps"],
+        segmenter_rates=(segmentation["learning_rate"], segmentation["final_learning_rate"]),
+        weight_decay=segmentation["weight_decay"],
+        ema=segmentation["ema"],
     )
-    with CheckpointFolder(Path(weights).parent / "checkpoints", identity) as checkpoints:
-        losses = run_training("train_synseg_net", trainer, total, checkpoints, checkpoint_every)
+    files, choices = [*slices, *images, *labels], {"classes": classes, "network": network, "joint_slices": joint_slices}
+    with job.training(
+        "train_synseg_net", trainer, steps, segmentation, history, files, way=way, cyclegan=cyclegan, **choices
+    ):
         trainer.draw_samples(samples)
-        write_history(losses, history)
         trainer.kept.save(weights)

@@ -1,6 +1,6 @@
 """Training of CycleGAN (Zhu et al., ICCV 2017)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +9,17 @@ from torch import Tensor, nn
 
 from dar_uda.adaptation.cyclegan import CycleGAN, PatchDiscriminator, initialise
 from dar_uda.adaptation.image_pool import ImagePool
-from dar_uda.training.checkpoint import CheckpointFolder, identity_of
-from dar_uda.training.device import autocast, choose_precision, prepare_device
-from dar_uda.training.loop import TrainerOfParts, run_training, write_history
+from dar_uda.training.device import autocast
+from dar_uda.training.job import Job
+from dar_uda.training.loop import TrainerOfParts
 from dar_uda.training.optimizer import descend
 from dar_uda.training.randomness import generator_for
 from dar_uda.translation.losses import least_squares_gan_loss, paired_l1
 from dar_uda.translation.samples import save_grey, spread
-from dar_uda.translation.slices import SliceSampler, steps_of
+from dar_uda.translation.slices import SliceSampler, open_samplers
 
 BETAS = (0.5, 0.999)
+SETTINGS = ("width", "blocks", "learning_rate", "cycle_weight")
 
 
 class CycleGANTrainer(TrainerOfParts):
@@ -33,20 +34,18 @@ class CycleGANTrainer(TrainerOfParts):
     def __init__(
         self,
         samplers: Sequence[SliceSampler],
-        device: torch.device,
-        dtype: torch.dtype,
-        seed: int,
+        job: Job,
         steps: int,
         width: int,
         blocks: int,
         learning_rate: float,
         cycle_weight: float,
     ) -> None:
-        self.samplers, self.device, self.dtype, self.seed = samplers, device, dtype, seed
+        self.samplers, self.seed, self.device, self.dtype = samplers, job.seed, job.device, job.dtype
         self.steps, self.learning_rate, self.cycle_weight = steps, learning_rate, cycle_weight
-        torch.manual_seed(seed)
-        self.generators = CycleGAN(width, blocks).to(device)
-        self.discriminators = nn.ModuleDict({side: PatchDiscriminator(width) for side in "ab"}).to(device)
+        torch.manual_seed(job.seed)
+        self.generators = CycleGAN(width, blocks).to(job.device)
+        self.discriminators = nn.ModuleDict({side: PatchDiscriminator(width) for side in "ab"}).to(job.device)
         initialise(self.discriminators)
         self.pools = {side: ImagePool() for side in "ab"}
         self.generator_optimizer = torch.optim.Adam(self.generators.parameters(), learning_rate, BETAS)
@@ -124,18 +123,8 @@ def train_cyclegan(
     weights: str | Path,
     history: str | Path,
     samples: str | Path,
-    seed: int,
-    code: str,
-    threads: int,
-    device: str,
-    precision: str,
-    *,
-    batch: int,
-    epochs: int,
-    steps: int | None,
-    crop: int | None,
-    checkpoint_every: int,
-    **settings: Any,
+    job: Job,
+    cyclegan: Mapping[str, Any],
 ) -> None:
     """Train on the two domains' slices and write the generators.
 
@@ -144,19 +133,10 @@ def train_cyclegan(
         weights: Output, safetensors: the `CycleGAN`.
         history: Output, TSV: one row per step, one column per loss.
         samples: Output, PNG, see `CycleGANTrainer.draw_samples`.
-        code: Version of the code behind this training; a checkpoint of another version is not resumed.
-        steps: Updates; None for as many as `epochs` passes over the larger domain take.
-        settings: See `CycleGANTrainer`.
+        cyclegan: The configuration's branch of this name.
     """
-    samplers = [SliceSampler(stack, batch, crop) for stack in slices]
-    steps = steps or steps_of(epochs, samplers)
-    where = prepare_device(device, threads)
-    dtype = choose_precision(precision, where)
-    choices = {"seed": seed, "code": code, "steps": steps, "batch": batch, "crop": crop, **settings}
-    identity = identity_of({**choices, "device": where.type, "dtype": dtype}, slices)
-    trainer = CycleGANTrainer(samplers, where, dtype, seed, steps, **settings)
-    with CheckpointFolder(Path(weights).parent / "checkpoints", identity) as checkpoints:
-        losses = run_training("train_cyclegan", trainer, steps, checkpoints, checkpoint_every)
+    samplers, steps = open_samplers(slices, cyclegan)
+    trainer = CycleGANTrainer(samplers, job, steps, **{key: cyclegan[key] for key in SETTINGS})
+    with job.training("train_cyclegan", trainer, steps, cyclegan, history, slices):
         trainer.draw_samples(samples)
-        write_history(losses, history)
         trainer.generators.save(weights)

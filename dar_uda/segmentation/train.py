@@ -12,15 +12,17 @@ from dar_uda.segmentation.losses import segmentation_loss
 from dar_uda.segmentation.networks import Segmenter, make_segmenter
 from dar_uda.segmentation.patches import PatchSampler, Prefetcher
 from dar_uda.segmentation.randomisation import Randomisation
-from dar_uda.training.checkpoint import CheckpointFolder, identity_of
-from dar_uda.training.device import autocast, choose_precision, prepare_device
+from dar_uda.training.device import autocast
 from dar_uda.training.ema import MovingAverage
-from dar_uda.training.loop import TrainerOfParts, run_training, write_history
+from dar_uda.training.job import Job
+from dar_uda.training.loop import TrainerOfParts
 from dar_uda.training.optimizer import adabelief, descend
 from dar_uda.training.randomness import generator_for
 from dar_uda.training.resources import TimedTrainer, write_resources
 
 BETAS = (0.9, 0.999)
+SAMPLING = ("patch", "batch", "foreground_share", "scale")
+OPTIMISATION = ("learning_rate", "final_learning_rate", "weight_decay", "focal_weight", "ema")
 STATISTICS_BATCHES = 20
 
 
@@ -36,9 +38,7 @@ class SegmenterTrainer(TrainerOfParts):
         self,
         network: nn.Module,
         sampler: PatchSampler,
-        device: torch.device,
-        dtype: torch.dtype,
-        seed: int,
+        job: Job,
         steps: int,
         learning_rate: float,
         final_learning_rate: float,
@@ -46,13 +46,15 @@ class SegmenterTrainer(TrainerOfParts):
         focal_weight: float,
         ema: float,
     ) -> None:
-        self.network, self.sampler = network.to(device).train(), sampler
+        if job.recompute:
+            network.recompute_in_backward()
+        self.network, self.sampler = network.to(job.device).train(), sampler
         self.average = MovingAverage(self.network, ema) if ema else None
-        self.device, self.dtype, self.seed = device, dtype, seed
+        self.device, self.dtype, self.seed = job.device, job.dtype, job.seed
         self.steps, self.rates, self.focal_weight = steps, (learning_rate, final_learning_rate), focal_weight
         self.optimizer = adabelief(network.parameters(), learning_rate, BETAS, weight_decay)
         # On a CPU a second thread would take from the step what it saves in loading.
-        self.patches = Prefetcher(self._draw).get if device.type == "cuda" else self._draw
+        self.patches = Prefetcher(self._draw).get if job.device.type == "cuda" else self._draw
 
     def update(self, step: int) -> dict[str, float]:
         self._set_rate(step)
@@ -125,26 +127,13 @@ def train_segmenter(
     weights: str | Path,
     history: str | Path,
     resources: str | Path,
+    job: Job,
     classes: int,
     network: Mapping[str, Any],
-    seed: int,
-    code: str,
-    threads: int,
-    device: str,
-    precision: str,
-    recompute: bool,
-    *,
-    batch: int,
-    patch: Sequence[int],
-    foreground_share: float,
-    scale: float,
-    channels: Sequence[int],
-    steps: int,
-    checkpoint_every: int,
+    segmentation: Mapping[str, Any],
     randomisation: Mapping[str, float] | None = None,
     source_images: Sequence[str | Path] = (),
     source_labels: Sequence[str | Path] = (),
-    **settings: Any,
 ) -> None:
     """Train a segmentation network and write its weights.
 
@@ -156,44 +145,25 @@ def train_segmenter(
         resources: Output, JSON: see `write_resources`.
         classes: Number of classes, background included.
         network: Architecture and switches, see `make_segmenter`.
-        recompute: See `DARUNet.recompute_in_backward`.
-        code: Version of the code behind this training; a checkpoint of another version is not resumed.
+        segmentation: The configuration's branch of this name.
         randomisation: See `Randomisation`; None: none.
         source_images: Untranslated source volumes of which `randomisation` draws a share.
         source_labels: The label volume of each.
-        settings: See `SegmenterTrainer`.
     """
-    where = prepare_device(device, threads)
-    dtype = choose_precision(precision, where)
-    sampling = {"patch": list(patch), "batch": batch, "foreground_share": foreground_share, "scale": scale}
-    choices = {"seed": seed, "code": code, "classes": classes, "network": network, "channels": list(channels)}
-    computing = {"steps": steps, "device": where.type, "dtype": dtype, "randomisation": randomisation}
-    files = [*images, *labels, *source_images, *source_labels]
-    identity = identity_of({**choices, **sampling, **computing, **settings}, files)
-    torch.manual_seed(seed)
-    segmenter = make_segmenter(classes, channels, **network)
-    if recompute:
-        segmenter.recompute_in_backward()
-    trainer = SegmenterTrainer(
-        segmenter,
-        PatchSampler(
-            images,
-            labels,
-            **sampling,
-            randomisation=Randomisation(**randomisation) if randomisation else None,
-            source=(source_images, source_labels),
-        ),
-        where,
-        dtype,
-        seed,
-        steps,
-        **settings,
+    torch.manual_seed(job.seed)
+    segmenter = make_segmenter(classes, segmentation["channels"], **network)
+    sampler = PatchSampler(
+        images,
+        labels,
+        **{key: segmentation[key] for key in SAMPLING},
+        randomisation=Randomisation(**randomisation) if randomisation else None,
+        source=(source_images, source_labels),
     )
-    training_set = Path(weights).parent.parent.name
-    with CheckpointFolder(Path(weights).parent / "checkpoints", identity) as checkpoints:
-        timed = TimedTrainer(trainer)
-        losses = run_training(f"train_segmenter {training_set}", timed, steps, checkpoints, checkpoint_every)
+    steps, settings = segmentation["steps"], {key: segmentation[key] for key in OPTIMISATION}
+    trainer = SegmenterTrainer(segmenter, sampler, job, steps, **settings)
+    timed, name = TimedTrainer(trainer), f"train_segmenter {Path(weights).parent.parent.name}"
+    files, choices = [*images, *labels, *source_images, *source_labels], {"classes": classes, "network": network}
+    with job.training(name, timed, steps, segmentation, history, files, randomisation=randomisation, **choices):
         trainer.reestimate_statistics()
-        write_history(losses, history)
         write_resources(resources, segmenter, timed)
         trainer.kept.save(weights)

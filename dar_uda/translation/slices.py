@@ -1,8 +1,9 @@
 """Batches of training slices from the memory-mapped stacks."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,6 +55,17 @@ class SliceSampler:
     def _crop(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         row, column = (int(rng.integers(full - side + 1)) for full, side in zip(image.shape, self.size, strict=True))
         return image[row : row + self.size[0], column : column + self.size[1]]
+
+
+def open_samplers(stacks: Sequence[str | Path], settings: Mapping[str, Any]) -> tuple[list[SliceSampler], int]:
+    """Return a sampler per stack, and the number of updates.
+
+    Args:
+        settings: `batch crop epochs steps`; without `steps`, as many updates as `epochs` passes over the larger
+            stack take.
+    """
+    samplers = [SliceSampler(stack, settings["batch"], settings["crop"]) for stack in stacks]
+    return samplers, settings["steps"] or steps_of(settings["epochs"], samplers)
 
 
 def steps_of(epochs: int, samplers: Sequence[SliceSampler]) -> int:

@@ -7,19 +7,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dar_uda.training.checkpoint import CheckpointFolder, identity_of
-from dar_uda.training.device import autocast, choose_precision, prepare_device
+from dar_uda.training.device import autocast
 from dar_uda.training.ema import MovingAverage
-from dar_uda.training.loop import TrainerOfParts, run_training, write_history
+from dar_uda.training.job import Job
+from dar_uda.training.loop import TrainerOfParts
 from dar_uda.training.optimizer import adabelief, descend
 from dar_uda.training.randomness import generator_for
 from dar_uda.translation.losses import least_squares_gan_loss, paired_l1
 from dar_uda.translation.networks import ContentDiscriminator, ImageDiscriminator, initialise
 from dar_uda.translation.samples import draw_samples
-from dar_uda.translation.slices import SliceSampler, steps_of
+from dar_uda.translation.slices import SliceSampler, open_samplers
 from dar_uda.translation.translator import Translator
 
 BETAS = (0.5, 0.9)
+SETTINGS = ("width", "style_dim", "style_statistics", "learning_rate", "ema", "loss_weights")
 
 
 class Discriminators(nn.Module):
@@ -44,9 +45,7 @@ class TranslatorTrainer(TrainerOfParts):
     def __init__(
         self,
         samplers: Sequence[SliceSampler],
-        device: torch.device,
-        dtype: torch.dtype,
-        seed: int,
+        job: Job,
         width: int,
         style_dim: int,
         style_statistics: bool,
@@ -54,12 +53,12 @@ class TranslatorTrainer(TrainerOfParts):
         ema: float,
         loss_weights: Mapping[str, float],
     ) -> None:
-        self.samplers, self.seed, self.loss_weights = samplers, seed, loss_weights
-        self.device, self.dtype = device, dtype
-        torch.manual_seed(seed)
+        self.samplers, self.loss_weights = samplers, loss_weights
+        self.seed, self.device, self.dtype = job.seed, job.device, job.dtype
+        torch.manual_seed(job.seed)
         image_size = min(side for sampler in samplers for side in sampler.size)
-        self.translator = Translator(width, style_dim, style_statistics).to(device)
-        self.discriminators = Discriminators(width, image_size).to(device)
+        self.translator = Translator(width, style_dim, style_statistics).to(job.device)
+        self.discriminators = Discriminators(width, image_size).to(job.device)
         self.average = MovingAverage(self.translator, ema)
         self.generator_optimizer = adabelief(self.translator.parameters(), learning_rate["generator"], BETAS)
         self.discriminator_optimizer = adabelief(
@@ -174,19 +173,8 @@ def train_translator(
     weights: str | Path,
     history: str | Path,
     samples: str | Path,
-    seed: int,
-    code: str,
-    threads: int,
-    device: str,
-    precision: str,
-    *,
-    batch: int,
-    epochs: int,
-    steps: int | None,
-    crop: int | None,
-    checkpoint_every: int,
-    sample_every: int,
-    **settings: Any,
+    job: Job,
+    translation: Mapping[str, Any],
 ) -> None:
     """Train on the two domains' slices and write the averaged generator side.
 
@@ -195,19 +183,11 @@ def train_translator(
         weights: Output, safetensors: the `Translator`.
         history: Output, TSV: one row per step, one column per loss.
         samples: Output, PNG: fixed slices, reconstructed and translated; drawn anew every `sample_every` steps.
-        code: Version of the code behind this training; a checkpoint of another version is not resumed.
-        steps: Updates; None for as many as `epochs` passes over the larger domain take.
-        settings: See `TranslatorTrainer`.
+        translation: The configuration's branch of this name.
     """
-    samplers = [SliceSampler(stack, batch, crop) for stack in slices]
-    steps = steps or steps_of(epochs, samplers)
-    where = prepare_device(device, threads)
-    dtype = choose_precision(precision, where)
-    choices = {"seed": seed, "code": code, "steps": steps, "batch": batch, "crop": crop, **settings}
-    identity = identity_of({**choices, "device": where.type, "dtype": dtype}, slices)
-    trainer = SamplingTrainer(samplers, where, dtype, seed, samples=samples, sample_every=sample_every, **settings)
-    with CheckpointFolder(Path(weights).parent / "checkpoints", identity) as checkpoints:
-        losses = run_training("train_translator", trainer, steps, checkpoints, checkpoint_every)
+    samplers, steps = open_samplers(slices, translation)
+    sampling = {"samples": samples, "sample_every": translation["sample_every"]}
+    trainer = SamplingTrainer(samplers, job, **sampling, **{key: translation[key] for key in SETTINGS})
+    with job.training("train_translator", trainer, steps, translation, history, slices):
         trainer.draw()
-        write_history(losses, history)
         trainer.average.module.save(weights)

@@ -12,6 +12,7 @@ from dar_uda.data.network_volume import write_image, write_label
 from dar_uda.segmentation.networks import load_segmenter, make_segmenter
 from dar_uda.segmentation.patches import PatchSampler
 from dar_uda.training.checkpoint import CheckpointFolder
+from dar_uda.training.job import Job
 
 CPU = torch.device("cpu")
 SEGMENTATION = {
@@ -31,7 +32,7 @@ CYCLEGAN = {
     **{"width": 2, "blocks": 1, "batch": 1, "epochs": 1, "steps": 8, "crop": None},
     **{"learning_rate": 1e-3, "cycle_weight": 10.0},
 }
-JOB = {"classes": 2, "seed": 0, "code": "c", "threads": 1, "device": "cpu", "precision": "float32"}
+JOB = Job(0, "c", CPU, torch.float32)
 
 
 @pytest.fixture(scope="module")
@@ -56,27 +57,29 @@ def ada_output(data, folder, multilevel=False, **changes):
         [data / "target.nii"],
         folder / "weights.safetensors",
         folder / "history.tsv",
+        JOB,
+        classes=2,
         network={"architecture": "unet_2d", "multilevel": multilevel},
-        recompute=False,
+        segmentation={**SEGMENTATION, "batch": 1, "focal_weight": 10.0, **changes},
         adversary=ADVERSARY,
-        batch=1,
-        focal_weight=10.0,
-        **{**JOB, **SEGMENTATION, **changes},
     )
     return (folder / "weights.safetensors").read_bytes()
 
 
-def synseg_net(data, folder, **changes):
+def synseg_net(data, folder, cyclegan=None, **changes):
     folder.mkdir(exist_ok=True)
     train_synseg_net(
         [data / "source.npy", data / "target.npy"],
         [data / "source.nii"],
         [data / "label.nii"],
         *(folder / name for name in ("weights.safetensors", "history.tsv", "samples.png")),
+        job=JOB,
         way="a-to-b",
+        classes=2,
         network={"architecture": "unet_2d", "multilevel": False},
+        cyclegan={**CYCLEGAN, **(cyclegan or {})},
+        segmentation={**SEGMENTATION, **changes},
         joint_slices=4,
-        **{**JOB, "cyclegan": CYCLEGAN, **SEGMENTATION, **changes},
     )
     return (folder / "weights.safetensors").read_bytes()
 
@@ -117,7 +120,7 @@ def test_the_adversary_moves_target_outputs_towards_what_the_judge_takes_for_sou
     target = PatchSampler([data / "target.nii"], None, [4, 32, 32], 1, 0)
     rates = {"learning_rate": 1e-3, "final_learning_rate": 1e-3, "weight_decay": 0.0, "focal_weight": 0.0, "ema": 0.0}
     trainer = AdaOutputTrainer(
-        *(network, sampler, CPU, torch.float32, 0, 10),
+        *(network, sampler, JOB, 10),
         **{"target": target, "classes": 2, **rates},
         **{**ADVERSARY, "adversarial_weights": [1e3], "discriminator_rate": 1e-9},
     )
@@ -133,7 +136,7 @@ def test_the_discriminator_has_the_papers_parameters():
 
 
 def test_synseg_nets_segmenter_learns_in_the_last_steps_from_translated_slices(data, tmp_path):
-    synseg_net(data, tmp_path, steps=60, learning_rate=2e-2, cyclegan={**CYCLEGAN, "steps": 64})
+    synseg_net(data, tmp_path, steps=60, learning_rate=2e-2, cyclegan={"steps": 64})
     history = pd.read_csv(tmp_path / "history.tsv", sep="\t")
     assert (history["segmentation"].head(4) == 0).all() and (history["segmentation"].tail(60) > 0).all()
     assert history["segmentation"].tail(5).mean() < 0.8 * history["segmentation"].iloc[4:9].mean()
@@ -154,7 +157,7 @@ def test_the_segmentation_loss_reaches_the_sources_generator_alone(data, tmp_pat
 
     monkeypatch.setattr(module.SynSegTrainer, "_update_generators", note)
     with pytest.raises(KeyboardInterrupt):
-        synseg_net(data, tmp_path, cyclegan={**CYCLEGAN, "steps": 1})
+        synseg_net(data, tmp_path, cyclegan={"steps": 1})
     assert seen == {"a-to-b": True, "b-to-a": False}
 
 

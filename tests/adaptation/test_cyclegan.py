@@ -9,6 +9,7 @@ from dar_uda.adaptation.synthesis import translate_volume
 from dar_uda.adaptation.train_cyclegan import falling, train_cyclegan
 from dar_uda.data.network_volume import open_affine, open_image, write_image
 from dar_uda.training.checkpoint import CheckpointFolder
+from dar_uda.training.job import Job
 
 SETTINGS = {"width": 4, "blocks": 2, "batch": 2, "epochs": 1, "crop": None, "learning_rate": 2e-3, "cycle_weight": 10.0}
 
@@ -29,8 +30,8 @@ def stacks(tmp_path_factory):
 def train(stacks, folder, **changes):
     folder.mkdir(exist_ok=True)
     files = (folder / name for name in ("weights.safetensors", "history.tsv", "samples.png"))
-    choices = {"steps": 6, "checkpoint_every": 2, "seed": 0, **SETTINGS, **changes}
-    train_cyclegan(stacks, *files, code="c", threads=1, device="cpu", precision="float32", **choices)
+    job = Job(changes.pop("seed", 0), "c", torch.device("cpu"), torch.float32)
+    train_cyclegan(stacks, *files, job, {"steps": 6, "checkpoint_every": 2, **SETTINGS, **changes})
     return (folder / "weights.safetensors").read_bytes()
 
 

@@ -11,9 +11,12 @@ from dar_uda.data.network_volume import open_affine, open_label, write_image, wr
 from dar_uda.segmentation.networks import load_segmenter
 from dar_uda.segmentation.train import train_segmenter
 from dar_uda.training.checkpoint import CheckpointFolder
+from dar_uda.training.job import Job
 
 AFFINE = np.diag([2.0, 2.0, 6.0, 1.0])
-COMMON = {"seed": 0, "code": "c", "threads": 1, "device": "cpu", "precision": "float32", "recompute": False}
+JOB = Job(0, "c", torch.device("cpu"), torch.float32)
+SELF_TRAINING = {"share": 0.5, "learning_rate": 5e-3, "steps": 6}
+RANDOMISATION = {"gin": 0.2, "structures": 0.3, "source_share": 0.25}
 SETTINGS = {
     "batch": 2,
     "patch": [4, 32, 32],
@@ -39,7 +42,8 @@ def first_round(tmp_path_factory):
         write_image(folder / f"{name}.nii", np.where(label == 1, bright, 0.2).astype(np.float32), AFFINE)
     train_segmenter(
         [folder / "source.nii"], [folder / "label.nii"], folder / "weights.safetensors", folder / "history.tsv",
-        folder / "resources.json", classes=2, network={}, channels=[8] * 5, steps=40, **COMMON, **SETTINGS,
+        folder / "resources.json", JOB, classes=2, network={},
+        segmentation={**SETTINGS, "channels": [8] * 5, "steps": 40},
     )  # fmt: skip
     label_target(
         ["t1", "t2"], [folder / "target.nii", folder / "empty.nii"], folder / "weights.safetensors",
@@ -49,13 +53,12 @@ def first_round(tmp_path_factory):
     return folder
 
 
-def second_round(first, folder, steps=6, **changes):
+def second_round(first, folder, **changes):
     train_on_pseudo_labels(
         first / "weights.safetensors", [first / "source.nii"], [first / "label.nii"],
         ["t1", "t2"], [first / "target.nii", first / "empty.nii"], first / "labels", first / "volumes.tsv",
-        folder / "weights.safetensors", folder / "history.tsv", **COMMON,
-        **{"share": 0.5, "randomisation": {"gin": 0.2, "structures": 0.3, "source_share": 0.25}, **SETTINGS, **changes},
-        steps=steps,
+        folder / "weights.safetensors", folder / "history.tsv", JOB, SETTINGS, {**SELF_TRAINING, **changes},
+        RANDOMISATION,
     )  # fmt: skip
     return (folder / "weights.safetensors").read_bytes()
 
@@ -79,7 +82,7 @@ def test_a_mask_of_implausible_volume_is_written_and_not_kept(first_round):
 
 
 def test_the_second_round_goes_on_from_the_first(first_round, tmp_path):
-    second_round(first_round, tmp_path, steps=1, learning_rate=1e-12, final_learning_rate=0.0)
+    second_round(first_round, tmp_path, steps=1, learning_rate=1e-12)
     before, after = (load_segmenter(p / "weights.safetensors", torch.device("cpu")) for p in (first_round, tmp_path))
     for old, new in zip(before.parameters(), after.parameters(), strict=True):
         torch.testing.assert_close(new, old, rtol=0, atol=1e-9)

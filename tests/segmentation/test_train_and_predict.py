@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from dar_uda.segmentation.networks import load_segmenter
 from dar_uda.segmentation.patches import PatchSampler
 from dar_uda.segmentation.train import SegmenterTrainer, cosine, train_segmenter
 from dar_uda.training.checkpoint import CheckpointFolder
+from dar_uda.training.job import Job
 
 SETTINGS = {
     "steps": 6,
@@ -26,6 +28,7 @@ SETTINGS = {
     "focal_weight": 10.0,
     "checkpoint_every": 2,
 }
+JOB = Job(0, "c", torch.device("cpu"), torch.float32)
 
 
 @pytest.fixture(scope="module")
@@ -38,21 +41,17 @@ def case(tmp_path_factory):
     return [folder / "image.nii"], [folder / "label.nii"]
 
 
-def train(case, folder, **changes):
+def train(case, folder, randomisation=None, **changes):
     train_segmenter(
         *case,
         weights=folder / "weights.safetensors",
         history=folder / "history.tsv",
         resources=folder / "resources.json",
+        job=replace(JOB, **{key: changes.pop(key) for key in ("seed", "recompute") if key in changes}),
         classes=2,
         network={},
-        seed=changes.pop("seed", 0),
-        code="c",
-        threads=1,
-        device="cpu",
-        precision="float32",
-        recompute=False,
-        **{**SETTINGS, **changes},
+        segmentation={**SETTINGS, **changes},
+        randomisation=randomisation,
     )
     return (folder / "weights.safetensors").read_bytes()
 
@@ -129,9 +128,7 @@ def test_the_averaged_network_is_kept_and_its_statistics_are_its_own(case):
     sampler = PatchSampler(*case, SETTINGS["patch"], 2, 0.5)
     network = DARUNet(2, SETTINGS["channels"])
     rates = {"learning_rate": 5e-3, "final_learning_rate": 1e-5, "weight_decay": 1e-4, "focal_weight": 10.0}
-    trainer = SegmenterTrainer(
-        network, sampler, torch.device("cpu"), torch.float32, seed=0, steps=3, ema=0.999, **rates
-    )
+    trainer = SegmenterTrainer(network, sampler, JOB, steps=3, ema=0.999, **rates)
     expected = {name: value.clone() for name, value in network.named_parameters()}
     for step in range(3):
         trainer.update(step)

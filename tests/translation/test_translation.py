@@ -1,3 +1,4 @@
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +10,7 @@ from torch.optim import SGD
 from benchmarks.literal.translator import literal_step
 from dar_uda.data.network_volume import open_affine, open_image, write_image
 from dar_uda.training.checkpoint import CheckpointFolder
+from dar_uda.training.job import Job
 from dar_uda.training.randomness import generator_for
 from dar_uda.translation.losses import least_squares_gan_loss, paired_l1
 from dar_uda.translation.slices import SliceSampler, augment, to_network_range
@@ -33,6 +35,7 @@ NETWORK = {
     "ema": 0.999,
     "loss_weights": LOSS_WEIGHTS,
 }
+JOB = Job(0, "c", CPU, torch.float32)
 
 
 @pytest.fixture(scope="module")
@@ -59,12 +62,8 @@ def train(stacks, folder, **changes):
         folder / "weights.safetensors",
         folder / "history.tsv",
         folder / "samples.png",
-        seed=changes.pop("seed", 0),
-        code="c",
-        threads=1,
-        device="cpu",
-        precision="float32",
-        **{
+        job=replace(JOB, seed=changes.pop("seed", 0)),
+        translation={
             **{"batch": 2, "epochs": 1, "steps": 5, "crop": None, "checkpoint_every": 2, "sample_every": 3},
             **NETWORK,
             **changes,
@@ -114,7 +113,7 @@ def test_images_without_contrast_are_drawn_again(tmp_path):
 
 
 def test_one_update_reports_the_six_generator_losses_and_moves_every_network(stacks):
-    trainer = TranslatorTrainer([SliceSampler(s, 2, None) for s in stacks], CPU, torch.float32, 0, **NETWORK)
+    trainer = TranslatorTrainer([SliceSampler(s, 2, None) for s in stacks], JOB, **NETWORK)
     before = {name: p.clone() for name, p in trainer.translator.named_parameters()}
     judged = {name: p.clone() for name, p in trainer.discriminators.named_parameters()}
     losses = trainer.update(0)
@@ -129,7 +128,7 @@ def test_one_update_is_that_of_the_literal_step(stacks, dtype, tolerance):
     """Losses and, through plain gradient descent with rate 1, the gradients of every network."""
     found = []
     for literal in (False, True):
-        trainer = TranslatorTrainer([SliceSampler(s, 2, None) for s in stacks], CPU, torch.float32, 0, **NETWORK)
+        trainer = TranslatorTrainer([SliceSampler(s, 2, None) for s in stacks], JOB, **NETWORK)
         parts = trainer.translator.to(dtype), trainer.discriminators.to(dtype)
         generator, judge = ([p for p in part.parameters()] for part in parts)
         before = [p.detach().clone() for p in [*generator, *judge]]
@@ -150,7 +149,7 @@ def test_one_update_is_that_of_the_literal_step(stacks, dtype, tolerance):
 
 
 def test_average_starts_as_a_copy_and_follows_the_warm_up(stacks):
-    trainer = TranslatorTrainer([SliceSampler(s, 2, None) for s in stacks], CPU, torch.float32, 0, **NETWORK)
+    trainer = TranslatorTrainer([SliceSampler(s, 2, None) for s in stacks], JOB, **NETWORK)
     start = trainer.translator.decoder.last.weight.clone()
     assert torch.equal(trainer.average.module.decoder.last.weight, start)
     trainer.update(0)

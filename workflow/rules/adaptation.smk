@@ -61,9 +61,15 @@ rule self_train_segmenter:
         runtime="24h",
     params:
         segmentation=lambda wildcards: segmentation_values(
-            wildcards.network, "self_training", "channels", "steps", "learning_rate"
+            wildcards.network,
+            "randomisation",
+            "self_training",
+            "channels",
+            "steps",
+            "learning_rate",
         ),
         self_training=method_values("segmentation")["self_training"],
+        randomisation=randomisation(),
         cases=target_cases,
         seed=lambda wildcards: int(wildcards.seed),
         code=code_version("dar_uda.adaptation.self_training"),

@@ -1,8 +1,9 @@
 from dar_uda.adaptation.ada_output import train_ada_output
+from dar_uda.training.job import Job
 from dar_uda.training.job_log import log_to
 
 log_to(snakemake.log[0])
-files = {**snakemake.input, **snakemake.output}
-job = {"threads": snakemake.threads, **{key: snakemake.config[key] for key in ("device", "precision", "recompute")}}
-options = {key: value for key, value in snakemake.params.items() if key != "segmentation"}
-train_ada_output(**files, **job, **options, **snakemake.params.segmentation)
+choices = {**snakemake.params}
+computing = {key: snakemake.config[key] for key in ("device", "precision", "recompute")}
+job = Job.prepare(choices.pop("seed"), choices.pop("code"), snakemake.threads, **computing)
+train_ada_output(**snakemake.input, **snakemake.output, **choices, job=job)

@@ -1,0 +1,68 @@
+"""What every training is told alike, and the frame in which it runs."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dar_uda.training.checkpoint import CheckpointFolder, identity_of
+from dar_uda.training.device import choose_precision, prepare_device
+from dar_uda.training.loop import Trainer, run_training, write_history
+
+PACE = ("checkpoint_every", "sample_every")
+"""Settings that change nothing in what is trained."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Seed, code and computing device of a training.
+
+    Args:
+        code: Version of the code behind the training; a checkpoint of another version is not resumed.
+        dtype: Of convolutions and products.
+        recompute: Have segmenters keep less of the forward pass, and compute it again in the backward pass.
+    """
+
+    seed: int
+    code: str
+    device: torch.device
+    dtype: torch.dtype
+    recompute: bool = False
+
+    @classmethod
+    def prepare(cls, seed: int, code: str, threads: int, device: str, precision: str, recompute: bool = False) -> "Job":
+        """Return the job on the device and in the precision named; see `prepare_device` and `choose_precision`."""
+        where = prepare_device(device, threads)
+        return cls(seed, code, where, choose_precision(precision, where), recompute)
+
+    @contextmanager
+    def training(
+        self,
+        name: str,
+        trainer: Trainer,
+        steps: int,
+        settings: Mapping[str, Any],
+        history: str | Path,
+        inputs: Sequence[str | Path],
+        **choices: Any,
+    ) -> Iterator[None]:
+        """Train to the end, then run the block, which writes what was made; after it the checkpoints go.
+
+        Args:
+            name: For the log.
+            settings: The training's branch of the configuration, with `checkpoint_every`.
+            history: Output, TSV: one row per step, one column per loss; the checkpoints lie beside it.
+            inputs: Files the training reads.
+            choices: All else on which the training depends: with the settings, the inputs' contents and this job it
+                is what a checkpoint must agree in to be resumed.
+        """
+        kept = {key: value for key, value in settings.items() if key not in PACE}
+        computing = {"seed": self.seed, "code": self.code, "device": self.device.type, "dtype": self.dtype}
+        identity = identity_of({**choices, **computing, "steps": steps, "settings": kept}, inputs)
+        with CheckpointFolder(Path(history).parent / "checkpoints", identity) as checkpoints:
+            losses = run_training(name, trainer, steps, checkpoints, settings["checkpoint_every"])
+            yield
+            write_history(losses, history)
