@@ -1,6 +1,8 @@
 """The `dar-uda` command: what a user wants to do with single files, outside the workflow."""
 
 import argparse
+import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +24,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     phantom.add_argument("--seed", type=int, default=0, help="another population (default 0)")
     phantom.set_defaults(run=_phantom)
     _add_cases(commands)
+    check = commands.add_parser("check", help="read every case of a cases table once and print all that is wrong")
+    check.add_argument("table", type=Path, help="cases table, such as cases.tsv")
+    check.add_argument(
+        "--processes", type=int, default=os.cpu_count(), help="cases read at a time (default: one a core)"
+    )
+    check.set_defaults(run=_check)
     options = parser.parse_args(arguments)
     try:
         options.run(options)
@@ -48,6 +56,20 @@ def _add_cases(commands: argparse._SubParsersAction) -> None:
     cases.add_argument("--test-share", type=_share, default=0.2, help="of the patients, where no split is published")
     cases.add_argument("--seed", type=int, default=0, help="another draw of these patients (default 0)")
     cases.set_defaults(run=_cases)
+
+
+def _check(options: argparse.Namespace) -> None:
+    from dar_uda.data.cases_table import read_cases_table
+    from dar_uda.data.checks.cases import check_cases
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    folder = options.table.parent
+    cases = [
+        {"name": row["case"], "domain": row["domain"]}
+        | {what: folder / row[what] if row[what] else "" for what in ("image", "label")}
+        for row in read_cases_table(options.table)
+    ]
+    print("\n".join(check_cases(cases, {}, {}, options.processes)))
 
 
 def _share(text: str) -> float:

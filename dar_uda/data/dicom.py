@@ -7,6 +7,8 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from dar_uda.data.reading import reading
+
 POSITION = "0020|0032"
 ORIENTATION = "0020|0037"
 GAP_TOLERANCE = 0.01
@@ -161,6 +163,7 @@ def _affine(slices: list[DicomSlice]) -> NDArray[np.float64]:
 
 def _read_pixels(one: DicomSlice) -> NDArray:
     """Return the values (rows, columns) of one slice; GDCM applies its rescale slope and intercept."""
-    image = sitk.ReadImage(str(one.path), imageIO="GDCMImageIO")
-    array = sitk.GetArrayFromImage(image).reshape(one.size[1], one.size[0])
+    with reading(one.path, "decompress the series (gdcmconv --raw, dcmdjpeg), or export it anew"):
+        image = sitk.ReadImage(str(one.path), imageIO="GDCMImageIO")
+        array = sitk.GetArrayFromImage(image).reshape(one.size[1], one.size[0])
     return array.astype(np.float32) if array.dtype.kind == "f" else array

@@ -7,6 +7,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from dar_uda.data.dicom import series_order
+from dar_uda.data.reading import reading
 
 
 def png_files(folder: str | Path) -> list[Path]:
@@ -41,7 +42,8 @@ def read_png_labels(folder: str | Path, series: str | Path) -> NDArray:
 
 
 def _read_png(path: Path, size: tuple[int, int]) -> NDArray:
-    image = sitk.ReadImage(str(path), imageIO="PNGImageIO")
+    with reading(path):
+        image = sitk.ReadImage(str(path), imageIO="PNGImageIO")
     if image.GetNumberOfComponentsPerPixel() != 1 or image.GetSize() != size:
         raise ValueError(
             f"{path} has {image.GetNumberOfComponentsPerPixel()} channels of {image.GetSize()} pixels, "

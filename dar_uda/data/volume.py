@@ -1,4 +1,4 @@
-"""A 3D volume in (NIfTI file or DICOM folder) and a mask out, on the volume's own grid."""
+"""A 3D volume in (NIfTI, MetaImage or NRRD file, or DICOM folder) and a mask out, on the volume's own grid."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dar_uda.data.files import write_beside
-from dar_uda.data.grid import Grid, geometry_fields, nifti_header
+from dar_uda.data.grid import Grid, nifti_header
+from dar_uda.data.nifti import nifti_grid, nifti_values, open_nifti
+
+ITK_SUFFIXES = (".mha", ".mhd", ".nrrd", ".nhdr")
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,25 +23,27 @@ class Volume:
 
 
 def read_volume(path: str | Path) -> Volume:
-    """Return a NIfTI file or a folder of DICOM files (one series) as a volume.
+    """Return a volume file or a folder of DICOM files (one series) as a volume.
 
     Values are as stored where the file has no scaling (integers stay integers), float32 otherwise.
 
     Raises:
-        ValueError: The file is no 3D NIfTI volume in mm, or the folder no DICOM series.
+        FileNotFoundError: There is nothing of this name.
+        ValueError: The file is no whole 3D volume, or the folder no DICOM series.
     """
-    path = Path(path)
+    path = _existing(path)
     if path.is_dir():
         from dar_uda.data.dicom import read_series
 
         array, affine = read_series(path)
         return Volume(array, Grid(array.shape, affine))
-    image = _load_nifti(path)
-    grid = _nifti_grid(image, path)
-    array = np.asanyarray(image.dataobj)
-    if array.dtype.kind == "f":
-        array = array.astype(np.float32, copy=False)
-    return Volume(array.reshape(grid.shape, order="F"), grid)
+    if path.suffix.lower() in ITK_SUFFIXES:
+        from dar_uda.data.itk_formats import read_itk
+
+        return Volume(*read_itk(path))
+    image = open_nifti(path)
+    grid = nifti_grid(image, path)
+    return Volume(nifti_values(image, grid, path), grid)
 
 
 def read_label(path: str | Path, image: str | Path) -> Volume:
@@ -65,12 +70,16 @@ def read_label(path: str | Path, image: str | Path) -> Volume:
 
 def read_grid(path: str | Path) -> Grid:
     """Return the grid of a volume as `read_volume` does, without reading its values."""
-    path = Path(path)
+    path = _existing(path)
     if path.is_dir():
         from dar_uda.data.dicom import read_series_grid
 
         return Grid(*read_series_grid(path))
-    return _nifti_grid(_load_nifti(path), path)
+    if path.suffix.lower() in ITK_SUFFIXES:
+        from dar_uda.data.itk_formats import read_itk_grid
+
+        return read_itk_grid(path)
+    return nifti_grid(open_nifti(path), path)
 
 
 def write_mask(path: str | Path, array: NDArray[np.uint8], grid: Grid) -> None:
@@ -90,32 +99,8 @@ def write_mask(path: str | Path, array: NDArray[np.uint8], grid: Grid) -> None:
         nib.save(nib.Nifti1Image(array, header.get_best_affine(), header), temporary)
 
 
-def _load_nifti(path: Path) -> nib.Nifti1Pair:
-    """Return the opened NIfTI file, its values unread."""
+def _existing(path: str | Path) -> Path:
+    path = Path(path)
     if not path.exists():
-        raise FileNotFoundError(f"{path}: no such file or folder; expected a NIfTI file or a folder of DICOM files")
-    try:
-        image = nib.load(path)
-    except nib.filebasedimages.ImageFileError as error:
-        raise ValueError(f"{path} is no NIfTI file; expected .nii, .nii.gz or a folder of DICOM files") from error
-    if not isinstance(image, nib.Nifti1Pair):
-        raise ValueError(f"{path} is {type(image).__name__}, expected NIfTI: convert it to .nii.gz")
-    return image
-
-
-def _nifti_grid(image: nib.Nifti1Pair, path: Path) -> Grid:
-    """Return the grid of a NIfTI file; single trailing axes are dropped."""
-    shape = image.shape
-    while len(shape) > 3 and shape[-1] == 1:
-        shape = shape[:-1]
-    if len(shape) != 3 or 0 in shape:
-        raise ValueError(f"{path} has shape {image.shape}, expected 3 axes: save one volume of it as its own file")
-    if image.get_data_dtype().kind not in "iuf":
-        raise ValueError(f"{path} holds {image.get_data_dtype()}, expected one real number a voxel: convert it")
-    unit = image.header.get_xyzt_units()[0]
-    if unit not in ("mm", "unknown"):
-        raise ValueError(f"{path} is in {unit}, expected mm: correct the affine and xyzt_units of its header")
-    affine = np.array(image.affine, dtype=np.float64)
-    if not np.isfinite(affine).all() or np.linalg.matrix_rank(affine[:3, :3]) < 3:
-        raise ValueError(f"{path} has the affine {affine.tolist()}, which has no inverse: correct its header")
-    return Grid(tuple(int(size) for size in shape), affine, geometry_fields(image.header))
+        raise FileNotFoundError(f"{path}: no such file or folder; expected a volume file or a folder of DICOM files")
+    return path

@@ -1,8 +1,10 @@
+import gzip
 import json
 
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from dar_uda.data.grid import GEOMETRY_FIELDS, Grid
 from dar_uda.data.volume import read_grid, read_volume, write_mask
@@ -80,8 +82,67 @@ def test_what_is_no_volume_is_refused_by_name(tmp_path):
         read_volume(tmp_path / "notes.txt")
     with pytest.raises(FileNotFoundError, match=r"absent.nii.gz: no such file"):
         read_grid(tmp_path / "absent.nii.gz")
-    image = nib.Nifti1Image(np.zeros((2, 2, 2), np.uint8), np.eye(4))
-    image.header.set_xyzt_units("meter")
-    nib.save(image, tmp_path / "metres.nii")
-    with pytest.raises(ValueError, match="metres.nii is in meter, expected mm"):
-        read_grid(tmp_path / "metres.nii")
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("meter", 1e-3), ("micron", 1e3), ("mm", 1.0), ("unknown", 1.0)])
+def test_a_scan_in_metres_or_microns_lies_where_its_unit_says_and_so_does_its_mask(tmp_path, unit, factor):
+    image = nib.Nifti1Image(np.zeros((4, 5, 6), np.uint8), np.diag([factor, factor, factor, 1.0]) @ ROTATED)
+    image.header.set_xyzt_units(unit)
+    nib.save(image, tmp_path / "image.nii")
+    grid = read_grid(tmp_path / "image.nii")
+    np.testing.assert_allclose(grid.affine, ROTATED, rtol=1e-5)
+    write_mask(tmp_path / "mask.nii", np.zeros((4, 5, 6), np.uint8), grid)
+    written = nib.load(tmp_path / "mask.nii")
+    np.testing.assert_array_equal(written.affine, nib.load(tmp_path / "image.nii").affine)
+    assert written.header.get_xyzt_units()[0] == unit
+
+
+NAMES = ["a b/große Leber.nii.gz", "x.nii", "x.hdr", "x.img", "a b/große Leber.mha", "x.mhd", "x.nrrd", "x.nhdr"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("kind", ["int16", "int64", "float64", "uint8", ">i2"])
+def test_every_format_and_type_reads_to_the_same_volume(tmp_path, name, kind):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    values = np.arange(24).reshape(2, 3, 4).astype(kind)
+    if path.suffix in (".nii", ".gz", ".hdr", ".img"):
+        pair = nib.Nifti1Pair if path.suffix in (".hdr", ".img") else nib.Nifti1Image
+        header = pair.header_class(endianness=">" if kind[0] == ">" else "<")
+        nib.save(pair(values, ROTATED, header=header, dtype=values.dtype), path)
+    else:
+        image = sitk.GetImageFromArray(values.astype(values.dtype.newbyteorder("=")).T)
+        in_lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ ROTATED
+        spacing = np.linalg.norm(in_lps[:3, :3], axis=0)
+        image.SetSpacing(spacing.tolist())
+        image.SetOrigin(in_lps[:3, 3].tolist())
+        image.SetDirection((in_lps[:3, :3] / spacing).ravel().tolist())
+        sitk.WriteImage(image, str(path))
+    volume = read_volume(path)
+    np.testing.assert_array_equal(volume.array, values)
+    np.testing.assert_allclose(volume.grid.affine, ROTATED, atol=1e-5)
+    np.testing.assert_allclose(read_grid(path).affine, ROTATED, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["image.nii.gz", "image.nii", "image.mha", "image.nrrd"])
+def test_a_file_cut_short_is_refused_by_name(tmp_path, name):
+    path, values = tmp_path / name, np.random.default_rng(0).integers(0, 1000, (20, 20, 20)).astype(np.int16)
+    if ".nii" in name:
+        nib.save(nib.Nifti1Image(values, ROTATED), path)
+    else:
+        sitk.WriteImage(sitk.GetImageFromArray(values), str(path))
+    whole = path.read_bytes()
+    for share in (0.5, 0.98):
+        path.write_bytes(whole[: int(share * len(whole))])
+        with pytest.raises(ValueError, match=name):
+            read_volume(path)
+
+
+def test_a_header_that_promises_more_than_the_file_holds_takes_no_memory(tmp_path):
+    nib.save(nib.Nifti1Image(np.zeros((4, 4, 4), np.uint8), np.eye(4)), tmp_path / "image.nii")
+    content = bytearray((tmp_path / "image.nii").read_bytes())
+    content[42:48] = np.array([32767, 32767, 32767], "<i2").tobytes()
+    for name, data in (("image.nii", bytes(content)), ("image.nii.gz", gzip.compress(bytes(content)))):
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(ValueError, match=f"{name} holds fewer than the 35181150961663 bytes"):
+            read_volume(tmp_path / name)

@@ -61,6 +61,7 @@ def test_default_plan_has_the_jobs_counted_by_hand(tmp_path):
     jobs, _ = planned(tmp_path)
     assert jobs == {
         "make_phantom": 1,
+        "check_cases": 1,
         "preprocess_case": 8 + 8 + 6,  # CT training, MR training, MR test
         "preprocess_label": 8 + 8,  # CT training; MR training for `supervised`
         "extract_slices": 2,
@@ -118,7 +119,7 @@ def test_the_papers_protocol_crops_by_labels_and_the_clean_one_never_does(tmp_pa
     table = write_cases(tmp_path, [(case, domain, True, split) for case, domain, _, split in ROWS])
     arguments = ("--config", "task=abdomen", f"cases={table}", "directions=mr-to-ct", "methods=source_only")
     (tmp_path / "cases.tsv").write_text(table.read_text() + "ct9\tct\tct_1_image.nii.gz\tct_1_label.nii.gz\ttest\n")
-    inputs = r"rule preprocess_case:\n    input: (ct_.*)"
+    inputs = r"rule preprocess_case:\n    input: results/abdomen/checks.txt, (ct_.*)"
     _, text = planned(tmp_path, *arguments, "protocol=paper")
     assert set(re.findall(inputs, text)) == {"ct_1_image.nii.gz, ct_1_label.nii.gz"}
     _, text = planned(tmp_path, *arguments)
@@ -171,7 +172,7 @@ def test_target_labels_are_read_for_the_scores_alone(tmp_path):
         inputs = re.search(r"^ +input: (.*)$", job, flags=re.MULTILINE)
         if inputs and re.search(r"mr_\d+_label", inputs[1]):
             readers.add(job.split(":")[0])
-    assert readers == {"score_method", "draw_overlays"}
+    assert readers == {"check_cases", "score_method", "draw_overlays"}  # of check_cases see tests/data/checks
     assert "cases/mr/mr1/label.nii" not in text
 
 
@@ -279,7 +280,7 @@ def test_case_name_that_leaves_its_folder_is_refused(tmp_path):
     table = write_cases(tmp_path, [("../ct1", "ct", True, "train"), *ROWS[1:]])
     status, text = dry_run(tmp_path, "--config", "task=abdomen", f"cases={table}")
     assert status != 0
-    assert "'../ct1' does not match" in text
+    assert "line 2: case '../ct1'; expected" in text
 
 
 def test_missing_image_is_refused_by_case_and_file(tmp_path):
@@ -287,5 +288,5 @@ def test_missing_image_is_refused_by_case_and_file(tmp_path):
     (tmp_path / "mr_3_image.nii.gz").unlink()
     status, text = dry_run(tmp_path, "--config", "task=abdomen", f"cases={table}")
     assert status != 0
-    assert re.search(r"Case mr1 in .*cases.tsv: image mr_3_image.nii.gz does not exist", text)
+    assert re.search(r"Cases table .*cases.tsv:\n +case mr1: image mr_3_image.nii.gz does not exist", text)
     assert "Job stats" not in text

@@ -1,9 +1,8 @@
 """The cases table, checked, and what it says of a case, a domain or a direction."""
 
 import os
-from collections import Counter
 
-import pandas as pd
+from dar_uda.data.cases_table import read_cases_table
 
 PHANTOM_DATA = "results/phantom/data"
 
@@ -40,32 +39,26 @@ def is_generated(row):
 def read_cases():
     """Return the rows of the cases table, checked, with paths counted from the working directory."""
     table, folder = find_cases_table()
-    frame = pd.read_csv(table, sep="\t", dtype=str, keep_default_na=False)
-    if frame.empty:
-        raise WorkflowError(f"Cases table {table} has no case.")
-    validate(frame, f"{SCHEMAS}/cases.schema.yaml", set_default=False)
-    rows = frame.to_dict("records")
+    try:
+        rows = read_cases_table(table)
+    except ValueError as error:
+        raise WorkflowError(str(error)) from None
     for row in rows:
         row["image"] = path_from(folder, row["image"])
         row["label"] = path_from(folder, row["label"])
-    for (domain, case), count in Counter(
-        (row["domain"], row["case"]) for row in rows
-    ).items():
-        if domain not in DOMAINS:
-            raise WorkflowError(
-                f"Case {case} in {table}: domain {domain!r} is not in task {config['task']} ({', '.join(DOMAINS)})."
-            )
-        if count > 1:
-            raise WorkflowError(
-                f"Case {case} of domain {domain} stands {count} times in {table}."
-            )
-    for row in rows:
-        for what in ("image", "label"):
-            if row[what] and not is_generated(row) and not os.path.exists(row[what]):
-                raise WorkflowError(
-                    f"Case {row['case']} in {table}: {what} {row[what]} does not exist."
-                )
+    problems = [problem for row in rows for problem in problems_of(row)]
+    if problems:
+        raise WorkflowError("\n  ".join([f"Cases table {table}:", *problems]))
     return rows
+
+
+def problems_of(row):
+    """Yield what is wrong with a row in this task: its domain, files that are not there."""
+    if row["domain"] not in DOMAINS:
+        yield f"case {row['case']}: domain {row['domain']!r} is not in task {config['task']} ({', '.join(DOMAINS)})."
+    for what in ("image", "label"):
+        if row[what] and not is_generated(row) and not os.path.exists(row[what]):
+            yield f"case {row['case']}: {what} {row[what]} does not exist."
 
 
 def cases_of(domain, split, labelled=False):
@@ -108,6 +101,21 @@ def label_values(domain):
     """Return the values of every structure in a domain's label files, in the order of the classes 1..K."""
     labels = {**TASK["labels"], **TASK["domains"][domain].get("labels", {})}
     return [listed_values(labels[name]) for name in STRUCTURES]
+
+
+def files_to_check():
+    """Return the cases for rule check_cases, which reads the values of labels on which the summary's methods train."""
+    sets = {METHODS[name]["training_set"] for name in TABLES["summary"]["methods"]}
+    ends = [source_of, target_of] if "{target}" in sets else [source_of]
+    trained_on = {end(direction) for direction in DIRECTIONS for end in ends}
+    return [
+        {
+            "name": row["case"],
+            **{key: row[key] for key in ("domain", "image", "label")},
+            "label_values": row["split"] == "train" and row["domain"] in trained_on,
+        }
+        for row in CASES
+    ]
 
 
 CASES = read_cases()

@@ -15,12 +15,17 @@ def gpus(wildcards):
     return int(config["device"] == "cuda" or (config["device"] == "auto" and here))
 
 
-def half_the_cores(wildcards):
-    """Return a training's threads: two trainings that do not wait for each other share the machine."""
+def all_cores(wildcards):
+    """Return the cores of this machine that Snakemake may use."""
     try:
-        return max(1, workflow.cores // 2)
+        return workflow.cores
     except WorkflowError:  # a cluster, where no number of cores is given
         return CORES_ELSEWHERE
+
+
+def half_the_cores(wildcards):
+    """Return a training's threads: two trainings that do not wait for each other share the machine."""
+    return max(1, all_cores(wildcards) // 2)
 
 
 def letter_of(domain):

@@ -24,3 +24,28 @@ if GENERATED:
             code=code_version("dar_uda.data.phantom_table"),
         script:
             "../scripts/make_phantom.py"
+
+
+rule check_cases:
+    """Read every case once and say all that is wrong, before anything is trained."""
+    input:
+        files=[row[what] for row in CASES for what in ("image", "label") if row[what]],
+    output:
+        table="results/{run}/checks.txt",
+    log:
+        "results/{run}/logs/check_cases.log",
+    benchmark:
+        "results/{run}/benchmarks/check_cases.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    threads: all_cores
+    resources:
+        mem_mb=8000,
+        runtime="4h",
+    params:
+        cases=files_to_check(),
+        windows={domain: intensity_of(domain).get("window") for domain in DOMAINS},
+        labels={domain: label_values(domain) for domain in DOMAINS},
+        code=code_version("dar_uda.data.checks.cases"),
+    script:
+        "../scripts/check_cases.py"

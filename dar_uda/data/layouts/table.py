@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 
+from dar_uda.data.cases_table import COLUMNS, further_columns, read_cases_table
 from dar_uda.data.files import write_beside
 from dar_uda.data.layouts.case import Case, Found, need_folder
 from dar_uda.data.layouts.check import problem_of
 from dar_uda.data.layouts.split import draw_split
 
-COLUMNS = ("case", "domain", "image", "label", "split")
 DOMAIN_FOLDER = re.compile(r"(?:([A-Za-z0-9]+)=)?(.*)")
 LAYOUTS = {
     "btcv": "BTCV (Synapse): CT of the abdomen",
@@ -72,7 +72,7 @@ def write_cases(
         ValueError: See `find_cases`; the table exists and shall not be kept; it has other columns.
     """
     table = Path(table).absolute()
-    before = _read_rows(table) if append and table.exists() else []
+    before = _rows_to_keep(table) if append and table.exists() else []
     if table.exists() and not append:
         raise ValueError(f"{table} exists: give --append to add to it, or another name")
     found = find_cases(layout, folders)
@@ -114,12 +114,10 @@ def _path_from(folder: Path, path: Path) -> str:
     return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
 
 
-def _read_rows(table: Path) -> list[dict[str, str]]:
-    with table.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file, delimiter="\t")
-        if tuple(reader.fieldnames or ()) != COLUMNS:
-            raise ValueError(f"{table} has the columns {reader.fieldnames}, expected {list(COLUMNS)}")
-        return list(reader)
+def _rows_to_keep(table: Path) -> list[dict[str, str]]:
+    if further := further_columns(table):
+        raise ValueError(f"{table} has the columns {', '.join(further)} too, which would be lost: add the rows by hand")
+    return read_cases_table(table)
 
 
 def _check_names(names: Sequence[tuple[str, str]]) -> None:

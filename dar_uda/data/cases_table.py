@@ -1,0 +1,88 @@
+"""The cases table: which files are the cases of which domain and split."""
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+COLUMNS = ("case", "domain", "image", "label", "split")
+SPLITS = ("train", "test")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+DOMAIN = re.compile(r"[A-Za-z0-9]{1,40}")
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+Row = dict[str, str]
+
+
+def read_cases_table(table: str | Path) -> list[Row]:
+    """Return the rows of a cases table: `case domain image label split`, the paths as they are written.
+
+    A byte order mark, Windows line ends, empty lines, spaces around cells and further columns do no harm.
+
+    Raises:
+        ValueError: All that is wrong with the table, by line.
+    """
+    rows, problems = [], []
+    for line, cells in _cells_of(Path(table)):
+        row = {name: cells.get(name) or "" for name in COLUMNS}
+        problems += [f"line {line}: {problem}" for problem in _problems_of_row(row, cells)]
+        rows.append(row)
+    for (domain, case), count in Counter((row["domain"], row["case"]) for row in rows).items():
+        if count > 1:
+            problems.append(f"case {case} of domain {domain} stands {count} times; expected once, to train or to test")
+    if not rows:
+        problems.append("it has no case")
+    if problems:
+        raise ValueError("\n  ".join([f"Cases table {table}:", *problems]))
+    return rows
+
+
+def further_columns(table: str | Path) -> list[str]:
+    """Return the columns of a table that say nothing to this tool."""
+    header = _text_of(Path(table)).partition("\n")[0]
+    return [name.strip() for name in header.split("\t") if name.strip() not in COLUMNS]
+
+
+def _cells_of(table: Path) -> Iterator[tuple[int, dict]]:
+    """Yield line number and cells by column; what a row has beyond the columns stands under None."""
+    reader = csv.DictReader(io.StringIO(_text_of(table), newline=""), delimiter="\t", quoting=csv.QUOTE_NONE)
+    reader.fieldnames = [name.strip() for name in reader.fieldnames or []]
+    if missing := [name for name in COLUMNS if name not in reader.fieldnames]:
+        raise ValueError(
+            f"Cases table {table} has the columns {', '.join(reader.fieldnames)}; expected {', '.join(COLUMNS)}, "
+            f"separated by tabs: {', '.join(missing)} is missing"
+        )
+    for cells in reader:
+        stripped = {name: cell.strip() if isinstance(cell, str) else cell for name, cell in cells.items()}
+        if any(stripped.values()):
+            yield reader.line_num, stripped
+
+
+def _text_of(table: Path) -> str:
+    try:
+        text = table.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"Cases table {table} is no UTF-8 text (byte {error.start}): save it as UTF-8") from error
+    if "\x00" in text:
+        raise ValueError(f"Cases table {table} holds zero bytes, as UTF-16 does: save it as UTF-8")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _problems_of_row(row: Row, cells: dict) -> Iterator[str]:
+    if None in cells or None in cells.values():
+        yield "it has more or fewer cells than the table has columns; expected one tab between two cells"
+    if not NAME.fullmatch(row["case"]) or ".." in row["case"]:
+        yield (
+            f"case {row['case'][:60]!r}; expected up to 100 letters, digits, '_', '.', '-', "
+            "a letter or digit first, no two dots side by side"
+        )
+    if not DOMAIN.fullmatch(row["domain"]):
+        yield f"domain {row['domain'][:60]!r}; expected letters and digits"
+    if not row["image"]:
+        yield "no image; expected a volume file or a DICOM folder"
+    for what in ("image", "label"):
+        if CONTROL.search(row[what]):
+            yield f"{what} {row[what][:60]!r} holds control characters"
+    if row["split"] not in SPLITS:
+        yield f"split {row['split'][:60]!r}; expected train or test"

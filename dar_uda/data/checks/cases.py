@@ -1,0 +1,111 @@
+"""Checks of all cases of a table, side by side."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dar_uda.data.checks.finding import TWICE, UNREADABLE, Finding, report
+from dar_uda.data.checks.image import Problem, problems_of_grid, problems_of_values
+from dar_uda.data.checks.label import problems_of_label_grid, problems_of_label_values
+from dar_uda.data.files import write_beside
+from dar_uda.data.volume import read_grid, read_volume
+from dar_uda.training.progress import Progress
+
+
+@dataclass(frozen=True)
+class CaseFiles:
+    """A case as its table names it.
+
+    Attributes:
+        label: "" where it has none.
+        label_values: Whether the label's values are looked at, or its header alone: no value of a target's label is
+            read before it is scored.
+    """
+
+    name: str
+    domain: str
+    image: str | Path
+    label: str | Path
+    label_values: bool = True
+
+
+def check_cases(
+    cases: Sequence[Mapping[str, Any]],
+    windows: Mapping[str, Sequence[float] | None],
+    labels: Mapping[str, Sequence[Sequence[int]] | None],
+    processes: int,
+    table: str | Path | None = None,
+) -> list[str]:
+    """Read every case once and return the report of all that is wrong.
+
+    Args:
+        cases: The arguments of `CaseFiles`.
+        windows: By domain, see `problems_of_values`; a domain that is left out has none.
+        labels: By domain, see `problems_of_label_values`; a domain that is left out may have any.
+        processes: Cases that are read at a time.
+        table: Output, text: the report, written if a run can begin.
+
+    Raises:
+        ValueError: Something stops a run; the message is the report.
+    """
+    cases = [CaseFiles(**case) for case in cases]
+    findings = list(_twice(cases))
+    progress = Progress("check_cases", len(cases), unit="case")
+    with ProcessPoolExecutor(max(1, min(processes, len(cases)))) as pool:
+        jobs = [pool.submit(findings_of, case, windows.get(case.domain), labels.get(case.domain)) for case in cases]
+        for number, job in enumerate(jobs):
+            findings += job.result()
+            progress.report(number + 1)
+    lines = list(report(findings, len(cases)))
+    if any(finding.kind.stops for finding in findings):
+        raise ValueError("\n".join(["the cases have problems.", *lines]))
+    if table:
+        with write_beside(table) as partial:
+            partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return lines
+
+
+def findings_of(
+    case: CaseFiles, window: Sequence[float] | None, values: Sequence[Sequence[int]] | None
+) -> list[Finding]:
+    """Return what is wrong with one case; for `window` and `values` see `check_cases`."""
+    found: list[Finding] = []
+    for problems in (_problems_of_image(case, window), _problems_of_label(case, values)):
+        try:
+            for kind, text in problems:
+                found.append(Finding(kind, case.domain, case.name, text))
+        except (ValueError, OSError) as error:
+            found.append(Finding(UNREADABLE, case.domain, case.name, str(error)))
+    return found
+
+
+def _problems_of_image(case: CaseFiles, window: Sequence[float] | None) -> Iterator[Problem]:
+    volume = read_volume(case.image)
+    yield from problems_of_grid(Path(case.image), volume.grid)
+    yield from problems_of_values(Path(case.image), volume.array, window)
+
+
+def _problems_of_label(case: CaseFiles, values: Sequence[Sequence[int]] | None) -> Iterator[Problem]:
+    if not case.label:
+        return
+    label, image = Path(case.label), Path(case.image)
+    try:
+        grid = read_grid(image)
+    except (ValueError, OSError):
+        return  # the image's own problem, which is reported; the label's grid cannot be compared
+    yield from problems_of_label_grid(label, image, grid, case.name)
+    if case.label_values:
+        yield from problems_of_label_values(label, image, values)
+
+
+def _twice(cases: Sequence[CaseFiles]) -> Iterator[Finding]:
+    """Yield the cases whose image is that of another case."""
+    places = [os.path.realpath(case.image) for case in cases]
+    counts = Counter(places)
+    for case, place in zip(cases, places, strict=True):
+        if counts[place] > 1:
+            yield Finding(TWICE, case.domain, case.name, str(case.image))

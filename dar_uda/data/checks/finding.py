@@ -1,0 +1,67 @@
+"""A problem of a case, and the report of all."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of problem.
+
+    Attributes:
+        title: What is wrong.
+        fix: What to do.
+        stops: Whether a run cannot begin with it; otherwise it is a warning.
+    """
+
+    title: str
+    fix: str
+    stops: bool = True
+
+
+UNREADABLE = Kind("Files that cannot be read", "each line says what to do")
+NOT_FINITE = Kind("Images with NaN or infinite voxels", "write a finite value there, such as that of air")
+CONSTANT = Kind("Images without contrast", "every voxel has one value: export the scan anew, or leave the case out")
+BELOW_WINDOW = Kind("Images outside their window", "no voxel lies within `window`: give one in the file's unit")
+NOT_IN_HU = Kind(
+    "Images that may not be in HU",
+    "no voxel is below 0, the window is: if the values are shifted or scaled, shift the window as well",
+    stops=False,
+)
+IMPLAUSIBLE_SPACING = Kind(
+    "Voxels of an implausible size", "expected 0.01 to 50 mm: correct the header, or the unit in it (xyzt_units)"
+)
+TWO_PLACES = Kind(
+    "Headers that say two places", "sform and qform differ by more than a voxel: set the code of the wrong one to 0"
+)
+UNPLACED = Kind(
+    "Headers without a place", "sform and qform have code 0: left and right may be exchanged; look, and set one", False
+)
+SHEARED = Kind("Images with axes that are not at right angles", "as of a tilted gantry: kept as they are", False)
+OTHER_GRID = Kind("Labels on another grid than their image", "resample the label, or correct the header that is wrong")
+NOT_WHOLE = Kind("Labels that are no whole numbers", "take the label file as it was drawn, not interpolated")
+OTHER_VALUES = Kind("Labels with values that the task does not name", "they count as background", False)
+NO_STRUCTURE = Kind("Labels without any structure", "if that is not meant, look at `labels` of the task", False)
+FEW_VOXELS = Kind("Structures of few voxels", "if that is not meant, look at the label file", False)
+TWICE = Kind("Files that stand twice in the table", "a scan is one case, to train or to test")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One problem of one case."""
+
+    kind: Kind
+    domain: str
+    case: str
+    found: str
+
+
+def report(findings: Sequence[Finding], cases: int) -> Iterator[str]:
+    """Yield the lines of a report: what stops a run first, problems of a kind together, each kind with its fix."""
+    for stops, name in ((True, "ERROR"), (False, "WARNING")):
+        for kind in dict.fromkeys(finding.kind for finding in findings if finding.kind.stops == stops):
+            own = [finding for finding in findings if finding.kind == kind]
+            yield f"{name}: {kind.title} ({len(own)}). To do: {kind.fix}."
+            yield from (f"  {finding.domain}/{finding.case}: {finding.found}" for finding in own)
+    stopping = sum(finding.kind.stops for finding in findings)
+    yield f"{cases} cases checked: {stopping} errors, {len(findings) - stopping} warnings."

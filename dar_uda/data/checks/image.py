@@ -1,0 +1,74 @@
+"""Checks of one scan."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from dar_uda.data.checks.finding import (
+    BELOW_WINDOW,
+    CONSTANT,
+    IMPLAUSIBLE_SPACING,
+    NOT_FINITE,
+    NOT_IN_HU,
+    SHEARED,
+    TWO_PLACES,
+    UNPLACED,
+    Kind,
+)
+from dar_uda.data.geometry import spacing_of
+from dar_uda.data.grid import Grid
+
+PLAUSIBLE_SPACING = (0.01, 50.0)
+RIGHT_ANGLE = 1e-2
+"""Cosine up to which two axes count as at right angles."""
+Problem = tuple[Kind, str]
+
+
+def problems_of_grid(path: Path, grid: Grid) -> Iterator[Problem]:
+    """Yield what is doubtful in where a scan lies."""
+    spacing = spacing_of(grid.affine)
+    low, high = PLAUSIBLE_SPACING
+    if not all(low <= step <= high for step in spacing):
+        yield IMPLAUSIBLE_SPACING, f"{path} has a spacing of {' x '.join(f'{step:.4g}' for step in spacing)} mm"
+    directions = grid.affine[:3, :3] / np.array(spacing)
+    cosine = float(np.abs(directions.T @ directions - np.eye(3)).max())
+    if cosine > RIGHT_ANGLE:
+        yield SHEARED, f"{path}: {np.degrees(np.arccos(min(cosine, 1))):.1f} degrees"
+    if grid.header:
+        yield from _problems_of_forms(path, grid)
+
+
+def problems_of_values(path: Path, array: NDArray, window: Sequence[float] | None) -> Iterator[Problem]:
+    """Yield what is wrong with a scan's values.
+
+    Args:
+        window: (low, high) that becomes 0 to 1; None where a percentile does.
+    """
+    bad = int(array.size - np.isfinite(array).sum()) if array.dtype.kind == "f" else 0
+    if bad:
+        yield NOT_FINITE, f"{path}: {bad} of {array.size} voxels"
+        return
+    low, high = float(array.min()), float(array.max())
+    if low == high:
+        yield CONSTANT, f"{path}: every voxel is {low:g}"
+    elif window is not None and (high <= window[0] or low >= window[1]):
+        yield BELOW_WINDOW, f"{path}: values from {low:g} to {high:g}, window {list(window)}"
+    elif window is not None and low >= 0 > window[0]:
+        yield NOT_IN_HU, f"{path}: values from {low:g} to {high:g}, window {list(window)}"
+
+
+def _problems_of_forms(path: Path, grid: Grid) -> Iterator[Problem]:
+    """Yield where sform and qform of a NIfTI header contradict each other, or neither is set."""
+    if not grid.header["sform_code"] and not grid.header["qform_code"]:
+        yield UNPLACED, str(path)
+    if not grid.header["sform_code"] or not grid.header["qform_code"]:
+        return
+    header = nib.load(path).header
+    corners = np.array(list(np.ndindex(2, 2, 2))) * (np.array(grid.shape) - 1)
+    difference = np.linalg.solve(header.get_sform(), header.get_qform()) - np.eye(4)
+    apart = float(np.abs(corners @ difference[:3, :3].T + difference[:3, 3]).max())
+    if apart > 1:
+        yield TWO_PLACES, f"{path}: by up to {apart:.3g} voxels"

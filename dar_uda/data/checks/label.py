@@ -1,0 +1,57 @@
+"""Checks of one label map."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from dar_uda.data.checks.finding import FEW_VOXELS, NO_STRUCTURE, NOT_WHOLE, OTHER_GRID, OTHER_VALUES
+from dar_uda.data.checks.image import Problem
+from dar_uda.data.geometry import check_same_grid
+from dar_uda.data.grid import Grid
+from dar_uda.data.labels import ROUNDING
+from dar_uda.data.volume import read_grid, read_label
+
+FEW = 10
+LISTED = 8
+
+
+def problems_of_label_grid(path: Path, scan: Path, grid: Grid, case: str) -> Iterator[Problem]:
+    """Yield whether a label's voxels are those of its scan, told from the headers.
+
+    Raises:
+        ValueError: The label cannot be read.
+    """
+    found = read_label(path, scan).grid if path.is_dir() else read_grid(path)
+    try:
+        check_same_grid(grid, found, case)
+    except ValueError as error:
+        yield OTHER_GRID, str(error)
+
+
+def problems_of_label_values(path: Path, scan: Path, values: Sequence[Sequence[int]] | None) -> Iterator[Problem]:
+    """Yield what is wrong with a label map's values.
+
+    Args:
+        values: Label values of every structure; None: every value but 0 is one.
+
+    Raises:
+        ValueError: The label cannot be read.
+    """
+    array = read_label(path, scan).array
+    if not np.isfinite(array).all() or np.abs(array - np.rint(array)).max() > ROUNDING:
+        yield NOT_WHOLE, str(path)
+        return
+    numbers, counts = np.unique(np.rint(array).astype(np.int64), return_counts=True)
+    voxels = dict(zip(numbers.tolist(), counts.tolist(), strict=True))
+    groups = [[value] for value in voxels if value] if values is None else values
+    named = {value for group in groups for value in group} | {0}
+    if others := [value for value in voxels if value not in named]:
+        more = f" and {len(others) - LISTED} more" if len(others) > LISTED else ""
+        yield OTHER_VALUES, f"{path}: {', '.join(map(str, others[:LISTED]))}{more}"
+    sizes = [sum(voxels.get(value, 0) for value in group) for group in groups]
+    if not any(sizes):
+        yield NO_STRUCTURE, str(path)
+    for group, size in zip(groups, sizes, strict=True):
+        if 0 < size < FEW:
+            yield FEW_VOXELS, f"{path}: {size} voxels of value {', '.join(map(str, group[:LISTED]))}"

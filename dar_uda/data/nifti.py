@@ -1,0 +1,128 @@
+"""NIfTI files: their grid and their values."""
+
+import gzip
+import warnings
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from dar_uda.data.grid import Grid, geometry_fields
+from dar_uda.data.reading import UnreadableFileError, reading
+
+MILLIMETRES = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 1e-3}
+"""By NIfTI's code of the spatial unit: none given, metre, millimetre, micron."""
+FORM_CODES = range(6)
+CHUNK = 2**22
+DEFLATE_RATIO = 1040
+"""No gzip stream holds more bytes than this many times its own."""
+
+
+def open_nifti(path: Path) -> nib.Nifti1Pair:
+    """Return the opened file, its values unread.
+
+    Raises:
+        UnreadableFileError: It is no NIfTI file, or shorter than its header says.
+    """
+    with reading(path), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            image = nib.load(path)
+        except nib.filebasedimages.ImageFileError as error:
+            raise UnreadableFileError(
+                f"{path} is no NIfTI file; expected .nii, .nii.gz, .mha, .nrrd or a folder of DICOM files"
+            ) from error
+        if not isinstance(image, nib.Nifti1Pair):
+            raise UnreadableFileError(f"{path} is {type(image).__name__}, expected NIfTI: convert it to .nii.gz")
+        _check_header(image, path)
+        _check_length(image, path)
+        return image
+
+
+def nifti_grid(image: nib.Nifti1Pair, path: Path) -> Grid:
+    """Return the grid of a NIfTI file, in mm; single trailing axes are dropped.
+
+    Raises:
+        UnreadableFileError: The file holds no 3D volume of real numbers, or its place in space makes no sense.
+    """
+    with reading(path, "correct its header"):
+        shape = image.shape
+        while len(shape) > 3 and shape[-1] == 1:
+            shape = shape[:-1]
+        if len(shape) != 3 or min(shape) < 1:
+            raise UnreadableFileError(
+                f"{path} has shape {image.shape}, expected 3 axes: save one volume of it as its own file"
+            )
+        if image.get_data_dtype().kind not in "iuf":
+            raise UnreadableFileError(
+                f"{path} holds {image.get_data_dtype()}, expected one real number a voxel: convert it"
+            )
+        code = int(image.header["xyzt_units"]) & 7
+        if code not in MILLIMETRES:
+            raise UnreadableFileError(
+                f"{path} has the spatial unit {code}, expected mm: correct xyzt_units of its header"
+            )
+        affine = np.diag([MILLIMETRES[code]] * 3 + [1.0]) @ np.array(image.affine, dtype=np.float64)
+        if not np.isfinite(affine).all() or np.linalg.matrix_rank(affine[:3, :3]) < 3:
+            raise UnreadableFileError(
+                f"{path} has the affine {affine.tolist()}, which has no inverse: correct its header"
+            )
+        return Grid(tuple(int(size) for size in shape), affine, geometry_fields(image.header))
+
+
+def nifti_values(image: nib.Nifti1Pair, grid: Grid, path: Path) -> NDArray:
+    """Return the values in the grid's shape: as stored without a scaling, else float32."""
+    with reading(path), np.errstate(all="ignore"):
+        if path.suffix == ".gz":
+            _read_to_the_end(path)
+        array = np.asanyarray(image.dataobj)
+        if array.dtype.kind == "f":
+            array = array.astype(np.float32, copy=False)
+        return array.reshape(grid.shape, order="F")
+
+
+def _read_to_the_end(path: Path) -> None:
+    """Raise where a gzip stream does not end with the checksum of what it holds: nibabel stops before."""
+    with gzip.open(path) as stream:
+        while stream.read(CHUNK):
+            pass
+
+
+def _check_header(image: nib.Nifti1Pair, path: Path) -> None:
+    """Raise where the header as it stands in the file has a value that nibabel would replace by another."""
+    kind = type(image.header)
+    file = image.file_map["header" if "header" in image.file_map else "image"]
+    with file.get_prepare_fileobj("rb") as stream:
+        raw = kind.from_fileobj(stream, check=False)
+    pixdim = raw["pixdim"]
+    expected = {
+        "sizeof_hdr": (int(raw["sizeof_hdr"]) == kind.sizeof_hdr, f"{kind.sizeof_hdr}"),
+        "vox_offset": (raw["vox_offset"] == 0 or raw["vox_offset"] >= _first_voxel(image), "the place of the voxels"),
+        "sform_code": (int(raw["sform_code"]) in FORM_CODES, "0 to 5"),
+        "qform_code": (int(raw["qform_code"]) in FORM_CODES, "0 to 5"),
+        "pixdim": (
+            bool(raw["sform_code"]) or (min(pixdim[1:4]) > 0 and pixdim[0] in (-1, 0, 1)),
+            "sizes above 0, the first -1 or 1",
+        ),
+    }
+    for name, (right, what) in expected.items():
+        if not right:
+            found = raw[name][:4].tolist() if name == "pixdim" else raw[name].item()
+            raise UnreadableFileError(f"{path}: {name} of its header is {found}, expected {what}: correct it")
+
+
+def _first_voxel(image: nib.Nifti1Pair) -> int:
+    return image.header.single_vox_offset if isinstance(image, nib.Nifti1Image) else 0
+
+
+def _check_length(image: nib.Nifti1Pair, path: Path) -> None:
+    """Raise where the file cannot hold what its header says, before memory is taken for it."""
+    file = Path(image.file_map["image"].filename)
+    needed = int(np.prod([int(size) for size in image.shape], dtype=object)) * image.get_data_dtype().itemsize
+    room = file.stat().st_size * (DEFLATE_RATIO if file.suffix == ".gz" else 1)
+    if file.suffix in (".gz", ".nii", ".img") and needed > room:
+        raise UnreadableFileError(
+            f"{path} holds fewer than the {needed} bytes of voxels that its header says: it was cut short, "
+            "or its header is broken; copy or export it anew"
+        )

@@ -1,0 +1,21 @@
+"""The boundary to the libraries that read files: whatever they raise becomes one error that names the file."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class UnreadableFileError(ValueError):
+    """A file that is not what it should be; the message names it and says what to do."""
+
+
+@contextmanager
+def reading(path: str | Path, remedy: str = "copy or export it anew") -> Iterator[None]:
+    """Turn what a library raises within the block into an `UnreadableFileError`; one of ours passes."""
+    try:
+        yield
+    except UnreadableFileError:
+        raise
+    except Exception as error:  # nibabel, zlib, NumPy and SimpleITK have a dozen kinds for broken files
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UnreadableFileError(f"{path} cannot be read ({reason[:300]}): {remedy}") from error

@@ -1,0 +1,149 @@
+"""Every kind of problem, on files made for it; the message names file, finding and remedy."""
+
+import gzip
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from dar_uda.command import main
+from dar_uda.data.checks.cases import check_cases
+
+AFFINE = np.diag([1.0, 1.0, 3.0, 1.0])
+SHAPE = (8, 8, 4)
+BOX = np.zeros(SHAPE, np.uint8)
+BOX[2:6, 2:6, 1:3] = 6
+
+
+def image(values=None, affine=AFFINE):
+    values = np.random.default_rng(0).normal(0, 300, SHAPE).astype(np.float32) if values is None else values
+    return nib.Nifti1Image(values, affine)
+
+
+def check(tmp_path, scan=None, label=None, window=(-350, 350), values=((6,),), label_values=True):
+    """Return the report on one case, or what stops the run."""
+    case = {"name": "a", "domain": "ct", "image": tmp_path / "image.nii", "label": "", "label_values": label_values}
+    nib.save(scan or image(), case["image"])
+    if label is not None:
+        case["label"] = tmp_path / "label.nii"
+        nib.save(label, case["label"])
+    try:
+        return "\n".join(check_cases([case], {"ct": window}, {"ct": values}, processes=1))
+    except ValueError as error:
+        return str(error)
+
+
+def changed(values, index, value):
+    values = values.copy()
+    values[index] = value
+    return values
+
+
+def with_forms(sform, qform, codes=(1, 1)):
+    made = image()
+    made.set_sform(sform, codes[0])
+    made.set_qform(qform, codes[1])
+    return made
+
+
+def in_unit(unit):
+    made = image()
+    made.header.set_xyzt_units(unit)
+    return made
+
+
+SHEAR = AFFINE + np.array([[0, 0, 0.6, 0], *[[0.0] * 4] * 3])
+SHIFTED = AFFINE + np.array([[0, 0, 0, 3.0], *[[0.0] * 4] * 3])
+GOOD = image().get_fdata().astype(np.float32)
+
+
+def test_a_good_case_has_no_findings(tmp_path):
+    assert check(tmp_path, label=image(BOX)) == "1 cases checked: 0 errors, 0 warnings."
+
+
+@pytest.mark.parametrize(
+    ("scan", "line"),
+    [
+        (image(changed(GOOD, (0, 0, 0), np.nan)), "ERROR: Images with NaN or infinite voxels (1).*1 of 256 voxels"),
+        (image(changed(GOOD, (0, 0), np.inf)), "4 of 256 voxels"),
+        (image(np.full(SHAPE, 7, np.int16)), "ERROR: Images without contrast (1).*every voxel is 7"),
+        (image(GOOD + 3000), "ERROR: Images outside their window"),
+        (image(np.abs(GOOD)), "WARNING: Images that may not be in HU (1).*window \\[-350, 350]"),
+        (in_unit("meter"), "ERROR: Voxels of an implausible size.*1000 x 1000 x 3000 mm"),
+        (in_unit("micron"), "0.001 x 0.001 x 0.003 mm"),
+        (with_forms(AFFINE, SHIFTED), "ERROR: Headers that say two places (1).*by up to 3 voxels"),
+        (with_forms(AFFINE, np.diag([-1.0, 1, 3, 1])), "by up to 14 voxels"),
+        (with_forms(AFFINE, AFFINE, (0, 0)), "WARNING: Headers without a place"),
+        (image(affine=SHEAR), "WARNING: Images with axes that are not at right angles.*78.7 degrees"),
+        (image(GOOD[..., None].repeat(2, 3)), "ERROR: Files that cannot be read (1).*expected 3 axes"),
+        (image(np.zeros(SHAPE, [("R", "u1"), ("G", "u1"), ("B", "u1")])), "expected one real number a voxel"),
+    ],
+)  # fmt: skip
+def test_a_scans_problem_is_told_with_its_file(tmp_path, scan, line):
+    told = check(tmp_path, scan)
+    head, _, tail = line.partition(".*")
+    assert head.replace("\\", "") in told and tail.replace("\\", "") in told, told
+    assert f"ct/a: {tmp_path}/image.nii" in told
+    assert ("the cases have problems" in told) == ("ERROR" in told)
+
+
+def test_forms_that_differ_by_less_than_a_voxel_are_fine(tmp_path):
+    nearly = AFFINE + np.array([[0, 0, 0, 0.4], *[[0.0] * 4] * 3])
+    assert "0 errors, 0 warnings" in check(tmp_path, with_forms(AFFINE, nearly))
+
+
+@pytest.mark.parametrize(
+    ("label", "line"),
+    [
+        (image(BOX[:7]), "ERROR: Labels on another grid than their image (1)"),
+        (image(BOX, SHIFTED), "corners differ by up to 3 voxels"),
+        (image(BOX + 0.5), "ERROR: Labels that are no whole numbers (1)"),
+        (image(changed(BOX.astype(np.float32), (0, 0, 0), np.nan)), "ERROR: Labels that are no whole numbers (1)"),
+        (image(changed(BOX, (0, 0), [1, 2, 3, 4])), "WARNING: Labels with values that the task does not name (1)"),
+        (image(0 * BOX), "WARNING: Labels without any structure (1)"),
+        (image(changed(0 * BOX, (1, 1, 1), 6)), "WARNING: Structures of few voxels (1)"),
+    ],
+)
+def test_a_labels_problem_is_told_with_its_file(tmp_path, label, line):
+    told = check(tmp_path, label=label)
+    assert line in told and ("label.nii" in told or "Case a" in told)
+    assert ("the cases have problems" in told) == ("ERROR" in told)
+
+
+def test_labels_of_float_and_int64_type_are_fine(tmp_path):
+    for kind in (np.float64, np.int64):
+        label = nib.Nifti1Image(BOX.astype(kind), AFFINE, dtype=kind)
+        assert "0 errors, 0 warnings" in check(tmp_path, label=label)
+
+
+def test_of_a_targets_label_only_the_header_is_read(tmp_path):
+    noise = image(np.random.default_rng(1).normal(size=SHAPE).astype(np.float32))
+    assert "0 errors, 0 warnings" in check(tmp_path, label=noise, label_values=False)
+    assert "another grid" in check(tmp_path, label=image(BOX[:7]), label_values=False)
+
+
+def test_problems_of_several_cases_are_told_together_by_kind(tmp_path, capsys):
+    nib.save(image(), tmp_path / "a.nii.gz")
+    content = (tmp_path / "a.nii.gz").read_bytes()
+    (tmp_path / "b.nii.gz").write_bytes(content[: len(content) // 2])
+    (tmp_path / "c.nii.gz").write_bytes(gzip.compress(b"no image"))
+    rows = [
+        "a\tct\ta.nii.gz\t\ttrain",
+        "b\tct\tb.nii.gz\t\ttrain",
+        "c\tct\tc.nii.gz\t\ttrain",
+        "d\tmr\t./a.nii.gz\t\ttest",
+    ]
+    rows.append("e\tmr\tabsent.nii.gz\t\ttest")
+    (tmp_path / "cases.tsv").write_text("\n".join(["case\tdomain\timage\tlabel\tsplit", *rows]) + "\n")
+    assert main(["check", str(tmp_path / "cases.tsv"), "--processes", "2"]) == 1
+    told = capsys.readouterr().err
+    assert "ERROR: Files that cannot be read (3)" in told and "ERROR: Files that stand twice in the table (2)" in told
+    assert "ct/b: " in told and "ct/c: " in told and "mr/e: " in told and "mr/d: " in told
+    assert told.strip().endswith("5 cases checked: 5 errors, 0 warnings.")
+
+
+def test_a_good_table_is_status_0(tmp_path, capsys):
+    nib.save(image(), tmp_path / "a.nii.gz")
+    (tmp_path / "cases.tsv").write_text("case\tdomain\timage\tlabel\tsplit\na\tct\ta.nii.gz\t\ttrain\n")
+    assert main(["check", str(tmp_path / "cases.tsv")]) == 0
+    assert capsys.readouterr().out == "1 cases checked: 0 errors, 0 warnings.\n"

@@ -1,0 +1,73 @@
+import pytest
+
+from dar_uda.data.cases_table import further_columns, read_cases_table
+
+HEADER = "case\tdomain\timage\tlabel\tsplit"
+ROW = {"case": "ct1", "domain": "ct", "image": "a b/ä.nii.gz", "label": "", "split": "train"}
+
+
+def write(tmp_path, *lines, end="\n", encoding="utf-8"):
+    path = tmp_path / "cases.tsv"
+    path.write_bytes((end.join([HEADER, *lines]) + end).encode(encoding))
+    return path
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\n\n"])
+def test_marks_line_ends_and_spaces_do_no_harm(tmp_path, encoding, end):
+    path = write(tmp_path, " ct1 \tct\t a b/ä.nii.gz\t\ttrain ", end=end, encoding=encoding)
+    assert read_cases_table(path) == [ROW]
+
+
+def test_further_columns_and_another_order_do_no_harm(tmp_path):
+    path = tmp_path / "cases.tsv"
+    path.write_text("split\tage\tcase \tlabel\timage\tdomain\ntrain\t61\tct1\t\ta b/ä.nii.gz\tct\n", encoding="utf-8")
+    assert read_cases_table(path) == [ROW]
+    assert further_columns(path) == ["age"]
+
+
+def test_all_problems_are_told_at_once_by_line(tmp_path):
+    bad = ["../x\tct\ta.nii\t\ttrain", "", "c\tm r\t\t\tvalid", "d\tct\ta.nii\ttrain", "e\tct\ta\x07\t\ttest"]
+    path = write(tmp_path, *bad)
+    with pytest.raises(ValueError) as error:
+        read_cases_table(path)
+    told = str(error.value)
+    for part in (
+        "line 2: case '../x'; expected",
+        "line 4: domain 'm r'",
+        "line 4: no image",
+        "line 4: split 'valid'; expected train or test",
+        "line 5: it has more or fewer cells",
+        "line 6: image 'a\\x07' holds control characters",
+    ):
+        assert part in told
+
+
+@pytest.mark.parametrize(
+    "name", ["", "..", "a..b", "a/b", "/etc", ".hidden", "-x", "a\x07b", "ä", "x" * 101, "a b", "a\\b", "~"]
+)
+def test_a_name_that_could_leave_its_folder_or_break_a_path_is_refused(tmp_path, name):
+    with pytest.raises(ValueError, match="line 2: case "):
+        read_cases_table(write(tmp_path, f"{name}\tct\ta.nii\t\ttrain"))
+
+
+def test_a_case_in_both_splits_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="case ct1 of domain ct stands 2 times; expected once, to train or to test"):
+        read_cases_table(write(tmp_path, "ct1\tct\ta.nii\t\ttrain", "ct1\tct\tb.nii\t\ttest"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"case,domain,image,label,split\n", "has the columns case,domain,image,label,split; expected case, domain"),
+        (b"", "case, domain, image, label, split is missing"),
+        (HEADER.encode() + b"\n", "it has no case"),
+        (HEADER.encode("utf-16"), "is no UTF-8 text|zero bytes"),
+        (HEADER.encode() + b"\nct1\tct\t\xe4.nii\t\ttrain\n", r"is no UTF-8 text \(byte 37\): save it as UTF-8"),
+        (HEADER.encode() + b"\nct1\tct\ta\x00.nii\t\ttrain\n", "zero bytes"),
+    ],
+)
+def test_what_is_no_table_is_refused(tmp_path, content, message):
+    (tmp_path / "cases.tsv").write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        read_cases_table(tmp_path / "cases.tsv")

@@ -1,0 +1,41 @@
+"""Run a function on many files in a child process with little memory and time: what it returned or raised for each."""
+
+import multiprocessing
+import resource
+import signal
+import traceback
+
+MEMORY, SECONDS = 2 * 2**30, 20
+
+
+def _work(function, paths, results):
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    for path in paths:
+        signal.alarm(SECONDS)  # ends the process: a hang is found by the missing result
+        try:
+            results.send(("returned", function(path)))
+        except (ValueError, FileNotFoundError) as error:
+            results.send(("refused", str(error)))
+        except BaseException:
+            results.send(("traceback", traceback.format_exc()))
+    signal.alarm(0)
+
+
+def run_limited(function, paths):
+    """Return ("returned", value), ("refused", message) or ("traceback", text) for every path."""
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=_work, args=(function, paths, sender))
+    child.start()
+    sender.close()
+    results = []
+    try:
+        for _ in paths:
+            results.append(receiver.recv())
+    except EOFError:
+        raise AssertionError(
+            f"{paths[len(results)]}: the process died or hung (limits: {MEMORY} bytes, {SECONDS} s)"
+        ) from None
+    finally:
+        child.join()
+    return results
