@@ -2,7 +2,11 @@
 
 import logging
 import math
+import signal
+import threading
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import pandas as pd
@@ -55,6 +59,7 @@ def run_training(
 
     Raises:
         FloatingPointError: A loss is not finite; the last checkpoint stays.
+        SystemExit: The process got SIGTERM, as from a queue at its time limit; a checkpoint of this step is saved.
     """
     first, history = 0, []
     if (saved := checkpoints.load(trainer.device)) is not None:
@@ -62,14 +67,32 @@ def run_training(
         trainer.restore(saved["trainer"])
         logger.info("%s: resumed from the checkpoint at step %d", name, first)
     progress = Progress(name, steps, first)
-    for step in range(first, steps):
-        losses = trainer.update(step)
-        _check_finite(name, step, losses)
-        history.append({"step": step + 1, **losses})
-        progress.report(step + 1, losses)
-        if (step + 1) % checkpoint_every == 0 and step + 1 < steps:
-            checkpoints.save({"step": step + 1, "history": history, "trainer": trainer.state()})
+    with _noticed_termination() as asked_to_end:
+        for step in range(first, steps):
+            losses = trainer.update(step)
+            _check_finite(name, step, losses)
+            history.append({"step": step + 1, **losses})
+            progress.report(step + 1, losses)
+            ends = bool(asked_to_end) and step + 1 < steps
+            if ends or ((step + 1) % checkpoint_every == 0 and step + 1 < steps):
+                checkpoints.save({"step": step + 1, "history": history, "trainer": trainer.state()})
+            if ends:
+                raise SystemExit(f"{name}: ended by SIGTERM after step {step + 1}; the same command goes on from there")
     return pd.DataFrame(history)
+
+
+@contextmanager
+def _noticed_termination() -> Iterator[list[int]]:
+    """Within the block SIGTERM does not end the process but is noted in the list."""
+    noted: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield noted  # only the main thread may set handlers
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, _: noted.append(number))
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def write_history(history: pd.DataFrame, path: str) -> None:

@@ -1,4 +1,5 @@
 import os
+import signal
 
 import pytest
 import torch
@@ -61,6 +62,41 @@ def test_a_loss_that_is_not_finite_stops_with_its_step_and_keeps_the_checkpoint(
     with pytest.raises(FloatingPointError, match="loss is not finite at step 4"), CheckpointFolder(tmp_path, "x") as c:
         run_training("t", Diverging(), 10, c, checkpoint_every=2)
     assert (tmp_path / "latest.pt").exists()
+
+
+class Summing(Diverging):
+    """Adds up its steps; gets SIGTERM in step `fatal`."""
+
+    def __init__(self, fatal=None):
+        self.fatal, self.total = fatal, 0
+
+    def update(self, step):
+        if step == self.fatal:
+            os.kill(os.getpid(), signal.SIGTERM)
+        self.total += step
+        return {"loss": float(self.total)}
+
+    def state(self):
+        return {"total": self.total}
+
+    def restore(self, state):
+        self.total = state["total"]
+
+
+def test_sigterm_saves_a_checkpoint_from_which_the_same_command_goes_on(tmp_path):
+    handler = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit, match="t: ended by SIGTERM after step 4"), CheckpointFolder(tmp_path, "x") as c:
+        run_training("t", Summing(fatal=3), 10, c, checkpoint_every=100)
+    assert signal.getsignal(signal.SIGTERM) is handler
+    resumed = Summing(fatal=1)  # step 1 is not done again
+    with CheckpointFolder(tmp_path, "x") as c:
+        history = run_training("t", resumed, 10, c, checkpoint_every=100)
+    assert resumed.total == sum(range(10)) and len(history) == 10
+
+
+def test_sigterm_in_the_last_step_lets_the_training_finish(tmp_path):
+    with CheckpointFolder(tmp_path, "x") as c:
+        assert len(run_training("t", Summing(fatal=9), 10, c, checkpoint_every=100)) == 10
 
 
 def test_a_gpu_that_is_not_there_is_refused_and_auto_falls_back():
