@@ -1,5 +1,5 @@
 # Two commands do all the set-up: `make demo` and `make test`. Both build .venv from pinned requirements.
-.PHONY: demo test benchmark clean
+.PHONY: demo test test-faults benchmark clean
 PYTHON ?= python3
 CORES ?= $(shell nproc)
 
@@ -8,6 +8,9 @@ demo: .venv/installed
 
 test: .venv/installed
 	.venv/bin/pytest
+
+test-faults: .venv/installed
+	FAULT_CASES=2500 .venv/bin/pytest tests/faults -m 'long or not long'
 
 benchmark: .venv/installed
 	.venv/bin/python -m benchmarks

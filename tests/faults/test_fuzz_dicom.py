@@ -1,16 +1,12 @@
 """Thousands of broken DICOM series: each is refused by name, or the damage lies in one slice's own values."""
 
 import shutil
-import sys
-from pathlib import Path
 
 import numpy as np
-from limited import run_limited
 
 from dar_uda.data.volume import read_volume
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
-from dicom_files import write_series  # noqa: E402
+from tests.data.dicom_files import write_series
+from tests.faults.limited import run_limited
 
 
 def read(folder):

@@ -4,10 +4,10 @@ import gzip
 
 import nibabel as nib
 import numpy as np
-from limited import run_limited
-from nifti_standard import parse
 
 from dar_uda.data.volume import read_volume
+from tests.faults.limited import run_limited
+from tests.faults.nifti_standard import parse
 
 AFFINE = np.array([[-0.8, 1.2, 0, 11.1], [0.6, 1.6, 0, -7.7], [0, 0, 5, 30.3], [0, 0, 0, 1.0]])
 EDGES = [0, 1, 2, 3, 4, 8, 127, 128, 255]

@@ -3,9 +3,9 @@
 import re
 
 import numpy as np
-from limited import run_limited
 
 from dar_uda.data.cases_table import read_cases_table
+from tests.faults.limited import run_limited
 
 GOOD = "case\tdomain\timage\tlabel\tsplit\n" + "".join(
     f"{domain}{number}\t{domain}\t{domain}/{number}.nii.gz\t\t{split}\n"

@@ -20,6 +20,8 @@ COLUMNS = [
 ALL_METHODS = ("--config", "methods=[source_only,average_style,dar_uda,supervised]")
 AFTER_SEGMENTERS = {
     "train_segmenter",
+    "label_target",
+    "self_train_segmenter",
     "predict_cases",
     "score_method",
     "tabulate",
@@ -75,6 +77,7 @@ def test_every_artifact_stands_where_the_house_says(finished):
         "seed-0/synthetic/ct-to-mr/disentangled-multi/ct1/style-1.nii",
         "seed-0/synthetic/ct-to-mr/disentangled-average/ct1/style-0.nii",
         "seed-0/segmenters/ct-to-mr.disentangled-multi/dar_unet/weights.safetensors",
+        "seed-0/segmenters/ct-to-mr.disentangled-multi/dar_unet-selftrained/weights.safetensors",
         "seed-0/segmenters/mr/dar_unet/history.tsv",
         "figures/overlays-ct-to-mr.png",
     ):

@@ -15,7 +15,13 @@ budgets:
   tiny:
     translation: {width: 2, batch: 1, steps: 4, sample_every: 4, checkpoint_every: 1}
     styles: {clusters: 2}
-    segmentation: {channels: [8, 8, 8, 8, 8], batch: 1, steps: 4, patch: [8, 32, 32], checkpoint_every: 1}
+    segmentation:
+      channels: [8, 8, 8, 8, 8]
+      batch: 1
+      steps: 4
+      patch: [8, 32, 32]
+      self_training: {steps: 2}
+      checkpoint_every: 1
     cyclegan: {width: 2, blocks: 1, batch: 1, steps: 4, checkpoint_every: 2}
     synseg_net: {joint_slices: 2}
     inference: {batch: 4}

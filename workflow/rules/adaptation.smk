@@ -69,7 +69,7 @@ rule self_train_segmenter:
             "learning_rate",
         ),
         self_training=method_values("segmentation")["self_training"],
-        randomisation=randomisation(),
+        randomisation=method_values("segmentation")["randomisation"],
         cases=target_cases,
         seed=lambda wildcards: int(wildcards.seed),
         code=code_version("dar_uda.adaptation.self_training"),

@@ -1,0 +1,101 @@
+"""No label of the target and no test scan of it reaches anything but the scores and, of the scans, the masks."""
+
+import hashlib
+import re
+import shutil
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from dar_uda.data.phantom import make_phantom
+from tests.workflow.tiny_run import CONFIG, REPOSITORY, Run
+
+CASES = {"ct": ("train", "train"), "mr": ("train", "train", "test")}
+UNSUPERVISED = "source_only,dar_uda,average_style,entangled,cyclegan_2d,synseg_net,ada_output"
+CHOICES = ("--config", f"methods=[{UNSUPERVISED}]", "directions=ct-to-mr", "cases=cases.tsv")
+# What may differ: what scores make, what measures time, what names files' contents without being made of them.
+AFTER_THE_SCORES = re.compile(r"/(metrics|tables|figures|logs|benchmarks)/|resources\.json$")
+
+
+def prepare(folder, data):
+    """Write the cases table over copied volumes; return the run."""
+    folder.mkdir()
+    shutil.copytree(data, folder / "data")
+    lines = ["case\tdomain\timage\tlabel\tsplit"]
+    for domain, splits in CASES.items():
+        for number, split in enumerate(splits):
+            stem = f"data/{domain}/{domain}{number}"
+            lines.append(f"{domain}{number}\t{domain}\t{stem}_image.nii.gz\t{stem}_label.nii.gz\t{split}")
+    (folder / "cases.tsv").write_text("\n".join(lines) + "\n")
+    (folder / "tiny.yaml").write_text(CONFIG)
+    return Run(folder, REPOSITORY)
+
+
+def digests(run):
+    """Return the digest of every artifact up to the masks."""
+    results = run.folder / "results"
+    return {
+        str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(results.rglob("*"))
+        if path.is_file() and not AFTER_THE_SCORES.search(str(path))
+    }
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("volumes")
+    for domain, splits in CASES.items():
+        for number in range(len(splits)):
+            stem = folder / domain / f"{domain}{number}"
+            make_phantom(domain, number, f"{stem}_image.nii.gz", f"{stem}_label.nii.gz", 0)
+    return folder
+
+
+@pytest.mark.long
+def test_noise_for_target_labels_changes_nothing_up_to_the_masks(tmp_path, data):
+    true, noise = prepare(tmp_path / "true", data), prepare(tmp_path / "noise", data)
+    rng = np.random.default_rng(0)
+    for path in (noise.folder / "data" / "mr").glob("*_label.nii.gz"):
+        label = nib.load(path)
+        values = rng.integers(0, 5, label.shape).astype(label.get_data_dtype())
+        nib.save(nib.Nifti1Image(values, label.affine, label.header), path)
+    for run in (true, noise):
+        status, text = run(*CHOICES)
+        assert status == 0, text
+    found = digests(true)
+    assert digests(noise) == found
+    assert sum(path.endswith("mr2.nii.gz") for path in found) == len(UNSUPERVISED.split(","))
+    metrics = "seed-0/metrics/ct-to-mr/dar_uda.tsv"
+    assert true.result(metrics).read_text() != noise.result(metrics).read_text()
+
+
+@pytest.mark.long
+def test_without_the_targets_test_scans_every_training_is_the_same(tmp_path, data):
+    with_tests, without = prepare(tmp_path / "with", data), prepare(tmp_path / "without", data)
+    table = without.folder / "cases.tsv"
+    whole = table.read_text()
+    table.write_text("".join(line for line in whole.splitlines(keepends=True) if not line.endswith("test\n")))
+    test_scan = without.folder / "data" / "mr" / "mr2_image.nii.gz"
+    content = test_scan.read_bytes()
+    test_scan.unlink()
+    weights = [f"results/phantom/seed-0/segmenters/{name}/weights.safetensors" for name in (
+        "ct/dar_unet",
+        "ct-to-mr.disentangled-multi/dar_unet-selftrained",
+        "ct-to-mr.disentangled-average/dar_unet-selftrained",
+        "ct-to-mr.cyclegan-single/dar_unet-selftrained",
+        "ct-to-mr.cyclegan-single/unet_2d",
+        "ct-to-mr.synseg_net/unet_2d",
+        "ct-to-mr.ada_output/unet_2d",
+    )]  # fmt: skip
+    for run in (with_tests, without):
+        status, text = run(*weights, *CHOICES)
+        assert status == 0, text
+    for path in weights:
+        assert (with_tests.folder / path).read_bytes() == (without.folder / path).read_bytes(), path
+    test_scan.write_bytes(content)
+    table.write_text(whole)
+    for run in (with_tests, without):
+        status, text = run(*CHOICES)
+        assert status == 0, text
+    assert digests(with_tests) == digests(without)
