@@ -143,9 +143,9 @@ def train_ada_output(
     """
     torch.manual_seed(job.seed)
     segmenter = make_segmenter(classes, segmentation["channels"], **network)
-    sampling = {key: segmentation[key] for key in SAMPLING}
-    sampler = PatchSampler(images, labels, **sampling)
-    target = PatchSampler(target_images, None, **{**sampling, "foreground_share": 0})
+    # Patches around structures would tell the judge the source from the target, whatever the outputs.
+    sampling = {**{key: segmentation[key] for key in SAMPLING}, "foreground_share": 0}
+    sampler, target = PatchSampler(images, labels, **sampling), PatchSampler(target_images, None, **sampling)
     steps, settings = segmentation["steps"], {key: segmentation[key] for key in OPTIMISATION}
     trainer = AdaOutputTrainer(segmenter, sampler, job, steps, target=target, classes=classes, **adversary, **settings)
     files, choices = [*images, *labels, *target_images], {"classes": classes, "network": network}
