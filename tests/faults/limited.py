@@ -39,3 +39,16 @@ def run_limited(function, paths):
     finally:
         child.join()
     return results
+
+
+def accepted(function, paths):
+    """Yield index and result of the paths that the function takes; every other must be refused by its name."""
+    outcomes = run_limited(function, paths)
+    for index, (path, (outcome, result)) in enumerate(zip(paths, outcomes, strict=True)):
+        assert outcome in ("refused", "returned"), result
+        if outcome == "refused":
+            assert path.name in result, result
+        else:
+            yield index, result
+    kinds = [outcome for outcome, _ in outcomes]
+    assert min(kinds.count("refused"), kinds.count("returned")) > len(paths) / 20
