@@ -90,6 +90,15 @@ def test_nothing_is_to_do_after_a_run(finished):
     assert status == 0 and "Nothing to be done" in text
 
 
+def test_a_further_case_in_the_table_is_checked_and_segmented(finished, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(finished.folder, folder)
+    with (folder / "config" / "phantom.tsv").open("a") as table:
+        table.write("mr3\tmr\t../results/phantom/data/mr/mr3_image.nii.gz\t\ttest\n")
+    planned = type(finished)(folder).plan(*ALL_METHODS)
+    assert {"make_phantom", "check_cases", "preprocess_case", "predict_cases", "tabulate", "all"} <= planned
+
+
 def test_focal_weight_reruns_segmenters_and_what_follows(finished):
     assert finished.plan(*ALL_METHODS, "segmentation={focal_weight: 5}") == AFTER_SEGMENTERS
 

@@ -36,6 +36,7 @@ rule check_cases:
         "results/{run}/logs/check_cases.log",
     benchmark:
         "results/{run}/benchmarks/check_cases.tsv"
+    priority: 2
     conda:
         "../../envs/imaging.yaml"
     threads: all_cores

@@ -4,7 +4,6 @@
 rule find_region:
     """Find where the source's structures lie in a scan, for a grid that is cut to them."""
     input:
-        ancient("results/{run}/checks.txt"),
         scans=lambda wildcards: source_originals("image"),
         labels=lambda wildcards: source_originals("label"),
     output:
@@ -32,7 +31,6 @@ rule find_region:
 rule preprocess_case:
     """Bring a case's image to the network grid."""
     input:
-        ancient("results/{run}/checks.txt"),
         source=original_image,
         region=region_of_interest,
         label=label_to_crop_to,

@@ -230,6 +230,7 @@ def requested_files():
     """Return what the run makes if it is given no target; stop where cases are missing."""
     check_cases()
     return [
+        f"results/{RUN}/checks.txt",
         *table_files("summary"),
         f"results/{RUN}/tables/disagreement.tsv",
         *requested_figures(),

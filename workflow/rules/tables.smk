@@ -6,5 +6,6 @@ for table in config["tables"]:
         name:
             table
         input:
+            f"results/{RUN}/checks.txt",
             table_files(table),
         localrule: True
