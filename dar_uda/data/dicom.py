@@ -7,6 +7,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from dar_uda.data.grid import LPS_TO_RAS
 from dar_uda.data.reading import reading
 
 POSITION = "0020|0032"
@@ -16,7 +17,6 @@ GAP_TOLERANCE = 0.01
 ROUNDING_MM = 0.02
 """Or by this: positions are decimal text, and some scanners write few digits."""
 DIRECTION_TOLERANCE = 1e-3
-LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True)

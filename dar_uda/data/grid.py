@@ -25,6 +25,8 @@ GEOMETRY_FIELDS = (
     "srow_z",
     "xyzt_units",
 )
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+"""From DICOM's and ITK's directions to NIfTI's."""
 SCANNER = 1
 """NIfTI code of scanner coordinates."""
 

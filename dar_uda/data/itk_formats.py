@@ -6,12 +6,11 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from dar_uda.data.grid import Grid
+from dar_uda.data.grid import LPS_TO_RAS, Grid
 from dar_uda.data.reading import UnreadableFileError, reading
 
 READERS = {".mha": "MetaImageIO", ".mhd": "MetaImageIO", ".nrrd": "NrrdImageIO", ".nhdr": "NrrdImageIO"}
 """SimpleITK's reader by the file's ending."""
-LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def read_itk_grid(path: Path) -> Grid:
