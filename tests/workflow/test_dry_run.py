@@ -94,12 +94,12 @@ def test_both_directions_share_translator_and_segmenters(tmp_path):
 def test_the_papers_tables_share_every_artifact(tmp_path):
     jobs, text = planned(tmp_path, "comparison", "style_study", "architecture_study")
     assert jobs["train_translator"] == jobs["train_cyclegan"] == 1
-    # ct, mr; in both directions three 3D and one 2D synthetic set; five ablations in one direction
-    assert jobs["train_segmenter"] == 2 + 2 * (3 + 1) + 5
+    # ct, mr, in 3D and 2D; in both directions three 3D and one 2D synthetic set; five ablations in one direction
+    assert jobs["train_segmenter"] == 2 * 2 + 2 * (3 + 1) + 5
     assert jobs["train_synseg_net"] == 2 and jobs["train_ada_output"] == 2 * 2
     assert jobs["translate_volume"] == jobs["synthesize_volume"] == jobs["synthesize_average_volume"] == 16
-    # nine methods both ways, and six networks of which one is dar_uda without a second round
-    assert jobs["predict_cases"] == jobs["score_method"] == 2 * 9 + 6
+    # ten methods both ways, and six networks of which one is dar_uda without a second round
+    assert jobs["predict_cases"] == jobs["score_method"] == 2 * 10 + 6
     assert jobs["tabulate"] == 3
     assert jobs["preprocess_label"] == 16
     assert "cases/mr/mr10/label.nii" not in text  # a test case
@@ -109,7 +109,7 @@ def test_a_table_has_the_directions_that_the_labels_allow_and_the_run_may_name_o
     table = write_cases(tmp_path, [*ROWS, ("ct3", "ct", True, "test")])
     arguments = ("--config", "task=abdomen", f"cases={table}", "budget=laptop")
     jobs, text = planned(tmp_path, "comparison", *arguments)
-    assert jobs["score_method"] == 8  # MR has no labelled training case: neither mr-to-ct nor supervised
+    assert jobs["score_method"] == 9  # MR has no labelled training case: neither mr-to-ct nor supervised
     assert "metrics/mr-to-ct" not in text
     jobs, _ = planned(tmp_path, "architecture_study", *arguments, "directions=ct-to-mr")
     assert jobs["score_method"] == 6
