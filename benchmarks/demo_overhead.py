@@ -84,8 +84,8 @@ def measure_overhead(run_folder: Path) -> Overhead:
     """Return the jobs of a finished run, such as results/phantom, with their time around the computation.
 
     A job's wall time is Snakemake's: from before its process starts until after it ends. Its own time is the last
-    `done in ... s` of its log, counted from the script's call of `log_to`, which follows the imports. The difference
-    is process start, Snakemake's preamble and imports. A job ended when its benchmark file was written. Snakemake's
+    `done in ... s` of its log, that of the block `job_log`, which follows the imports. The difference is process
+    start, Snakemake's preamble and imports. A job ended when its benchmark file was written. Snakemake's
     planning before the first job and its work after the last lie outside of `Overhead.wall`; its work between jobs
     shows as idle cores, not here.
 

@@ -68,8 +68,7 @@ def train_on_pseudo_labels(
     files = [initial, *images, *labels, *(path for pair in volumes for path in pair)]
     choices = {"self_training": self_training, "randomisation": randomisation}
     with job.training("self_train_segmenter", trainer, steps, segmentation, history, files, **choices):
-        trainer.reestimate_statistics()
-        trainer.kept.save(weights)
+        trainer.candidate(steps).save(weights)
 
 
 def kept_cases(table: str | Path) -> set[str]:

@@ -1,21 +1,82 @@
 """Outputs that are whole or absent: write beside, then rename."""
 
+import errno
+import fcntl
+import secrets
+import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+FULL = 2**20
+"""Bytes free on a disk below which a failed write is taken for a full disk."""
+FORGOTTEN = 24 * 3600
+"""Seconds after which a temporary file is one that a killed process left behind."""
 
 
 @contextmanager
 def write_beside(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path in the same folder; rename it to `path` when the block ends without an error.
 
-    The temporary name keeps every suffix (`.nii.gz`), because writers choose the format by it.
+    The temporary name is nobody else's and keeps every suffix (`.nii.gz`), because writers choose the format by it.
+
+    Raises:
+        OSError: Anything went wrong in the block and the disk is full; what writers say of that differs.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".partial-{path.name}")
+    _remove_forgotten(path)
+    temporary = path.with_name(f".partial-{secrets.token_hex(4)}-{path.name}")
     try:
         yield temporary
         temporary.replace(path)
+    except Exception as error:
+        if shutil.disk_usage(path.parent).free < FULL:
+            advice = "the disk is full: free some space and give the same command again"
+            raise OSError(errno.ENOSPC, advice, str(path)) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def reading(path: str | Path) -> Iterator[None]:
+    """Read a file of the project's own making in the block.
+
+    Raises:
+        ValueError: It cannot be read; names it, whatever the reader says.
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except Exception as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(
+            f"{path}: cannot be read ({reason}); it was cut short or edited: delete it and run again"
+        ) from error
+
+
+@contextmanager
+def locked(path: str | Path) -> Iterator[None]:
+    """Hold the lock of a file, made where there is none, until the block or the process ends, even by kill -9.
+
+    Raises:
+        RuntimeError: Another process holds it.
+    """
+    with Path(path).open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RuntimeError(
+                f"{path}: another process does this job, such as one whose Snakemake was killed; "
+                "wait for it or end it, then give the same command again"
+            ) from None
+        yield
+
+
+def _remove_forgotten(path: Path) -> None:
+    for old in path.parent.glob(f".partial-*-{path.name}"):
+        if time.time() - old.stat().st_mtime > FORGOTTEN:
+            old.unlink(missing_ok=True)

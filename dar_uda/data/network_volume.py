@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from dar_uda.data.files import write_beside
+from dar_uda.data.files import reading, write_beside
 from dar_uda.data.grid import Grid, nifti_header
 
 STEPS = 65535
@@ -52,7 +52,8 @@ def open_label(path: str | Path) -> np.memmap:
 
 def open_affine(path: str | Path) -> NDArray[np.float64]:
     """Return the affine (4, 4) of a file: (width, height, depth) index to mm in RAS."""
-    return np.array(nib.load(path).affine, dtype=np.float64)
+    with reading(path):
+        return np.array(nib.load(path).affine, dtype=np.float64)
 
 
 def _write(path: str | Path, array: NDArray, affine: NDArray[np.float64], slope: float) -> None:
@@ -70,7 +71,8 @@ def _write(path: str | Path, array: NDArray, affine: NDArray[np.float64], slope:
 
 def _open(path: str | Path, dtype: np.dtype) -> np.memmap:
     """Return the stored values of a file, without its slope, as (D, H, W)."""
-    array = nib.load(path, mmap="r").dataobj.get_unscaled()
+    with reading(path):
+        array = nib.load(path, mmap="r").dataobj.get_unscaled()
     if not isinstance(array, np.memmap) or array.dtype != dtype or array.ndim != 3:
         raise ValueError(
             f"{path}: found {array.dtype} of shape {array.shape}, expected uncompressed 3D {dtype}: "

@@ -19,7 +19,7 @@ COLUMNS = [
     *("asd_mean", "asd_ci_low", "asd_ci_high"),
     "gap_closed",
 ]
-MEAN, CEILING = "mean", "supervised"
+MEAN, CEILINGS = "mean", ["supervised", "supervised_2d"]
 COST_HEADER = ["parameters", "training MiB", "s per step"]
 NOTES = f"""\
 Dice and ASD are means over the `n` cases, each first averaged over the seeds; mean Dice and ASD are the means
@@ -28,7 +28,7 @@ often, over cases, structures and seeds, only one of prediction and reference ha
 Gap closed: the mean Dice gained over `source_only`, in percent of what `supervised` gains. Disagreement, found
 without labels: 1 - Dice between the masks of a scan and of the same scan flipped, brighter, darker or shifted in
 intensity, on the network grid; means over the structures and seeds. Best and second best of a column, without
-`supervised`, are marked.
+those trained on labels of the target, are marked.
 """
 
 
@@ -232,8 +232,8 @@ def _direction_section(
 
 
 def _ranked(values: pd.Series, *, highest_first: bool) -> dict[str, int | None]:
-    """Return the rank of every method but the ceiling."""
-    rated = values.drop(CEILING, errors="ignore")
+    """Return the rank of every method but the ceilings."""
+    rated = values.drop(CEILINGS, errors="ignore")
     numbers = [None if pd.isna(value) else float(value) for value in rated]
     return dict(zip(rated.index, ranks(numbers, highest_first=highest_first), strict=True))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dar_uda.data.files import write_beside
+from dar_uda.data.files import reading, write_beside
 from dar_uda.data.network_volume import open_image
 
 
@@ -31,10 +31,16 @@ def extract_slices(images: Sequence[str | Path], cases: Sequence[str], slices: s
             raise ValueError(f"Case {case}: slices of {shape[1:]} pixels, expected {shapes[0][1:]} as in {cases[0]}")
     depths = [shape[0] for shape in shapes]
     with write_beside(slices) as stack_path, write_beside(table) as table_path:
-        shape = (sum(depths), *shapes[0][1:])
-        stack = np.lib.format.open_memmap(stack_path, mode="w+", dtype=np.uint16, shape=shape)
-        for image, start, depth in zip(images, np.cumsum([0, *depths[:-1]]), depths, strict=True):
-            stack[start : start + depth] = open_image(image)
-        stack.flush()
+        header = {"descr": "<u2", "fortran_order": False, "shape": (sum(depths), *shapes[0][1:])}
+        with stack_path.open("wb") as file:  # no memory map: on a full disk that ends in a bus error
+            np.lib.format.write_array_header_1_0(file, header)
+            for image in images:
+                np.ascontiguousarray(open_image(image)).tofile(file)
         rows = [(case, index, depth) for case, depth in zip(cases, depths, strict=True) for index in range(depth)]
         pd.DataFrame(rows, columns=["case", "slice", "depth"]).to_csv(table_path, sep="\t", index=False)
+
+
+def open_slices(path: str | Path) -> np.memmap:
+    """Return a stack that `extract_slices` wrote, read-only and memory-mapped: uint16, (slices, height, width)."""
+    with reading(path):
+        return np.load(path, mmap_mode="r")

@@ -1,5 +1,6 @@
 """Training of the segmenter (paper, section III-B)."""
 
+import copy
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -32,6 +33,7 @@ class SegmenterTrainer(TrainerOfParts):
     Args:
         network: In training mode returns one score volume or, with deep supervision, a list of them.
         ema: Decay of the averaged network, the one that is kept; 0: the network itself.
+        candidates: How many networks to finish: the last one, and others at even steps of the second half before it.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class SegmenterTrainer(TrainerOfParts):
         weight_decay: float,
         focal_weight: float,
         ema: float,
+        candidates: int = 1,
     ) -> None:
         if job.recompute:
             network.recompute_in_backward()
@@ -53,6 +56,7 @@ class SegmenterTrainer(TrainerOfParts):
         self.device, self.dtype, self.seed = job.device, job.dtype, job.seed
         self.steps, self.rates, self.focal_weight = steps, (learning_rate, final_learning_rate), focal_weight
         self.optimizer = adabelief(network.parameters(), learning_rate, BETAS, weight_decay)
+        self.finished_after, self.finished = steps_to_finish_after(steps, candidates), {}
         # On a CPU a second thread would take from the step what it saves in loading.
         self.patches = Prefetcher(self._draw).get if job.device.type == "cuda" else self._draw
 
@@ -63,6 +67,8 @@ class SegmenterTrainer(TrainerOfParts):
         descend(self.optimizer, sum(losses))
         if self.average:
             self.average.update(self.network, step)
+        if step + 1 in self.finished_after:
+            self.finished[str(step + 1)] = self._finish().state_dict()
         return {"loss": float(sum(losses).detach()), "fused": float(losses[0].detach())}
 
     def _set_rate(self, step: int) -> None:
@@ -74,6 +80,12 @@ class SegmenterTrainer(TrainerOfParts):
         """The network that the training is for."""
         return self.average.module if self.average else self.network
 
+    def candidate(self, step: int) -> Segmenter:
+        """Return the network as it was finished after `step` updates."""
+        network = copy.deepcopy(self.network)
+        network.load_state_dict(self.finished[str(step)])
+        return network
+
     def _outputs(self, images: Tensor) -> list[Tensor]:
         with autocast(self.device, self.dtype):
             outputs = self.network(images)
@@ -83,17 +95,25 @@ class SegmenterTrainer(TrainerOfParts):
         return self.sampler.draw(generator_for(self.seed, "patches", step), self.device)
 
     @torch.no_grad()
-    def reestimate_statistics(self) -> None:
-        """Replace the batch norms' running statistics by their mean over fresh training patches.
+    def _finish(self) -> nn.Module:
+        """Return a copy whose batch norms have as running statistics their mean over fresh training patches.
 
         Their momentum of 0.01 leaves much of the initial statistics after a short training.
         """
-        network = self.kept.train()
+        network = copy.deepcopy(self.kept).train()
         norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm3d)]
         with _averaging(norms), autocast(self.device, self.dtype):
             for batch in range(STATISTICS_BATCHES if norms else 0):
                 images, _ = self.sampler.draw(generator_for(self.seed, "statistics", batch), self.device)
                 network(images)
+        return network
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), "finished": self.finished}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
+        self.finished = state["finished"]
 
     def _parts(self) -> dict[str, Any]:
         parts = {"network": self.network, "optimizer": self.optimizer}
@@ -116,6 +136,11 @@ class _averaging:
             norm.momentum = momentum
 
 
+def steps_to_finish_after(steps: int, candidates: int) -> list[int]:
+    """Return `candidates` evenly spaced numbers of updates, all beyond half of `steps`, the last `steps` itself."""
+    return sorted({round(steps - steps / 2 * back / candidates) for back in range(candidates)})
+
+
 def cosine(first: float, last: float, progress: float) -> float:
     """Return the rate at `progress` (0 to 1) of half a cosine from `first` to `last`."""
     return last + (first - last) * (1 + math.cos(math.pi * progress)) / 2
@@ -134,13 +159,14 @@ def train_segmenter(
     randomisation: Mapping[str, float] | None = None,
     source_images: Sequence[str | Path] = (),
     source_labels: Sequence[str | Path] = (),
+    candidates: int = 1,
 ) -> None:
-    """Train a segmentation network and write its weights.
+    """Train a segmentation network and write its weights, or those of several candidates to choose from.
 
     Args:
         images: Training volumes on the network grid.
         labels: The label volume of each image; one may serve several images.
-        weights: Output, safetensors: the network.
+        weights: Output, safetensors: the network; with several candidates a folder of `step-{updates}.safetensors`.
         history: Output, TSV: `step loss fused`.
         resources: Output, JSON: see `write_resources`.
         classes: Number of classes, background included.
@@ -149,6 +175,7 @@ def train_segmenter(
         randomisation: See `Randomisation`; None: none.
         source_images: Untranslated source volumes of which `randomisation` draws a share.
         source_labels: The label volume of each.
+        candidates: See `SegmenterTrainer`.
     """
     torch.manual_seed(job.seed)
     segmenter = make_segmenter(classes, segmentation["channels"], **network)
@@ -160,10 +187,14 @@ def train_segmenter(
         source=(source_images, source_labels),
     )
     steps, settings = segmentation["steps"], {key: segmentation[key] for key in OPTIMISATION}
-    trainer = SegmenterTrainer(segmenter, sampler, job, steps, **settings)
+    trainer = SegmenterTrainer(segmenter, sampler, job, steps, **settings, candidates=candidates)
     timed, name = TimedTrainer(trainer), f"train_segmenter {Path(weights).parent.parent.name}"
-    files, choices = [*images, *labels, *source_images, *source_labels], {"classes": classes, "network": network}
+    files, choices = (
+        [*images, *labels, *source_images, *source_labels],
+        {"classes": classes, "network": network, "candidates": candidates},
+    )
     with job.training(name, timed, steps, segmentation, history, files, randomisation=randomisation, **choices):
-        trainer.reestimate_statistics()
         write_resources(resources, segmenter, timed)
-        trainer.kept.save(weights)
+        for step in trainer.finished_after:
+            path = weights if candidates == 1 else Path(weights) / f"step-{step:07d}.safetensors"
+            trainer.candidate(step).save(path)

@@ -1,9 +1,9 @@
 """Checkpoints to resume from: kept beside the output while a training runs, gone when it is done."""
 
-import fcntl
 import hashlib
 import json
 import logging
+import pickle
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from dar_uda.data.files import write_beside
+from dar_uda.data.files import locked, write_beside
 
 logger = logging.getLogger(__name__)
 
@@ -43,19 +43,14 @@ class CheckpointFolder:
 
     def __enter__(self) -> "CheckpointFolder":
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.folder / "lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RuntimeError(
-                f"{self.folder}: another process is training here; wait for it or end it, then run again"
-            ) from None
+        self._lock = locked(self.folder / "lock")
+        self._lock.__enter__()
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if kind is None:
             shutil.rmtree(self.folder)
-        self._lock.close()
+        self._lock.__exit__(kind, error, trace)
 
     def save(self, state: Mapping[str, Any]) -> None:
         """Write the state whole; a kill in the middle leaves the checkpoint before it."""
@@ -63,11 +58,15 @@ class CheckpointFolder:
             torch.save({"identity": self.identity, **state}, path)
 
     def load(self, device: torch.device) -> dict[str, Any] | None:
-        """Return the state last saved under this identity, or None."""
+        """Return the state last saved under this identity; None where there is none that can be read."""
         if not self.path.exists():
             return None
-        state = torch.load(self.path, map_location=device, weights_only=True)
-        if state.pop("identity") != self.identity:
+        try:
+            state = torch.load(self.path, map_location=device, weights_only=True)
+        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            logger.warning("%s is damaged (%s): starting anew", self.path, str(error).partition("\n")[0])
+            return None
+        if state.pop("identity", None) != self.identity:
             logger.info("%s was made with other settings, code or inputs: starting anew", self.path)
             return None
         return state

@@ -1,17 +1,28 @@
 """One log per job: the same lines in the job's log file and on the terminal, the job's own time as the last."""
 
-import atexit
 import logging
 import sys
 import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
+
+from dar_uda.data.files import locked
+
+PLAIN = (ValueError, OSError, RuntimeError, FloatingPointError)
+"""Errors whose text says all; of others the kind is told too."""
+OUT_OF_MEMORY = ("not enough memory", "can't allocate memory", "out of memory", "Unable to allocate")
 
 
-def log_to(path: str | Path) -> None:
-    """Send log lines and an uncaught exception's traceback to `path` (appended) and to the terminal.
+@contextmanager
+def job_log(path: str | Path) -> Iterator[None]:
+    """Send the block's log lines to `path` (appended) and to the terminal, and the seconds it took.
 
-    A process that ends without such an exception logs the seconds since this call: imports and start-up aside.
+    An error ends the process with status 1: its meaning is logged, its traceback stands in `path` alone.
+
+    Raises:
+        SystemExit: After an error in the block.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -24,13 +35,23 @@ def log_to(path: str | Path) -> None:
     )
     logging.captureWarnings(True)
     start = time.perf_counter()
+    try:
+        with locked(path):
+            yield
+    except Exception as error:
+        logging.critical("ERROR: %s (more in %s)", in_words(error), path)
+        with path.open("a", encoding="utf-8") as file:
+            traceback.print_exception(error, file=file)
+        raise SystemExit(1) from None
+    logging.info("done in %.2f s", time.perf_counter() - start)
 
-    def log_time() -> None:
-        logging.info("done in %.2f s", time.perf_counter() - start)
 
-    def log_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        atexit.unregister(log_time)
-        logging.critical("%s", error, exc_info=(kind, error, trace))
-
-    atexit.register(log_time)
-    sys.excepthook = log_error
+def in_words(error: BaseException) -> str:
+    """Return what an error means to the user."""
+    text = str(error) if isinstance(error, PLAIN) else f"{type(error).__name__}: {error}"
+    if isinstance(error, MemoryError) or any(words in text for words in OUT_OF_MEMORY):
+        return (
+            f"out of memory ({text.splitlines()[0]}). Run fewer jobs at a time (--cores), set recompute=true, "
+            "or take a smaller batch or patch; a training goes on from its last checkpoint if its settings stay"
+        )
+    return text

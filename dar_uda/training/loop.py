@@ -1,11 +1,10 @@
-"""The loop both trainings share: resume, update, record, checkpoint."""
+"""The loop all trainings share: resume, update, record, checkpoint."""
 
 import logging
-import math
 import signal
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -17,6 +16,16 @@ from dar_uda.training.checkpoint import CheckpointFolder
 from dar_uda.training.progress import Progress
 
 logger = logging.getLogger(__name__)
+EXPLODED = 1e6
+"""A loss beyond this does not come back; those of this project lie below 100."""
+ADVICE = (
+    "the training diverges. Its last checkpoint stays. Try half of its learning rate (a GAN's discriminators have "
+    "their own), precision=float32, or look at what it reads (dar-uda check)"
+)
+
+
+class Terminated(Exception):
+    """The process got SIGTERM, as from a queue at its time limit, and has saved a checkpoint."""
 
 
 class Trainer(Protocol):
@@ -58,8 +67,8 @@ def run_training(
         One row per step: `step` (from 1) and the named losses.
 
     Raises:
-        FloatingPointError: A loss is not finite; the last checkpoint stays.
-        SystemExit: The process got SIGTERM, as from a queue at its time limit; a checkpoint of this step is saved.
+        FloatingPointError: A loss exploded or is not finite, or a weight is not; the last checkpoint stays.
+        Terminated: After SIGTERM; a checkpoint of this step is saved.
     """
     first, history = 0, []
     if (saved := checkpoints.load(trainer.device)) is not None:
@@ -70,14 +79,17 @@ def run_training(
     with _noticed_termination() as asked_to_end:
         for step in range(first, steps):
             losses = trainer.update(step)
-            _check_finite(name, step, losses)
+            _check_losses(name, step, losses)
             history.append({"step": step + 1, **losses})
             progress.report(step + 1, losses)
             ends = bool(asked_to_end) and step + 1 < steps
-            if ends or ((step + 1) % checkpoint_every == 0 and step + 1 < steps):
-                checkpoints.save({"step": step + 1, "history": history, "trainer": trainer.state()})
+            if ends or (step + 1) % checkpoint_every == 0 or step + 1 == steps:
+                state = trainer.state()
+                _check_state(name, step, state)
+                if step + 1 < steps:
+                    checkpoints.save({"step": step + 1, "history": history, "trainer": state})
             if ends:
-                raise SystemExit(f"{name}: ended by SIGTERM after step {step + 1}; the same command goes on from there")
+                raise Terminated(f"{name}: ended by SIGTERM after step {step + 1}; the same command goes on from there")
     return pd.DataFrame(history)
 
 
@@ -101,10 +113,22 @@ def write_history(history: pd.DataFrame, path: str) -> None:
         history.to_csv(temporary, sep="\t", index=False, float_format="%.6g")
 
 
-def _check_finite(name: str, step: int, losses: dict[str, float]) -> None:
-    bad = [loss for loss, value in losses.items() if not math.isfinite(value)]
+def _check_losses(name: str, step: int, losses: dict[str, float]) -> None:
+    bad = [f"{loss} is {value:.3g}" for loss, value in losses.items() if not abs(value) <= EXPLODED]
     if bad:
-        raise FloatingPointError(
-            f"{name}: {', '.join(bad)} is not finite at step {step + 1}; "
-            "try a smaller learning rate or look at the inputs"
-        )
+        raise FloatingPointError(f"{name}: {', '.join(bad)} at step {step + 1}: {ADVICE}")
+
+
+def _check_state(name: str, step: int, state: dict[str, Any]) -> None:
+    """A step may have a finite loss and leave weights that are not finite."""
+    for part, values in state.items():
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in _tensors(values)):
+            raise FloatingPointError(f"{name}: {part} is not finite after step {step + 1}: {ADVICE}")
+
+
+def _tensors(value: Any) -> Iterator[torch.Tensor]:
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, Mapping | list | tuple):
+        for entry in value.values() if isinstance(value, Mapping) else value:
+            yield from _tensors(entry)

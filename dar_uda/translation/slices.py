@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dar_uda.preprocessing.slices import open_slices
+
 SHIFT, SCALE, ROTATION_DEGREES = 0.1, 0.1, 30.0
 LEAST_CONTRAST, ATTEMPTS = 1e-2, 100
 
@@ -23,7 +25,7 @@ class SliceSampler:
     """
 
     def __init__(self, stack: str | Path, batch: int, crop: int | None) -> None:
-        self.stack, self.slices = stack, np.load(stack, mmap_mode="r")
+        self.stack, self.slices = stack, open_slices(stack)
         height, width = self.slices.shape[1:]
         self.batch, self.size = batch, (min(crop or height, height), min(crop or width, width))
 

@@ -10,6 +10,7 @@ import torch
 from sklearn.cluster import KMeans
 
 from dar_uda.data.files import write_beside
+from dar_uda.preprocessing.slices import open_slices
 from dar_uda.training.device import prepare_device
 from dar_uda.training.randomness import generator_for
 from dar_uda.translation.slices import to_network_range
@@ -46,7 +47,7 @@ def encode_styles(
     """
     where = prepare_device(device, threads)
     rows = central_slices(pd.read_csv(table, sep="\t", dtype={"case": str}))
-    vectors = _encode(Translator.load(weights, where), domain, np.load(slices, mmap_mode="r")[rows.index], where)
+    vectors = _encode(Translator.load(weights, where), domain, open_slices(slices)[rows.index], where)
     labels = cluster_codes(vectors, clusters if strategy == "multi" else 1, seed)
     encoded = pd.concat(
         [rows[["case", "slice"]].reset_index(drop=True).assign(cluster=labels), _columns(vectors)], axis=1

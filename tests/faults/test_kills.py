@@ -10,22 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.faults.runs import CHOICES, files_of
 from tests.workflow.tiny_run import prepare
 
 KILLS = 20
-CHOICES = ("--config", "methods=[source_only,dar_uda]", "translation={steps: 60}", "segmentation={steps: 30}")
-COMPARED = ("*.safetensors", "tables/summary.*", "metrics/**/*.tsv", "predictions/**/*.nii.gz", "history.tsv")
-
-
-def files_of(run):
-    """Return the bytes of all weights, masks, scores and tables."""
-    results = run.folder / "results" / "phantom"
-    return {
-        str(path.relative_to(results)): path.read_bytes()
-        for pattern in COMPARED
-        for path in sorted(results.rglob(pattern))
-        if "benchmarks" not in path.parts and "logs" not in path.parts
-    }
 
 
 def kill_one_or_all(job, rng):
@@ -73,11 +61,8 @@ def run_with_kills(run, rng, most):
 
 
 @pytest.mark.long
-def test_runs_killed_twenty_times_end_at_the_bits_of_an_undisturbed_one(tmp_path):
+def test_runs_killed_twenty_times_end_at_the_bits_of_an_undisturbed_one(whole, tmp_path):
     rng = random.Random(20261123)
-    whole = prepare(tmp_path / "whole")
-    status, text = whole(*CHOICES)
-    assert status == 0, text
     expected = files_of(whole)
     assert len(expected) > 10
     kills, number = 0, 0

@@ -10,7 +10,7 @@ from dar_uda.data.network_volume import write_image, write_label
 from dar_uda.segmentation.dar_unet import DARUNet
 from dar_uda.segmentation.networks import load_segmenter
 from dar_uda.segmentation.patches import PatchSampler
-from dar_uda.segmentation.train import SegmenterTrainer, cosine, train_segmenter
+from dar_uda.segmentation.train import SegmenterTrainer, cosine, steps_to_finish_after, train_segmenter
 from dar_uda.training.checkpoint import CheckpointFolder
 from dar_uda.training.job import Job
 
@@ -41,7 +41,7 @@ def case(tmp_path_factory):
     return [folder / "image.nii"], [folder / "label.nii"]
 
 
-def train(case, folder, randomisation=None, **changes):
+def train(case, folder, randomisation=None, candidates=1, **changes):
     train_segmenter(
         *case,
         weights=folder / "weights.safetensors",
@@ -52,8 +52,10 @@ def train(case, folder, randomisation=None, **changes):
         network={},
         segmentation={**SETTINGS, **changes},
         randomisation=randomisation,
+        candidates=candidates,
     )
-    return (folder / "weights.safetensors").read_bytes()
+    weights = folder / "weights.safetensors"
+    return [path.read_bytes() for path in sorted(weights.iterdir())] if candidates > 1 else weights.read_bytes()
 
 
 class Killed(Exception):
@@ -135,12 +137,28 @@ def test_the_averaged_network_is_kept_and_its_statistics_are_its_own(case):
         decay = (1 + step) / (10 + step)  # below 0.999
         for name, value in network.named_parameters():
             expected[name] = decay * expected[name] + (1 - decay) * value.detach()
-    trainer.reestimate_statistics()
-    assert trainer.kept is not trainer.network
-    for name, value in trainer.kept.named_parameters():
+    finished = trainer.candidate(3)
+    for name, value in finished.named_parameters():
         torch.testing.assert_close(value, expected[name], atol=1e-6, rtol=1e-5)
-    norms = [module for module in trainer.kept.modules() if isinstance(module, torch.nn.BatchNorm3d)]
+    norms = [module for module in finished.modules() if isinstance(module, torch.nn.BatchNorm3d)]
     assert all(int(norm.num_batches_tracked) == 20 for norm in norms)
+
+
+@pytest.mark.parametrize(("steps", "count", "expected"), [(10, 1, [10]), (10, 5, [6, 7, 8, 9, 10]), (8, 2, [6, 8])])
+def test_candidates_lie_evenly_in_the_second_half(steps, count, expected):
+    assert steps_to_finish_after(steps, count) == expected
+
+
+def test_candidates_survive_a_kill_and_the_last_is_what_a_training_without_them_gives(case, tmp_path, monkeypatch):
+    alone, whole, killed = tmp_path / "alone", tmp_path / "whole", tmp_path / "killed"
+    for folder in (alone, whole, killed):
+        folder.mkdir()
+    last, candidates = train(case, alone), train(case, whole, candidates=3)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        kill_after_save(patch, 2)
+        train(case, killed, candidates=3)
+    assert train(case, killed, candidates=3) == candidates
+    assert len(set(candidates)) == 3 and candidates[-1] == last
 
 
 def test_a_second_writer_is_refused(tmp_path):

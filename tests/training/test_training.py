@@ -7,7 +7,7 @@ from adabelief_pytorch import AdaBelief
 
 from dar_uda.training.checkpoint import CheckpointFolder, identity_of
 from dar_uda.training.device import choose_precision, prepare_device
-from dar_uda.training.loop import run_training
+from dar_uda.training.loop import Terminated, run_training
 from dar_uda.training.optimizer import adabelief
 from dar_uda.training.progress import Progress
 from dar_uda.training.randomness import generator_for
@@ -46,22 +46,56 @@ def test_checkpoint_of_another_identity_is_ignored_and_the_folder_goes_when_done
 
 
 class Diverging:
+    """Its loss is `loss` in the fourth step, its weight `weight` after it."""
+
     device = CPU
 
+    def __init__(self, loss=1.0, weight=1.0):
+        self.loss, self.weight, self.steps = loss, weight, 0
+
     def update(self, step):
-        return {"loss": float("nan") if step == 3 else 1.0}
+        self.steps = step + 1
+        return {"loss": self.loss if step == 3 else 1.0, "other": 2.0}
 
     def state(self):
-        return {}
+        return {"network": {"weight": torch.tensor([0.0, self.weight if self.steps > 3 else 1.0])}}
 
     def restore(self, state):
         pass
 
 
-def test_a_loss_that_is_not_finite_stops_with_its_step_and_keeps_the_checkpoint(tmp_path):
-    with pytest.raises(FloatingPointError, match="loss is not finite at step 4"), CheckpointFolder(tmp_path, "x") as c:
-        run_training("t", Diverging(), 10, c, checkpoint_every=2)
-    assert (tmp_path / "latest.pt").exists()
+@pytest.mark.parametrize(
+    ("trainer", "message"),
+    [
+        (Diverging(loss=float("nan")), "t: loss is nan at step 4: the training diverges.*learning rate.*dar-uda check"),
+        (Diverging(loss=float("-inf")), "t: loss is -inf at step 4"),
+        (Diverging(loss=2e6), r"t: loss is 2e\+06 at step 4"),
+        (Diverging(weight=float("nan")), "t: network is not finite after step 4"),
+    ],
+)
+def test_a_training_that_diverges_stops_with_its_step_and_keeps_the_last_good_checkpoint(tmp_path, trainer, message):
+    with pytest.raises(FloatingPointError, match=message), CheckpointFolder(tmp_path, "x") as c:
+        run_training("t", trainer, 10, c, checkpoint_every=2)
+    with pytest.raises(KeyboardInterrupt), CheckpointFolder(tmp_path, "x") as c:
+        assert c.load(CPU)["step"] == 2
+        raise KeyboardInterrupt
+
+
+def test_weights_that_are_not_finite_after_the_last_step_are_not_taken(tmp_path):
+    with pytest.raises(FloatingPointError, match="after step 4"), CheckpointFolder(tmp_path, "x") as c:
+        run_training("t", Diverging(weight=float("inf")), 4, c, checkpoint_every=100)
+
+
+@pytest.mark.parametrize("bytes_left", [0, 1, 200, -1])
+def test_a_checkpoint_cut_short_is_ignored_and_the_training_starts_anew(tmp_path, caplog, bytes_left):
+    with pytest.raises(KeyboardInterrupt), CheckpointFolder(tmp_path, "x") as c:
+        c.save({"step": 5, "trainer": {"weight": torch.ones(100)}})
+        raise KeyboardInterrupt
+    path = tmp_path / "latest.pt"
+    path.write_bytes(path.read_bytes()[:bytes_left])
+    with caplog.at_level("WARNING"), CheckpointFolder(tmp_path, "x") as c:
+        assert c.load(CPU) is None
+    assert "latest.pt is damaged" in caplog.text
 
 
 class Summing(Diverging):
@@ -85,7 +119,7 @@ class Summing(Diverging):
 
 def test_sigterm_saves_a_checkpoint_from_which_the_same_command_goes_on(tmp_path):
     handler = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(SystemExit, match="t: ended by SIGTERM after step 4"), CheckpointFolder(tmp_path, "x") as c:
+    with pytest.raises(Terminated, match="t: ended by SIGTERM after step 4"), CheckpointFolder(tmp_path, "x") as c:
         run_training("t", Summing(fatal=3), 10, c, checkpoint_every=100)
     assert signal.getsignal(signal.SIGTERM) is handler
     resumed = Summing(fatal=1)  # step 1 is not done again

@@ -98,8 +98,8 @@ def test_the_papers_tables_share_every_artifact(tmp_path):
     assert jobs["train_segmenter"] == 2 * 2 + 2 * (3 + 1) + 5
     assert jobs["train_synseg_net"] == 2 and jobs["train_ada_output"] == 2 * 2
     assert jobs["translate_volume"] == jobs["synthesize_volume"] == jobs["synthesize_average_volume"] == 16
-    # ten methods both ways, and six networks of which one is dar_uda without a second round
-    assert jobs["predict_cases"] == jobs["score_method"] == 2 * 10 + 6
+    # eleven methods both ways, and six networks of which one is dar_uda without a second round
+    assert jobs["predict_cases"] == jobs["score_method"] == 2 * 11 + 6
     assert jobs["tabulate"] == 3
     assert jobs["preprocess_label"] == 16
     assert "cases/mr/mr10/label.nii" not in text  # a test case

@@ -1,10 +1,13 @@
 """The DAG for real, on a tiny phantom: what it makes, what re-runs, how it survives a kill."""
 
+import hashlib
+import json
 import os
 import shutil
 import signal
 import time
 from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 
 import nibabel as nib
@@ -85,6 +88,32 @@ def test_every_artifact_stands_where_the_house_says(finished):
     assert list(finished.folder.rglob("checkpoints")) == [] and list(finished.folder.rglob(".partial-*")) == []
 
 
+def test_provenance_leads_from_the_table_back_to_the_scans(finished):
+    """Every checksum of an input is that of another job's output, and of the file as it lies there."""
+    results = finished.folder / "results"
+    records = [json.loads(path.read_text()) for path in results.rglob("*.provenance.json")]
+    made = {path: digest for record in records for path, digest in record["outputs"].items()}
+    read = {path: digest for record in records for path, digest in record["inputs"].items()}
+    assert len(made) > 40 and read.items() <= made.items()  # the phantom's scans are made too
+    for path, digest in made.items():
+        if (file := finished.folder / path).is_file():
+            assert hashlib.blake2b(file.read_bytes(), digest_size=16).hexdigest() == digest
+    beside = [path.name for path in results.rglob("*") if path.name.startswith(("weights.", "summary.", "dar_uda."))]
+    assert beside.count("weights.provenance.json") == beside.count("weights.safetensors") > 3
+    assert beside.count("summary.provenance.json") == 1 and beside.count("dar_uda.provenance.json") == 2
+
+
+def test_provenance_names_what_a_training_depended_on(finished):
+    folder = finished.result("seed-0/segmenters/ct-to-mr.disentangled-multi/dar_unet")
+    record = json.loads((folder / "weights.provenance.json").read_text())
+    assert record["rule"] == "train_segmenter" and record["wildcards"]["network"] == "dar_unet"
+    assert record["params"]["seed"] == 0 and record["params"]["segmentation"]["steps"] == 4
+    assert len(record["params"]["code"]) == 16
+    assert record["choices"]["precision"] == "float32" and record["choices"]["budget"] == "tiny"
+    assert record["packages"]["torch"] == metadata.version("torch")
+    assert record["device"].startswith("CPU") and record["threads"] == 1
+
+
 def test_nothing_is_to_do_after_a_run(finished):
     status, text = finished("-n", *ALL_METHODS)
     assert status == 0 and "Nothing to be done" in text
@@ -97,6 +126,33 @@ def test_a_further_case_in_the_table_is_checked_and_segmented(finished, tmp_path
         table.write("mr3\tmr\t../results/phantom/data/mr/mr3_image.nii.gz\t\ttest\n")
     planned = type(finished)(folder).plan(*ALL_METHODS)
     assert {"make_phantom", "check_cases", "preprocess_case", "predict_cases", "tabulate", "all"} <= planned
+
+
+@pytest.mark.parametrize(("choice", "stamp"), [("validation", "chosen without target labels"), ("oracle", "ORACLE")])
+def test_weights_are_chosen_from_candidates_and_every_table_says_how(finished, tmp_path, choice, stamp):
+    shutil.copytree(finished.folder, tmp_path / "run")
+    run = type(finished)(tmp_path / "run")
+    arguments = ("--config", "methods=[dar_uda,supervised]", f"checkpoint={choice}", "selection={candidates: 2}")
+    segmenters = "seed-0/segmenters/ct-to-mr.disentangled-multi"
+    status, text = run(*arguments)
+    assert status == 0, text
+    table = pd.read_csv(run.result(f"{segmenters}/dar_unet-{choice}/choice.tsv"), sep="\t")
+    assert list(table["step"]) == [3, 4] and table["chosen"].sum() == 1
+    step = table.loc[table["chosen"], "step"].item()
+    chosen = run.result(f"{segmenters}/dar_unet-{choice}/weights.safetensors").read_bytes()
+    assert chosen == run.result(f"{segmenters}/dar_unet-candidates/weights/step-{step:07d}.safetensors").read_bytes()
+    assert run.result(f"{segmenters}/dar_unet-{choice}-selftrained/weights.safetensors").is_file()
+    for suffix in ("md", "tex", "html"):
+        assert stamp in run.result(f"tables/summary.{suffix}").read_text()
+    record = json.loads(run.result(f"{segmenters}/dar_unet-{choice}/weights.provenance.json").read_text())
+    of_target = {path for path in record["inputs"] if "/mr" in path.split("cases")[-1]}
+    assert (
+        of_target
+        == {
+            "validation": {f"results/phantom/cases/mr/{case}/image.nii" for case in ("mr0", "mr1")},
+            "oracle": {f"results/phantom/cases/mr/mr2/{name}.nii" for name in ("image", "label")},
+        }[choice]
+    )
 
 
 def test_focal_weight_reruns_segmenters_and_what_follows(finished):

@@ -6,7 +6,9 @@ import shutil
 from dar_uda.code_version import code_version
 
 CORES_ELSEWHERE = 8
-RANDOMISED, SELF_TRAINED = "-randomised", "-selftrained"
+RANDOMISED, CANDIDATES, SELF_TRAINED = "-randomised", "-candidates", "-selftrained"
+TRAINED = rf"[A-Za-z][A-Za-z0-9_]*({RANDOMISED})?"
+CHOICES = ("validation", "oracle")
 
 
 def gpus(wildcards):
@@ -117,7 +119,8 @@ wildcard_constraints:
     direction="|".join(f"{a}-to-{b}" for a, b in (DOMAINS, DOMAINS[::-1])),
     case=r"[A-Za-z0-9][A-Za-z0-9_.-]*",
     method=r"[A-Za-z][A-Za-z0-9_]*",
-    network=rf"[A-Za-z][A-Za-z0-9_]*({RANDOMISED})?",
+    network=rf"{TRAINED}(-{'|-'.join(CHOICES)})?",
+    choice="|".join(CHOICES),
     table="|".join(TABLES),
     translation="|".join(TRANSLATIONS),
     training_set=rf"[A-Za-z0-9-]+(\.({'|'.join(TRANSLATIONS)}))?",

@@ -15,6 +15,7 @@ NAMES = (
     "protocol",
     "device",
     "precision",
+    "checkpoint",
     "directions",
     "methods",
 )

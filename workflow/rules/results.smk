@@ -5,6 +5,11 @@ import os
 from dar_uda.evaluation.resources import tabulate_resources
 
 OVERLAY_CASES = 4
+CHOSEN_BY = {
+    "last": "",
+    "validation": "Weights chosen without target labels.",
+    "oracle": "ORACLE: weights chosen by the target's test labels.",
+}
 
 
 def test_files(direction, name):
@@ -120,7 +125,7 @@ def resources_of(table):
                 row["direction"],
                 row["seed"],
                 "resources.json",
-                rounds_of(method)[0],
+                trainings_of(method)[0],
             )
         )
     return files
@@ -129,7 +134,8 @@ def resources_of(table):
 def stamp():
     """Return what every table says of the run."""
     seeds = ", ".join(map(str, SEEDS))
-    return f"Task {config['task']}, protocol {config['protocol']}, budget {BUDGET}, seeds {seeds}."
+    text = f"Task {config['task']}, protocol {config['protocol']}, budget {BUDGET}, seeds {seeds}."
+    return f"{text} {CHOSEN_BY[config['checkpoint']]}".rstrip()
 
 
 def method_notes(table):
@@ -174,7 +180,7 @@ def histories():
     for direction in DIRECTIONS:
         for method in TABLES["summary"]["methods"]:
             if not missing_for(method, direction):
-                for network in rounds_of(method):
+                for network in trainings_of(method):
                     name = f"{training_set_of(method, direction)} {network}"
                     paths[name] = segmenter_file(
                         method, direction, seed, "history.tsv", network

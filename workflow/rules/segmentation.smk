@@ -16,6 +16,8 @@ rule train_segmenter:
         "results/{run}/logs/train_segmenter/{training_set}-{network}-{seed}.log",
     benchmark:
         "results/{run}/benchmarks/train_segmenter/{training_set}-{network}-{seed}.tsv"
+    wildcard_constraints:
+        network=TRAINED,
     conda:
         "../../envs/torch.yaml"
     threads: half_the_cores
@@ -36,6 +38,72 @@ rule train_segmenter:
         code=code_version("dar_uda.segmentation.train"),
     script:
         "../scripts/train_segmenter.py"
+
+
+use rule train_segmenter as train_candidates with:
+    # As train_segmenter, without the cases kept aside, and with several networks to choose from.
+    input:
+        images=lambda wildcards: segmenter_images(wildcards, trained_cases(wildcards)),
+        labels=lambda wildcards: segmenter_labels(wildcards, trained_cases(wildcards)),
+        source_images=lambda wildcards: untranslated(
+            wildcards, "image.nii", trained_cases(wildcards)
+        ),
+        source_labels=lambda wildcards: untranslated(
+            wildcards, "label.nii", trained_cases(wildcards)
+        ),
+    output:
+        weights=directory(
+            f"results/{{run}}/seed-{{seed}}/segmenters/{{training_set}}/{{network}}{CANDIDATES}/weights"
+        ),
+        history=f"results/{{run}}/seed-{{seed}}/segmenters/{{training_set}}/{{network}}{CANDIDATES}/history.tsv",
+        resources=f"results/{{run}}/seed-{{seed}}/segmenters/{{training_set}}/{{network}}{CANDIDATES}/resources.json",
+    log:
+        "results/{run}/logs/train_candidates/{training_set}-{network}-{seed}.log",
+    benchmark:
+        "results/{run}/benchmarks/train_candidates/{training_set}-{network}-{seed}.tsv"
+    params:
+        segmentation=rules.train_segmenter.params.segmentation,
+        randomisation=rules.train_segmenter.params.randomisation,
+        network=rules.train_segmenter.params.network,
+        classes=len(STRUCTURES) + 1,
+        candidates=method_values("selection")["candidates"],
+        seed=lambda wildcards: int(wildcards.seed),
+        code=code_version("dar_uda.segmentation.train"),
+
+
+rule choose_candidate:
+    """Keep the best of a training's candidates, by source cases kept aside, or by the target's test cases."""
+    input:
+        candidates=f"results/{{run}}/seed-{{seed}}/segmenters/{{training_set}}/{{network}}{CANDIDATES}/weights",
+        images=lambda wildcards: judged_files(wildcards, "images"),
+        labels=lambda wildcards: judged_files(wildcards, "labels"),
+        unlabelled=lambda wildcards: judged_files(wildcards, "unlabelled"),
+    output:
+        weights="results/{run}/seed-{seed}/segmenters/{training_set}/{network}-{choice}/weights.safetensors",
+        table="results/{run}/seed-{seed}/segmenters/{training_set}/{network}-{choice}/choice.tsv",
+    log:
+        "results/{run}/logs/choose_candidate/{training_set}-{network}-{choice}-{seed}.log",
+    benchmark:
+        "results/{run}/benchmarks/choose_candidate/{training_set}-{network}-{choice}-{seed}.tsv"
+    wildcard_constraints:
+        network=TRAINED,
+    conda:
+        "../../envs/torch.yaml"
+    threads: half_the_cores
+    resources:
+        gpu=gpus,
+        mem_mb=16000,
+        runtime="4h",
+    params:
+        structures=STRUCTURES,
+        inference={
+            key: method_values("inference")[key]
+            for key in ("overlap", "weighting", "batch")
+        },
+        window=lambda wildcards: patch_of(wildcards.network),
+        code=code_version("dar_uda.evaluation.choice"),
+    script:
+        "../scripts/choose_candidate.py"
 
 
 rule predict_cases:

@@ -50,42 +50,46 @@ def translations_of(table, direction):
     return [translation for translation in TRANSLATIONS if translation in used]
 
 
-def segmenter_images(wildcards):
-    """Return the volumes of a training set."""
+def labelled_domain(training_set):
+    """Return the domain whose labels a training set has."""
+    direction, _ = parts_of(training_set)
+    return training_set if direction is None else source_of(direction)
+
+
+def labelled_cases(training_set):
+    return cases_of(labelled_domain(training_set), "train", labelled=True)
+
+
+def segmenter_images(wildcards, cases=None):
+    """Return the volumes that a training set has of its labelled cases, or of some of them."""
     direction, translation = parts_of(wildcards.training_set)
+    cases = labelled_cases(wildcards.training_set) if cases is None else cases
     if direction is None:
-        return case_files(
-            wildcards.training_set,
-            cases_of(wildcards.training_set, "train", labelled=True),
-            "image.nii",
-        )
+        return case_files(wildcards.training_set, cases, "image.nii")
     return [
         volume
-        for case in source_cases(direction)
+        for case in cases
         for volume in synthetic_volumes(direction, translation, case, wildcards.seed)
     ]
 
 
-def segmenter_labels(wildcards):
-    """Return the label map of every volume of a training set."""
+def segmenter_labels(wildcards, cases=None):
+    """Return the label map of every volume that `segmenter_images` returns."""
     direction, translation = parts_of(wildcards.training_set)
-    if direction is None:
-        return case_files(
-            wildcards.training_set,
-            cases_of(wildcards.training_set, "train", labelled=True),
-            "label.nii",
-        )
-    labels = case_files(source_of(direction), source_cases(direction), "label.nii")
-    return [label for label in labels for _ in range(style_count(translation))]
+    cases = labelled_cases(wildcards.training_set) if cases is None else cases
+    labels = case_files(labelled_domain(wildcards.training_set), cases, "label.nii")
+    copies = 1 if direction is None else style_count(translation)
+    return [label for label in labels for _ in range(copies)]
 
 
-def untranslated(wildcards, name):
+def untranslated(wildcards, name, cases=None):
     """Return the source volumes' files that a randomised synthetic training set is mixed with."""
     direction, _ = parts_of(wildcards.training_set)
     randomised = wildcards.network.endswith(RANDOMISED)
     if direction is None or not randomised or not randomisation()["source_share"]:
         return []
-    return case_files(source_of(direction), source_cases(direction), name)
+    cases = labelled_cases(wildcards.training_set) if cases is None else cases
+    return case_files(source_of(direction), cases, name)
 
 
 def randomisation():
@@ -103,10 +107,28 @@ def is_self_trained(method):
     return METHODS[method].get("self_trained", False) and steps > 0
 
 
+def is_chosen(method):
+    """Return whether a method's weights are chosen from candidates: the ceiling and trainings on both domains keep the last."""
+    training_set = METHODS[method]["training_set"]
+    chosen = training_set == "{source}" or training_set.endswith(TRANSLATIONS)
+    return chosen and config["checkpoint"] != "last"
+
+
 def rounds_of(method):
     """Return the networks that a method trains one after the other, as their folders name them."""
     first = METHODS[method]["network"] + (RANDOMISED if is_randomised(method) else "")
+    first += f"-{config['checkpoint']}" if is_chosen(method) else ""
     return [first, first + SELF_TRAINED] if is_self_trained(method) else [first]
+
+
+def trainings_of(method):
+    """Return the folders of a method's trainings: of the networks, or of the candidates from which one was chosen."""
+    first, *others = rounds_of(method)
+    return (
+        [first.removesuffix(f"-{config['checkpoint']}") + CANDIDATES, *others]
+        if is_chosen(method)
+        else [first, *others]
+    )
 
 
 def network_of(method):

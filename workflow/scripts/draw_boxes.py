@@ -1,7 +1,7 @@
 from dar_uda.evaluation.figures_segmentation import draw_dice_boxes
-from dar_uda.training.job_log import log_to
+from dar_uda.training.job_record import recorded
 
-log_to(snakemake.log[0])
 params, paths = snakemake.params, snakemake.input.metrics
 metrics = [{**row, "path": path} for row, path in zip(params.rows, paths, strict=True)]
-draw_dice_boxes(metrics, params.structures, **snakemake.output, stamp=params.stamp)
+with recorded(snakemake):
+    draw_dice_boxes(metrics, params.structures, **snakemake.output, stamp=params.stamp)

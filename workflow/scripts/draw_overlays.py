@@ -1,8 +1,8 @@
 from dar_uda.evaluation.figures_segmentation import draw_overlays
-from dar_uda.training.job_log import log_to
+from dar_uda.training.job_record import recorded
 
-log_to(snakemake.log[0])
 params, images, references = snakemake.params, snakemake.input.images, snakemake.input.references
 masks = dict(zip(params.methods, snakemake.input.predictions, strict=True))
 options = {key: params[key] for key in ("structures", "values", "slice_axis", "stamp")}
-draw_overlays(params.cases, images, masks, references, **options, **snakemake.output)
+with recorded(snakemake):
+    draw_overlays(params.cases, images, masks, references, **options, **snakemake.output)

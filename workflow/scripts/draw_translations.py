@@ -1,5 +1,5 @@
 from dar_uda.evaluation.figures_translation import draw_translations
-from dar_uda.training.job_log import log_to
+from dar_uda.training.job_record import recorded
 
-log_to(snakemake.log[0])
-draw_translations(**snakemake.input, **snakemake.output, stamp=snakemake.params.stamp)
+with recorded(snakemake):
+    draw_translations(**snakemake.input, **snakemake.output, stamp=snakemake.params.stamp)

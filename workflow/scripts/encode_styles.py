@@ -1,8 +1,8 @@
-from dar_uda.training.job_log import log_to
+from dar_uda.training.job_record import recorded
 from dar_uda.translation.styles import encode_styles
 
-log_to(snakemake.log[0])
 files = {**snakemake.input, **snakemake.output}
 job = {"threads": snakemake.threads, "device": snakemake.config["device"]}
 options = {key: value for key, value in snakemake.params.items() if key != "code"}
-encode_styles(**files, **job, **options)
+with recorded(snakemake):
+    encode_styles(**files, **job, **options)

@@ -1,5 +1,5 @@
 from dar_uda.preprocessing.slices import extract_slices
-from dar_uda.training.job_log import log_to
+from dar_uda.training.job_record import recorded
 
-log_to(snakemake.log[0])
-extract_slices(**snakemake.input, cases=snakemake.params.cases, **snakemake.output)
+with recorded(snakemake):
+    extract_slices(**snakemake.input, cases=snakemake.params.cases, **snakemake.output)

@@ -1,8 +1,8 @@
 from dar_uda.adaptation.pseudo_labels import label_target
-from dar_uda.training.job_log import log_to
+from dar_uda.training.job_record import recorded
 
-log_to(snakemake.log[0])
 params = snakemake.params
 job = {"threads": snakemake.threads, "device": snakemake.config["device"], "window": params.window, **params.inference}
 names = {"cases": params.cases, "structures": params.structures}
-label_target(**names, **snakemake.input, **snakemake.output, **job)
+with recorded(snakemake):
+    label_target(**names, **snakemake.input, **snakemake.output, **job)

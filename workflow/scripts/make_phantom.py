@@ -1,6 +1,6 @@
 from dar_uda.data.phantom_table import make_phantoms
-from dar_uda.training.job_log import log_to
+from dar_uda.training.job_record import recorded
 
-log_to(snakemake.log[0])
 params = snakemake.params
-make_phantoms(params.cases, params.domains, snakemake.output.images, params.labels, params.seed)
+with recorded(snakemake):
+    make_phantoms(params.cases, params.domains, snakemake.output.images, params.labels, params.seed)

@@ -1,7 +1,7 @@
 from dar_uda.evaluation.score import score_method
-from dar_uda.training.job_log import log_to
+from dar_uda.training.job_record import recorded
 
-log_to(snakemake.log[0])
 files = {**snakemake.input, **snakemake.output}
 options = {key: value for key, value in snakemake.params.items() if key != "code"}
-score_method(**files, **options)
+with recorded(snakemake):
+    score_method(**files, **options)

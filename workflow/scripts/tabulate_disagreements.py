@@ -1,7 +1,7 @@
 from dar_uda.evaluation.tables import tabulate_disagreements
-from dar_uda.training.job_log import log_to
+from dar_uda.training.job_record import recorded
 
-log_to(snakemake.log[0])
 rows, inputs = snakemake.params.rows, snakemake.input
 files = zip(rows, inputs.metrics, inputs.disagreements, strict=True)
-tabulate_disagreements([{**row, "path": path, "disagreement": other} for row, path, other in files], **snakemake.output)
+with recorded(snakemake):
+    tabulate_disagreements([{**row, "path": path, "disagreement": other} for row, path, other in files], **snakemake.output)

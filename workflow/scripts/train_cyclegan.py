@@ -1,9 +1,9 @@
 from dar_uda.adaptation.train_cyclegan import train_cyclegan
 from dar_uda.training.job import Job
-from dar_uda.training.job_log import log_to
+from dar_uda.training.job_record import recorded
 
-log_to(snakemake.log[0])
 choices = {**snakemake.params}
 computing = {key: snakemake.config[key] for key in ("device", "precision", "recompute")}
-job = Job.prepare(choices.pop("seed"), choices.pop("code"), snakemake.threads, **computing)
-train_cyclegan(**snakemake.input, **snakemake.output, **choices, job=job)
+with recorded(snakemake):
+    job = Job.prepare(choices.pop("seed"), choices.pop("code"), snakemake.threads, **computing)
+    train_cyclegan(**snakemake.input, **snakemake.output, **choices, job=job)

@@ -1,9 +1,9 @@
 from dar_uda.adaptation.synseg_net import train_synseg_net
 from dar_uda.training.job import Job
-from dar_uda.training.job_log import log_to
+from dar_uda.training.job_record import recorded
 
-log_to(snakemake.log[0])
 choices = {**snakemake.params}
 computing = {key: snakemake.config[key] for key in ("device", "precision", "recompute")}
-job = Job.prepare(choices.pop("seed"), choices.pop("code"), snakemake.threads, **computing)
-train_synseg_net(**snakemake.input, **snakemake.output, **choices, job=job)
+with recorded(snakemake):
+    job = Job.prepare(choices.pop("seed"), choices.pop("code"), snakemake.threads, **computing)
+    train_synseg_net(**snakemake.input, **snakemake.output, **choices, job=job)

@@ -1,7 +1,7 @@
 from dar_uda.adaptation.synthesis import translate_volume
-from dar_uda.training.job_log import log_to
+from dar_uda.training.job_record import recorded
 
-log_to(snakemake.log[0])
 files = {**snakemake.input, **snakemake.output}
 job = {"threads": snakemake.threads, "device": snakemake.config["device"]}
-translate_volume(**files, **job, case=snakemake.wildcards.case, way=snakemake.params.way)
+with recorded(snakemake):
+    translate_volume(**files, **job, case=snakemake.wildcards.case, way=snakemake.params.way)

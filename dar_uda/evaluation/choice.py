@@ -1,0 +1,86 @@
+"""Which of a training's candidates is kept: by held-out labels, less what the masks of unlabelled scans change."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dar_uda.data.files import write_beside
+from dar_uda.data.network_volume import open_image, open_label
+from dar_uda.evaluation.metrics import dice
+from dar_uda.segmentation.networks import Segmenter, load_segmenter
+from dar_uda.segmentation.sliding_window import Weighting, predict_slabs
+from dar_uda.segmentation.views import Disagreement, predict_views
+from dar_uda.training.device import prepare_device
+from dar_uda.training.progress import Progress
+
+Slabs = Iterator[NDArray[np.float32]]
+
+
+def choose_candidate(
+    candidates: str | Path,
+    images: Sequence[str | Path],
+    labels: Sequence[str | Path],
+    unlabelled: Sequence[str | Path],
+    weights: str | Path,
+    table: str | Path,
+    structures: Sequence[str],
+    window: Sequence[int],
+    overlap: float,
+    weighting: Weighting,
+    batch: int,
+    device: str,
+    threads: int,
+) -> None:
+    """Copy the weights of the candidate with the highest score; of equal ones those trained longest.
+
+    The score is the mean Dice over the labelled volumes and their structures, on the network grid, less the mean
+    disagreement over the unlabelled volumes and their structures, see `Disagreement`, where an empty mask counts as 1.
+
+    Args:
+        candidates: Folder of `step-{updates}.safetensors`.
+        images: Labelled volumes that were not trained on.
+        labels: The label volume of each.
+        unlabelled: Volumes of the target; may be empty.
+        weights: Output, safetensors.
+        table: Output TSV: `step dice disagreement score chosen`.
+        structures: Names of the classes 1..K.
+        window: See `predict_slabs`, as are the next three.
+    """
+    where = prepare_device(device, threads)
+    paths = sorted(Path(candidates).glob("*.safetensors"))
+    progress, rows = Progress("choose_candidate", len(paths), unit="candidate"), []
+    for done, path in enumerate(paths, start=1):
+        network = load_segmenter(path, where)
+
+        def slabs_of(image: NDArray[np.uint16], network: Segmenter = network) -> Slabs:
+            return predict_slabs(network, image, window, overlap, weighting, batch, where)
+
+        of_labelled = [
+            _dice(slabs_of(open_image(i)), open_label(k), len(structures)) for i, k in zip(images, labels, strict=True)
+        ]
+        changes = [_disagreement(predict_views(open_image(i), slabs_of), len(structures)) for i in unlabelled]
+        rows.append((int(path.stem.removeprefix("step-")), np.nanmean(of_labelled), np.mean(changes) if changes else 0))
+        progress.report(done)
+    frame = pd.DataFrame(rows, columns=["step", "dice", "disagreement"]).assign(score=lambda t: t.dice - t.disagreement)
+    best = frame.score[::-1].idxmax()
+    with write_beside(table) as partial:
+        frame.assign(chosen=frame.index == best).to_csv(partial, sep="\t", index=False, float_format="%.6f")
+    with write_beside(weights) as partial:
+        shutil.copyfile(paths[best], partial)
+
+
+def _dice(slabs: Slabs, label: NDArray[np.uint8], structures: int) -> list[float]:
+    mask = np.concatenate([slab.argmax(axis=0) for slab in slabs])
+    return [dice(mask == k, label == k) for k in range(1, structures + 1)]
+
+
+def _disagreement(views: Iterator[list[NDArray[np.float32]]], structures: int) -> float:
+    changes = Disagreement(structures)
+    for slabs in views:
+        changes.add(slabs)
+    values = changes.values()
+    return float(np.where(np.isnan(values), 1.0, values).mean())

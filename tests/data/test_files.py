@@ -1,0 +1,101 @@
+import errno
+import os
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from dar_uda.data.files import FORGOTTEN, locked, write_beside
+from dar_uda.data.network_volume import open_image, write_image
+from dar_uda.preprocessing.slices import extract_slices, open_slices
+from dar_uda.training.weights import load_weights, save_weights
+
+HOLD = """
+import sys, time
+from dar_uda.data.files import locked
+with locked(sys.argv[1]):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_failed_write_leaves_what_was_there_and_nothing_beside_it(tmp_path):
+    (tmp_path / "table.tsv").write_text("whole")
+    with pytest.raises(ValueError, match="half"), write_beside(tmp_path / "table.tsv") as partial:
+        partial.write_text("ha")
+        raise ValueError("half")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("table.tsv", "whole")]
+
+
+def test_two_writers_of_one_file_do_not_share_their_temporary_file(tmp_path):
+    path = tmp_path / "mask.nii.gz"
+    with write_beside(path) as one:
+        one.write_text("one, whole")
+        with write_beside(path) as other:
+            other.write_text("other, ")
+            assert one != other and one.name.endswith(other.suffix) and other.name.endswith(".nii.gz")
+        assert path.read_text() == "other, "
+    assert path.read_text() == "one, whole" and list(tmp_path.iterdir()) == [path]
+
+
+def test_temporary_files_of_killed_processes_go_after_a_day(tmp_path):
+    old, young, other = (tmp_path / f".partial-{name}" for name in ("aaaa-x.tsv", "bbbb-x.tsv", "cccc-y.tsv"))
+    for path in (old, young, other):
+        path.touch()
+    for path in (old, other):
+        os.utime(path, (time.time() - FORGOTTEN - 60,) * 2)
+    with write_beside(tmp_path / "x.tsv") as partial:
+        partial.write_text("x")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [young.name, other.name, "x.tsv"]
+
+
+def test_a_full_disk_is_named_whatever_the_writer_says(tmp_path, monkeypatch):
+    monkeypatch.setattr("dar_uda.data.files.shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+    with (
+        pytest.raises(OSError, match="the disk is full: free some space.*weights") as caught,
+        write_beside(tmp_path / "weights"),
+    ):
+        raise RuntimeError("[enforce fail at inline_container.cc:672]")
+    assert caught.value.errno == errno.ENOSPC
+
+
+def test_a_lock_ends_with_its_process_even_by_kill(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", HOLD, tmp_path / "lock"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "held\n"
+    with pytest.raises(RuntimeError, match="lock: another process does this job"), locked(tmp_path / "lock"):
+        pass
+    process.kill()
+    process.wait()
+    with locked(tmp_path / "lock"):
+        pass
+
+
+def image(path):
+    write_image(path.with_suffix(".nii"), np.zeros((4, 8, 8), np.float32), np.eye(4))
+    return path.with_suffix(".nii"), open_image
+
+
+def weights(path):
+    save_weights(path, torch.nn.Linear(20, 20), {})
+    return path, load_weights
+
+
+def slices(path):
+    nii, _ = image(path)
+    extract_slices([nii], ["a"], path.with_suffix(".npy"), path.with_suffix(".tsv"))
+    return path.with_suffix(".npy"), open_slices
+
+
+@pytest.mark.parametrize("kind", [image, weights, slices])
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.9])
+def test_a_result_that_was_cut_short_is_refused_by_name(tmp_path, kind, share):
+    path, read = kind(tmp_path / "result")
+    read(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(ValueError, match=f"{path.name}: cannot be read .*delete it and run again"):
+        read(path)
