@@ -3,6 +3,8 @@
 import numpy as np
 import SimpleITK as sitk
 
+PATIENT = "Planted^Jane"
+"""Stands in every header that is made for a test; nothing that is made from these may hold it."""
 NAMES = ["m.dcm", "c.dcm", "z.dcm", "a.dcm", "k.dcm"]
 # Rows, columns and normal of an oblique plane (LPS), each of length 1.
 ROWS, COLUMNS = np.array([0.8, 0.6, 0.0]), np.array([-0.36, 0.48, 0.8])
@@ -21,7 +23,10 @@ def write_slice(
     image.SetOrigin([float(value) for value in position])
     tags = {
         "0008|0060": "CT",
-        "0010|0010": "Doe^Jane",
+        "0010|0010": PATIENT,
+        "0010|0020": PATIENT,
+        "0008|0090": PATIENT,
+        "0010|4000": f"Comments on {PATIENT}",
         "0020|000e": f"1.2.826.0.1.3680043.2.1125.{uid}",
         "0020|0032": "\\".join(f"{value:.6f}" for value in position),
         "0020|0037": "\\".join(f"{value:.6f}" for value in (*rows, *columns)),

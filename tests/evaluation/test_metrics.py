@@ -153,3 +153,44 @@ def test_different_shapes_are_refused_by_name():
         average_surface_distance(first, second, spacing=(1, 1, 1))
     with pytest.raises(ValueError, match=r"\(2, 3, 4\).*\(2, 3, 5\)"):
         score_structures(first.astype(np.uint8), second.astype(np.uint8), 1, spacing=(1, 1, 1))
+
+
+SPACING = (4.0, 0.7, 1.3)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_scores_keep_their_value_where_geometry_says_so(seed):
+    """Exchanged label maps, permuted and flipped axes with their spacing, empty margins; ASD grows with the spacing."""
+    rng = np.random.default_rng(seed)
+    one, other = random_labels(rng), random_labels(rng)
+    expected = score_structures(one, other, 3, SPACING)
+    order = rng.permutation(3)
+    permuted = [np.transpose(labels, order) for labels in (one, other)]
+    axis = int(rng.integers(3))
+    flipped = [np.flip(labels, axis) for labels in (one, other)]
+    padded = [np.pad(labels, [(2, 0), (1, 3), (0, 5)]) for labels in (one, other)]
+    same = {
+        "exchanged": score_structures(other, one, 3, SPACING),
+        "permuted": score_structures(*permuted, 3, tuple(SPACING[axis] for axis in order)),
+        "padded": score_structures(*padded, 3, SPACING),
+        "flipped": score_structures(*flipped, 3, SPACING),
+        "scaled": [
+            (score.dice, score.asd_mm / 2.5)
+            for score in score_structures(one, other, 3, tuple(2.5 * s for s in SPACING))
+        ],
+    }
+    for name, found in same.items():
+        np.testing.assert_allclose(found, expected, rtol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (3.0, 1.5, 0.75)])
+@pytest.mark.parametrize("radius_mm", [18.0, 24.0])
+def test_two_shifted_balls_overlap_as_their_lens_says(spacing, radius_mm):
+    """Dice of two balls of radius r at distance d is (1 - d / 2r)^2 (1 + d / 4r): the lens's volume over the ball's."""
+    size = [round(80 / step) for step in spacing]
+    places = np.indices(size) * np.reshape(spacing, (3, 1, 1, 1)) - 40
+    distance = 12.0
+    balls = [((places - np.reshape([0, 0, x], (3, 1, 1, 1))) ** 2).sum(axis=0) <= radius_mm**2 for x in (-6, 6)]
+    share = distance / radius_mm
+    expected = (1 - share / 2) ** 2 * (1 + share / 4)
+    assert dice(*balls) == pytest.approx(expected, abs=0.01)

@@ -1,5 +1,6 @@
 """Miniatures of BTCV and CHAOS, from their folders through to scored masks."""
 
+import gzip
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from tiny_run import CONFIG, REPOSITORY
 
 from dar_uda.command import main
 from dar_uda.data.phantom import make_phantom
-from tests.data.dicom_files import write_as_dicom
+from tests.data.dicom_files import PATIENT, write_as_dicom
 
 BTCV_VALUES = np.array([0, 6, 2, 3, 1], np.uint8)
 CHAOS_GREYS = np.array([0, 63, 126, 189, 252], np.uint8)
@@ -30,6 +31,10 @@ def write_btcv(folder, number, phantom):
     make_phantom("ct", phantom, image, label)
     classes = _loaded(label)
     nib.save(nib.Nifti1Image(BTCV_VALUES[np.asanyarray(classes.dataobj)], classes.affine), label)
+    named = nib.load(image)
+    named.header["descrip"] = named.header["aux_file"] = PATIENT.encode()
+    named.header.extensions.append(nib.nifti1.Nifti1Extension("comment", PATIENT.encode()))
+    nib.save(nib.Nifti1Image(np.asarray(named.dataobj), named.affine, named.header), image)
     return classes
 
 
@@ -70,6 +75,7 @@ def finished(tmp_path_factory):
     command += ["all", *LABELS]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stderr
+    (folder / "printed.txt").write_text(done.stdout + done.stderr)
     return folder, (mrs[0], cts[0])
 
 
@@ -81,6 +87,19 @@ def test_the_mask_lies_on_the_grid_of_the_dicom_series_and_is_scored(finished):
     assert sorted(mask.shape) == sorted(label.shape)
     metrics = pd.read_csv(run / "metrics" / "ct-to-mr" / "dar_uda.tsv", sep="\t")
     assert list(metrics["case"].unique()) == ["chaos01"] and (metrics["status"] != "absent").all()
+
+
+def test_no_name_of_a_patient_reaches_anything_that_is_made(finished):
+    folder, _ = finished
+    word, holding, read = PATIENT.partition("^")[0].encode(), set(), 0
+    for path in folder.rglob("*"):
+        if path.is_file():
+            content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+            read += 1
+            if word in content:
+                holding.add(path.relative_to(folder).parts[0])
+    assert read > 200
+    assert holding == {"BTCV", "CHAOS"}  # where it was planted: in NIfTI and in DICOM
 
 
 def _corner_centre(image):
