@@ -1,6 +1,7 @@
 """No label of the target and no test scan of it reaches anything but the scores and, of the scans, the masks."""
 
 import hashlib
+import json
 import re
 import shutil
 
@@ -15,7 +16,7 @@ CASES = {"ct": ("train", "train"), "mr": ("train", "train", "test")}
 UNSUPERVISED = "source_only,dar_uda,average_style,entangled,cyclegan_2d,synseg_net,ada_output"
 CHOICES = ("--config", f"methods=[{UNSUPERVISED}]", "directions=ct-to-mr", "cases=cases.tsv")
 # What may differ: what scores make, what measures time, what names files' contents without being made of them.
-AFTER_THE_SCORES = re.compile(r"/(metrics|tables|figures|logs|benchmarks)/|resources\.json$")
+AFTER_THE_SCORES = re.compile(r"/(metrics|tables|figures|logs|benchmarks)/|(resources|\.provenance)\.json$")
 
 
 def prepare(folder, data):
@@ -66,6 +67,11 @@ def test_noise_for_target_labels_changes_nothing_up_to_the_masks(tmp_path, data)
     found = digests(true)
     assert digests(noise) == found
     assert sum(path.endswith("mr2.nii.gz") for path in found) == len(UNSUPERVISED.split(","))
+    for path in (true.folder / "results").rglob("*.provenance.json"):
+        if "metrics" not in path.parts and "figures" not in path.parts:
+            assert not [name for name in json.loads(path.read_text())["inputs"] if "mr" in name and "label" in name], (
+                path
+            )
     metrics = "seed-0/metrics/ct-to-mr/dar_uda.tsv"
     assert true.result(metrics).read_text() != noise.result(metrics).read_text()
 
