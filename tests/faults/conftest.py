@@ -2,6 +2,7 @@ import os
 
 import pytest
 
+from tests.faults.limited import FIGURES
 from tests.faults.runs import CHOICES
 from tests.workflow.tiny_run import prepare
 
@@ -19,3 +20,8 @@ def whole(tmp_path_factory):
     status, text = run(*CHOICES)
     assert status == 0, text
     return run
+
+
+def pytest_terminal_summary(terminalreporter):
+    for line in FIGURES:
+        terminalreporter.write_line(line)

@@ -3,9 +3,12 @@
 import multiprocessing
 import resource
 import signal
+import time
 import traceback
 
 MEMORY, SECONDS = 2 * 2**30, 20
+FIGURES = []
+"""What the tests of faults did, a line each, for the end of the report."""
 
 
 def _work(function, paths, results):
@@ -19,10 +22,11 @@ def _work(function, paths, results):
         except BaseException:
             results.send(("traceback", traceback.format_exc()))
     signal.alarm(0)
+    results.send(("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
 
 
 def run_limited(function, paths):
-    """Return ("returned", value), ("refused", message) or ("traceback", text) for every path."""
+    """Return ("returned", value), ("refused", message) or ("traceback", text) for every path, and the peak in MiB."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     child = context.Process(target=_work, args=(function, paths, sender))
@@ -32,18 +36,24 @@ def run_limited(function, paths):
     try:
         for _ in paths:
             results.append(receiver.recv())
+        _, peak = receiver.recv()
     except EOFError:
         raise AssertionError(
-            f"{paths[len(results)]}: the process died or hung (limits: {MEMORY} bytes, {SECONDS} s)"
+            f"{[*paths, 'the end'][len(results)]}: the process died or hung (limits: {MEMORY} bytes, {SECONDS} s)"
         ) from None
     finally:
         child.join()
-    return results
+    return results, peak
 
 
-def accepted(function, paths):
-    """Yield index and result of the paths that the function takes; every other must be refused by its name."""
-    outcomes = run_limited(function, paths)
+def accepted(what, function, paths):
+    """Yield index and result of the paths that the function takes; every other must be refused by its name.
+
+    FIGURES gets a line on what was done.
+    """
+    start = time.perf_counter()
+    outcomes, peak = run_limited(function, paths)
+    seconds = time.perf_counter() - start
     for index, (path, (outcome, result)) in enumerate(zip(paths, outcomes, strict=True)):
         assert outcome in ("refused", "returned"), result
         if outcome == "refused":
@@ -51,4 +61,9 @@ def accepted(function, paths):
         else:
             yield index, result
     kinds = [outcome for outcome, _ in outcomes]
-    assert min(kinds.count("refused"), kinds.count("returned")) > len(paths) / 20
+    refused, returned = kinds.count("refused"), kinds.count("returned")
+    assert min(refused, returned) > len(paths) / 20
+    FIGURES.append(
+        f"{what}: {len(paths)} tried, {refused} refused by name, {returned} read right, "
+        f"{seconds:.0f} s, peak {peak:.0f} MiB"
+    )

@@ -45,7 +45,7 @@ def test_a_broken_series_is_refused_by_name_or_its_damage_is_one_slices_values(t
         folders.append(tmp_path / f"series{number}")
         shutil.copytree(whole, folders[-1])
         victims.append(mutate(folders[-1], names, rng))
-    for index, result in accepted(read, folders):
+    for index, result in accepted("DICOM series", read, folders):
         folder, victim = folders[index], victims[index]
         if victim is None:
             assert result[0].shape[2] == 4  # an end slice is gone: no file can tell

@@ -53,7 +53,7 @@ def test_a_broken_file_is_refused_by_name_or_read_as_the_standard_says(tmp_path,
         content, ending = mutated(rng)
         paths.append(tmp_path / f"{number}{ending}")
         paths[-1].write_bytes(content)
-    for index, result in accepted(read, paths):
+    for index, result in accepted("NIfTI files", read, paths):
         path = paths[index]
         shape, values, affine = parse(path)
         assert result[0].shape == shape, path

@@ -45,7 +45,7 @@ def test_a_broken_table_is_refused_by_name_or_has_rows_that_a_run_can_take(tmp_p
     paths = [tmp_path / f"{number}.tsv" for number in range(corpus_size)]
     for path in paths:
         path.write_bytes(mutated(rng))
-    for _, result in accepted(read_cases_table, paths):
+    for _, result in accepted("cases tables", read_cases_table, paths):
         assert len({(row["domain"], row["case"]) for row in result}) == len(result) > 0
         for row in result:
             assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", row["case"]) and ".." not in row["case"]

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.faults.limited import FIGURES
 from tests.faults.runs import CHOICES, files_of
 from tests.workflow.tiny_run import prepare
 
@@ -73,3 +74,4 @@ def test_runs_killed_twenty_times_end_at_the_bits_of_an_undisturbed_one(whole, t
         assert found.keys() == expected.keys()
         assert [name for name in expected if found[name] != expected[name]] == []
         number += 1
+    FIGURES.append(f"{kills} kills over {number} runs, all at the bits of an undisturbed one")
