@@ -41,24 +41,6 @@ def write_beside(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def reading(path: str | Path) -> Iterator[None]:
-    """Read a file of the project's own making in the block.
-
-    Raises:
-        ValueError: It cannot be read; names it, whatever the reader says.
-    """
-    try:
-        yield
-    except FileNotFoundError:
-        raise
-    except Exception as error:
-        reason = str(error).partition("\n")[0]
-        raise ValueError(
-            f"{path}: cannot be read ({reason}); it was cut short or edited: delete it and run again"
-        ) from error
-
-
-@contextmanager
 def locked(path: str | Path) -> Iterator[None]:
     """Hold the lock of a file, made where there is none, until the block or the process ends, even by kill -9.
 

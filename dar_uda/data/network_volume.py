@@ -9,8 +9,9 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from dar_uda.data.files import reading, write_beside
+from dar_uda.data.files import write_beside
 from dar_uda.data.grid import Grid, nifti_header
+from dar_uda.data.reading import OF_RESULTS, reading
 
 STEPS = 65535
 """A stored image value is this many times the intensity in [0, 1]."""
@@ -52,7 +53,7 @@ def open_label(path: str | Path) -> np.memmap:
 
 def open_affine(path: str | Path) -> NDArray[np.float64]:
     """Return the affine (4, 4) of a file: (width, height, depth) index to mm in RAS."""
-    with reading(path):
+    with reading(path, OF_RESULTS):
         return np.array(nib.load(path).affine, dtype=np.float64)
 
 
@@ -71,7 +72,7 @@ def _write(path: str | Path, array: NDArray, affine: NDArray[np.float64], slope:
 
 def _open(path: str | Path, dtype: np.dtype) -> np.memmap:
     """Return the stored values of a file, without its slope, as (D, H, W)."""
-    with reading(path):
+    with reading(path, OF_RESULTS):
         array = nib.load(path, mmap="r").dataobj.get_unscaled()
     if not isinstance(array, np.memmap) or array.dtype != dtype or array.ndim != 3:
         raise ValueError(

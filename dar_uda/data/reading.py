@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+OF_RESULTS = "it was cut short or edited: delete it and run again"
+"""The remedy for files of the project's own making."""
+
 
 class UnreadableFileError(ValueError):
     """A file that is not what it should be; the message names it and says what to do."""

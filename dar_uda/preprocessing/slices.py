@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dar_uda.data.files import reading, write_beside
+from dar_uda.data.files import write_beside
 from dar_uda.data.network_volume import open_image
+from dar_uda.data.reading import OF_RESULTS, reading
 
 
 def extract_slices(images: Sequence[str | Path], cases: Sequence[str], slices: str | Path, table: str | Path) -> None:
@@ -42,5 +43,5 @@ def extract_slices(images: Sequence[str | Path], cases: Sequence[str], slices: s
 
 def open_slices(path: str | Path) -> np.memmap:
     """Return a stack that `extract_slices` wrote, read-only and memory-mapped: uint16, (slices, height, width)."""
-    with reading(path):
+    with reading(path, OF_RESULTS):
         return np.load(path, mmap_mode="r")

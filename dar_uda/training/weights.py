@@ -8,7 +8,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from dar_uda.data.files import reading, write_beside
+from dar_uda.data.files import write_beside
+from dar_uda.data.reading import OF_RESULTS, reading
 
 
 def save_weights(path: str | Path, module: nn.Module, arguments: dict[str, Any]) -> None:
@@ -24,7 +25,7 @@ def load_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises:
         ValueError: The file was not written by `save_weights`, or is damaged.
     """
-    with reading(path), safe_open(path, framework="pt") as file:
+    with reading(path, OF_RESULTS), safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
     if "arguments" not in metadata:
         raise ValueError(f"{path}: no constructor arguments in its metadata; expected weights written by DAR-UDA")

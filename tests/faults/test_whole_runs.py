@@ -118,7 +118,7 @@ def test_a_result_cut_short_stops_the_run_by_name_and_without_it_the_run_makes_i
     damaged = run.result(path)
     os.truncate(damaged, damaged.stat().st_size // 2)
     status, text = run(*CHOICES)
-    assert status != 0 and f"{path}: cannot be read" in text and "delete it and run again" in text, text
+    assert status != 0 and f"{path} cannot be read" in text and "delete it and run again" in text, text
     damaged.unlink()
     status, text = run(f"results/phantom/{path}", "all", *CHOICES)
     assert status == 0, text
