@@ -85,7 +85,8 @@ def _read_header(path: Path) -> DicomSlice:
         reader.ReadImageInformation()
     except RuntimeError as error:
         raise ValueError(
-            f"{path} is no DICOM image: a folder holds the files of one series, nothing else; move it away"
+            f"{path} is no DICOM image that can be read: a folder holds the files of one series, nothing else; "
+            "move it away, or if it belongs there decompress the series (gdcmconv --raw)"
         ) from error
     size = reader.GetSize()
     if len(size) > 2 and size[2] != 1:

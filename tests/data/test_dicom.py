@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from dar_uda.data.checks.finding import SHEARED
+from dar_uda.data.checks.image import problems_of_grid
 from dar_uda.data.geometry import check_same_grid, reorder_like
 from dar_uda.data.volume import read_grid, read_volume
-from tests.data.dicom_files import NORMAL, ORIGIN, write_series, write_slice
+from tests.data.dicom_files import COLUMNS, NAMES, NORMAL, ORIGIN, write_series, write_slice
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "dicom_and_small" / "ct_dicom_20slices"
 
@@ -94,3 +96,36 @@ def test_the_label_map_another_tool_made_of_the_real_series_shares_its_grid():
     grid = read_grid(REAL)
     check_same_grid(grid, label.grid, "ct20")
     assert reorder_like(label.array, label.grid, grid).shape == grid.shape
+
+
+def test_a_tilted_gantry_shears_the_grid_and_nothing_is_straightened(tmp_path):
+    """Every slice is 1 mm further along the columns than the one before: the affine says so, and places agree."""
+    folder = tmp_path / "tilted"
+    folder.mkdir()
+    step = 2.5 * NORMAL + 1.0 * COLUMNS
+    for k, name in enumerate(NAMES):
+        write_slice(folder / name, np.full((6, 8), k), ORIGIN + k * step, uid=k)
+    volume = read_volume(folder)
+    np.testing.assert_allclose(volume.grid.affine[:3, 2], step * (-1, -1, 1), atol=1e-4)
+    np.testing.assert_array_equal(volume.array[0, 0], range(5))
+    problems = {kind: text for kind, text in problems_of_grid(folder, volume.grid)}
+    assert list(problems) == [SHEARED] and "68.2 degrees" in problems[SHEARED]  # arccos(1 / sqrt(2.5 ** 2 + 1))
+
+
+def test_a_slice_of_another_orientation_is_refused_by_name(tmp_path):
+    write_series(tmp_path / "series")
+    turned = np.array([1.0, 0, 0]), np.array([0, 1.0, 0])
+    write_slice(tmp_path / "series" / "scout.dcm", np.zeros((6, 8)), ORIGIN, directions=turned)
+    with pytest.raises(ValueError, match="directions.*move the files of any other series away"):
+        read_volume(tmp_path / "series")
+
+
+def test_pixels_in_a_transfer_syntax_that_cannot_be_read_are_refused_with_the_remedy(tmp_path):
+    """The header names a syntax that nobody knows, in a UID as long as the true one."""
+    path = write_series(tmp_path / "series")[2]
+    content = path.read_bytes()
+    implicit = b"\x02\x00\x10\x00UI\x12\x001.2.840.10008.1.2\x00"
+    assert content.count(implicit) == 1
+    path.write_bytes(content.replace(implicit, implicit.replace(b"1.2\x00", b"1.9\x00")))
+    with pytest.raises(ValueError, match=f"{path.name}.*decompress the series"):
+        read_volume(tmp_path / "series")

@@ -6,10 +6,11 @@ import pandas as pd
 import pytest
 import torch
 
-from dar_uda.data.network_volume import write_image, write_label
+from dar_uda.data.network_volume import open_image, write_image, write_label
 from dar_uda.segmentation.dar_unet import DARUNet
 from dar_uda.segmentation.networks import load_segmenter
 from dar_uda.segmentation.patches import PatchSampler
+from dar_uda.segmentation.sliding_window import predict_slabs
 from dar_uda.segmentation.train import SegmenterTrainer, cosine, steps_to_finish_after, train_segmenter
 from dar_uda.training.checkpoint import CheckpointFolder
 from dar_uda.training.job import Job
@@ -172,3 +173,19 @@ def test_weights_metadata_names_the_network(case, tmp_path):
     assert b'"__metadata__"' in header
     arguments = load_segmenter(tmp_path / "weights.safetensors", torch.device("cpu")).arguments
     assert json.loads(json.dumps(arguments))["channels"] == [4, 4, 8, 8, 8]
+
+
+@pytest.mark.parametrize("shape", [(1, 20, 24), (2, 32, 32), (9, 20, 40)])
+def test_one_slice_a_volume_smaller_than_a_patch_and_an_organ_of_one_voxel_train_and_predict(tmp_path, shape):
+    label = np.zeros(shape, np.uint8)
+    label[0, 3, 5] = 1
+    write_label(tmp_path / "label.nii", label, np.eye(4))
+    write_image(tmp_path / "image.nii", np.random.default_rng(0).random(shape, np.float32), np.eye(4))
+    train(([tmp_path / "image.nii"], [tmp_path / "label.nii"]), tmp_path, steps=2, foreground_share=1.0)
+    network = load_segmenter(tmp_path / "weights.safetensors", torch.device("cpu"))
+    slabs = predict_slabs(
+        network, open_image(tmp_path / "image.nii"), [4, 32, 32], 0.5, "constant", 1, torch.device("cpu")
+    )
+    probabilities = np.concatenate(list(slabs), axis=1)
+    assert probabilities.shape == (2, *shape)
+    np.testing.assert_allclose(probabilities.sum(axis=0), 1, atol=1e-5)
