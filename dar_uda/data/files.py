@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import logging
 import secrets
 import shutil
 import time
@@ -9,6 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+logger = logging.getLogger(__name__)
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+"""What file systems without locks say, such as Lustre mounted without `flock`."""
 FULL = 2**20
 """Bytes free on a disk below which a failed write is taken for a full disk."""
 FORGOTTEN = 24 * 3600
@@ -55,6 +59,10 @@ def locked(path: str | Path) -> Iterator[None]:
                 f"{path}: another process does this job, such as one whose Snakemake was killed; "
                 "wait for it or end it, then give the same command again"
             ) from None
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            logger.warning("%s: no locks on this file system; see that no other process does this job", path)
         yield
 
 

@@ -74,6 +74,15 @@ def test_a_lock_ends_with_its_process_even_by_kill(tmp_path):
         pass
 
 
+def test_a_file_system_without_locks_is_warned_of(tmp_path, monkeypatch, caplog):
+    def flock(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("dar_uda.data.files.fcntl.flock", flock)
+    with locked(tmp_path / "lock"):
+        assert "no locks on this file system" in caplog.text
+
+
 def image(path):
     write_image(path.with_suffix(".nii"), np.zeros((4, 8, 8), np.float32), np.eye(4))
     return path.with_suffix(".nii"), open_image
