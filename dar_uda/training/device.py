@@ -5,11 +5,15 @@ from pathlib import Path
 
 import torch
 
+from dar_uda.training.gpu_lease import lease_gpu
+
 CPU_INFO = Path("/proc/cpuinfo")
 
 
 def prepare_device(device: str, threads: int) -> torch.device:
     """Return the torch device for "auto", "cpu" or "cuda", and let the CPU use `threads` threads.
+
+    A GPU is this process's alone among the jobs of this user, see `lease_gpu`.
 
     Raises:
         ValueError: "cuda" was asked for and torch finds no GPU.
@@ -21,7 +25,11 @@ def prepare_device(device: str, threads: int) -> torch.device:
         )
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(device)
+    if device == "cpu":
+        return torch.device("cpu")
+    index = lease_gpu(torch.cuda.device_count())
+    torch.cuda.set_device(index)
+    return torch.device("cuda", index)
 
 
 def choose_precision(precision: str, device: torch.device) -> torch.dtype:
