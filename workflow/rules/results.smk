@@ -71,12 +71,24 @@ def predictions_of(method, direction, seed):
     return f"results/{RUN}/seed-{seed}/predictions/{direction}/{method}"
 
 
+def methods_of(table):
+    """Return the methods of a table; of those that this budget trains alike, such as `dar_uda` without a second round, the last."""
+    methods = TABLES[table]["methods"]
+    if table == "summary":
+        return methods
+    trained = {
+        (METHODS[method]["training_set"], *rounds_of(method)): method
+        for method in methods
+    }
+    return [method for method in methods if method in trained.values()]
+
+
 def scored_rows(table, directions=None, seeds=None):
     """Return direction, method and seed of every row of a table."""
     return [
         {"direction": direction, "method": method, "seed": seed}
         for direction in directions or directions_of(table)
-        for method in TABLES[table]["methods"]
+        for method in methods_of(table)
         for seed in seeds or SEEDS
         if unavailable_reason(method, direction) is None
     ]
@@ -91,7 +103,7 @@ def unavailable_rows(table):
             "reason": unavailable_reason(method, direction),
         }
         for direction in directions_of(table)
-        for method in TABLES[table]["methods"]
+        for method in methods_of(table)
         if unavailable_reason(method, direction) is not None
     ]
 
@@ -140,7 +152,7 @@ def stamp():
 
 def method_notes(table):
     """Return what a table says of the methods that differ from the paper in training or inference."""
-    methods = TABLES[table]["methods"]
+    methods = methods_of(table)
     return {
         method: notes for method in methods if (notes := ", ".join(notes_of(method)))
     }
