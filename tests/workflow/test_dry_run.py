@@ -105,11 +105,20 @@ def test_the_papers_tables_share_every_artifact(tmp_path):
     assert "cases/mr/mr10/label.nii" not in text  # a test case
 
 
+def test_a_table_shows_the_second_round_beside_the_first_where_there_is_one(tmp_path):
+    jobs, text = planned(tmp_path, "style_study", "--config", "directions=ct-to-mr")
+    assert jobs["score_method"] == 5 and "metrics/ct-to-mr/dar_uda.tsv" in text and "one_round" not in text
+    second = "segmentation={self_training: {steps: 5}}"
+    jobs, text = planned(tmp_path, "style_study", "--config", "directions=ct-to-mr", second)
+    assert (jobs["score_method"], jobs["train_segmenter"], jobs["self_train_segmenter"]) == (6, 5, 1)
+    assert "metrics/ct-to-mr/dar_uda_one_round.tsv" in text
+
+
 def test_a_table_has_the_directions_that_the_labels_allow_and_the_run_may_name_others(tmp_path):
     table = write_cases(tmp_path, [*ROWS, ("ct3", "ct", True, "test")])
     arguments = ("--config", "task=abdomen", f"cases={table}", "budget=laptop")
     jobs, text = planned(tmp_path, "comparison", *arguments)
-    assert jobs["score_method"] == 9  # MR has no labelled training case: neither mr-to-ct nor supervised
+    assert jobs["score_method"] == 10  # MR has no labelled training case: neither mr-to-ct nor supervised
     assert "metrics/mr-to-ct" not in text
     jobs, _ = planned(tmp_path, "architecture_study", *arguments, "directions=ct-to-mr")
     assert jobs["score_method"] == 6

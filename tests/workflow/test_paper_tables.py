@@ -8,7 +8,7 @@ def test_every_row_of_the_papers_tables_is_filled(tmp_path):
     run = prepare(tmp_path)
     status, text = run("comparison", "style_study", "architecture_study")
     assert status == 0, text
-    rows = {"comparison": 11, "style_study": 5, "architecture_study": 6}
+    rows = {"comparison": 12, "style_study": 6, "architecture_study": 6}
     for table, count in rows.items():
         summary = pd.read_csv(run.result(f"tables/{table}.tsv"), sep="\t")
         assert len(summary) == count * 5 and (summary["n"] == 1).all()
