@@ -22,7 +22,7 @@ from dar_uda.translation.slices import open_samplers
 
 
 class SynSegTrainer(CycleGANTrainer):
-    """CycleGAN's update; in the last `segmenter_steps` of them the segmenter learns from translated source slices.
+    """CycleGAN's update; in `segmenter_steps` of them, evenly spread, the segmenter learns from translated source slices.
 
     Its weighted cross-entropy reaches through the translation into the source's generator.
 
@@ -49,7 +49,7 @@ class SynSegTrainer(CycleGANTrainer):
         super().__init__(*args, **kwargs)
         self.segmenter, self.patches, self.way = segmenter.to(self.device).train(), patches, way
         self.class_weights, self.segmenter_rates = class_weights.to(self.device), segmenter_rates
-        self.segmenter_steps, self.first_joint_step = segmenter_steps, self.steps - segmenter_steps
+        self.segmenter_steps = segmenter_steps
         self.segmenter_average = MovingAverage(self.segmenter, ema) if ema else None
         self.segmenter_optimizer = adabelief(segmenter.parameters(), segmenter_rates[0], BETAS, weight_decay)
 
@@ -59,16 +59,14 @@ class SynSegTrainer(CycleGANTrainer):
         return self.segmenter_average.module if self.segmenter_average else self.segmenter
 
     def update(self, step: int) -> dict[str, float]:
-        self._joint_step = step - self.first_joint_step
+        self._joint_step = joint_step(step, self.steps, self.segmenter_steps)
         losses = super().update(step)
-        if self._joint_step < 0:
-            return {**losses, "segmentation": 0.0}
-        if self.segmenter_average:
+        if self._joint_step is not None and self.segmenter_average:
             self.segmenter_average.update(self.segmenter, self._joint_step)
         return losses
 
     def _update_generators(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
-        if self._joint_step < 0:
+        if self._joint_step is None:
             return super()._update_generators(losses)
         for group in self.segmenter_optimizer.param_groups:
             group["lr"] = cosine(*self.segmenter_rates, self._joint_step / self.segmenter_steps)
@@ -90,6 +88,15 @@ class SynSegTrainer(CycleGANTrainer):
         average = {"segmenter_average": self.segmenter_average.module} if self.segmenter_average else {}
         own = {"segmenter": self.segmenter, "segmenter_optimizer": self.segmenter_optimizer, **average}
         return {**super()._parts(), **own}
+
+
+def joint_step(step: int, steps: int, joint: int) -> int | None:
+    """Return which of `joint` updates, spread evenly over `steps` and the last of these among them, a step holds.
+
+    None where it holds none.
+    """
+    done = (step + 1) * joint // steps
+    return done - 1 if done > step * joint // steps else None
 
 
 def class_weights_of(labels: Sequence[str | Path], classes: int) -> Tensor:
