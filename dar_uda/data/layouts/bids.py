@@ -31,18 +31,26 @@ def find(folder: Path, domain: str | None) -> Found:
 
 
 def _label_of(image: Path, labels: list[Path], found: Found) -> Path | None:
-    """Return the label map of a scan: of its subject and session, naming its suffix or else on its grid."""
-    subject, suffix = image.name.split("_")[0], image.name.split("_")[-1].split(".")[0]
-    session = re.search(r"_ses-[A-Za-z0-9]+", image.name)
-    own = [path for path in labels if path.name.startswith(f"{subject}_")]
+    """Return the label map of a scan: of its subject and session, naming its suffix or else on its grid.
+
+    Of several, those with all of the scan's entities (`run-1`, `acq-x`).
+    """
+    suffix, session = _parts(image)[-1], re.search(r"_ses-[A-Za-z0-9]+", image.name)
+    own = [path for path in labels if _parts(path)[0] == _parts(image)[0]]
     own = [path for path in own if session is None or session[0] in path.name]
     named = [path for path in own if re.search(rf"[_-]{suffix}(_|\.)", path.name)]
     own = named or [path for path in own if _shares_grid(image, path)]
+    own = [path for path in own if set(_parts(image)[:-1]) <= set(_parts(path))] or own
     if len(own) > 1:
         names = ", ".join(path.name for path in own)
         found.leave_out(image, f"has several label maps ({names}): it stays without one; keep one of them")
         return None
     return own[0] if own else None
+
+
+def _parts(path: Path) -> list[str]:
+    """Return subject, entities and suffix of a BIDS name."""
+    return path.name.split(".")[0].split("_")
 
 
 def _shares_grid(image: Path, label: Path) -> bool:

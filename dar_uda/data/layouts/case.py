@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-NIFTI = re.compile(r"\.nii(\.gz)?$")
+VOLUME_FILE = re.compile(r"\.(nii(\.gz)?|hdr|mha|mhd|nrrd|nhdr)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Found:
 
 
 def stem_of(path: Path) -> str:
-    """Return the name of a NIfTI file without its ending, or of a folder."""
-    return NIFTI.sub("", path.name)
+    """Return the name of a volume file without its ending, or of a folder."""
+    return VOLUME_FILE.sub("", path.name)
 
 
 def case_name(text: str) -> str:

@@ -6,32 +6,37 @@ from pathlib import Path
 
 from dar_uda.data.layouts.case import Case, Found
 
-IMAGE = re.compile(r"(crossmoda(?:20\d\d)?(?:_[a-z]+)?_\d+)_(ceT1|hrT2)\.nii(\.gz)?")
+FILE = re.compile(r"(crossmoda(?:20\d\d)?(?:_[a-z]+)?_\d+)_(ceT1|hrT2|Label)\.nii(\.gz)?")
 
 
 def find(folder: Path, domain: str | None) -> Found:
-    """Return the scans below a folder: training sets to train, the validation set to test.
+    """Return the scans below a folder: the source's to train, the validation set to test, the others open.
 
     Raises:
         ValueError: A domain was given: names tell it here.
     """
     if domain is not None:
         raise ValueError(f"crossMoDA's names tell the domain: give the folder {folder} without {domain}=")
-    found = Found()
-    for image in sorted(folder.rglob("*.nii*")):
-        if not (match := IMAGE.fullmatch(image.name)):
+    found, labels = Found(), []
+    for path in sorted(folder.rglob("*.nii*")):
+        if not (match := FILE.fullmatch(path.name)):
+            found.leave_out(path, "has no name of crossMoDA's (crossmoda_<n>_{ceT1,hrT2,Label}.nii.gz)")
             continue
-        scan, modality, _ = match.groups()
-        label = image.with_name(image.name.replace(modality, "Label"))
-        split = "test" if "validation" in image.parent.name.lower() else "train"
-        found.cases.append(Case(scan, modality, scan, image, label if label.exists() else None, split))
-    _let_target_be_drawn(found)
+        scan, what, _ = match.groups()
+        if what == "Label":
+            labels.append(path)
+            continue
+        label = path.with_name(path.name.replace(what, "Label"))
+        validation = "validation" in path.parent.name.lower()
+        split = "test" if validation else "train" if what == "ceT1" else None
+        found.cases.append(Case(scan, what, scan, path, label if label.exists() else None, split))
+    for label in set(labels) - {case.label for case in found.cases}:
+        found.leave_out(label, "is a label without a scan")
     return found
 
 
-def _let_target_be_drawn(found: Found) -> None:
-    """Leave the target's split open where no validation set is at hand."""
+def settle(found: Found) -> None:
+    """Have all open scans train where a validation set is at hand, in whichever of the folders."""
     if any(case.split == "test" for case in found.cases):
         found.remarks.append("The validation set is for testing; its labels are not public: masks, no scores.")
-        return
-    found.cases = [replace(case, split=None) if case.domain == "hrT2" else case for case in found.cases]
+        found.cases = [replace(case, split=case.split or "train") for case in found.cases]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from dar_uda.data.layouts.case import Case, Found, case_name, domain_name, stem_of
-from dar_uda.data.layouts.description import describe_labels, first_channel, read_description
+from dar_uda.data.layouts.description import describe_labels, first_channel, listed_files, read_description
 
 
 def find(folder: Path, domain: str | None) -> Found:
@@ -11,8 +11,8 @@ def find(folder: Path, domain: str | None) -> Found:
     description = read_description(folder)
     domain = domain or domain_name(first_channel(folder, description))
     found = Found(remarks=describe_labels(description))
-    listed = [(entry["image"], entry["label"], None) for entry in description.get("training", [])]
-    listed += [(image, None, "test") for image in description.get("test", [])]
+    listed = [(image, label, None) for image, label in listed_files(folder, description, "training")]
+    listed += [(image, None, "test") for image, _ in listed_files(folder, description, "test")]
     for image, label, split in listed:
         path, label = folder / image, folder / label if label else None
         absent = next((file for file in (path, label) if file and not file.exists()), None)

@@ -38,5 +38,24 @@ def first_channel(folder: Path, description: Mapping[str, Any]) -> str:
 
 def describe_labels(description: Mapping[str, Any]) -> list[str]:
     """Return a remark with the label values of the file, name first (nnU-Net v2) or value first (others)."""
-    named = [f"{name} {value}" for name, value in description.get("labels", {}).items()]
+    labels = description.get("labels", {})
+    named = [f"{name} {value}" for name, value in labels.items()] if isinstance(labels, Mapping) else []
     return [f"Labels in dataset.json: {', '.join(named)}. The task's `labels` must say these values."] if named else []
+
+
+def listed_files(folder: Path, description: Mapping[str, Any], key: str) -> list[tuple[str, str | None]]:
+    """Return image and label of every entry that a list of the file holds: an object with both, or an image's path.
+
+    Raises:
+        ValueError: It is no such list.
+    """
+    entries, listed = description.get(key, []), []
+    for entry in entries if isinstance(entries, list) else [entries]:
+        image, label = (entry.get("image"), entry.get("label")) if isinstance(entry, Mapping) else (entry, None)
+        if not isinstance(image, str) or not isinstance(label, str | None):
+            raise ValueError(
+                f"{folder}/dataset.json: {key} holds {json.dumps(entry)[:80]}; expected a list of objects with the "
+                "paths `image` and `label`, or of paths"
+            )
+        listed.append((image, label))
+    return listed

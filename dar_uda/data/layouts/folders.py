@@ -3,8 +3,10 @@
 import re
 from pathlib import Path
 
-from dar_uda.data.layouts.case import NIFTI, Case, Found, case_name, need_folder, stem_of
+from dar_uda.data.layouts.case import VOLUME_FILE, Case, Found, case_name, need_folder, stem_of
 
+DATA_FILES = (".img", ".raw", ".zraw")
+"""Which a header beside them names: .hdr, .mhd, .nhdr."""
 ENDINGS = re.compile(r"[_.-](image|img|scan|volume|label|labels|seg|segmentation|mask|gt)$", re.IGNORECASE)
 
 
@@ -20,10 +22,10 @@ def find(folder: Path, domain: str | None) -> Found:
         raise ValueError(f"Plain folders do not tell their domain: give it, as in ct={folder}")
     found, labels = Found(), _labels(folder)
     for image in sorted(need_folder(folder / "images").iterdir()):
-        if image.name.startswith("."):
+        if image.name.startswith(".") or image.suffix.lower() in DATA_FILES:
             continue
-        if not (image.is_dir() or NIFTI.search(image.name)):
-            found.leave_out(image, "is neither a NIfTI file nor a folder of DICOM files")
+        if not (image.is_dir() or VOLUME_FILE.search(image.name)):
+            found.leave_out(image, "is neither a volume file (NIfTI, MetaImage, NRRD) nor a folder of DICOM files")
             continue
         name = _paired_name(image)
         found.cases.append(Case(case_name(name), domain, name, image, labels.pop(name, None)))
@@ -34,7 +36,8 @@ def find(folder: Path, domain: str | None) -> Found:
 
 def _labels(folder: Path) -> dict[str, Path]:
     labels: dict[str, Path] = {}
-    for path in sorted((folder / "labels").glob("[!.]*")):
+    paths = (folder / "labels").glob("[!.]*")
+    for path in sorted(path for path in paths if path.suffix.lower() not in DATA_FILES):
         other = labels.setdefault(_paired_name(path), path)
         if other != path:
             raise ValueError(f"{path} and {other.name} are labels of one name: keep one")

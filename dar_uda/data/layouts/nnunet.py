@@ -24,6 +24,9 @@ def find(folder: Path, domain: str | None) -> Found:
             label = folder / f"labels{suffix}" / f"{patient}{ending}"
             label = label if label.exists() else None
             found.cases.append(Case(case_name(patient), domain, patient, image, label, split))
+    labels = {label for suffix in ("Tr", "Ts") for label in (folder / f"labels{suffix}").glob(f"*{ending}")}
+    for label in sorted(labels - {case.label for case in found.cases}):
+        found.leave_out(label, f"is a label without a scan of its name ({FIRST}{ending})")
     return with_published_split(found)
 
 

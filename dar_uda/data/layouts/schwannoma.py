@@ -32,6 +32,8 @@ def find(folder: Path, domain: str | None) -> Found:
         what = image.name.removeprefix("vs_gk_").split(".")[0]
         if what in MODALITIES:
             found.cases.append(_case(image, *MODALITIES[what]))
+        elif what.startswith("struc"):
+            found.leave_out(image, "is one structure of several: the label is vs_gk_seg_ref*.nii.gz, the schwannoma")
         elif not what.startswith("seg"):
             found.leave_out(image, "is registered to the other scan: the scan itself is taken")
     return found

@@ -4,6 +4,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -36,22 +37,22 @@ def find_cases(layout: str, folders: Sequence[str]) -> Found:
     Raises:
         ValueError: A folder holds no case of the layout, or two cases of a domain have one name.
     """
-    find = import_module(f"dar_uda.data.layouts.{layout}").find
+    module = import_module(f"dar_uda.data.layouts.{layout}")
     together = Found()
     for text in folders:
         domain, folder = DOMAIN_FOLDER.fullmatch(text).groups()
-        found = find(need_folder(Path(folder).absolute()), domain)
+        found = module.find(need_folder(Path(folder).absolute()), domain)
+        problems = {case: problem_of(case) for case in found.cases}
+        found.left_out += [(case.image, problem) for case, problem in problems.items() if problem]
+        found.cases = [case for case, problem in problems.items() if problem is None]
         if not found.cases:
             reasons = "".join(f"; {path} {reason}" for path, reason in found.left_out[:3])
             raise ValueError(f"{folder}: found no case of the layout {layout} ({LAYOUTS[layout]}){reasons}")
         together.left_out += found.left_out
         together.remarks += [remark for remark in found.remarks if remark not in together.remarks]
-        for case in found.cases:
-            problem = problem_of(case)
-            if problem:
-                together.leave_out(case.image, problem)
-            else:
-                together.cases.append(case)
+        together.cases += found.cases
+    if hasattr(module, "settle"):
+        module.settle(together)
     _check_names([(case.domain, case.name) for case in together.cases])
     return together
 
@@ -76,8 +77,9 @@ def write_cases(
     if table.exists() and not append:
         raise ValueError(f"{table} exists: give --append to add to it, or another name")
     found = find_cases(layout, folders)
-    drawn = sum(case.split is None for case in found.cases)
-    cases = draw_split(found.cases, test_share, seed)
+    known = _with_known_patients(found.cases, before)
+    drawn = sum(case.split is None for case in known)
+    cases = draw_split(known, test_share, seed)
     rows = before + [_row(case, table.parent) for case in cases]
     _check_names([(row["domain"], row["case"]) for row in rows])
     with write_beside(table) as partial, partial.open("w", newline="", encoding="utf-8") as file:
@@ -87,6 +89,16 @@ def write_cases(
     if drawn:
         found.remarks.append(f"Split of {drawn} cases drawn by patient: {test_share:g} to test, seed {seed}.")
     return [*_report(cases, found), f"Written: {table} ({len(rows)} cases)"]
+
+
+def _with_known_patients(cases: Sequence[Case], rows: Sequence[dict[str, str]]) -> list[Case]:
+    """Return the cases, those whose patient has a case in the table on its side of the split.
+
+    Cases of one name are of one patient.
+    """
+    of_names = {row["case"]: row["split"] for row in rows}
+    of_patients = {case.patient: of_names[case.name] for case in cases if case.name in of_names}
+    return [replace(case, split=case.split or of_patients.get(case.patient)) for case in cases]
 
 
 def _report(cases: Sequence[Case], found: Found) -> Iterator[str]:

@@ -119,6 +119,18 @@ def test_crossmoda_reads_the_names_of_both_years_and_tests_on_the_validation_set
     assert "labels are not public" in printed
 
 
+def test_crossmoda_in_separate_folders_is_split_as_in_one(tmp_path, capsys):
+    training = [f"target_training/crossmoda_{n}_hrT2.nii.gz" for n in range(106, 111)]
+    write_tree(tmp_path, *training, "target_validation/crossmoda_211_hrT2.nii.gz")
+    write_tree(tmp_path, "source_training/crossmoda_1_ceT1.nii.gz", "source_training/crossmoda_1_Label.nii.gz")
+    write_tree(tmp_path, "source_training/crossmoda_2_Label.nii.gz", "source_training/odd.nii.gz")
+    parts = ("source_training", "target_training", "target_validation")
+    rows, printed = write_table(tmp_path, capsys, "crossmoda", *(tmp_path / part for part in parts))
+    assert [name for name, split in splits(rows).items() if split == "test"] == ["crossmoda_211"] and len(rows) == 7
+    assert "crossmoda_2_Label.nii.gz: is a label without a scan" in printed
+    assert "odd.nii.gz: has no name of crossMoDA's" in printed
+
+
 def test_crossmoda_without_a_validation_set_draws_test_cases_of_the_target(tmp_path, capsys):
     write_tree(tmp_path, *(f"target_training/crossmoda_{n}_hrT2.nii.gz" for n in range(106, 111)))
     write_tree(tmp_path, "source_training/crossmoda_1_ceT1.nii.gz", "source_training/crossmoda_1_Label.nii.gz")
@@ -132,7 +144,7 @@ def test_the_schwannoma_sets_pairs_scans_in_their_own_space_and_keep_its_split(t
         for modality, reference in (("t1", "refT1"), ("t2", "refT2")):
             folder = tmp_path / f"vs_gk_{number}_{modality}"
             write_tree(folder, f"vs_gk_{modality}_{reference}.nii.gz", f"vs_gk_seg_{reference}.nii.gz")
-    write_tree(tmp_path / "vs_gk_12_t1", "vs_gk_t2_refT1.nii.gz")
+    write_tree(tmp_path / "vs_gk_12_t1", "vs_gk_t2_refT1.nii.gz", "vs_gk_struc1_TV_refT1.nii.gz")
     table = tmp_path / "cases.tsv"
     assert main(["cases", "schwannoma", str(tmp_path), "-o", str(table)]) == 0
     with table.open() as file:
@@ -143,7 +155,9 @@ def test_the_schwannoma_sets_pairs_scans_in_their_own_space_and_keep_its_split(t
         ("vs012", "hrT2", t2, "vs_gk_12_t2/vs_gk_seg_refT2.nii.gz", "train"),
     ]
     assert [row[-1] for row in rows] == ["train", "train", "test", "test"]
-    assert "vs_gk_t2_refT1.nii.gz: is registered to the other scan" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "vs_gk_t2_refT1.nii.gz: is registered to the other scan" in printed
+    assert "vs_gk_struc1_TV_refT1.nii.gz: is one structure of several" in printed
 
 
 def write_json(path, **content):
@@ -156,12 +170,13 @@ def test_nnunet_takes_the_first_channel_and_tests_where_the_test_folder_has_labe
     names = {"0": "CT"}
     write_json(dataset / "dataset.json", channel_names=names, labels={"background": 0, "liver": 4}, file_ending=".nii")
     write_tree(dataset, *(f"imagesTr/a{k}_0000.nii" for k in (1, 2)), *(f"labelsTr/a{k}.nii" for k in (1, 2)))
-    write_tree(dataset, "imagesTr/a1_0001.nii", "imagesTs/a9_0000.nii", "labelsTs/a9.nii")
+    write_tree(dataset, "imagesTr/a1_0001.nii", "imagesTs/a9_0000.nii", "labelsTs/a9.nii", "labelsTr/a3.nii")
     rows, printed = write_table(tmp_path, capsys, "nnunet", dataset)
     assert splits(rows) == {"a1": "train", "a2": "train", "a9": "test"}
     assert {row["domain"] for row in rows.values()} == {"ct"}
     assert rows["a9"]["label"].endswith("labelsTs/a9.nii")
     assert "a1_0001.nii: is not the first channel" in printed and "liver 4" in printed
+    assert "a3.nii: is a label without a scan of its name" in printed
 
 
 def test_nnunet_draws_labelled_test_cases_by_seed_where_the_test_folder_has_none(tmp_path, capsys):
@@ -187,6 +202,29 @@ def test_decathlon_follows_its_dataset_json(tmp_path, capsys):
     assert "s3.nii.gz: is listed in dataset.json, but s3.nii.gz is not there" in printed
 
 
+def test_decathlon_takes_test_entries_as_objects_and_a_training_entry_without_label(tmp_path, capsys):
+    training = [{"image": "imagesTr/s1.nii.gz"}, {"image": "imagesTr/s2.nii.gz", "label": "labelsTr/s2.nii.gz"}]
+    test = [{"image": "imagesTs/s3.nii.gz"}]
+    write_json(tmp_path / "dataset.json", modality={"0": "CT"}, labels=["a"], training=training, test=test)
+    write_tree(tmp_path, *(f"imagesTr/s{k}.nii.gz" for k in (1, 2)), "labelsTr/s2.nii.gz", "imagesTs/s3.nii.gz")
+    rows, _ = write_table(tmp_path, capsys, "decathlon", tmp_path)
+    assert {name: bool(row["label"]) for name, row in rows.items()} == {"s1": False, "s2": True, "s3": False}
+
+
+@pytest.mark.parametrize("training", [[1], [{"label": "a.nii"}], [{"image": "a.nii", "label": 3}], {"image": [1]}])
+def test_a_description_of_another_shape_is_refused_by_name(tmp_path, capsys, training):
+    write_json(tmp_path / "dataset.json", modality={"0": "CT"}, training=training)
+    assert "dataset.json: training holds" in refusal(tmp_path, capsys, "decathlon", tmp_path)
+
+
+def test_a_dataset_of_which_nothing_can_be_used_is_refused_with_the_reason(tmp_path, capsys):
+    write_json(tmp_path / "dataset.json", modality={"0": "CT"}, training=[{"image": "s1.nii.gz"}])
+    write_nifti(tmp_path / "s1.nii.gz", (4, 5, 6, 2))
+    told = refusal(tmp_path, capsys, "decathlon", tmp_path)
+    assert "found no case of the layout decathlon" in told and "s1.nii.gz" in told
+    assert not (tmp_path / "cases.tsv").exists()
+
+
 def test_bids_pairs_label_maps_by_suffix_or_grid_and_keeps_a_subject_in_one_split(tmp_path, capsys):
     for subject in ("01", "02", "03"):
         folder = tmp_path / f"sub-{subject}" / "ses-a" / "anat"
@@ -209,10 +247,35 @@ def test_bids_pairs_label_maps_by_suffix_or_grid_and_keeps_a_subject_in_one_spli
     assert "notes.nii: has no BIDS name" in capsys.readouterr().out
 
 
+def test_bids_pairs_repeated_scans_by_their_entities(tmp_path, capsys):
+    anat = Path("sub-01") / "anat"
+    for run in ("run-1", "run-2"):
+        write_nifti(tmp_path / anat / f"sub-01_{run}_T1w.nii.gz")
+        write_nifti(tmp_path / "derivatives" / "manual" / anat / f"sub-01_{run}_space-T1w_dseg.nii.gz")
+    rows, _ = write_table(tmp_path, capsys, "bids", tmp_path)
+    assert {name: Path(row["label"]).name for name, row in rows.items()} == {
+        "sub-01_run-1": "sub-01_run-1_space-T1w_dseg.nii.gz",
+        "sub-01_run-2": "sub-01_run-2_space-T1w_dseg.nii.gz",
+    }
+
+
+def test_an_appended_dataset_has_its_patients_where_the_table_has_them(tmp_path, capsys):
+    names = [f"p{k}" for k in range(10)]
+    write_tree(tmp_path / "ct", *(f"{part}/{name}.nii.gz" for part in ("images", "labels") for name in names))
+    write_tree(tmp_path / "mr", *(f"images/{name}.nii.gz" for name in names), *(f"labels/p{k}.nii.gz" for k in (0, 1)))
+    before, _ = write_table(tmp_path, capsys, "folders", f"ct={tmp_path / 'ct'}")
+    table = tmp_path / "cases.tsv"
+    assert main(["cases", "folders", f"mr={tmp_path / 'mr'}", "-o", str(table), "--append"]) == 0
+    with table.open() as file:
+        sides = {(row["domain"], row["case"]): row["split"] for row in csv.DictReader(file, delimiter="\t")}
+    assert {name: sides["mr", name] for name in names} == {name: sides["ct", name] for name in names} == splits(before)
+
+
 def test_plain_folders_pair_by_name_whatever_the_ending(tmp_path, capsys):
     write_tree(tmp_path / "ct", "images/p1_image.nii.gz", "labels/p1_seg.nii.gz", "images/p2.nii.gz", "labels/x.nii")
     write_series(_parent(tmp_path / "mr" / "images" / "q1"))
     write_nifti(tmp_path / "mr" / "images" / "q2.nii")
+    sitk.WriteImage(sitk.Image(4, 5, 6, sitk.sitkInt16), str(tmp_path / "mr" / "images" / "q3.mhd"))
     (tmp_path / "mr" / "images" / "readme.txt").write_text("")
     rows, printed = write_table(tmp_path, capsys, "folders", f"ct={tmp_path / 'ct'}", f"mr={tmp_path / 'mr'}")
     assert {name: Path(row["label"]).name for name, row in rows.items()} == {
@@ -220,6 +283,7 @@ def test_plain_folders_pair_by_name_whatever_the_ending(tmp_path, capsys):
         "p2": "",
         "q1": "",
         "q2": "",
+        "q3": "",
     }
     assert rows["q1"]["image"] == "mr/images/q1"
     assert "x.nii: has no scan of its name" in printed and "readme.txt: is neither" in printed
