@@ -22,7 +22,7 @@ from dar_uda.translation.slices import open_samplers
 
 
 class SynSegTrainer(CycleGANTrainer):
-    """CycleGAN's update; in `segmenter_steps` of them, evenly spread, the segmenter learns from translated source slices.
+    """CycleGAN's update; in `segmenter_steps` of them, evenly spread, the segmenter learns from translated slices.
 
     Its weighted cross-entropy reaches through the translation into the source's generator.
 

@@ -1,7 +1,7 @@
 """Summarise the metrics of all methods: a TSV to compute with and pages to read."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,16 +19,19 @@ COLUMNS = [
     *("asd_mean", "asd_ci_low", "asd_ci_high"),
     "gap_closed",
 ]
+ENDS = ("source_only", "supervised")
+"""Between them lies the gap that a method may close."""
 MEAN, CEILINGS = "mean", ["supervised", "supervised_2d"]
 COST_HEADER = ["parameters", "training MiB", "s per step"]
 NOTES = f"""\
 Dice and ASD are means over the `n` cases, each first averaged over the seeds; mean Dice and ASD are the means
 over the structures, in brackets the {COVERAGE:.0%} bootstrap interval over the cases and the seeds. Missed: how
 often, over cases, structures and seeds, only one of prediction and reference has voxels: Dice 0, left out of the ASD.
-Gap closed: the mean Dice gained over `source_only`, in percent of what `supervised` gains. Disagreement, found
+Gap closed: the mean Dice gained over `source_only`, in percent of what `supervised` gains; of 2D segmenters over
+`source_only_2d`, of what `supervised_2d` gains. Disagreement, found
 without labels: 1 - Dice between the masks of a scan and of the same scan flipped, brighter, darker or shifted in
 intensity, on the network grid; means over the structures and seeds. Best and second best of a column, without
-those trained on labels of the target, are marked.
+those trained on labels of the target, are marked; in ASD without those that never find one of the structures.
 """
 
 
@@ -38,6 +41,8 @@ def tabulate(
     structures: list[str],
     notes: Mapping[str, str],
     stamp: str,
+    choices: Mapping[str, str],
+    ends: Mapping[str, Sequence[str]],
     resources: Mapping[str, list[str | Path]],
     table: str | Path,
     markdown: str | Path,
@@ -55,8 +60,8 @@ def tabulate(
     - `*_ci_*`: 95 % percentile bootstrap over the cases and the seeds, see `bootstrap_interval`; empty for fewer than
       two cases.
     - `asd_*`: mm, over what is not missed; in the row `mean`, over the structures that have one.
-    - `gap_closed`: (method - source_only) / (supervised - source_only) on `dice_mean`, 1 = all of it;
-      empty where one of the two is unavailable or supervised is not better.
+    - `gap_closed`: (method - floor) / (ceiling - floor) on `dice_mean`, 1 = all of it, between the method's `ends`;
+      empty where one of the two is unavailable or the ceiling is not higher.
 
     Args:
         metrics: One `{"direction", "method", "seed", "path", "disagreement"}` per file of `score_method`; the
@@ -65,10 +70,12 @@ def tabulate(
         structures: Names, in the order of the rows.
         notes: What the pages say of methods that differ from the paper in training or inference, by method.
         stamp: What the pages say of the run: task, protocol, budget, seeds.
+        choices: What every row says of the run, by column: protocol and the choice of the weights.
+        ends: Floor and ceiling of the gap of a method other than `ENDS`, by method.
         resources: Files of `write_resources` by method, whose means the pages show; empty: no such columns.
-        table: Output TSV with the columns `COLUMNS`, four decimals.
+        table: Output TSV with the columns `COLUMNS` and those of `choices`, four decimals.
         markdown, latex, html: Output pages: one table per direction, the best and second best of the methods other than
-            `supervised` marked, with notes on methods and the disagreement of every case.
+            the ceilings marked, with notes on methods and the disagreement of every case.
 
     Raises:
         ValueError: A metrics file lacks a structure, or the seeds of a method have different cases.
@@ -77,9 +84,9 @@ def tabulate(
     for direction, method in ordered_methods([*metrics, *unavailable]):
         files = [m for m in metrics if (m["direction"], m["method"]) == (direction, method)]
         rows += _method_rows(direction, method, [file["path"] for file in files], structures)
-    summary = _with_gap_closed(pd.DataFrame(rows, columns=COLUMNS)).astype({"missed": "Int64"})
+    summary = _with_gap_closed(pd.DataFrame(rows, columns=COLUMNS), ends).astype({"missed": "Int64"})
     with write_beside(table) as partial:
-        summary.to_csv(partial, sep="\t", index=False, float_format="%.4f")
+        summary.assign(**choices).to_csv(partial, sep="\t", index=False, float_format="%.4f")
     disagreements, costs = read_disagreements(metrics), {m: _cost(paths) for m, paths in resources.items()}
     sections = []
     for direction in summary["direction"].unique():
@@ -90,14 +97,14 @@ def tabulate(
     write_page(Page(stamp, sections, NOTES), markdown, latex, html)
 
 
-def tabulate_disagreements(metrics: list[dict], table: str | Path) -> None:
+def tabulate_disagreements(metrics: list[dict], choices: Mapping[str, str], table: str | Path) -> None:
     """Write `direction method case structure disagreement`: means over the seeds, all test cases, labelled or not.
 
     Args:
-        metrics: See `tabulate`.
+        metrics, choices: See `tabulate`.
     """
     with write_beside(table) as partial:
-        read_disagreements(metrics).to_csv(partial, sep="\t", index=False, float_format="%.4f")
+        read_disagreements(metrics).assign(**choices).to_csv(partial, sep="\t", index=False, float_format="%.4f")
 
 
 def ordered_methods(entries: Iterable[dict]) -> list[tuple[str, str]]:
@@ -183,12 +190,11 @@ def _check_complete(path: str | Path, table: pd.DataFrame, first: pd.DataFrame, 
         )
 
 
-def _with_gap_closed(summary: pd.DataFrame) -> pd.DataFrame:
+def _with_gap_closed(summary: pd.DataFrame, ends: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     dice = summary.set_index(["direction", "method", "structure"])["dice_mean"]
     gaps = []
     for row in summary.itertuples():
-        low = dice.get((row.direction, "source_only", row.structure), np.nan)
-        high = dice.get((row.direction, "supervised", row.structure), np.nan)
+        low, high = (dice.get((row.direction, end, row.structure), np.nan) for end in ends.get(row.method, ENDS))
         gaps.append((row.dice_mean - low) / (high - low) if high > low else np.nan)
     return summary.assign(gap_closed=gaps)
 
@@ -206,7 +212,8 @@ def _direction_section(
     dice = rows.pivot(index="method", columns="structure", values="dice_mean").loc[methods]
     means = rows[rows["structure"] == MEAN].set_index("method").loc[methods]
     dice_ranks = {name: _ranked(dice[name], highest_first=True) for name in [*structures, MEAN]}
-    asd_ranks = _ranked(means["asd_mean"], highest_first=False)
+    finds_all = rows.set_index("method")["asd_mean"].notna().groupby(level=0).all()
+    asd_ranks = _ranked(means["asd_mean"].where(finds_all), highest_first=False)
     lines = []
     for method, mean in means.iterrows():
         per_structure = [

@@ -8,6 +8,7 @@ import pytest
 
 from dar_uda.evaluation.tables import COLUMNS, tabulate, tabulate_disagreements
 
+CHOICES = {"protocol": "clean", "checkpoint": "last"}
 OK, MISSED, ABSENT = "ok", "missed", "absent"
 
 
@@ -30,9 +31,9 @@ def one_case(path, dice, structure="liver"):
     return write_metrics(path, [("007", structure, dice, 1.0, OK)])
 
 
-def summary(tmp_path, metrics, unavailable=(), structures=("liver",), notes=None, resources=None):
+def summary(tmp_path, metrics, unavailable=(), structures=("liver",), notes=None, ends=None, resources=None):
     table, *pages = (tmp_path / f"summary.{suffix}" for suffix in ("tsv", "md", "tex", "html"))
-    told = list(structures), notes or {}, "Task t, protocol clean.", resources or {}
+    told = list(structures), notes or {}, "Task t, protocol clean.", CHOICES, ends or {}, resources or {}
     tabulate(list(metrics), list(unavailable), *told, table, *pages)
     indexed = pd.read_csv(table, sep="\t").set_index(["direction", "method", "structure"])
     return indexed, pages[0].read_text()
@@ -62,8 +63,8 @@ def test_rows_are_means_over_cases_and_the_mean_row_is_the_mean_of_the_structure
 def test_the_table_has_exactly_the_promised_columns_and_four_decimals(tmp_path):
     summary(tmp_path, [entry("dar_uda", one_case(tmp_path / "m.tsv", 1 / 3))])
     header, first = (tmp_path / "summary.tsv").read_text().splitlines()[:2]
-    assert header == "\t".join(COLUMNS)
-    assert first == "ct-to-mr\tdar_uda\tliver\t1\t0\t0.3333\t\t\t1.0000\t\t\t"
+    assert header == "\t".join([*COLUMNS, "protocol", "checkpoint"])
+    assert first == "ct-to-mr\tdar_uda\tliver\t1\t0\t0.3333\t\t\t1.0000\t\t\t\tclean\tlast"
 
 
 def test_a_single_case_has_no_interval(tmp_path):
@@ -92,6 +93,26 @@ def test_gap_closed_is_the_share_of_what_supervision_gains(tmp_path):
     assert "75%" in page
 
 
+def test_the_gap_of_a_2d_method_lies_between_its_own_ends(tmp_path):
+    dices = {"source_only": 0.2, "floor": 0.1, "cyclegan_2d": 0.4, "ceiling": 0.7, "supervised": 0.8}
+    metrics = [entry(name, one_case(tmp_path / f"{name}.tsv", dice)) for name, dice in dices.items()]
+    rows, _ = summary(tmp_path, metrics, ends={"cyclegan_2d": ["floor", "ceiling"]})
+    gaps = rows["gap_closed"].xs("mean", level="structure")
+    assert gaps["ct-to-mr", "cyclegan_2d"] == pytest.approx(0.5)  # (0.4 - 0.1) / (0.7 - 0.1)
+    assert gaps["ct-to-mr", "ceiling"] == pytest.approx(0.8333)  # (0.7 - 0.2) / (0.8 - 0.2)
+
+
+def test_a_method_that_never_finds_a_structure_has_no_place_in_the_asd(tmp_path):
+    """Its ASD is a mean over what it does find."""
+    both = write_metrics(tmp_path / "both.tsv", [("a", "liver", 0.5, 1.4, OK), ("a", "spleen", 0.5, 1.5, OK)])
+    one = write_metrics(tmp_path / "one.tsv", [("a", "liver", 0.6, 1.0, OK), ("a", "spleen", 0.0, None, MISSED)])
+    third = write_metrics(tmp_path / "third.tsv", [("a", "liver", 0.5, 2.4, OK), ("a", "spleen", 0.5, 2.5, OK)])
+    metrics = [entry("both", both), entry("one", one), entry("third", third)]
+    _, page = summary(tmp_path, metrics, structures=["liver", "spleen"])
+    lines = {line.split("|")[1].strip(): line.replace(" ", "").split("|") for line in page.splitlines() if "|" in line}
+    assert [lines[name][6] for name in ("both", "one", "third")] == ["**1.45**", "1.00", "2.45"]
+
+
 def test_there_is_no_gap_where_supervision_is_not_better_or_unavailable(tmp_path):
     metrics = [
         entry("source_only", one_case(tmp_path / "s.tsv", 0.8)),
@@ -110,7 +131,7 @@ def test_an_unavailable_method_has_empty_rows_and_its_reason_on_the_page(tmp_pat
     rows, page = summary(tmp_path, [entry("dar_uda", one_case(tmp_path / "m.tsv", 0.5))], unavailable)
     row = rows.loc[("ct-to-mr", "supervised", "mean")]
     assert row["n"] == 0
-    assert row.drop("n").isna().all()
+    assert row.drop(["n", *CHOICES]).isna().all()
     assert f"- `supervised` has no result: {reason}" in page
 
 
@@ -121,10 +142,10 @@ def test_disagreement_is_a_mean_over_seeds_and_on_the_page_over_structures(tmp_p
     paths = [write_metrics(tmp_path / f"{seed}.tsv", scores) for seed in range(2)]
     metrics = [entry("dar_uda", paths[0], changed=first), entry("dar_uda", paths[1], seed=1, changed=second)]
     _, page = summary(tmp_path, metrics, structures=["liver", "spleen"])
-    tabulate_disagreements(metrics, tmp_path / "disagreement.tsv")
+    tabulate_disagreements(metrics, CHOICES, tmp_path / "disagreement.tsv")
     header, *rows = (tmp_path / "disagreement.tsv").read_text().splitlines()
-    assert header.split("\t") == ["direction", "method", "case", "structure", "disagreement"]
-    assert [row.split("\t")[2:] for row in rows] == [
+    assert header.split("\t") == ["direction", "method", "case", "structure", "disagreement", "protocol", "checkpoint"]
+    assert [row.split("\t")[2:5] for row in rows] == [
         ["a", "liver", "0.1500"],
         ["a", "spleen", "0.5000"],
         ["b", "liver", "0.1500"],

@@ -89,7 +89,7 @@ def crossmoda(folder):
     write_case("mr", 1, folder / "target_validation" / "crossmoda_211_hrT2.nii.gz")
     config = """
 task: vestibular_schwannoma
-segmentation: {foreground_share: 0.5}
+segmentation: {foreground_share: 0.5} # the shipped budgets have it, the tiny one does not
 tasks: {vestibular_schwannoma: {grid: {spacing: [5.5, 5.5, null], size: 64, region_margin: 20}}}
 """
     return Miniature([["crossmoda", str(folder)]], ("ceT1", "hrT2"), (1, 2), config, method="dar_uda")

@@ -18,7 +18,7 @@ from tiny_run import REPOSITORY, prepare
 
 COLUMNS = [
     *("direction", "method", "structure", "n", "missed", "dice_mean", "dice_ci_low", "dice_ci_high"),
-    *("asd_mean", "asd_ci_low", "asd_ci_high", "gap_closed"),
+    *("asd_mean", "asd_ci_low", "asd_ci_high", "gap_closed", "protocol", "checkpoint"),
 ]
 ALL_METHODS = ("--config", "methods=[source_only,average_style,dar_uda,supervised]")
 AFTER_SEGMENTERS = {

@@ -65,11 +65,11 @@ class Run:
         return {line.split()[1].rstrip(":") for line in text.splitlines() if line.startswith(("rule ", "localrule "))}
 
 
-def prepare(folder, sources=REPOSITORY):
+def prepare(folder, sources=REPOSITORY, cases=CASES):
     """Write the tiny cases table and its config; return the run."""
     (folder / "config").mkdir(parents=True)
     lines = ["case\tdomain\timage\tlabel\tsplit"]
-    for domain, splits in CASES.items():
+    for domain, splits in cases.items():
         for number, split in enumerate(splits):
             path = f"../results/phantom/data/{domain}/{domain}{number}"
             lines.append(f"{domain}{number}\t{domain}\t{path}_image.nii.gz\t{path}_label.nii.gz\t{split}")

@@ -59,6 +59,8 @@ rule tabulate:
         notes=lambda wildcards: method_notes(wildcards.table),
         resources=lambda wildcards: resources_of(wildcards.table),
         stamp=stamp(),
+        choices=stamped_choices(),
+        ends=lambda wildcards: gap_ends(wildcards.table),
         structures=STRUCTURES,
         code=code_version("dar_uda.evaluation.tables"),
     script:
@@ -83,6 +85,7 @@ rule tabulate_disagreements:
         runtime="10m",
     params:
         rows=scored_rows("summary"),
+        choices=stamped_choices(),
         code=code_version("dar_uda.evaluation.tables"),
     script:
         "../scripts/tabulate_disagreements.py"

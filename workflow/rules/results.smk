@@ -49,18 +49,26 @@ def unavailable_reason(method, direction):
 
 
 def directions_of(table):
-    """Return the directions of a table: the run's, or of other tables what they ask for and the cases allow."""
-    if table == "summary" or config["directions"]:
+    """Return the directions of a table: the run's, or of other tables what they ask for and the cases allow.
+
+    A region of interest is told from the labels of one direction's source, so there is no other direction.
+    """
+    if (
+        table == "summary"
+        or config["directions"]
+        or GRID.get("region_margin") is not None
+    ):
         return DIRECTIONS
     if TABLES[table]["directions"] == "first":
         return TASK["directions"][:1]
     both = [f"{a}-to-{b}" for a, b in (DOMAINS, DOMAINS[::-1])]
-    return [
+    allowed = [
         direction
         for direction in both
         if scored_cases(direction)
         and cases_of(source_of(direction), "train", labelled=True)
     ]
+    return allowed or DIRECTIONS
 
 
 def predictions_of(method, direction, seed):
@@ -148,6 +156,22 @@ def stamp():
     seeds = ", ".join(map(str, SEEDS))
     text = f"Task {config['task']}, protocol {config['protocol']}, budget {BUDGET}, seeds {seeds}."
     return f"{text} {CHOSEN_BY[config['checkpoint']]}".rstrip()
+
+
+def stamped_choices():
+    """Return what every row of a table says of the run, by column."""
+    return {key: config[key] for key in ("protocol", "checkpoint")}
+
+
+def gap_ends(table):
+    """Return floor and ceiling of the gap of a table's 2D methods."""
+    flat = [
+        method
+        for method in methods_of(table)
+        if config["networks"][METHODS[method]["network"]].get("architecture")
+        == "unet_2d"
+    ]
+    return {method: ["source_only_2d", "supervised_2d"] for method in flat}
 
 
 def method_notes(table):
