@@ -12,7 +12,7 @@ import torch
 from dar_uda.segmentation.networks import load_segmenter
 from dar_uda.segmentation.patches import PatchSampler
 from dar_uda.segmentation.randomisation import Randomisation
-from dar_uda.segmentation.train import OPTIMISATION, SAMPLING, SegmenterTrainer
+from dar_uda.segmentation.train import OPTIMISATION, SegmenterTrainer, sampling_of
 from dar_uda.training.job import Job
 
 logger = logging.getLogger(__name__)
@@ -59,8 +59,7 @@ def train_on_pseudo_labels(
     segmenter = load_segmenter(initial, job.device)
     mixed = Randomisation(**{**randomisation, "source_share": self_training["share"] if volumes else 0.0})
     source = [pair[0] for pair in volumes], [pair[1] for pair in volumes]
-    sampling = {key: segmentation[key] for key in SAMPLING}
-    sampler = PatchSampler(images, labels, **sampling, randomisation=mixed, source=source)
+    sampler = PatchSampler(images, labels, **sampling_of(segmentation), randomisation=mixed, source=source)
     rates = {**segmentation, "learning_rate": self_training["learning_rate"]}
     settings = {key: rates[key] for key in OPTIMISATION}
     steps, second = self_training["steps"], replace(job, seed=job.seed + SECOND_ROUND)

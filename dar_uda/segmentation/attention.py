@@ -8,7 +8,7 @@ from torch.utils.checkpoint import checkpoint
 
 from dar_uda.segmentation.convolution import Conv3d, UpConv3d
 from dar_uda.segmentation.layout import Relaid, layout_of
-from dar_uda.segmentation.normalisation import GroupNorm
+from dar_uda.segmentation.normalisation import GroupNorm, JointBatchNorm
 from dar_uda.segmentation.quartet_ops import KERNEL, MapConvolution, MaxAndMean, WeighByMeanMap
 
 SLOPE = 0.01
@@ -29,7 +29,7 @@ class QuartetAttention(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.convs = nn.ModuleList(nn.Conv3d(2, 1, KERNEL, padding=KERNEL // 2, bias=False) for _ in SEEN)
-        self.norms = nn.ModuleList(nn.BatchNorm3d(1, eps=1e-5, momentum=0.01) for _ in SEEN)
+        self.norms = nn.ModuleList(JointBatchNorm(1, eps=1e-5, momentum=0.01) for _ in SEEN)
 
     def forward(self, x: Tensor) -> Tensor:
         layout = layout_of(x)

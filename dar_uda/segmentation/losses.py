@@ -6,6 +6,8 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from dar_uda.training import ranks
+
 SMOOTH = 1e-5
 
 
@@ -19,7 +21,8 @@ def segmentation_loss(scores: Tensor, labels: Tensor, focal_weight: float) -> Te
     - focal, gamma 2: -(1 - t)^2 log t, averaged over voxels, classes and batch.
 
     Computed in float32 at least. The gradient is made in the forward: one tensor as large as the scores is kept for
-    the backward, in their precision, where the formulas one by one keep five.
+    the backward, in their precision, where the formulas one by one keep five. Where several ranks train, the loss is
+    that of their joint batch, and the gradient that with respect to this rank's scores.
 
     Args:
         scores: Before softmax, (N, classes, D, H, W).
@@ -36,9 +39,12 @@ class _SegmentationLoss(Function):
         log_true = log_probabilities.gather(1, here)
         true, probabilities = log_true.exp(), log_probabilities.exp_()
         squared = probabilities.square()
-        numerator, denominator = _dice_terms(true, squared, here)
-        count, missing = log_true.numel() * scores.shape[1], 1 - true
-        focal = -(missing.square() * log_true).sum() / count
+        missing = 1 - true
+        terms = [*_dice_terms(true, squared, here), -(missing.square() * log_true).sum()[None]]
+        intersection, size, focal = ranks.summed(torch.cat(terms)).split([scores.shape[1], scores.shape[1], 1])
+        numerator, denominator = 2 * intersection + SMOOTH, size + SMOOTH
+        count = log_true.numel() * scores.shape[1] * ranks.count()
+        focal = focal[0] / count
 
         # u = dL/dp * p, voxel by voxel and class by class; then dL/dscores = u - p * (sum of u over the classes).
         classes = scores.shape[1]
@@ -58,8 +64,8 @@ class _SegmentationLoss(Function):
 
 
 def _dice_terms(true: Tensor, squared: Tensor, here: Tensor) -> tuple[Tensor, Tensor]:
-    """Return numerator and denominator of every class's Dice, (classes,) each."""
+    """Return the intersection and the sum of both sizes of every class, (classes,) each."""
     masks = [here == index for index in range(squared.shape[1])]
     intersection = torch.stack([(true * mask).sum() for mask in masks])
     size = squared.sum((0, 2, 3, 4)) + torch.stack([mask.sum() for mask in masks])
-    return 2 * intersection + SMOOTH, size + SMOOTH
+    return intersection, size

@@ -1,4 +1,4 @@
-"""Group norm of the network: one group per eight channels."""
+"""Norms of the network: one group per eight channels, and batch norm over the batches of all ranks."""
 
 import torch
 from torch import Tensor, channels_last_3d, contiguous_format, nn
@@ -6,6 +6,7 @@ from torch.autograd import Function
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from dar_uda.segmentation.layout import laid, layout_of
+from dar_uda.training import ranks
 
 CHANNELS_PER_GROUP = 8
 
@@ -41,3 +42,30 @@ class _ChannelsLastGroupNorm(Function):
             *copies, mean, rstd, weight, *ctx.sizes, [True, True, True]
         )
         return laid(of_x, channels_last_3d), of_weight, of_bias, None, None
+
+
+class JointBatchNorm(nn.BatchNorm3d):
+    """`nn.BatchNorm3d` with the statistics of all ranks' batches, as large as each other, also on CPUs.
+
+    torch's SyncBatchNorm needs a GPU.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if ranks.count() == 1 or not self.training:
+            return super().forward(x)
+        axes, shape = (0, 2, 3, 4), (1, -1, 1, 1, 1)
+        count = ranks.count() * x.numel() // x.shape[1]
+        mean = ranks.summed(x.sum(axes)) / count
+        centred = x - mean.view(shape)
+        variance = ranks.summed(centred.square().sum(axes)) / count
+        self._keep(mean.detach(), variance.detach() * count / (count - 1))
+        normalised = centred * torch.rsqrt(variance + self.eps).view(shape)
+        return normalised * self.weight.view(shape) + self.bias.view(shape)
+
+    def _keep(self, mean: Tensor, variance: Tensor) -> None:
+        """Move the running statistics as the base class does: without a momentum they are the mean of all batches."""
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+        share = 1 / self.num_batches_tracked.item() if self.momentum is None else self.momentum
+        self.running_mean.lerp_(mean, share)
+        self.running_var.lerp_(variance, share)

@@ -13,6 +13,7 @@ from dar_uda.segmentation.losses import segmentation_loss
 from dar_uda.segmentation.networks import Segmenter, make_segmenter
 from dar_uda.segmentation.patches import PatchSampler, Prefetcher
 from dar_uda.segmentation.randomisation import Randomisation
+from dar_uda.training import ranks
 from dar_uda.training.device import autocast
 from dar_uda.training.ema import MovingAverage
 from dar_uda.training.job import Job
@@ -92,7 +93,7 @@ class SegmenterTrainer(TrainerOfParts):
         return outputs if isinstance(outputs, list) else [outputs]
 
     def _draw(self, step: int) -> tuple[Tensor, Tensor]:
-        return self.sampler.draw(generator_for(self.seed, "patches", step), self.device)
+        return self.sampler.draw(generator_for(self.seed, *ranks.purpose("patches", step)), self.device)
 
     @torch.no_grad()
     def _finish(self) -> nn.Module:
@@ -134,6 +135,12 @@ class _averaging:
     def __exit__(self, *_: object) -> None:
         for norm, momentum in zip(self.norms, self.momenta, strict=True):
             norm.momentum = momentum
+
+
+def sampling_of(segmentation: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of `PatchSampler` in the configuration's branch `segmentation`, the batch a rank's share."""
+    sampling = {key: segmentation[key] for key in SAMPLING}
+    return {**sampling, "batch": ranks.share(segmentation["batch"], "segmentation.batch")}
 
 
 def steps_to_finish_after(steps: int, candidates: int) -> list[int]:
@@ -182,7 +189,7 @@ def train_segmenter(
     sampler = PatchSampler(
         images,
         labels,
-        **{key: segmentation[key] for key in SAMPLING},
+        **sampling_of(segmentation),
         randomisation=Randomisation(**randomisation) if randomisation else None,
         source=(source_images, source_labels),
     )

@@ -5,20 +5,24 @@ from pathlib import Path
 
 import torch
 
-from dar_uda.training.gpu_lease import lease_gpu
+from dar_uda.training.gpu_lease import lease_gpus
 
 CPU_INFO = Path("/proc/cpuinfo")
 
 
 def prepare_device(device: str, threads: int) -> torch.device:
-    """Return the torch device for "auto", "cpu" or "cuda", and let the CPU use `threads` threads.
+    """Return the torch device for "auto", "cpu" or "cuda", see `lease_devices`; let the CPU use `threads` threads."""
+    return use_device(lease_devices(device)[0], threads)
 
-    A GPU is this process's alone among the jobs of this user, see `lease_gpu`.
+
+def lease_devices(device: str, count: int = 1) -> list[str]:
+    """Return torch's names of `count` devices for "auto", "cpu" or "cuda".
+
+    GPUs are this process's alone among the jobs of this user, see `lease_gpus`. The CPU is named `count` times.
 
     Raises:
-        ValueError: "cuda" was asked for and torch finds no GPU.
+        ValueError: "cuda" was asked for and torch finds no GPU, or more GPUs than there are.
     """
-    torch.set_num_threads(threads)
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError(
             "device: cuda was asked for, but torch finds no GPU; use device: cpu or install a CUDA build of torch"
@@ -26,10 +30,17 @@ def prepare_device(device: str, threads: int) -> torch.device:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cpu":
-        return torch.device("cpu")
-    index = lease_gpu(torch.cuda.device_count())
-    torch.cuda.set_device(index)
-    return torch.device("cuda", index)
+        return ["cpu"] * count
+    return [f"cuda:{index}" for index in lease_gpus(count, torch.cuda.device_count())]
+
+
+def use_device(name: str, threads: int) -> torch.device:
+    """Return the torch device of this name as the process's own, and let the CPU use `threads` threads."""
+    torch.set_num_threads(threads)
+    device = torch.device(name)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    return device
 
 
 def choose_precision(precision: str, device: torch.device) -> torch.dtype:

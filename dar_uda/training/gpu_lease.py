@@ -3,6 +3,7 @@
 import fcntl
 import logging
 import os
+import random
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -15,20 +16,28 @@ SECONDS_BETWEEN_TRIES = 0.2
 _held: dict[str, int] = {}
 
 
-def lease_gpu(count: int, environment: Mapping[str, str] = os.environ) -> int:
-    """Return the index, of `count` visible GPUs, of one that no other job of this user on this machine computes on.
+def lease_gpus(wanted: int, count: int, environment: Mapping[str, str] = os.environ) -> list[int]:
+    """Return the indices of `wanted` of `count` visible GPUs: no other job of this user on this machine has them.
 
-    It is this process's until it ends, even by kill -9. Waits while all are taken.
+    They are this process's until it ends, even by kill -9. Waits while too many are taken.
+
+    Raises:
+        ValueError: There are fewer than wanted.
     """
+    if wanted > count:
+        raise ValueError(f"gpus_per_training is {wanted}, torch finds {count} GPUs; expected no more than there are")
     if any(name in environment for name in SCHEDULERS):
-        return 0
+        return list(range(wanted))
     visible = [name.strip() for name in environment.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
     names = visible or [str(index) for index in range(count)]
-    return names.index(lease(names, Path(tempfile.gettempdir()) / f"dar-uda-gpus-{os.getuid()}"))
+    leased = lease(names, Path(tempfile.gettempdir()) / f"dar-uda-gpus-{os.getuid()}", wanted)
+    return [names.index(name) for name in leased]
 
 
-def lease(names: Sequence[str], folder: Path) -> str:
-    """Return one of `names`, locked by a file in `folder` until this process ends; the same one to the same process.
+def lease(names: Sequence[str], folder: Path, wanted: int = 1) -> list[str]:
+    """Return `wanted` of `names`, locked by files in `folder` until this process ends; the same to the same process.
+
+    All at once or none: a job that held some while it waits for others could wait for one that does the same.
 
     Raises:
         PermissionError: The folder is another user's.
@@ -36,21 +45,30 @@ def lease(names: Sequence[str], folder: Path) -> str:
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
         raise PermissionError(f"{folder} belongs to another user; expected a folder of your own: set TMPDIR")
-    for name in names:
-        if name in _held:
-            return name
     waits = False
     while True:
+        leased = [name for name in names if name in _held][:wanted]
+        taken = []
         for name in names:
-            file = os.open(folder / f"{name.replace('/', '_')}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(file)
-                continue
-            _held[name] = file
-            return name
+            if len(leased) + len(taken) < wanted and name not in _held and _take(name, folder):
+                taken.append(name)
+        if len(leased) + len(taken) == wanted:
+            return [name for name in names if name in (*leased, *taken)]
+        for name in taken:
+            os.close(_held.pop(name))
         if not waits:
-            logger.info("All %d GPUs are taken by other jobs (locks in %s): waiting for one", len(names), folder)
+            logger.info("%d of %d GPUs wanted, too few are free (locks in %s): waiting", wanted, len(names), folder)
             waits = True
-        time.sleep(SECONDS_BETWEEN_TRIES)
+        time.sleep(random.uniform(0.5, 1) * SECONDS_BETWEEN_TRIES)
+
+
+def _take(name: str, folder: Path) -> bool:
+    """Lock a device; return whether it was free."""
+    file = os.open(folder / f"{name.replace('/', '_')}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        return False
+    _held[name] = file
+    return True

@@ -8,12 +8,17 @@ from typing import Any
 
 import torch
 
+from dar_uda.training import ranks
 from dar_uda.training.checkpoint import CheckpointFolder, identity_of
-from dar_uda.training.device import choose_precision, prepare_device
+from dar_uda.training.device import choose_precision, use_device
 from dar_uda.training.loop import Trainer, run_training, write_history
 
 PACE = ("checkpoint_every", "sample_every")
 """Settings that change nothing in what is trained."""
+
+
+class OtherRank(Exception):
+    """A rank that writes nothing has done its part of a training."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +39,8 @@ class Job:
 
     @classmethod
     def prepare(cls, seed: int, code: str, threads: int, device: str, precision: str, recompute: bool = False) -> "Job":
-        """Return the job on the device and in the precision named; see `prepare_device` and `choose_precision`."""
-        where = prepare_device(device, threads)
+        """Return the job on a device of torch's and in the precision named; see `use_device` and `choose_precision`."""
+        where = use_device(device, threads)
         return cls(seed, code, where, choose_precision(precision, where), recompute)
 
     @contextmanager
@@ -51,6 +56,8 @@ class Job:
     ) -> Iterator[None]:
         """Train to the end, then run the block, which writes what was made; after it the checkpoints go.
 
+        Of several ranks the first alone locks the folder, saves, and runs the block.
+
         Args:
             name: For the log.
             settings: The training's branch of the configuration, with `checkpoint_every`.
@@ -58,11 +65,18 @@ class Job:
             inputs: Files the training reads.
             choices: All else on which the training depends: with the settings, the inputs' contents and this job it
                 is what a checkpoint must agree in to be resumed.
+
+        Raises:
+            OtherRank: This is another rank, and it is done.
         """
         kept = {key: value for key, value in settings.items() if key not in PACE}
         computing = {"seed": self.seed, "code": self.code, "device": self.device.type, "dtype": self.dtype}
         identity = identity_of({**choices, **computing, "steps": steps, "settings": kept}, inputs)
-        with CheckpointFolder(Path(history).parent / "checkpoints", identity) as checkpoints:
+        checkpoints = CheckpointFolder(Path(history).parent / "checkpoints", identity)
+        if ranks.number() > 0:
+            run_training(name, trainer, steps, checkpoints, settings["checkpoint_every"])
+            raise OtherRank
+        with checkpoints:
             losses = run_training(name, trainer, steps, checkpoints, settings["checkpoint_every"])
             yield
             write_history(losses, history)

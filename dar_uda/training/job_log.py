@@ -26,14 +26,7 @@ def job_log(path: str | Path) -> Iterator[None]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    logging.basicConfig(
-        level=logging.INFO,
-        format="%(asctime)s %(message)s",
-        datefmt="%H:%M:%S",
-        handlers=[logging.FileHandler(path, encoding="utf-8"), logging.StreamHandler(sys.stderr)],
-        force=True,
-    )
-    logging.captureWarnings(True)
+    start_log(path)
     start = time.perf_counter()
     try:
         with locked(path):
@@ -44,6 +37,19 @@ def job_log(path: str | Path) -> Iterator[None]:
             traceback.print_exception(error, file=file)
         raise SystemExit(1) from None
     logging.info("done in %.2f s", time.perf_counter() - start)
+
+
+def start_log(path: str | Path | None) -> None:
+    """Send this process's log lines to `path` (appended) and to the terminal; None: warnings, to the terminal alone."""
+    files = [logging.FileHandler(path, encoding="utf-8")] if path else []
+    logging.basicConfig(
+        level=logging.INFO if path else logging.WARNING,
+        format="%(asctime)s %(message)s",
+        datefmt="%H:%M:%S",
+        handlers=[*files, logging.StreamHandler(sys.stderr)],
+        force=True,
+    )
+    logging.captureWarnings(True)
 
 
 def in_words(error: BaseException) -> str:

@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 
 from dar_uda.data.files import write_beside
+from dar_uda.training import ranks
 from dar_uda.training.checkpoint import CheckpointFolder
 from dar_uda.training.progress import Progress
 
@@ -78,15 +79,15 @@ def run_training(
     progress = Progress(name, steps, first)
     with _noticed_termination() as asked_to_end:
         for step in range(first, steps):
-            losses = trainer.update(step)
+            losses = ranks.mean_losses(trainer.update(step), trainer.device)
             _check_losses(name, step, losses)
             history.append({"step": step + 1, **losses})
             progress.report(step + 1, losses)
-            ends = bool(asked_to_end) and step + 1 < steps
+            ends = ranks.any_rank(asked_to_end, trainer.device) and step + 1 < steps
             if ends or (step + 1) % checkpoint_every == 0 or step + 1 == steps:
                 state = trainer.state()
                 _check_state(name, step, state)
-                if step + 1 < steps:
+                if step + 1 < steps and ranks.number() == 0:
                     checkpoints.save({"step": step + 1, "history": history, "trainer": state})
             if ends:
                 raise Terminated(f"{name}: ended by SIGTERM after step {step + 1}; the same command goes on from there")

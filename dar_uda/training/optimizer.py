@@ -9,11 +9,18 @@ import torch
 from adabelief_pytorch import AdaBelief
 from torch import Tensor, nn
 
+from dar_uda.training import ranks
+
 
 def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    """Do one update of the optimiser's parameters along the gradient of a loss."""
+    """Do one update of the optimiser's parameters along the gradient of a loss.
+
+    Args:
+        loss: Of several ranks each one's summand of their joint loss.
+    """
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
+    ranks.sum_gradients(parameter for group in optimizer.param_groups for parameter in group["params"])
     optimizer.step()
 
 

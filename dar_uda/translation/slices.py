@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dar_uda.preprocessing.slices import open_slices
+from dar_uda.training import ranks
 
 SHIFT, SCALE, ROTATION_DEGREES = 0.1, 0.1, 30.0
 LEAST_CONTRAST, ATTEMPTS = 1e-2, 100
@@ -66,13 +67,10 @@ def open_samplers(stacks: Sequence[str | Path], settings: Mapping[str, Any]) -> 
         settings: `batch crop epochs steps`; without `steps`, as many updates as `epochs` passes over the larger
             stack take.
     """
-    samplers = [SliceSampler(stack, settings["batch"], settings["crop"]) for stack in stacks]
-    return samplers, settings["steps"] or steps_of(settings["epochs"], samplers)
-
-
-def steps_of(epochs: int, samplers: Sequence[SliceSampler]) -> int:
-    """Return as many updates as `epochs` passes over the larger domain take."""
-    return epochs * max(math.ceil(len(sampler.slices) / sampler.batch) for sampler in samplers)
+    batch = settings["batch"]
+    samplers = [SliceSampler(stack, ranks.share(batch, "translation.batch"), settings["crop"]) for stack in stacks]
+    passes = max(math.ceil(len(sampler.slices) / batch) for sampler in samplers)
+    return samplers, settings["steps"] or settings["epochs"] * passes
 
 
 def to_network_range(intensities: np.ndarray) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dar_uda.training import ranks
 from dar_uda.training.device import autocast
 from dar_uda.training.ema import MovingAverage
 from dar_uda.training.job import Job
@@ -67,7 +68,7 @@ class TranslatorTrainer(TrainerOfParts):
 
     def update(self, step: int) -> dict[str, float]:
         images_a, images_b = (
-            sampler.draw(generator_for(self.seed, "slices", side, step), self.device)
+            sampler.draw(generator_for(self.seed, *ranks.purpose("slices", side, step)), self.device)
             for side, sampler in zip("ab", self.samplers, strict=True)
         )
         with autocast(self.device, self.dtype):
@@ -111,7 +112,7 @@ class TranslatorTrainer(TrainerOfParts):
                 + _judged(judge.b, real=images_b, fake=passed["as_b"].detach())
                 + _judged(judge.content, *passed["content"].detach().chunk(2))
             )
-        descend(self.discriminator_optimizer, loss)
+        descend(self.discriminator_optimizer, loss / ranks.count())
         return loss.detach()
 
     def _update_generator(self, passed: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -128,7 +129,8 @@ class TranslatorTrainer(TrainerOfParts):
                 + least_squares_gan_loss(judge.b(passed["as_b"]), real=True),
                 "adversarial_content": _judged(judge.content, real=content_b, fake=content_a),
             }
-        descend(self.generator_optimizer, sum(self.loss_weights[name] * loss for name, loss in losses.items()))
+        weighted = sum(self.loss_weights[name] * loss for name, loss in losses.items())
+        descend(self.generator_optimizer, weighted / ranks.count())
         return {name: loss.detach() for name, loss in losses.items()}
 
     def _parts(self) -> dict[str, Any]:
@@ -159,7 +161,7 @@ class SamplingTrainer(TranslatorTrainer):
 
     def update(self, step: int) -> dict[str, float]:
         losses = super().update(step)
-        if (step + 1) % self.sample_every == 0:
+        if (step + 1) % self.sample_every == 0 and ranks.number() == 0:
             self.draw()
         return losses
 

@@ -16,7 +16,7 @@ import fcntl, sys, time
 from pathlib import Path
 from dar_uda.training.gpu_lease import lease
 folder, hold = Path(sys.argv[1]), float(sys.argv[2])
-name = lease(["GPU-a", "GPU-b", "GPU-c"], folder / "locks")
+(name,) = lease(["GPU-a", "GPU-b", "GPU-c"], folder / "locks")
 with (folder / name).open("a+") as proof:
     fcntl.lockf(proof, fcntl.LOCK_EX | fcntl.LOCK_NB)  # of another kind; fails if another process computes there
     print(name, flush=True)
@@ -61,16 +61,39 @@ def locks(tmp_path, monkeypatch):
         os.close(file)
 
 
-def test_a_process_keeps_its_device(locks):
-    assert gpu_lease.lease_gpu(3, {}) == gpu_lease.lease_gpu(3, {}) == 0
+def test_a_process_keeps_its_devices(locks):
+    assert gpu_lease.lease_gpus(1, 3, {}) == gpu_lease.lease_gpus(1, 3, {}) == [0]
     assert [path.name for path in locks.iterdir()] == ["0.lock"]
+    assert gpu_lease.lease_gpus(2, 3, {}) == [0, 1]
 
 
 def test_visible_devices_are_told_apart_by_their_own_names(locks):
-    assert gpu_lease.lease_gpu(2, {"CUDA_VISIBLE_DEVICES": "5,7"}) == 0
+    assert gpu_lease.lease_gpus(1, 2, {"CUDA_VISIBLE_DEVICES": "5,7"}) == [0]
     assert [path.name for path in locks.iterdir()] == ["5.lock"]
 
 
-def test_a_schedulers_device_is_taken_as_given(locks):
-    assert gpu_lease.lease_gpu(1, {"SLURM_JOB_ID": "1", "CUDA_VISIBLE_DEVICES": "0"}) == 0
+def test_a_schedulers_devices_are_taken_as_given(locks):
+    environment = {"SLURM_JOB_ID": "1", "CUDA_VISIBLE_DEVICES": "0,1"}
+    assert gpu_lease.lease_gpus(2, 2, environment) == [0, 1]
     assert not locks.exists()
+
+
+def test_more_devices_than_there_are_are_refused(locks):
+    with pytest.raises(ValueError, match="gpus_per_training is 2, torch finds 1 GPUs"):
+        gpu_lease.lease_gpus(2, 1, {})
+    assert not locks.exists()
+
+
+PAIR = """
+import sys, time
+from pathlib import Path
+from dar_uda.training.gpu_lease import lease
+print(*lease(["0", "1"], Path(sys.argv[1]), 2), flush=True)
+time.sleep(0.2)
+"""
+
+
+def test_jobs_that_want_all_devices_take_turns(tmp_path):
+    command = [sys.executable, "-c", PAIR, str(tmp_path / "locks")]
+    jobs = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    assert [job.communicate(timeout=60)[0] for job in jobs] == ["0 1\n"] * 4

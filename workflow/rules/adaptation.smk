@@ -56,7 +56,7 @@ rule self_train_segmenter:
         "../../envs/torch.yaml"
     threads: half_the_cores
     resources:
-        gpu=gpus,
+        gpu=gpus_of_training,
         mem_mb=24000,
         runtime="24h",
     params:

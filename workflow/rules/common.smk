@@ -17,6 +17,11 @@ def gpus(wildcards):
     return int(config["device"] == "cuda" or (config["device"] == "auto" and here))
 
 
+def gpus_of_training(wildcards):
+    """Return how many GPUs a training of the translator or of DAR-UNet asks for."""
+    return gpus(wildcards) * config["gpus_per_training"]
+
+
 def all_cores(wildcards):
     """Return the cores of this machine that Snakemake may use."""
     try:

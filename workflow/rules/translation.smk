@@ -22,7 +22,7 @@ rule train_translator:
         "../../envs/torch.yaml"
     threads: half_the_cores
     resources:
-        gpu=gpus,
+        gpu=gpus_of_training,
         mem_mb=16000,
         runtime="24h",
     params:

@@ -1,9 +1,8 @@
 from dar_uda.adaptation.train_cyclegan import train_cyclegan
-from dar_uda.training.job import Job
 from dar_uda.training.job_record import recorded
+from dar_uda.training.launch import launch
 
-choices = {**snakemake.params}
-computing = {key: snakemake.config[key] for key in ("device", "precision", "recompute")}
+keys = ("device", "precision", "recompute")
+job = {"threads": snakemake.threads, "log": snakemake.log[0], **{key: snakemake.config[key] for key in keys}}
 with recorded(snakemake):
-    job = Job.prepare(choices.pop("seed"), choices.pop("code"), snakemake.threads, **computing)
-    train_cyclegan(**snakemake.input, **snakemake.output, **choices, job=job)
+    launch(train_cyclegan, **snakemake.input, **snakemake.output, **snakemake.params, **job)

@@ -1,0 +1,98 @@
+"""A training as two ranks (gloo, on the CPU): one of them writes, it ends and goes on as one process does."""
+
+import json
+import logging
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dar_uda.data.network_volume import write_image, write_label
+from dar_uda.segmentation.train import train_segmenter
+from dar_uda.training import loop
+from dar_uda.training.launch import launch
+
+SETTINGS = {
+    "steps": 4,
+    "batch": 2,
+    "patch": [4, 32, 32],
+    "foreground_share": 0.5,
+    "scale": 0.1,
+    "ema": 0.0,
+    "channels": [4, 4, 8, 8, 8],
+    "learning_rate": 5e-3,
+    "final_learning_rate": 1e-5,
+    "weight_decay": 1e-4,
+    "focal_weight": 10.0,
+    "checkpoint_every": 1,
+}
+SCRIPT = """
+import json, sys
+from dar_uda.segmentation.train import train_segmenter
+from dar_uda.training.launch import launch
+if __name__ == "__main__":
+    launch(train_segmenter, **json.loads(sys.argv[1]))
+"""
+
+
+@pytest.fixture
+def told(tmp_path):
+    """Return what a job tells of a training on one volume; its files lie in `tmp_path`."""
+    label = np.zeros((8, 32, 32), np.uint8)
+    label[2:6, 8:24, 10:22] = 1
+    write_label(tmp_path / "label.nii", label, np.eye(4))
+    write_image(tmp_path / "image.nii", np.where(label == 1, 0.8, 0.2).astype(np.float32), np.eye(4))
+    outputs = {"weights": "weights.safetensors", "history": "history.tsv", "resources": "resources.json"}
+    return {
+        **{"seed": 0, "code": "c", "threads": 2, "device": "cpu", "precision": "float32", "recompute": False},
+        **{key: str(tmp_path / name) for key, name in {**outputs, "log": "log.txt"}.items()},
+        **{"images": [str(tmp_path / "image.nii")], "labels": [str(tmp_path / "label.nii")]},
+        **{"classes": 2, "network": {}, "segmentation": SETTINGS, "gpus_per_training": 2},
+    }
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before():
+    handlers, level = logging.root.handlers[:], logging.root.level
+    yield
+    logging.root.handlers[:], logging.root.level = handlers, level
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def test_two_ranks_end_by_sigterm_and_one_process_goes_on(told, tmp_path, caplog, monkeypatch):
+    endless = {**told, "segmentation": {**SETTINGS, "steps": 4000}}
+    command = [sys.executable, "-c", SCRIPT, json.dumps(endless)]
+    job = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline, checkpoint = time.monotonic() + 240, tmp_path / "checkpoints" / "latest.pt"
+    while not checkpoint.exists():
+        assert time.monotonic() < deadline and job.poll() is None, job.communicate()[1]
+        time.sleep(0.1)
+    job.send_signal(signal.SIGTERM)
+    _, errors = job.communicate(timeout=120)
+    assert job.returncode != 0 and "the same command goes on from the last checkpoint" in errors
+    assert checkpoint.exists() and not (tmp_path / "weights.safetensors").exists()
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(loop, "_check_losses", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        launch(train_segmenter, **{**endless, "gpus_per_training": 1})
+    assert any("resumed from the checkpoint at step" in message for message in caplog.messages)
+
+
+def test_of_two_ranks_the_first_writes_all_and_once(told, tmp_path):
+    launch(train_segmenter, **told)
+    assert len(pd.read_csv(tmp_path / "history.tsv", sep="\t")) == 4
+    assert (tmp_path / "weights.safetensors").exists() and not (tmp_path / "checkpoints").exists()
+    assert (tmp_path / "log.txt").read_text().count("step 4/4") == 1, "the first rank alone tells"
+
+
+def test_a_ranks_error_is_told_in_its_words(told, tmp_path):
+    with pytest.raises(RuntimeError, match="^segmentation.batch is 3 and gpus_per_training 2; expected a batch"):
+        launch(train_segmenter, **{**told, "segmentation": {**SETTINGS, "batch": 3}})
+    assert not (tmp_path / "weights.safetensors").exists()
