@@ -29,6 +29,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     check.add_argument(
         "--processes", type=int, default=os.cpu_count(), help="cases read at a time (default: one a core)"
     )
+    check.add_argument(
+        "--window",
+        action="append",
+        default=[],
+        type=_window,
+        metavar="DOMAIN=LOW,HIGH",
+        help="the values that a domain's window brings to 0 and 1, such as ct=-350,350: look whether its scans fit",
+    )
     check.set_defaults(run=_check)
     options = parser.parse_args(arguments)
     try:
@@ -63,13 +71,26 @@ def _check(options: argparse.Namespace) -> None:
     from dar_uda.data.checks.cases import check_cases
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    folder = options.table.parent
+    folder, rows = options.table.parent, read_cases_table(options.table)
     cases = [
         {"name": row["case"], "domain": row["domain"]}
         | {what: folder / row[what] if row[what] else "" for what in ("image", "label")}
-        for row in read_cases_table(options.table)
+        for row in rows
     ]
-    print("\n".join(check_cases(cases, {}, {}, options.processes)))
+    for domain in sorted({row["domain"] for row in rows} - {row["domain"] for row in rows if row["split"] == "train"}):
+        print(f"WARNING: domain {domain} has no case to train: trainings read the cases whose split is `train`")
+    print("\n".join(check_cases(cases, dict(options.window), {}, options.processes)))
+
+
+def _window(text: str) -> tuple[str, tuple[float, float]]:
+    domain, _, values = text.partition("=")
+    try:
+        low, high = map(float, values.split(","))
+    except ValueError:
+        low = high = 0.0
+    if not low < high:
+        raise argparse.ArgumentTypeError(f"{text}: expected a domain and two values, the lower first: ct=-350,350")
+    return domain, (low, high)
 
 
 def _share(text: str) -> float:

@@ -11,7 +11,8 @@ COLUMNS = ("case", "domain", "image", "label", "split")
 SPLITS = ("train", "test")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 DOMAIN = re.compile(r"[A-Za-z0-9]{1,40}")
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Control characters, and those that turn the direction of text around."""
 Row = dict[str, str]
 
 
@@ -53,6 +54,8 @@ def _cells_of(table: Path) -> Iterator[tuple[int, dict]]:
             f"Cases table {table} has the columns {', '.join(reader.fieldnames)}; expected {', '.join(COLUMNS)}, "
             f"separated by tabs: {', '.join(missing)} is missing"
         )
+    if double := [name for name, count in Counter(reader.fieldnames).items() if count > 1]:
+        raise ValueError(f"Cases table {table} has more than one column {', '.join(double)}; expected each once")
     for cells in reader:
         stripped = {name: cell.strip() if isinstance(cell, str) else cell for name, cell in cells.items()}
         if any(stripped.values()):
@@ -60,6 +63,8 @@ def _cells_of(table: Path) -> Iterator[tuple[int, dict]]:
 
 
 def _text_of(table: Path) -> str:
+    if not table.is_file():
+        raise FileNotFoundError(f"Cases table {table}: no such file; `dar-uda cases` writes one")
     try:
         text = table.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:

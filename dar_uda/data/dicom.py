@@ -1,5 +1,6 @@
 """A folder of DICOM files, read as one series."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +13,14 @@ from dar_uda.data.reading import reading
 
 POSITION = "0020|0032"
 ORIENTATION = "0020|0037"
+PIXEL_SPACING = "0028|0030"
+SERIES = "0020|000e"
 GAP_TOLERANCE = 0.01
 """Slice gaps may differ from their median by this share of it."""
 ROUNDING_MM = 0.02
 """Or by this: positions are decimal text, and some scanners write few digits."""
 DIRECTION_TOLERANCE = 1e-3
+UNIT_TOLERANCE = 1e-2
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class DicomSlice:
     spacing: tuple[float, float]
     position: NDArray[np.float64]
     rows_columns: NDArray[np.float64]
+    series: str
 
 
 def read_series(folder: str | Path) -> tuple[NDArray, NDArray[np.float64]]:
@@ -58,6 +63,16 @@ def series_order(folder: str | Path) -> tuple[list[Path], tuple[int, int]]:
     """Return the files of a series in order of position, and the (columns, rows) of every slice."""
     slices = _sorted_slices(folder)
     return [one.path for one in slices], slices[0].size
+
+
+def mixed_series(folder: str | Path) -> list[int]:
+    """Return how many slices each series UID of a folder has, where they look like several series in one.
+
+    Anonymisers give every file a UID of its own, or leave one; two or more with two files each are neither. Empty
+    where all is well.
+    """
+    counts = Counter(one.series for one in _sorted_slices(folder))
+    return sorted(counts.values()) if len(counts) > 1 and min(counts.values()) > 1 else []
 
 
 def _sorted_slices(folder: str | Path) -> list[DicomSlice]:
@@ -95,7 +110,16 @@ def _read_header(path: Path) -> DicomSlice:
         raise ValueError(f"{path} holds a colour image, expected grey values: move it away")
     position = _numbers(reader, path, POSITION, 3)
     rows_columns = _numbers(reader, path, ORIENTATION, 6).reshape(2, 3)
-    return DicomSlice(path, tuple(size[:2]), tuple(reader.GetSpacing()[:2]), position, rows_columns)
+    if not np.allclose(rows_columns @ rows_columns.T, np.eye(2), atol=UNIT_TOLERANCE):
+        raise ValueError(
+            f"{path}: tag ({ORIENTATION}) holds {rows_columns.tolist()}, expected two directions of length 1 at right "
+            "angles: export it anew"
+        )
+    spacing = _numbers(reader, path, PIXEL_SPACING, 2)
+    if not (spacing > 0).all():
+        raise ValueError(f"{path}: tag ({PIXEL_SPACING}) holds {spacing.tolist()}, expected two sizes above 0 mm")
+    series = reader.GetMetaData(SERIES) if reader.HasMetaDataKey(SERIES) else ""
+    return DicomSlice(path, tuple(size[:2]), tuple(reader.GetSpacing()[:2]), position, rows_columns, series)
 
 
 def _numbers(reader: sitk.ImageFileReader, path: Path, tag: str, count: int) -> NDArray[np.float64]:
@@ -106,7 +130,9 @@ def _numbers(reader: sitk.ImageFileReader, path: Path, tag: str, count: int) -> 
     except ValueError:
         values = np.empty(0)
     if len(values) != count:
-        raise ValueError(f"{path}: tag ({tag}) holds {text!r}, expected {count} numbers: a slice needs a place")
+        raise ValueError(
+            f"{path}: tag ({tag}) holds {text!r}, expected {count} numbers that say where it lies: export it anew"
+        )
     return values
 
 

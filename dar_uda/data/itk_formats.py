@@ -1,5 +1,8 @@
-"""MetaImage and NRRD files, as SimpleITK reads them."""
+"""MetaImage and NRRD files as SimpleITK reads them, their headers and their compressed voxels looked at first."""
 
+import re
+import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,78 @@ from dar_uda.data.reading import UnreadableFileError, reading
 
 READERS = {".mha": "MetaImageIO", ".mhd": "MetaImageIO", ".nrrd": "NrrdImageIO", ".nhdr": "NrrdImageIO"}
 """SimpleITK's reader by the file's ending."""
+LONGEST_HEADER, CHUNK = 2**16, 2**20
+ONE_FILE = re.compile(r"(?!\.\.?$)[^/\\% ]+( [^/\\%0-9 ]+)*")
+"""No folder, no list, no pattern of numbered files."""
+EITHER_WRAPPING = zlib.MAX_WBITS + 32
+"""zlib's own header or gzip's."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a MetaImage or NRRD file says of itself.
+
+    Attributes:
+        fields: By name, in lower case without spaces.
+        end: Where the header ends, in bytes.
+    """
+
+    path: Path
+    fields: dict[str, str]
+    end: int
+
+    @property
+    def detached(self) -> Path | None:
+        """The file beside this one that holds the voxels; None where this one does."""
+        name = self.fields.get("elementdatafile") or self.fields.get("datafile") or "LOCAL"
+        if not ONE_FILE.fullmatch(name) or name in ("LIST", "SKIPLIST"):
+            raise UnreadableFileError(
+                f"{self.path} names its voxels as {name[:60]!r}; expected one file beside it: convert it to .nii.gz"
+            )
+        return None if name == "LOCAL" else self.path.with_name(name)
+
+    @property
+    def compressed(self) -> bool:
+        gzipped = self.fields.get("encoding", "").lower() in ("gzip", "gz")
+        return gzipped or self.fields.get("compresseddata", "").lower() == "true"
+
+    @property
+    def placed(self) -> bool:
+        """Whether it says how the volume lies in space."""
+        return any(name in self.fields for name in ("transformmatrix", "orientation", "rotation", "spacedirections"))
+
+
+def read_header(path: Path) -> Header:
+    """Return the header of a MetaImage or NRRD file.
+
+    Raises:
+        UnreadableFileError: It has no voxel sizes, or names voxels elsewhere than in a file beside it.
+    """
+    with path.open("rb") as file:
+        head = file.read(LONGEST_HEADER)
+    nrrd = path.suffix.lower() in (".nrrd", ".nhdr")
+    ends = re.search(rb"\r?\n\r?\n" if nrrd else rb"ElementDataFile[^\n]*\n?", head)
+    end = ends.end() if ends else len(head)
+    pairs = re.findall(r"^([A-Za-z ]+?)\s*:?[=:]\s*(.*?)\s*$", head[:end].decode("latin-1"), re.MULTILINE)
+    header = Header(path, {name.lower().replace(" ", ""): value for name, value in pairs}, end)
+    _check_spacing(header)
+    if header.detached and not header.detached.is_file():
+        raise UnreadableFileError(f"{path} says its voxels are in {header.detached.name}, which is not beside it")
+    return header
+
+
+def _check_spacing(header: Header) -> None:
+    sizes = header.fields.get("elementspacing") or header.fields.get("elementsize") or header.fields.get("spacings")
+    if sizes is None and "spacedirections" in header.fields:
+        return
+    try:
+        right = min(float(size) for size in (sizes or "").split()) > 0
+    except ValueError:
+        right = False
+    if not right:
+        raise UnreadableFileError(
+            f"{header.path} has the voxel sizes {sizes!r}, expected three above 0 mm: correct its header"
+        )
 
 
 def read_itk_grid(path: Path) -> Grid:
@@ -19,6 +94,7 @@ def read_itk_grid(path: Path) -> Grid:
     Raises:
         UnreadableFileError: The file is broken, or holds no 3D volume of one number a voxel.
     """
+    read_header(path)
     reader = _reader(path)
     with reading(path):
         reader.ReadImageInformation()
@@ -28,9 +104,25 @@ def read_itk_grid(path: Path) -> Grid:
 def read_itk(path: Path) -> tuple[NDArray, Grid]:
     """Return values and grid, see `read_itk_grid`; the array's axes are the file's."""
     grid = read_itk_grid(path)
+    check_whole(path)
     with reading(path):
         array = sitk.GetArrayFromImage(_reader(path).Execute()).T.reshape(grid.shape)
     return (array.astype(np.float32) if array.dtype.kind == "f" else array), grid
+
+
+def check_whole(path: Path) -> None:
+    """Raise where compressed voxels do not end with the checksum of what they hold: ITK does not look."""
+    header = read_header(path)
+    if not header.compressed:
+        return
+    with reading(path), (header.detached or path).open("rb") as file:
+        file.seek(0 if header.detached else header.end)
+        stream = zlib.decompressobj(EITHER_WRAPPING)
+        while not stream.eof:
+            rest = stream.unconsumed_tail or file.read(CHUNK)
+            if not rest:
+                raise UnreadableFileError(f"{path} ends in the middle of its voxels: copy or export it anew")
+            stream.decompress(rest, CHUNK)
 
 
 def _reader(path: Path) -> sitk.ImageFileReader:

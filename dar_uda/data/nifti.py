@@ -74,17 +74,18 @@ def nifti_grid(image: nib.Nifti1Pair, path: Path) -> Grid:
 def nifti_values(image: nib.Nifti1Pair, grid: Grid, path: Path) -> NDArray:
     """Return the values in the grid's shape: as stored without a scaling, else float32."""
     with reading(path), np.errstate(all="ignore"):
-        if path.suffix == ".gz":
-            _read_to_the_end(path)
+        check_whole(path)
         array = np.asanyarray(image.dataobj)
         if array.dtype.kind == "f":
             array = array.astype(np.float32, copy=False)
         return array.reshape(grid.shape, order="F")
 
 
-def _read_to_the_end(path: Path) -> None:
+def check_whole(path: Path) -> None:
     """Raise where a gzip stream does not end with the checksum of what it holds: nibabel stops before."""
-    with gzip.open(path) as stream:
+    if path.suffix.lower() != ".gz":
+        return
+    with reading(path), gzip.open(path) as stream:
         while stream.read(CHUNK):
             pass
 
@@ -120,8 +121,9 @@ def _check_length(image: nib.Nifti1Pair, path: Path) -> None:
     """Raise where the file cannot hold what its header says, before memory is taken for it."""
     file = Path(image.file_map["image"].filename)
     needed = int(np.prod([int(size) for size in image.shape], dtype=object)) * image.get_data_dtype().itemsize
-    room = file.stat().st_size * (DEFLATE_RATIO if file.suffix == ".gz" else 1)
-    if file.suffix in (".gz", ".nii", ".img") and needed > room:
+    suffix = file.suffix.lower()
+    room = file.stat().st_size * (DEFLATE_RATIO if suffix == ".gz" else 1)
+    if suffix in (".gz", ".nii", ".img") and needed > room:
         raise UnreadableFileError(
             f"{path} holds fewer than the {needed} bytes of voxels that its header says: it was cut short, "
             "or its header is broken; copy or export it anew"

@@ -14,10 +14,10 @@ class UnreadableFileError(ValueError):
 
 @contextmanager
 def reading(path: str | Path, remedy: str = "copy or export it anew") -> Iterator[None]:
-    """Turn what a library raises within the block into an `UnreadableFileError`; one of ours passes."""
+    """Turn what a library raises within the block into an `UnreadableFileError`; that and `MemoryError` pass."""
     try:
         yield
-    except UnreadableFileError:
+    except (UnreadableFileError, MemoryError):
         raise
     except Exception as error:  # nibabel, zlib, NumPy and SimpleITK have a dozen kinds for broken files
         reason = " ".join(str(error).split()) or type(error).__name__

@@ -7,6 +7,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from dar_uda.data import nifti
 from dar_uda.data.files import write_beside
 from dar_uda.data.grid import Grid, nifti_header
 from dar_uda.data.nifti import nifti_grid, nifti_values, open_nifti
@@ -66,6 +67,24 @@ def read_label(path: str | Path, image: str | Path) -> Volume:
         raise ValueError(f"{path} is a folder of PNG files, its scan {image} a file: expected a folder of DICOM files")
     array = read_png_labels(path, image)
     return Volume(array, read_grid(image))
+
+
+def check_whole(path: str | Path) -> None:
+    """Raise where a volume file was cut short or damaged, as far as its length and checksum tell; keep no value.
+
+    Raises:
+        ValueError: See `read_volume`.
+    """
+    path = _existing(path)
+    if path.is_dir():
+        return
+    if path.suffix.lower() in ITK_SUFFIXES:
+        from dar_uda.data import itk_formats
+
+        itk_formats.check_whole(path)
+    else:
+        open_nifti(path)
+        nifti.check_whole(path)
 
 
 def read_grid(path: str | Path) -> Grid:

@@ -1,5 +1,7 @@
 """Real DICOM files with the traps of anonymised sets: names, UIDs and slice thickness that mislead."""
 
+import struct
+
 import numpy as np
 import SimpleITK as sitk
 
@@ -13,7 +15,7 @@ ORIGIN = np.array([-20.0, 30.0, -100.0])
 
 
 def write_slice(
-    path, pixels, position, slope="1", intercept="-1024", uid=1, directions=(ROWS, COLUMNS), spacing=(0.7, 0.9)
+    path, pixels, position, slope="1", intercept="-1024", uid=1, directions=(ROWS, COLUMNS), spacing=(0.7, 0.9), **tags
 ):
     """Write one CT slice (rows, columns) of these values with a wrong slice thickness and UID."""
     rows, columns = directions
@@ -33,6 +35,7 @@ def write_slice(
         "0018|0050": "9.0",
         "0028|1052": intercept,
         "0028|1053": slope,
+        **tags,
     }
     for key, value in tags.items():
         image.SetMetaData(key, value)
@@ -41,6 +44,15 @@ def write_slice(
     writer.KeepOriginalImageUIDOn()
     writer.SetFileName(str(path))
     writer.Execute(image)
+    _insert_private_tags(path)
+
+
+def _insert_private_tags(path):
+    """Put the patient's name into a private tag too, before that of the name itself (implicit little endian)."""
+    content, name = path.read_bytes(), PATIENT.encode()
+    place = content.index(struct.pack("<HHI", 0x10, 0x10, len(name)) + name)
+    private = struct.pack("<HHI", 0x9, 0x10, 4) + b"ACME" + struct.pack("<HHI", 0x9, 0x1001, len(name)) + name
+    path.write_bytes(content[:place] + private + content[place:])
 
 
 def write_series(folder, steps=(0, 2.5, 5, 7.5, 10)):

@@ -1,10 +1,11 @@
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from dar_uda.data.checks.finding import SHEARED
+from dar_uda.data.checks.finding import MIXED_SERIES, SHEARED
 from dar_uda.data.checks.image import problems_of_grid
 from dar_uda.data.geometry import check_same_grid, reorder_like
 from dar_uda.data.volume import read_grid, read_volume
@@ -129,3 +130,40 @@ def test_pixels_in_a_transfer_syntax_that_cannot_be_read_are_refused_with_the_re
     path.write_bytes(content.replace(implicit, implicit.replace(b"1.2\x00", b"1.9\x00")))
     with pytest.raises(ValueError, match=f"{path.name}.*decompress the series"):
         read_volume(tmp_path / "series")
+
+
+def rewritten(folder, tag, text):
+    """Write a series, in one file of it another text of as many characters under a tag."""
+    write_series(folder)
+    path = folder / NAMES[1]
+    content = path.read_bytes()
+    start = content.index(struct.pack("<HH", *tag)) + 8
+    (length,) = struct.unpack("<I", content[start - 4 : start])
+    path.write_bytes(content[:start] + text.encode().ljust(length)[:length] + content[start + length :])
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("tag", "text", "message"),
+    [
+        ((0x20, 0x37), r"2\0\0\0\2\0", "expected two directions of length 1 at right angles"),
+        ((0x20, 0x37), r"1\0\0\1\0\0", "expected two directions of length 1 at right angles"),
+        ((0x28, 0x30), r"0\0", "expected two sizes above 0 mm"),
+        ((0x28, 0x30), r"-1\1", "expected two sizes above 0 mm"),
+        ((0x28, 0x30), "", "expected 2 numbers that say where it lies"),
+        ((0x20, 0x32), r"1\2", "expected 3 numbers that say where it lies"),
+    ],
+)
+def test_a_slice_whose_header_says_no_place_or_size_is_refused_by_file(tmp_path, tag, text, message):
+    with pytest.raises(ValueError, match=f"{NAMES[1]}: tag .* {message}"):
+        read_volume(rewritten(tmp_path / "series", tag, text))
+
+
+@pytest.mark.parametrize(
+    ("uids", "counts"), [((1, 1, 1, 1, 1), []), ((1, 2, 3, 4, 5), []), ((1, 2, 1, 2, 1), [2, 3]), ((1, 2, 2, 2, 2), [])]
+)
+def test_a_folder_of_two_series_that_interleave_is_told(tmp_path, uids, counts):
+    for k, uid in enumerate(uids):
+        write_slice(tmp_path / f"{k}.dcm", np.full((6, 8), k), ORIGIN + 2.5 * k * NORMAL, uid=uid)
+    found = [text for kind, text in problems_of_grid(tmp_path, read_grid(tmp_path)) if kind == MIXED_SERIES]
+    assert found == ([f"{tmp_path}: series UIDs of {counts[0]}, {counts[1]} slices"] if counts else [])

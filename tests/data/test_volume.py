@@ -1,5 +1,6 @@
 import gzip
 import json
+import re
 
 import nibabel as nib
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import SimpleITK as sitk
 
 from dar_uda.data.grid import GEOMETRY_FIELDS, Grid
-from dar_uda.data.volume import read_grid, read_volume, write_mask
+from dar_uda.data.volume import check_whole, read_grid, read_volume, write_mask
 
 GEOMETRY = ("pixdim", *GEOMETRY_FIELDS)
 SHEARED = np.array([[-0.8, 0.6, 0, 11], [1.2, 1.6, 0, -7], [0, 0, 5, 30], [0, 0, 0, 1.0]])
@@ -146,3 +147,58 @@ def test_a_header_that_promises_more_than_the_file_holds_takes_no_memory(tmp_pat
         (tmp_path / name).write_bytes(data)
         with pytest.raises(ValueError, match=f"{name} holds fewer than the 35181150961663 bytes"):
             read_volume(tmp_path / name)
+
+
+@pytest.mark.parametrize("ending", ["mha", "mhd", "nrrd", "nhdr"])
+@pytest.mark.parametrize("compressed", [False, True])
+def test_itk_formats_read_right_and_damaged_compressed_voxels_are_refused(tmp_path, ending, compressed):
+    values = np.random.default_rng(0).integers(0, 50, (6, 7, 8)).astype(np.int16)
+    image = sitk.GetImageFromArray(values)
+    image.SetSpacing((1, 2, 3))
+    path = tmp_path / f"scan.{ending}"
+    sitk.WriteImage(image, str(path), compressed)
+    np.testing.assert_array_equal(read_volume(path).array, values.T)
+    if not compressed:
+        return
+    data = next((file for file in tmp_path.iterdir() if file != path), path)
+    content = bytearray(data.read_bytes())
+    content[-20] ^= 16
+    data.write_bytes(content)
+    for damaged in (content, content[:-40]):
+        data.write_bytes(damaged)
+        for read in (read_volume, check_whole):
+            with pytest.raises(ValueError, match=f"scan.{ending}.*copy or export it anew"):
+                read(path)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("ElementSpacing = 1 2 3", "ElementSpacing = 1 -2 3", "voxel sizes '1 -2 3', expected three above 0 mm"),
+        ("ElementSpacing = 1 2 3\n", "", "voxel sizes None"),
+        ("ElementDataFile = scan.raw", "ElementDataFile = ../scan.raw", "'../scan.raw'; expected one file beside it"),
+        ("ElementDataFile = scan.raw", "ElementDataFile = LIST", "'LIST'; expected one file beside it"),
+        ("ElementDataFile = scan.raw", "ElementDataFile = s%03d.raw 1 9 1", "expected one file beside it"),
+        ("ElementDataFile = scan.raw", "ElementDataFile = scan2.raw", "scan2.raw, which is not beside it"),
+    ],
+)
+def test_a_metaimage_header_that_says_too_little_or_looks_elsewhere_is_refused(tmp_path, before, after, message):
+    image = sitk.Image(4, 5, 6, sitk.sitkInt16)
+    image.SetSpacing((1, 2, 3))
+    path = tmp_path / "scan.mhd"
+    sitk.WriteImage(image, str(path))
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after))
+    for read in (read_grid, read_volume):
+        with pytest.raises(ValueError, match=re.escape(message)):
+            read(path)
+
+
+def test_a_damaged_gzip_file_is_refused_however_its_ending_is_written(tmp_path):
+    save(tmp_path / "a.nii.gz", np.arange(120, dtype=np.int16).reshape(4, 5, 6), ROTATED)
+    content = bytearray((tmp_path / "a.nii.gz").read_bytes())
+    content[-6] ^= 4
+    (tmp_path / "B.NII.GZ").write_bytes(content)
+    with pytest.raises(ValueError, match="B.NII.GZ"):
+        read_volume(tmp_path / "B.NII.GZ")

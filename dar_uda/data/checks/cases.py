@@ -3,17 +3,24 @@
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dar_uda.data.checks.finding import TWICE, UNREADABLE, Finding, report
+import numpy as np
+
+from dar_uda.data.checks.finding import OTHER_PLANE, TWICE, UNREADABLE, Finding, report
 from dar_uda.data.checks.image import Problem, problems_of_grid, problems_of_values
 from dar_uda.data.checks.label import problems_of_label_grid, problems_of_label_values
 from dar_uda.data.files import write_beside
-from dar_uda.data.volume import read_grid, read_volume
+from dar_uda.data.geometry import slice_axis_of
+from dar_uda.data.volume import check_whole, read_grid, read_volume
 from dar_uda.training.progress import Progress
+
+PLANES = ("sagittal", "coronal", "axial")
+"""By the world axis (x, y, z) that the slices follow."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +60,10 @@ def check_cases(
         ValueError: Something stops a run; the message is the report.
     """
     cases = [CaseFiles(**case) for case in cases]
-    findings = list(_twice(cases))
-    progress = Progress("check_cases", len(cases), unit="case")
-    with ProcessPoolExecutor(max(1, min(processes, len(cases)))) as pool:
-        jobs = [pool.submit(findings_of, case, windows.get(case.domain), labels.get(case.domain)) for case in cases]
-        for number, job in enumerate(jobs):
-            findings += job.result()
-            progress.report(number + 1)
+    read = _read_all(cases, windows, labels, processes)
+    findings = [*_twice(cases), *_other_planes(cases, [plane for _, plane in read])]
+    for found, _ in read:
+        findings += found
     lines = list(report(findings, len(cases)))
     if any(finding.kind.stops for finding in findings):
         raise ValueError("\n".join(["the cases have problems.", *lines]))
@@ -67,6 +71,31 @@ def check_cases(
         with write_beside(table) as partial:
             partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return lines
+
+
+def _read_all(
+    cases: Sequence[CaseFiles], windows: Mapping[str, Any], labels: Mapping[str, Any], processes: int
+) -> list[tuple[list[Finding], str | None]]:
+    """Return what `findings_of` and `plane_of` say of every case, with a progress line as they are done."""
+    progress = Progress("check_cases", len(cases), unit="case")
+    with ProcessPoolExecutor(max(1, min(processes, len(cases)))) as pool:
+        jobs = [pool.submit(_read, case, windows.get(case.domain), labels.get(case.domain)) for case in cases]
+        try:
+            for number, job in enumerate(as_completed(jobs)):
+                job.result()
+                progress.report(number + 1)
+        except BrokenProcessPool as error:
+            raise ValueError(
+                "a process that read cases was killed, as the system does when memory runs out: check fewer at a time "
+                "(--cores 1, dar-uda check --processes 1)"
+            ) from error
+        return [job.result() for job in jobs]
+
+
+def _read(
+    case: CaseFiles, window: Sequence[float] | None, values: Sequence[Sequence[int]] | None
+) -> tuple[list[Finding], str | None]:
+    return findings_of(case, window, values), plane_of(case)
 
 
 def findings_of(
@@ -78,9 +107,32 @@ def findings_of(
         try:
             for kind, text in problems:
                 found.append(Finding(kind, case.domain, case.name, text))
+        except MemoryError:
+            text = f"{case.image} and its label do not fit into memory: check fewer cases at a time"
+            found.append(Finding(UNREADABLE, case.domain, case.name, text))
         except (ValueError, OSError) as error:
             found.append(Finding(UNREADABLE, case.domain, case.name, str(error)))
     return found
+
+
+def plane_of(case: CaseFiles) -> str | None:
+    """Return in which plane a scan's slices lie: axial, coronal or sagittal; None where it cannot be read."""
+    try:
+        affine = read_grid(case.image).affine
+    except (ValueError, OSError):
+        return None
+    return PLANES[int(np.argmax(np.abs(affine[:3, slice_axis_of(affine)])))]
+
+
+def _other_planes(cases: Sequence[CaseFiles], planes: Sequence[str | None]) -> Iterator[Finding]:
+    """Yield the cases whose plane is not that of most cases of their domain."""
+    for domain in dict.fromkeys(case.domain for case in cases):
+        own = [(case, plane) for case, plane in zip(cases, planes, strict=True) if case.domain == domain and plane]
+        usual = Counter(plane for _, plane in own).most_common(1)
+        for case, plane in own:
+            if plane != usual[0][0]:
+                text = f"{case.image} has {plane} slices, most have {usual[0][0]} ones"
+                yield Finding(OTHER_PLANE, domain, case.name, text)
 
 
 def _problems_of_image(case: CaseFiles, window: Sequence[float] | None) -> Iterator[Problem]:
@@ -95,11 +147,14 @@ def _problems_of_label(case: CaseFiles, values: Sequence[Sequence[int]] | None) 
     label, image = Path(case.label), Path(case.image)
     try:
         grid = read_grid(image)
-    except (ValueError, OSError):
-        return  # the image's own problem, which is reported; the label's grid cannot be compared
-    yield from problems_of_label_grid(label, image, grid, case.name)
-    if case.label_values:
+    except (ValueError, OSError):  # the image's own problem, which is reported; the label's grid cannot be compared
+        grid = None
+    if grid is not None:
+        yield from problems_of_label_grid(label, image, grid, case.name)
+    if case.label_values and (grid is not None or not label.is_dir()):
         yield from problems_of_label_values(label, image, values)
+    else:
+        check_whole(label)
 
 
 def _twice(cases: Sequence[CaseFiles]) -> Iterator[Finding]:

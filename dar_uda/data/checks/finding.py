@@ -25,7 +25,8 @@ CONSTANT = Kind("Images without contrast", "every voxel has one value: export th
 BELOW_WINDOW = Kind("Images outside their window", "no voxel lies within `window`: give one in the file's unit")
 NOT_IN_HU = Kind(
     "Images that may not be in HU",
-    "no voxel is below 0, the window is: if the values are shifted or scaled, shift the window as well",
+    "no voxel is below 0 and the window is, or their range is a small part of it: if the values are shifted or scaled, "
+    "give the window in their unit",
     stops=False,
 )
 IMPLAUSIBLE_SPACING = Kind(
@@ -35,11 +36,25 @@ TWO_PLACES = Kind(
     "Headers that say two places", "sform and qform differ by more than a voxel: set the code of the wrong one to 0"
 )
 UNPLACED = Kind(
-    "Headers without a place", "sform and qform have code 0: left and right may be exchanged; look, and set one", False
+    "Headers without a place",
+    "sform and qform have code 0, or no direction is given: left and right may be exchanged; look, and set one",
+    False,
 )
 SHEARED = Kind("Images with axes that are not at right angles", "as of a tilted gantry: kept as they are", False)
+MIXED_SERIES = Kind(
+    "Folders that may hold several series", "look, and give each series (phase, echo, time) a folder of its own", False
+)
+OTHER_PLANE = Kind(
+    "Scans cut in another plane than the others of their domain",
+    "if that is not meant, leave them out or set `slice_axis` of the domain",
+    False,
+)
 OTHER_GRID = Kind("Labels on another grid than their image", "resample the label, or correct the header that is wrong")
-NOT_WHOLE = Kind("Labels that are no whole numbers", "take the label file as it was drawn, not interpolated")
+SAME_FILE = Kind("Labels that are the scan itself", "name the label file")
+NOT_WHOLE = Kind(
+    "Labels that are no whole numbers",
+    "take the label file as it was drawn, not interpolated; values up to 65535 count",
+)
 OTHER_VALUES = Kind("Labels with values that the task does not name", "they count as background", False)
 NO_STRUCTURE = Kind("Labels without any structure", "if that is not meant, look at `labels` of the task", False)
 FEW_VOXELS = Kind("Structures of few voxels", "if that is not meant, look at the label file", False)

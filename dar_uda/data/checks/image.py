@@ -11,6 +11,7 @@ from dar_uda.data.checks.finding import (
     BELOW_WINDOW,
     CONSTANT,
     IMPLAUSIBLE_SPACING,
+    MIXED_SERIES,
     NOT_FINITE,
     NOT_IN_HU,
     SHEARED,
@@ -20,7 +21,11 @@ from dar_uda.data.checks.finding import (
 )
 from dar_uda.data.geometry import spacing_of
 from dar_uda.data.grid import Grid
+from dar_uda.data.reading import reading
+from dar_uda.data.volume import ITK_SUFFIXES
 
+SMALL_PART = 0.1
+"""Of a window's width: a scan whose values span less is hardly in the window's unit."""
 PLAUSIBLE_SPACING = (0.01, 50.0)
 RIGHT_ANGLE = 1e-2
 """Cosine up to which two axes count as at right angles."""
@@ -39,6 +44,16 @@ def problems_of_grid(path: Path, grid: Grid) -> Iterator[Problem]:
         yield SHEARED, f"{path}: {np.degrees(np.arccos(min(cosine, 1))):.1f} degrees"
     if grid.header:
         yield from _problems_of_forms(path, grid)
+    elif path.is_dir():
+        from dar_uda.data.dicom import mixed_series
+
+        if counts := mixed_series(path):
+            yield MIXED_SERIES, f"{path}: series UIDs of {', '.join(map(str, counts))} slices"
+    elif path.suffix.lower() in ITK_SUFFIXES:
+        from dar_uda.data.itk_formats import read_header
+
+        if not read_header(path).placed:
+            yield UNPLACED, str(path)
 
 
 def problems_of_values(path: Path, array: NDArray, window: Sequence[float] | None) -> Iterator[Problem]:
@@ -56,7 +71,7 @@ def problems_of_values(path: Path, array: NDArray, window: Sequence[float] | Non
         yield CONSTANT, f"{path}: every voxel is {low:g}"
     elif window is not None and (high <= window[0] or low >= window[1]):
         yield BELOW_WINDOW, f"{path}: values from {low:g} to {high:g}, window {list(window)}"
-    elif window is not None and low >= 0 > window[0]:
+    elif window is not None and (low >= 0 > window[0] or high - low < SMALL_PART * (window[1] - window[0])):
         yield NOT_IN_HU, f"{path}: values from {low:g} to {high:g}, window {list(window)}"
 
 
@@ -66,9 +81,10 @@ def _problems_of_forms(path: Path, grid: Grid) -> Iterator[Problem]:
         yield UNPLACED, str(path)
     if not grid.header["sform_code"] or not grid.header["qform_code"]:
         return
-    header = nib.load(path).header
-    corners = np.array(list(np.ndindex(2, 2, 2))) * (np.array(grid.shape) - 1)
-    difference = np.linalg.solve(header.get_sform(), header.get_qform()) - np.eye(4)
-    apart = float(np.abs(corners @ difference[:3, :3].T + difference[:3, 3]).max())
-    if apart > 1:
+    with reading(path, "set the code of its wrong form, sform or qform, to 0"):
+        header = nib.load(path).header
+        corners = np.array(list(np.ndindex(2, 2, 2))) * (np.array(grid.shape) - 1)
+        difference = np.linalg.solve(header.get_sform(), header.get_qform()) - np.eye(4)
+        apart = float(np.abs(corners @ difference[:3, :3].T + difference[:3, 3]).max())
+    if not apart <= 1:
         yield TWO_PLACES, f"{path}: by up to {apart:.3g} voxels"

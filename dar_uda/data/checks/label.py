@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dar_uda.data.checks.finding import FEW_VOXELS, NO_STRUCTURE, NOT_WHOLE, OTHER_GRID, OTHER_VALUES
+from dar_uda.data.checks.finding import FEW_VOXELS, NO_STRUCTURE, NOT_WHOLE, OTHER_GRID, OTHER_VALUES, SAME_FILE
 from dar_uda.data.checks.image import Problem
 from dar_uda.data.geometry import check_same_grid
 from dar_uda.data.grid import Grid
@@ -14,6 +14,7 @@ from dar_uda.data.volume import read_grid, read_label
 
 FEW = 10
 LISTED = 8
+HIGHEST = 65535
 
 
 def problems_of_label_grid(path: Path, scan: Path, grid: Grid, case: str) -> Iterator[Problem]:
@@ -38,8 +39,11 @@ def problems_of_label_values(path: Path, scan: Path, values: Sequence[Sequence[i
     Raises:
         ValueError: The label cannot be read.
     """
+    if path.samefile(scan):
+        yield SAME_FILE, str(path)
+        return
     array = read_label(path, scan).array
-    if not np.isfinite(array).all() or np.abs(array - np.rint(array)).max() > ROUNDING:
+    if not np.isfinite(array).all() or array.max() > HIGHEST or np.abs(array - np.rint(array)).max() > ROUNDING:
         yield NOT_WHOLE, str(path)
         return
     numbers, counts = np.unique(np.rint(array).astype(np.int64), return_counts=True)
@@ -52,6 +56,8 @@ def problems_of_label_values(path: Path, scan: Path, values: Sequence[Sequence[i
     sizes = [sum(voxels.get(value, 0) for value in group) for group in groups]
     if not any(sizes):
         yield NO_STRUCTURE, str(path)
-    for group, size in zip(groups, sizes, strict=True):
-        if 0 < size < FEW:
-            yield FEW_VOXELS, f"{path}: {size} voxels of value {', '.join(map(str, group[:LISTED]))}"
+    few = [(group, size) for group, size in zip(groups, sizes, strict=True) if 0 < size < FEW]
+    for group, size in few[:LISTED]:
+        yield FEW_VOXELS, f"{path}: {size} voxels of value {', '.join(map(str, group[:LISTED]))}"
+    if len(few) > LISTED:
+        yield FEW_VOXELS, f"{path}: and {len(few) - LISTED} values more"

@@ -1,6 +1,8 @@
 """Every kind of problem, on files made for it; the message names file, finding and remedy."""
 
 import gzip
+import os
+import signal
 
 import nibabel as nib
 import numpy as np
@@ -46,6 +48,12 @@ def with_forms(sform, qform, codes=(1, 1)):
     return made
 
 
+def with_qform(field, value):
+    made = with_forms(AFFINE, AFFINE)
+    made.header[field] = value
+    return made
+
+
 def in_unit(unit):
     made = image()
     made.header.set_xyzt_units(unit)
@@ -69,10 +77,13 @@ def test_a_good_case_has_no_findings(tmp_path):
         (image(np.full(SHAPE, 7, np.int16)), "ERROR: Images without contrast (1).*every voxel is 7"),
         (image(GOOD + 3000), "ERROR: Images outside their window"),
         (image(np.abs(GOOD)), "WARNING: Images that may not be in HU (1).*window \\[-350, 350]"),
+        (image(GOOD / 900), "WARNING: Images that may not be in HU (1)"),
         (in_unit("meter"), "ERROR: Voxels of an implausible size.*1000 x 1000 x 3000 mm"),
         (in_unit("micron"), "0.001 x 0.001 x 0.003 mm"),
         (with_forms(AFFINE, SHIFTED), "ERROR: Headers that say two places (1).*by up to 3 voxels"),
         (with_forms(AFFINE, np.diag([-1.0, 1, 3, 1])), "by up to 14 voxels"),
+        (with_qform("quatern_b", np.nan), "ERROR: Headers that say two places (1).*by up to nan voxels"),
+        (with_qform("quatern_b", 2.0), "ERROR: Files that cannot be read (1).*set the code of its wrong form"),
         (with_forms(AFFINE, AFFINE, (0, 0)), "WARNING: Headers without a place"),
         (image(affine=SHEAR), "WARNING: Images with axes that are not at right angles.*78.7 degrees"),
         (image(GOOD[..., None].repeat(2, 3)), "ERROR: Files that cannot be read (1).*expected 3 axes"),
@@ -99,6 +110,7 @@ def test_forms_that_differ_by_less_than_a_voxel_are_fine(tmp_path):
         (image(BOX, SHIFTED), "corners differ by up to 3 voxels"),
         (image(BOX + 0.5), "ERROR: Labels that are no whole numbers (1)"),
         (image(changed(BOX.astype(np.float32), (0, 0, 0), np.nan)), "ERROR: Labels that are no whole numbers (1)"),
+        (image(changed(BOX.astype(np.float32), (0, 0, 0), 1e20)), "ERROR: Labels that are no whole numbers (1)"),
         (image(changed(BOX, (0, 0), [1, 2, 3, 4])), "WARNING: Labels with values that the task does not name (1)"),
         (image(0 * BOX), "WARNING: Labels without any structure (1)"),
         (image(changed(0 * BOX, (1, 1, 1), 6)), "WARNING: Structures of few voxels (1)"),
@@ -120,6 +132,59 @@ def test_of_a_targets_label_only_the_header_is_read(tmp_path):
     noise = image(np.random.default_rng(1).normal(size=SHAPE).astype(np.float32))
     assert "0 errors, 0 warnings" in check(tmp_path, label=noise, label_values=False)
     assert "another grid" in check(tmp_path, label=image(BOX[:7]), label_values=False)
+
+
+def test_a_targets_label_must_be_whole_though_its_values_are_not_looked_at(tmp_path):
+    for name in "ab":
+        nib.save(image(), tmp_path / f"{name}.nii.gz")
+        nib.save(image(BOX), tmp_path / f"{name}_label.nii.gz")
+    content = bytearray((tmp_path / "a_label.nii.gz").read_bytes())
+    content[-6] ^= 4  # of the checksum
+    (tmp_path / "a_label.nii.gz").write_bytes(content)
+    cases = [
+        {"name": name, "domain": "mr", "image": tmp_path / f"{name}.nii.gz", "label": tmp_path / f"{name}_label.nii.gz"}
+        for name in "ab"
+    ]
+    with pytest.raises(ValueError, match=r"cannot be read \(1\).*\n.*a_label.nii.gz") as told:
+        check_cases([{**case, "label_values": False} for case in cases], {}, {}, processes=1)
+    assert "b_label" not in str(told.value)
+
+
+def test_a_label_that_is_its_scan_is_refused_and_long_lists_are_cut(tmp_path):
+    nib.save(nib.Nifti1Image(np.arange(256, dtype=np.uint8).reshape(SHAPE), AFFINE), tmp_path / "a.nii")
+    (tmp_path / "b.nii").write_bytes((tmp_path / "a.nii").read_bytes())
+    case = {"name": "a", "domain": "ct", "image": tmp_path / "a.nii"}
+    with pytest.raises(ValueError, match="Labels that are the scan itself"):
+        check_cases([{**case, "label": tmp_path / "a.nii"}], {}, {}, processes=1)
+    lines = check_cases([{**case, "label": tmp_path / "b.nii"}], {}, {}, processes=1)
+    assert len(lines) == 1 + 9 + 1 and "and 247 values more" in lines[-2]
+
+
+def test_a_scans_error_does_not_hide_its_labels(tmp_path):
+    told = check(tmp_path, image(GOOD[..., None].repeat(2, 3)), image(BOX + 0.5))
+    assert "expected 3 axes" in told and "no whole numbers" in told
+
+
+def test_a_scan_in_another_plane_than_its_domain_is_told(tmp_path):
+    turned = np.array([[1.0, 0, 0, 0], [0, 0, 3, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
+    for name, affine in (("a", AFFINE), ("b", AFFINE), ("c", turned)):
+        nib.save(image(affine=affine), tmp_path / f"{name}.nii")
+    cases = [{"name": name, "domain": "mr", "image": tmp_path / f"{name}.nii", "label": ""} for name in "abc"]
+    lines = check_cases(cases, {}, {}, processes=1)
+    assert "another plane" in lines[0] and lines[1].endswith("c.nii has coronal slices, most have axial ones")
+    assert len(lines) == 3
+
+
+def test_a_killed_process_is_told_in_words(tmp_path, monkeypatch):
+    nib.save(image(), tmp_path / "a.nii")
+    monkeypatch.setattr("dar_uda.data.checks.cases._read", die)
+    case = {"name": "a", "domain": "mr", "image": tmp_path / "a.nii", "label": ""}
+    with pytest.raises(ValueError, match="was killed, as the system does when memory runs out"):
+        check_cases([case], {}, {}, processes=1)
+
+
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_problems_of_several_cases_are_told_together_by_kind(tmp_path, capsys):
@@ -147,3 +212,14 @@ def test_a_good_table_is_status_0(tmp_path, capsys):
     (tmp_path / "cases.tsv").write_text("case\tdomain\timage\tlabel\tsplit\na\tct\ta.nii.gz\t\ttrain\n")
     assert main(["check", str(tmp_path / "cases.tsv")]) == 0
     assert capsys.readouterr().out == "1 cases checked: 0 errors, 0 warnings.\n"
+    assert main(["check", str(tmp_path / "cases.tsv"), "--window", "ct=5000,9000"]) == 1
+    assert "ERROR: Images outside their window (1)" in capsys.readouterr().err
+
+
+def test_a_domain_without_training_cases_is_told_and_a_missing_table_too(tmp_path, capsys):
+    nib.save(image(), tmp_path / "a.nii.gz")
+    (tmp_path / "cases.tsv").write_text("case\tdomain\timage\tlabel\tsplit\na\tct\ta.nii.gz\t\ttest\n")
+    assert main(["check", str(tmp_path / "cases.tsv")]) == 0
+    assert "WARNING: domain ct has no case to train" in capsys.readouterr().out
+    assert main(["check", str(tmp_path / "none.tsv")]) == 1
+    assert "none.tsv: no such file; `dar-uda cases` writes one" in capsys.readouterr().err
