@@ -17,12 +17,24 @@ Row = dict[str, str]
 
 
 def read_cases_table(table: str | Path) -> list[Row]:
-    """Return the rows of a cases table: `case domain image label split`, the paths as they are written.
+    """Return the rows of a cases table, see `read_rows`.
+
+    Raises:
+        ValueError: All that is wrong with the table, by line.
+    """
+    rows, problems = read_rows(table)
+    if problems:
+        raise ValueError("\n  ".join([f"Cases table {table}:", *problems]))
+    return rows
+
+
+def read_rows(table: str | Path) -> tuple[list[Row], list[str]]:
+    """Return the rows of a cases table: `case domain image label split`, paths as they are written; and what is wrong.
 
     A byte order mark, Windows line ends, empty lines, spaces around cells and further columns do no harm.
 
     Raises:
-        ValueError: All that is wrong with the table, by line.
+        ValueError: It is no such table at all.
     """
     rows, problems = [], []
     for line, cells in _cells_of(Path(table)):
@@ -34,9 +46,7 @@ def read_cases_table(table: str | Path) -> list[Row]:
             problems.append(f"case {case} of domain {domain} stands {count} times; expected once, to train or to test")
     if not rows:
         problems.append("it has no case")
-    if problems:
-        raise ValueError("\n  ".join([f"Cases table {table}:", *problems]))
-    return rows
+    return rows, problems
 
 
 def further_columns(table: str | Path) -> list[str]:

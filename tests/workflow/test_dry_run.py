@@ -252,6 +252,67 @@ def test_misspelt_key_stops_with_its_name(tmp_path):
     assert "Job stats" not in text
 
 
+def test_all_that_is_wrong_with_a_config_is_told_at_once(tmp_path):
+    config = tmp_path / "mine.yaml"
+    config.write_text('segmentation: {stepz: 5, batch: 0}\nbogus: 1\nrun: "abc\\n"\n')
+    status, text = dry_run(tmp_path, "--configfile", str(config))
+    assert status != 0 and len(text) < 5000
+    for line in (
+        "config: Additional properties are not allowed ('bogus' was unexpected)",
+        "config.run: 'abc\\n' does not match",
+        "config.segmentation: Additional properties are not allowed ('stepz' was unexpected)",
+        "config.segmentation.batch: 0 is less than the minimum of 1",
+    ):
+        assert line in text
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ("segmentation: {learning_rate: .nan}", "config.segmentation.learning_rate is nan; expected a finite number"),
+        ("tasks: {phantom: {grid: {spacing: [5, .inf, 5]}}}", "config.tasks.phantom.grid.spacing[1] is inf"),
+        ("tasks: {phantom: {labels: {1: 1}}}", "config.tasks.phantom.labels: key 1 is no text; expected a name"),
+        (f"run: {'a' * 101}", "is too long"),
+    ],
+)
+def test_values_that_mean_nothing_are_refused_by_key(tmp_path, choice, message):
+    (tmp_path / "mine.yaml").write_text(choice)
+    status, text = dry_run(tmp_path, "--configfile", str(tmp_path / "mine.yaml"))
+    assert status != 0 and message in text
+
+
+def test_a_key_that_stands_twice_in_a_config_file_is_refused_with_both_lines(tmp_path):
+    config = tmp_path / "mine.yaml"
+    config.write_text("segmentation: {batch: 1}\nseeds: [1]\nsegmentation: {steps: 2}\n")
+    status, text = dry_run(tmp_path, "--configfile", str(config))
+    assert status != 0 and "key 'segmentation' stands in line 1 and in line 3; expected once" in text
+
+
+def test_all_that_is_wrong_with_a_table_is_told_at_once(tmp_path):
+    table = write_cases(tmp_path, [("../ct1", "ct", True, "train"), *ROWS[1:]])
+    (tmp_path / "mr_3_image.nii.gz").unlink()
+    status, text = dry_run(tmp_path, "--config", "task=abdomen", f"cases={table}")
+    assert status != 0 and "line 2: case '../ct1'" in text and "image mr_3_image.nii.gz does not exist" in text
+
+
+def test_all_cases_that_are_missing_are_told_at_once(tmp_path):
+    table = write_cases(tmp_path, [("ct1", "ct", True, "test"), ("mr1", "mr", False, "train")])
+    status, text = dry_run(tmp_path, "--config", "task=abdomen", f"cases={table}", "directions=ct-to-mr")
+    assert status != 0
+    assert "direction ct-to-mr: domain mr has no test case" in text
+    assert "direction ct-to-mr, method source_only: no training case of domain ct has a label" in text
+
+
+def test_the_voxels_beside_a_header_file_are_inputs_too(tmp_path):
+    table = write_cases(tmp_path, ROWS)
+    (tmp_path / "ct_1_image.hdr").touch()
+    (tmp_path / "ct_1_image.img").touch()
+    table.write_text(table.read_text().replace("ct_1_image.nii.gz", "ct_1_image.hdr"))
+    choices = ("task=abdomen", f"cases={table}", "methods=source_only", "directions=ct-to-mr")
+    _, text = planned(tmp_path, "--config", *choices)
+    assert re.search(r"rule preprocess_case:\n    input: \S*ct_1_image.img, \S*ct_1_image.hdr", text)
+
+
 def test_a_table_called_summary_is_refused(tmp_path):
     status, text = dry_run(tmp_path, "--config", "tables={summary: {methods: [dar_uda], directions: both}}")
     assert status != 0

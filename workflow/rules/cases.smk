@@ -2,7 +2,8 @@
 
 import os
 
-from dar_uda.data.cases_table import read_cases_table
+from dar_uda.data.cases_table import read_rows
+from dar_uda.data.companions import companions
 
 PHANTOM_DATA = "results/phantom/data"
 
@@ -40,13 +41,13 @@ def read_cases():
     """Return the rows of the cases table, checked, with paths counted from the working directory."""
     table, folder = find_cases_table()
     try:
-        rows = read_cases_table(table)
+        rows, problems = read_rows(table)
     except ValueError as error:
         raise WorkflowError(str(error)) from None
     for row in rows:
         row["image"] = path_from(folder, row["image"])
         row["label"] = path_from(folder, row["label"])
-    problems = [problem for row in rows for problem in problems_of(row)]
+    problems += [problem for row in rows for problem in problems_of(row)]
     if problems:
         raise WorkflowError("\n  ".join([f"Cases table {table}:", *problems]))
     return rows
@@ -95,6 +96,11 @@ def original_image(wildcards):
 
 def original_label(wildcards):
     return original(wildcards.case, wildcards.domain, "label")
+
+
+def voxels_of(*paths):
+    """Return the files beside the user's header files (.hdr, .mhd, .nhdr) that hold their voxels."""
+    return [str(file) for path in paths if path for file in companions(path)]
 
 
 def label_values(domain):

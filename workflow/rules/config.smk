@@ -1,12 +1,14 @@
 """What the config asks for, checked."""
 
 import json
+import math
 
+import yaml
+from jsonschema import Draft202012Validator
 from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
-from snakemake.utils import validate
 
-SCHEMAS = f"{workflow.basedir}/workflow/schemas"
+SCHEMA = f"{workflow.basedir}/workflow/schemas/config.schema.yaml"
 NAMES = (
     "task",
     "run",
@@ -45,7 +47,53 @@ def read_config(config):
             config[key] = [config[key]]
     if isinstance(config["run"], int):
         config["run"] = str(config["run"])
-    validate(config, f"{SCHEMAS}/config.schema.yaml", set_default=False)
+    problems = list(odd_values(config)) or list(schema_problems(config))
+    if problems:
+        raise WorkflowError("\n  ".join(["Config:", *problems]))
+
+
+def odd_values(value, place="config"):
+    """Yield what no schema can say: keys that are no text, numbers that are none."""
+    if isinstance(value, dict):
+        for key, entry in value.items():
+            if not isinstance(key, str):
+                yield f"{place}: key {key!r} is no text; expected a name (YAML reads yes, no, on, off and digits otherwise: quote them)"
+            yield from odd_values(entry, f"{place}.{key}")
+    elif isinstance(value, list):
+        for index, entry in enumerate(value):
+            yield from odd_values(entry, f"{place}[{index}]")
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"{place} is {value}; expected a finite number"
+
+
+def schema_problems(config):
+    """Yield where the config is not as its schema says, a line each."""
+    with open(SCHEMA, encoding="utf-8") as file:
+        validator = Draft202012Validator(yaml.safe_load(file))
+    for error in sorted(validator.iter_errors(config), key=lambda error: error.json_path):
+        yield f"{error.json_path.replace('$', 'config', 1)}: {error.message[:300]}"
+
+
+def check_double_keys(paths):
+    """Stop where a user's config file holds a key twice: YAML keeps the last one in silence."""
+    for path in paths:
+        with open(path, encoding="utf-8") as file:
+            doubles = list(double_keys(yaml.compose(file, yaml.SafeLoader)))
+        if doubles:
+            raise WorkflowError(f"Config file {path}: {'; '.join(doubles)}.")
+
+
+def double_keys(node):
+    if isinstance(node, yaml.MappingNode):
+        lines = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if lines.setdefault(key.value, line) != line:
+                yield f"key {key.value!r} stands in line {lines[key.value]} and in line {line}; expected once"
+            yield from double_keys(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for entry in node.value:
+            yield from double_keys(entry)
 
 
 def entry_of(branch, name, what):
@@ -195,6 +243,7 @@ def read_methods():
     return methods
 
 
+check_double_keys(workflow.overwrite_configfiles or [])
 read_config(config)
 
 SHIPPED_CONFIG = read_values(load_configfile(str(SHIPPED / "config.yaml")))

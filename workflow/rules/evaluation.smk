@@ -4,6 +4,9 @@
 rule score_method:
     """Measure Dice and ASD of a method's masks, on the original grids."""
     input:
+        lambda wildcards: voxels_of(
+            *references_of(wildcards.direction), *scored_images(wildcards.direction)
+        ),
         predictions="results/{run}/seed-{seed}/predictions/{direction}/{method}",
         images=lambda wildcards: scored_images(wildcards.direction),
         references=lambda wildcards: references_of(wildcards.direction),

@@ -4,6 +4,9 @@
 rule find_region:
     """Find where the source's structures lie in a scan, for a grid that is cut to them."""
     input:
+        lambda wildcards: voxels_of(
+            *source_originals("image"), *source_originals("label")
+        ),
         scans=lambda wildcards: source_originals("image"),
         labels=lambda wildcards: source_originals("label"),
     output:
@@ -31,6 +34,7 @@ rule find_region:
 rule preprocess_case:
     """Bring a case's image to the network grid."""
     input:
+        lambda wildcards: voxels_of(original_image(wildcards)),
         source=original_image,
         region=region_of_interest,
         label=label_to_crop_to,
@@ -61,6 +65,9 @@ rule preprocess_case:
 rule preprocess_label:
     """Bring a case's label map to the network grid, as classes 1..K."""
     input:
+        lambda wildcards: voxels_of(
+            original_label(wildcards), original_image(wildcards)
+        ),
         source=original_label,
         scan=original_image,
         grid="results/{run}/cases/{domain}/{case}/grid.json",

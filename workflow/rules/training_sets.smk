@@ -199,17 +199,23 @@ def missing_for(method, direction):
     return None
 
 
-def check_cases():
-    """Stop where a direction of the summary lacks cases that its methods need, labels of the target's apart."""
+def lacking_cases():
+    """Yield what the directions of the summary lack of cases that its methods need, labels of the target's apart."""
     for direction in DIRECTIONS:
         target = target_of(direction)
         if not cases_of(target, "test"):
-            raise WorkflowError(
-                f"Direction {direction}: domain {target} has no test case. Give it one, or choose another direction."
-            )
+            yield f"direction {direction}: domain {target} has no test case"
         for method in TABLES["summary"]["methods"]:
             missing = missing_for(method, direction)
             if missing and training_set_of(method, direction) != target:
-                raise WorkflowError(
-                    f"Direction {direction}, method {method}: {missing}. Give it one, or choose another direction."
-                )
+                yield f"direction {direction}, method {method}: {missing}"
+
+
+def check_cases():
+    """Stop where cases are lacking."""
+    lacking = list(lacking_cases())
+    if lacking:
+        text = "\n  ".join(["Cases are missing:", *lacking])
+        raise WorkflowError(
+            f"{text}\nGive the cases table such cases, or choose another direction."
+        )

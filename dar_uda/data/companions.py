@@ -1,0 +1,26 @@
+"""The files that hold the voxels of a header file."""
+
+from pathlib import Path
+
+from dar_uda.data.reading import UnreadableFileError
+
+
+def companions(path: str | Path) -> list[Path]:
+    """Return the file beside a header (.hdr, .mhd, .nhdr) that holds its voxels; empty for all other files.
+
+    Empty also for a header that cannot be read: what is wrong with it is told when its volume is.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix == ".hdr":
+        found = [path.with_suffix(ending) for ending in (".img", ".IMG", ".img.gz")]
+        return [file for file in found if file.is_file()][:1]
+    if suffix not in (".mhd", ".nhdr") or not path.is_file():
+        return []
+    from dar_uda.data.itk_formats import read_header
+
+    try:
+        detached = read_header(path).detached
+    except UnreadableFileError:
+        return []
+    return [detached] if detached else []
