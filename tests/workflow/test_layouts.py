@@ -175,10 +175,12 @@ def test_a_tree_becomes_masks_on_its_scans_own_grids(tmp_path, layout):
 
 
 def _run(folder, miniature, *targets):
-    (folder / "tiny.yaml").write_text(CONFIG + miniature.text)
-    files = [str(REPOSITORY / "config" / miniature.shipped)] if miniature.shipped else []
+    (folder / "tiny.yaml").write_text(CONFIG)
+    (folder / "mine.yaml").write_text(miniature.text)
+    shipped = [str(REPOSITORY / "config" / miniature.shipped)] if miniature.shipped else []
+    files = [str(folder / "tiny.yaml"), *shipped, str(folder / "mine.yaml")]
     command = [sys.executable, "-m", "snakemake", "-s", str(REPOSITORY / "Snakefile"), "--directory", str(folder)]
-    command += ["--cores", "2", "--configfile", *files, str(folder / "tiny.yaml")]
+    command += ["--cores", "2", "--configfile", *files]
     command += ["--config", "cases=cases.tsv", "run=mini", f"methods={miniature.method}", "--", "all", *targets]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stderr
