@@ -7,19 +7,13 @@ from snakemake.utils import min_version
 
 min_version("9.0")
 
-SHIPPED = Path(workflow.basedir) / "config"
-# Before the shipped files are read, the config is what --configfile and --config hold.
+HERE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
+SHIPPED = HERE / "config"
+# What --configfile and --config hold, or the workflow that uses this one as a module.
 USER_CONFIG = deepcopy(config)
 
 
-configfile: str(SHIPPED / "config.yaml")
-
-
-for entry in sorted([*SHIPPED.glob("tasks/*.yaml"), *SHIPPED.glob("budgets/*.yaml")]):
-
-    configfile: str(entry)
-
-
+include: "workflow/rules/shipped.smk"
 include: "workflow/rules/config.smk"
 include: "workflow/rules/cases.smk"
 include: "workflow/rules/common.smk"

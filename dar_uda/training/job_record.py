@@ -39,7 +39,7 @@ def recorded(job: Any) -> Iterator[None]:
             "params": dict(job.params.items()),
             "choices": {key: value for key, value in job.config.items() if not isinstance(value, dict)},
             "threads": job.threads,
-            "device": _device(),
+            "device": _device(job.resources.get("gpu", 0)),
             "packages": _versions(),
             "inputs": checksums(job.input),
             "outputs": checksums(job.output),
@@ -75,11 +75,15 @@ def _digest(content: bytes = b"") -> "hashlib._Hash":
     return hashlib.blake2b(content, digest_size=16)
 
 
-def _device() -> str:
-    """Return the GPU on which the job computed, or else the kind of processor."""
+def _device(gpus: int) -> str:
+    """Return the GPUs on which the job computed, or else the kind of processor.
+
+    Args:
+        gpus: How many it asked for; with several, the processes that computed were others.
+    """
     torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_initialized():
-        return torch.cuda.get_device_name()
+    if torch is not None and (torch.cuda.is_initialized() or (gpus > 1 and torch.cuda.is_available())):
+        return f"{gpus} x {torch.cuda.get_device_name()}" if gpus > 1 else torch.cuda.get_device_name()
     return f"CPU, {platform.machine()}"
 
 

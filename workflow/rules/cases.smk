@@ -17,7 +17,7 @@ def find_cases_table():
         )
     folder = os.path.dirname(table)
     if not os.path.exists(table) and not config["cases"]:
-        table = os.path.join(workflow.basedir, table)
+        table = str(HERE / table)
     if not os.path.isfile(table):
         raise WorkflowError(f"Cases table {table} does not exist (in {os.getcwd()}).")
     return table, folder

@@ -5,10 +5,9 @@ import math
 
 import yaml
 from jsonschema import Draft202012Validator
-from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 
-SCHEMA = f"{workflow.basedir}/workflow/schemas/config.schema.yaml"
+SCHEMA = HERE / "workflow" / "schemas" / "config.schema.yaml"
 NAMES = (
     "task",
     "run",
@@ -70,7 +69,9 @@ def schema_problems(config):
     """Yield where the config is not as its schema says, a line each."""
     with open(SCHEMA, encoding="utf-8") as file:
         validator = Draft202012Validator(yaml.safe_load(file))
-    for error in sorted(validator.iter_errors(config), key=lambda error: error.json_path):
+    for error in sorted(
+        validator.iter_errors(config), key=lambda error: error.json_path
+    ):
         yield f"{error.json_path.replace('$', 'config', 1)}: {error.message[:300]}"
 
 
