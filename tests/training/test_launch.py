@@ -15,21 +15,9 @@ from dar_uda.data.network_volume import write_image, write_label
 from dar_uda.segmentation.train import train_segmenter
 from dar_uda.training import loop
 from dar_uda.training.launch import launch
+from tests.segmentation.test_train_and_predict import SETTINGS as SEGMENTATION
 
-SETTINGS = {
-    "steps": 4,
-    "batch": 2,
-    "patch": [4, 32, 32],
-    "foreground_share": 0.5,
-    "scale": 0.1,
-    "ema": 0.0,
-    "channels": [4, 4, 8, 8, 8],
-    "learning_rate": 5e-3,
-    "final_learning_rate": 1e-5,
-    "weight_decay": 1e-4,
-    "focal_weight": 10.0,
-    "checkpoint_every": 1,
-}
+SETTINGS = {**SEGMENTATION, "steps": 4, "checkpoint_every": 1}
 SCRIPT = """
 import json, sys
 from dar_uda.segmentation.train import train_segmenter
