@@ -1,8 +1,9 @@
-"""Checkpoints to resume from: kept beside the output while a training runs, gone when it is done."""
+"""Checkpoints to resume from: kept while a training runs, gone when it is done."""
 
 import hashlib
 import json
 import logging
+import os
 import pickle
 import shutil
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,16 @@ import torch
 from dar_uda.data.files import locked, write_beside
 
 logger = logging.getLogger(__name__)
+ELSEWHERE = "DAR_UDA_CHECKPOINTS"
+"""Names the folder of all checkpoints, for machines whose own disk goes when the job goes."""
+
+
+def checkpoints_of(output: str | Path) -> Path:
+    """Return the folder of a training's checkpoints: beside its output, or at the same path below $DAR_UDA_CHECKPOINTS."""
+    folder = Path(output).parent
+    if root := os.environ.get(ELSEWHERE):
+        folder = Path(root, *folder.parts[bool(folder.anchor) :])
+    return folder / "checkpoints"
 
 
 def identity_of(settings: Mapping[str, Any], inputs: Sequence[str | Path]) -> str:

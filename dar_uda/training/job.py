@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from dar_uda.training import ranks
-from dar_uda.training.checkpoint import CheckpointFolder, identity_of
+from dar_uda.training.checkpoint import CheckpointFolder, checkpoints_of, identity_of
 from dar_uda.training.device import choose_precision, use_device
 from dar_uda.training.loop import Trainer, run_training, write_history
 
@@ -61,7 +61,7 @@ class Job:
         Args:
             name: For the log.
             settings: The training's branch of the configuration, with `checkpoint_every`.
-            history: Output, TSV: one row per step, one column per loss; the checkpoints lie beside it.
+            history: Output, TSV: one row per step, one column per loss; see `checkpoints_of`.
             inputs: Files the training reads.
             choices: All else on which the training depends: with the settings, the inputs' contents and this job it
                 is what a checkpoint must agree in to be resumed.
@@ -72,7 +72,7 @@ class Job:
         kept = {key: value for key, value in settings.items() if key not in PACE}
         computing = {"seed": self.seed, "code": self.code, "device": self.device.type, "dtype": self.dtype}
         identity = identity_of({**choices, **computing, "steps": steps, "settings": kept}, inputs)
-        checkpoints = CheckpointFolder(Path(history).parent / "checkpoints", identity)
+        checkpoints = CheckpointFolder(checkpoints_of(history), identity)
         if ranks.number() > 0:
             run_training(name, trainer, steps, checkpoints, settings["checkpoint_every"])
             raise OtherRank

@@ -1,11 +1,12 @@
 import os
 import signal
+from pathlib import Path
 
 import pytest
 import torch
 from adabelief_pytorch import AdaBelief
 
-from dar_uda.training.checkpoint import CheckpointFolder, identity_of
+from dar_uda.training.checkpoint import CheckpointFolder, checkpoints_of, identity_of
 from dar_uda.training.device import choose_precision, prepare_device
 from dar_uda.training.loop import Terminated, run_training
 from dar_uda.training.optimizer import adabelief
@@ -43,6 +44,13 @@ def test_checkpoint_of_another_identity_is_ignored_and_the_folder_goes_when_done
     with CheckpointFolder(tmp_path / "work", "x") as checkpoints:
         assert checkpoints.load(CPU) == {"step": 5}
     assert not (tmp_path / "work").exists()
+
+
+def test_checkpoints_lie_beside_the_output_or_below_the_folder_named(monkeypatch):
+    assert checkpoints_of("results/a/history.tsv") == Path("results/a/checkpoints")
+    monkeypatch.setenv("DAR_UDA_CHECKPOINTS", "/volume")
+    assert checkpoints_of("results/a/history.tsv") == Path("/volume/results/a/checkpoints")
+    assert checkpoints_of("/work/a/history.tsv") == Path("/volume/work/a/checkpoints")
 
 
 class Diverging:
