@@ -1,5 +1,5 @@
 # Two commands do all the set-up: `make demo` and `make test`. Both build .venv from pinned requirements.
-.PHONY: demo test test-faults benchmark clean
+.PHONY: demo test test-faults test-slurm benchmark clean
 PYTHON ?= python3
 CORES ?= $(shell nproc)
 
@@ -11,6 +11,11 @@ test: .venv/installed
 
 test-faults: .venv/installed
 	FAULT_CASES=2500 .venv/bin/pytest tests/faults -m 'long or not long'
+
+test-slurm: .venv/installed
+	command -v slurmctld munged || { apt-get update && apt-get install -y --no-install-recommends slurm-wlm munge; }
+	.venv/bin/pip install --quiet --constraint constraints.txt --editable '.[dev,slurm]'
+	.venv/bin/pytest tests/slurm -m slurm
 
 benchmark: .venv/installed
 	.venv/bin/python -m benchmarks

@@ -29,6 +29,9 @@ include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/tables.smk"
 
 
+container: config["container"]
+
+
 rule all:
     """Tables and figures of the config's methods and directions."""
     input:

@@ -27,6 +27,7 @@ MODULES = (
     "inference",
     "preprocessing",
     "planning",
+    "growth",
     "demo_overhead",
 )
 FOLDER, MATRIX = Path("results"), 4096

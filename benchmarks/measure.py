@@ -15,7 +15,8 @@ class Row:
     """One line of the table.
 
     Attributes:
-        goal: Largest ratio of `ours` to `literal`; without a literal form the largest value of `ours`.
+        goal: Largest ratio of `ours` to `literal`; without a literal form the largest value of `ours`;
+            None: a figure without a goal.
         note: Spread, or why it was not measured.
     """
 
@@ -23,7 +24,7 @@ class Row:
     unit: str
     literal: float | None
     ours: float | None
-    goal: float
+    goal: float | None
     note: str = ""
 
     @property
@@ -32,6 +33,8 @@ class Row:
 
     @property
     def met(self) -> str:
+        if self.goal is None:
+            return ""
         if self.ours is None:
             return "not measured"
         return "yes" if (self.ours if self.ratio is None else self.ratio) <= self.goal else "no"

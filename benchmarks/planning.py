@@ -67,14 +67,17 @@ def measure_planning(sizes: Sequence[int], repeats: int) -> dict[int, list[Plan]
         plans: dict[int, list[Plan]] = {cases: [] for cases in sizes}
         for _ in range(repeats):
             for cases, project in projects.items():
-                plans[cases].append(_plan(project))
+                done, text = plan(project)
+                if "Nothing to be done" not in text:
+                    raise RuntimeError(f"The dry run found something to do:\n{text[-2000:]}")
+                plans[cases].append(done)
     return plans
 
 
 def finish_project(folder: Path, cases: int) -> None:
     """Make a project of `cases` cases in a new folder in which every job counts as done."""
     folder.mkdir()
-    _write_cases(folder, cases)
+    write_cases(folder, cases)
     for output in _outputs(folder):
         path = folder / output
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,7 +89,7 @@ def finish_project(folder: Path, cases: int) -> None:
     _run([sys.executable, "-c", TOUCH_WITHOUT_SLEEP, *arguments], folder)
 
 
-def _write_cases(folder: Path, cases: int) -> None:
+def write_cases(folder: Path, cases: int) -> None:
     """Write a cases table and its empty volumes."""
     rows = ["case\tdomain\timage\tlabel\tsplit"]
     for index in range(cases):
@@ -113,8 +116,12 @@ def _run(command: list[str], folder: Path) -> str:
     return done.stdout
 
 
-def _plan(folder: Path) -> Plan:
-    """Return what a dry run takes that finds nothing to do."""
+def plan(folder: Path) -> tuple[Plan, str]:
+    """Return what a dry run takes, and what it prints.
+
+    Raises:
+        RuntimeError: It fails.
+    """
     start = time.perf_counter()
     with (folder / "plan.log").open("w+", encoding="utf-8") as log:
         process = subprocess.Popen([*SNAKEMAKE, "-n", "--config", *CONFIG], cwd=folder, stdout=log, stderr=log)
@@ -123,6 +130,6 @@ def _plan(folder: Path) -> Plan:
         process.returncode = os.waitstatus_to_exitcode(status)
         log.seek(0)
         text = log.read()
-    if process.returncode or "Nothing to be done" not in text:
-        raise RuntimeError(f"The dry run failed or found something to do:\n{text[-2000:]}")
-    return Plan(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    if process.returncode:
+        raise RuntimeError(f"The dry run failed:\n{text[-2000:]}")
+    return Plan(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024), text

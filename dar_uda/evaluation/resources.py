@@ -1,4 +1,4 @@
-"""Time and memory of a run's jobs, from the files that Snakemake's `benchmark:` writes."""
+"""Time and memory of a run's jobs, from the files that Snakemake's `benchmark:` and `recorded` write."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ def tabulate_resources(benchmarks: str | Path, table: str | Path) -> None:
     """Write what the jobs of each rule took: number, wall time in all and of the longest, highest memory.
 
     Args:
-        benchmarks: Folder `{rule}/**/*.tsv` of Snakemake's benchmark files: `s` in seconds, `max_rss` in MiB ("-" for
+        benchmarks: Folder `{rule}/**/*.tsv` with, among other columns, `s` in seconds, `max_rss` in MiB ("-" for
             jobs too short to measure).
         table: Output TSV, `rule jobs seconds longest_seconds peak_mib`, the rule that took longest first.
     """

@@ -21,7 +21,7 @@ ELSEWHERE = "DAR_UDA_CHECKPOINTS"
 
 
 def checkpoints_of(output: str | Path) -> Path:
-    """Return the folder of a training's checkpoints: beside its output, or at the same path below $DAR_UDA_CHECKPOINTS."""
+    """Return where a training's checkpoints lie: beside its output, or at the same path below $DAR_UDA_CHECKPOINTS."""
     folder = Path(output).parent
     if root := os.environ.get(ELSEWHERE):
         folder = Path(root, *folder.parts[bool(folder.anchor) :])

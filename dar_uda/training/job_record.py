@@ -3,7 +3,9 @@
 import hashlib
 import json
 import platform
+import resource
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import metadata
@@ -23,6 +25,9 @@ PACKAGES = (
 def recorded(job: Any) -> Iterator[None]:
     """Log the block to the job's log, and when it ended without an error write the provenance of its outputs.
 
+    Of a job whose results other runs may take from Snakemake's cache it also writes time and memory: Snakemake allows
+    no `benchmark:` there.
+
     Args:
         job: What Snakemake hands to a script.
 
@@ -31,6 +36,7 @@ def recorded(job: Any) -> Iterator[None]:
     """
     path = provenance_path(job.output[0])
     path.unlink(missing_ok=True)
+    start = time.monotonic()
     with job_log(job.log[0]):
         yield
         record = {
@@ -46,6 +52,23 @@ def recorded(job: Any) -> Iterator[None]:
         }
         with write_beside(path) as partial:
             partial.write_text(json.dumps(record, indent=1, default=str) + "\n", encoding="utf-8")
+        if job.bench_iteration is None:
+            write_usage(benchmark_path(job.log[0]), time.monotonic() - start)
+
+
+def benchmark_path(log: str | Path) -> Path:
+    """Return `.../benchmarks/{rule}/{name}.tsv` of a log `.../logs/{rule}/{name}.log`."""
+    parts = list(Path(log).with_suffix(".tsv").parts)
+    parts[len(parts) - 1 - parts[::-1].index("logs")] = "benchmarks"
+    return Path(*parts)
+
+
+def write_usage(path: Path, seconds: float) -> None:
+    """Write the time and the highest memory of this process and its children, in two of the columns of Snakemake's."""
+    highest = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with write_beside(path) as partial:
+        partial.write_text(f"s\tmax_rss\n{seconds:.4f}\t{highest / 1024:.2f}\n", encoding="utf-8")
 
 
 def provenance_path(output: str | Path) -> Path:

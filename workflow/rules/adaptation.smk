@@ -91,8 +91,6 @@ rule train_cyclegan:
         ),
     log:
         "results/{run}/logs/train_cyclegan/cyclegan-{seed}.log",
-    benchmark:
-        "results/{run}/benchmarks/train_cyclegan/cyclegan-{seed}.tsv"
     priority: 1
     conda:
         "../../envs/torch.yaml"

@@ -11,9 +11,18 @@ TRAINED = rf"[A-Za-z][A-Za-z0-9_]*({RANDOMISED})?"
 CHOICES = ("validation", "oracle")
 
 
+def elsewhere():
+    """Return whether another machine runs the jobs, or this process is such a job."""
+    return workflow.remote_exec or workflow.non_local_exec
+
+
 def gpus(wildcards):
     """Return how many GPUs a torch job asks for; on a CPU none, so that several run side by side."""
     here = shutil.which("nvidia-smi") is not None
+    if config["device"] == "auto" and workflow.non_local_exec and not here:
+        raise WorkflowError(
+            "device is auto, but this machine, which has no GPU, only submits the jobs: say --config device=cuda, or device=cpu."
+        )
     return int(config["device"] == "cuda" or (config["device"] == "auto" and here))
 
 
@@ -23,10 +32,12 @@ def gpus_of_training(wildcards):
 
 
 def all_cores(wildcards):
-    """Return the cores of this machine that Snakemake may use."""
+    """Return the cores that Snakemake may use: of this machine, or for a job that another one runs."""
+    if elsewhere():
+        return CORES_ELSEWHERE
     try:
         return workflow.cores
-    except WorkflowError:  # a cluster, where no number of cores is given
+    except WorkflowError:  # a dry run for a cluster
         return CORES_ELSEWHERE
 
 

@@ -43,8 +43,6 @@ rule preprocess_case:
         grid="results/{run}/cases/{domain}/{case}/grid.json",
     log:
         "results/{run}/logs/preprocess_case/{domain}-{case}.log",
-    benchmark:
-        "results/{run}/benchmarks/preprocess_case/{domain}-{case}.tsv"
     priority: 1
     conda:
         "../../envs/imaging.yaml"
@@ -75,8 +73,6 @@ rule preprocess_label:
         label="results/{run}/cases/{domain}/{case}/label.nii",
     log:
         "results/{run}/logs/preprocess_label/{domain}-{case}.log",
-    benchmark:
-        "results/{run}/benchmarks/preprocess_label/{domain}-{case}.tsv"
     conda:
         "../../envs/imaging.yaml"
     resources:
@@ -98,8 +94,6 @@ rule extract_slices:
         table="results/{run}/slices/{domain}.tsv",
     log:
         "results/{run}/logs/extract_slices/{domain}.log",
-    benchmark:
-        "results/{run}/benchmarks/extract_slices/{domain}.tsv"
     priority: 1
     conda:
         "../../envs/imaging.yaml"

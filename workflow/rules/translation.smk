@@ -15,8 +15,6 @@ rule train_translator:
         ),
     log:
         "results/{run}/logs/train_translator/disentangled-{seed}.log",
-    benchmark:
-        "results/{run}/benchmarks/train_translator/disentangled-{seed}.tsv"
     priority: 1
     conda:
         "../../envs/torch.yaml"

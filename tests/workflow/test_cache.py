@@ -1,0 +1,38 @@
+"""What one run has made serves another in another folder, through Snakemake's cache."""
+
+from tests.workflow.tiny_run import prepare
+
+SHARED = (
+    "cases/ct/ct0/image.nii",
+    "cases/ct/ct0/label.nii",
+    "slices/mr.npy",
+    "seed-0/translators/disentangled/weights.safetensors",
+)
+
+
+CACHED = ("preprocess_case", "preprocess_label", "extract_slices", "train_translator", "train_cyclegan")
+TRAINED = ("train_translator",)
+
+
+def rules_that_ran(run):
+    """Return the rules whose jobs wrote to their logs; of results from the cache they are empty."""
+    logs = run.result("logs")
+    return {path.relative_to(logs).parts[0].split(".")[0] for path in logs.rglob("*.log") if path.stat().st_size}
+
+
+def test_preprocessing_and_translator_of_one_run_serve_another(tmp_path, monkeypatch):
+    (tmp_path / "cache").mkdir()
+    monkeypatch.setenv("SNAKEMAKE_OUTPUT_CACHE", str(tmp_path / "cache"))
+    first, second = prepare(tmp_path / "first"), prepare(tmp_path / "second")
+    targets = [f"results/phantom/{path}" for path in SHARED]
+    for run in (first, second):
+        status, text = run(*targets, "--cache", *CACHED)
+        assert status == 0, text
+    assert rules_that_ran(first) == {"make_phantom", "preprocess_case", "preprocess_label", "extract_slices", *TRAINED}
+    assert rules_that_ran(second) == {"make_phantom"}
+    for path in SHARED:
+        assert second.result(path).read_bytes() == first.result(path).read_bytes()
+    changed = ("--config", "translation={steps: 5}")
+    status, text = second(targets[-1], "--cache", *CACHED, *changed)
+    assert status == 0, text
+    assert rules_that_ran(second) == {"make_phantom", *TRAINED}
