@@ -54,11 +54,15 @@ def read_cases():
 
 
 def problems_of(row):
-    """Yield what is wrong with a row in this task: its domain, files that are not there."""
+    """Yield what is wrong with a row in this task: its domain, files that are not there.
+
+    A job on a machine without the scans does not look for them: Snakemake gives it none that reads them.
+    """
     if row["domain"] not in DOMAINS:
         yield f"case {row['case']}: domain {row['domain']!r} is not in task {config['task']} ({', '.join(DOMAINS)})."
     for what in ("image", "label"):
-        if row[what] and not is_generated(row) and not os.path.exists(row[what]):
+        needed = row[what] and not is_generated(row) and not workflow.remote_exec
+        if needed and not os.path.exists(row[what]):
             yield f"case {row['case']}: {what} {row[what]} does not exist."
 
 
@@ -81,13 +85,22 @@ def target_of(direction):
     return direction.split("-to-")[1]
 
 
+def file_of(row, what):
+    """Return the image or label file of a row as an input.
+
+    Where results lie in a storage that has no disk in common with this machine, the user's files stay here, and with
+    them the jobs that read them.
+    """
+    return row[what] if is_generated(row) or not row[what] else local(row[what])
+
+
 def original(case, domain, what):
-    """Return the user's image or label file of a case."""
+    """Return the user's image or label file of a case as an input."""
     if (domain, case) not in ROWS:
         raise WorkflowError(
             f"Domain {domain} of the cases table has no case {case!r}; look at the name in the table."
         )
-    return ROWS[domain, case][what]
+    return file_of(ROWS[domain, case], what)
 
 
 def original_image(wildcards):
@@ -100,7 +113,7 @@ def original_label(wildcards):
 
 def voxels_of(*paths):
     """Return the files beside the user's header files (.hdr, .mhd, .nhdr) that hold their voxels."""
-    return [str(file) for path in paths if path for file in companions(path)]
+    return [local(str(file)) for path in paths if path for file in companions(path)]
 
 
 def label_values(domain):

@@ -29,8 +29,15 @@ if GENERATED:
 rule check_cases:
     """Read every case once and say all that is wrong, before anything is trained."""
     input:
-        voxels_of(*(row[what] for row in CASES for what in ("image", "label"))),
-        files=[row[what] for row in CASES for what in ("image", "label") if row[what]],
+        lambda wildcards: voxels_of(
+            *(row[what] for row in CASES for what in ("image", "label"))
+        ),
+        files=[
+            file_of(row, what)
+            for row in CASES
+            for what in ("image", "label")
+            if row[what]
+        ],
     output:
         table="results/{run}/checks.txt",
     log:
