@@ -34,3 +34,15 @@ def test_another_workflow_takes_the_rules_and_its_config_counts(tmp_path):
     shape = nib.load(tmp_path / "results" / "phantom" / "cases" / "ct" / "ct0" / "image.nii").shape
     assert (tmp_path / "shape.txt").read_text().split() == [str(size) for size in shape]
     assert shape[0] == shape[1] == 64, "the tiny grid"
+
+
+def test_the_catalogs_snakefile_plans_what_the_root_one_does(tmp_path):
+    plans = []
+    for name, target in (("Snakefile", "all"), ("workflow/Snakefile", "run")):
+        run = prepare(tmp_path / name.replace("/", "-"))
+        status, text = run("-n", "--snakefile", str(REPOSITORY / name))
+        assert status == 0, text
+        stats = text[text.index("Job stats") :].partition("\n\n")[0].splitlines()
+        plans.append(sorted(line.split()[1] for line in stats[3:] if line.split()[0] not in (target, "total")))
+        assert any(line.split()[0] == target for line in stats[3:])
+    assert plans[0] == plans[1] != []
