@@ -43,7 +43,8 @@ class LocalRun(Run):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cluster(tmp_path_factory):
+def programs(tmp_path_factory):
+    """A folder of programs that comes first; what stands for NVIDIA's makes trainings ask for a GPU."""
     if os.geteuid() or not shutil.which("slurmctld"):
         pytest.fail("needs root, and slurm-wlm and munge from the distribution: make test-slurm installs them")
     programs = tmp_path_factory.mktemp("programs")
@@ -51,8 +52,8 @@ def cluster(tmp_path_factory):
     smi.write_text("#!/bin/sh\n")
     smi.chmod(0o755)
     with pytest.MonkeyPatch.context() as patch, one_node_cluster(tmp_path_factory.mktemp("slurm")):
-        patch.setenv("PATH", f"{programs}:{os.environ['PATH']}")  # trainings ask for a GPU and compute without one
-        yield
+        patch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+        yield programs
 
 
 def timed(run, *arguments):
@@ -118,6 +119,14 @@ def test_a_training_that_meets_its_time_limit_goes_on_in_further_jobs(tmp_path):
     assert "resumed from the checkpoint at step" in log_of_translator(there)
     timed(here, target, *LONG)
     assert (there.folder / target).read_bytes() == (here.folder / target).read_bytes()
+
+
+def test_a_login_node_without_a_gpu_must_be_told_the_device(tmp_path, programs, monkeypatch):
+    if shutil.which("nvidia-smi", path=os.environ["PATH"].replace(f"{programs}:", "")):
+        pytest.skip("this machine has a GPU")
+    monkeypatch.setenv("PATH", os.environ["PATH"].replace(f"{programs}:", ""))
+    status, text = on_cluster(tmp_path / "run")(*SHORT)
+    assert status != 0 and "say --config device=cuda, or device=cpu" in text and not submissions(text), text
 
 
 def log_of_translator(run):
