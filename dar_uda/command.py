@@ -38,6 +38,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="the values that a domain's window brings to 0 and 1, such as ct=-350,350: look whether its scans fit",
     )
     check.set_defaults(run=_check)
+    export = commands.add_parser("export", help="write a finished method as a bundle, to segment other scans with")
+    export.add_argument(
+        "predictions", type=Path, help="its masks: results/RUN/seed-SEED/predictions/DIRECTION/METHOD of a finished run"
+    )
+    export.add_argument("-o", "--output", required=True, type=Path, metavar="BUNDLE", help="the folder to write")
+    export.add_argument("--licence", default="not stated", help="of the weights, as the data they come from allows")
+    export.set_defaults(run=_export)
+    predict = commands.add_parser("predict", help="segment scans with a bundle")
+    predict.add_argument("bundle", type=Path, help="folder that `dar-uda export` wrote")
+    predict.add_argument(
+        "scan", nargs="+", type=Path, help="volume file, folder of one DICOM series, or folder of volume files"
+    )
+    predict.add_argument(
+        "-o", "--output", required=True, type=Path, metavar="FOLDER", help="where SCAN.nii.gz and volumes.tsv go"
+    )
+    predict.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="where torch computes")
+    predict.add_argument(
+        "--average-views", action="store_true", help="average five views of each scan: slower, sometimes better"
+    )
+    predict.set_defaults(run=_predict)
     options = parser.parse_args(arguments)
     try:
         options.run(options)
@@ -45,6 +65,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"dar-uda: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _export(options: argparse.Namespace) -> None:
+    from dar_uda.bundle.export import export_bundle
+
+    export_bundle(options.predictions, options.output, options.licence)
+
+
+def _predict(options: argparse.Namespace) -> None:
+    from dar_uda.bundle.predict import predict_scans
+    from dar_uda.bundle.segmenter import Segmenter
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    segmenter = Segmenter.load(options.bundle, options.device)
+    predict_scans(segmenter, options.scan, options.output, options.average_views)
 
 
 def _add_cases(commands: argparse._SubParsersAction) -> None:

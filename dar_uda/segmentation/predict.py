@@ -1,8 +1,9 @@
 """Masks of whole cases, on each case's original grid, and how much they change with the image."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,9 @@ from dar_uda.segmentation.sliding_window import Weighting, predict_slabs
 from dar_uda.segmentation.views import Disagreement, predict_views
 from dar_uda.training.device import prepare_device
 from dar_uda.training.progress import Progress
+
+if TYPE_CHECKING:
+    from dar_uda.data.volume import Volume
 
 
 def predict_cases(
@@ -54,7 +58,6 @@ def predict_cases(
         largest_component: Keep the largest connected piece of each structure that is one piece in the source's labels.
     """
     from dar_uda.data.volume import write_mask
-    from dar_uda.preprocessing.restore import restore_classes
 
     where = prepare_device(device, threads)
     network = load_segmenter(weights, where)
@@ -67,8 +70,8 @@ def predict_cases(
     for done, (case, path, grid) in enumerate(zip(cases, images, grids, strict=True), start=1):
         changes = Disagreement(len(structures))
         views = predict_views(open_image(path), slabs_of)
-        restored = restore_classes(_merged(views, changes, test_time_augmentation), grid)
-        write_mask(mask_path(predictions, case), keep_largest(restored.array, single), restored.grid)
+        mask = mask_of(merged(views, changes, test_time_augmentation), grid, single)
+        write_mask(mask_path(predictions, case), mask.array, mask.grid)
         rows += [(case, structure, value) for structure, value in zip(structures, changes.values(), strict=True)]
         progress.report(done)
     with write_beside(disagreements) as temporary:
@@ -76,7 +79,22 @@ def predict_cases(
         table.to_csv(temporary, sep="\t", index=False, float_format="%.6f")
 
 
-def _merged(
+def mask_of(slabs: Iterable[NDArray[np.float32]], grid: str | Path, single: Sequence[int]) -> "Volume":
+    """Return the mask of a case on its original grid.
+
+    Args:
+        slabs: Probabilities on the network grid, see `restore_classes`.
+        grid: JSON that `preprocess_image` wrote.
+        single: Classes of which the largest connected piece is kept.
+    """
+    from dar_uda.data.volume import Volume
+    from dar_uda.preprocessing.restore import restore_classes
+
+    restored = restore_classes(slabs, grid)
+    return Volume(keep_largest(restored.array, single), restored.grid)
+
+
+def merged(
     views: Iterator[list[NDArray[np.float32]]], changes: Disagreement, average: bool
 ) -> Iterator[NDArray[np.float32]]:
     """Yield the probabilities that masks are made of, slab after slab, and note how the views differ in `changes`."""

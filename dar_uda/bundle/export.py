@@ -1,0 +1,116 @@
+"""From a method's masks to a bundle: all that it takes to segment another scan, told by the provenance of a run."""
+
+import json
+import logging
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from dar_uda.bundle.card import model_card
+from dar_uda.bundle.likeness import Likeness
+from dar_uda.segmentation.components import single_structures
+from dar_uda.training.job_record import provenance_path
+
+logger = logging.getLogger(__name__)
+FORMAT = 1
+
+
+def export_bundle(predictions: str | Path, bundle: str | Path, licence: str) -> None:
+    """Write a finished method as a bundle.
+
+    Args:
+        predictions: Folder `results/{run}/seed-{seed}/predictions/{direction}/{method}` of a finished run.
+        bundle: Folder to write; it must not exist.
+        licence: Under which the weights may be used, as the data they come from allows.
+
+    Raises:
+        FileNotFoundError: The run's files are not all there.
+        FileExistsError: The bundle is.
+        ValueError: The method cannot be used on scans without labels.
+    """
+    predictions, bundle = Path(predictions).resolve(), Path(bundle)
+    if bundle.exists():
+        raise FileExistsError(f"{bundle} exists; expected a new folder")
+    record = _provenance(predictions)
+    root = _root(predictions, record)
+    paths = {name: root / name for name in record["inputs"]}
+    weights = next(path for path in paths.values() if path.suffix == ".safetensors")
+    images = [path for path in paths.values() if path.name == "image.nii"]
+    labels = [path for path in paths.values() if path.name == "label.nii"]
+    case = _provenance(images[0])
+    if record["choices"]["protocol"] == "paper":
+        raise ValueError(
+            f"{predictions} is of protocol paper, which may crop a scan by its own label: other scans have none; "
+            "expected a run with protocol clean"
+        )
+    domain = case["wildcards"]["domain"]
+    grid = {key: value for key, value in case["params"]["grid"].items() if key != "region_margin"}
+    inference = record["params"]["inference"]
+    structures = record["params"]["structures"]
+    bundle.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".partial-", dir=bundle.parent) as partial:
+        folder = Path(partial) / bundle.name
+        folder.mkdir()
+        shutil.copyfile(weights, folder / "weights.safetensors")
+        for name in [name for name in case["inputs"] if name.endswith("region.json")]:
+            shutil.copyfile(root / name, folder / "region.json")
+        origin = {"masks": _anonymous(record), "weights": _anonymous(_provenance(weights))}
+        (folder / "provenance.json").write_text(json.dumps(origin, indent=1) + "\n", encoding="utf-8")
+        metrics = predictions.parents[2] / "metrics" / predictions.parent.name / f"{predictions.name}.tsv"
+        if metrics.exists():
+            shutil.copyfile(metrics, folder / "metrics.tsv")
+        facts = {
+            "format": FORMAT,
+            "method": predictions.name,
+            "direction": predictions.parent.name,
+            "domain": domain,
+            "task": record["choices"]["task"],
+            "licence": licence,
+            "structures": structures,
+            "preprocessing": {
+                "grid": grid,
+                **{key: case["params"][key] for key in ("intensity", "slice_axis", "double_depth")},
+            },
+            "inference": inference,
+            "window": record["params"]["window"],
+            "single": single_structures(labels, len(structures)) if inference["largest_component"] else [],
+            "likeness": _likeness(predictions.parents[3], domain),
+            "packages": record["packages"],
+        }
+        (folder / "bundle.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        (folder / "README.md").write_text(model_card(facts, folder / "metrics.tsv"), encoding="utf-8")
+        folder.rename(bundle)
+
+
+def _provenance(result: Path) -> dict[str, Any]:
+    path = provenance_path(result)
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist; expected the provenance of {result.name} of a finished run")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _anonymous(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a provenance without names of cases, files or folders: of the inputs, the checksums alone."""
+    kept = {key: record[key] for key in ("rule", "wildcards", "threads", "device", "packages")}
+    params = {key: value for key, value in record["params"].items() if key != "cases"}
+    choices = {key: value for key, value in record["choices"].items() if key not in ("cases", "container")}
+    return kept | {"params": params, "choices": choices, "inputs": sorted(record["inputs"].values())}
+
+
+def _root(predictions: Path, record: dict[str, Any]) -> Path:
+    """Return the folder from which the paths of a provenance count."""
+    name = Path(next(iter(record["outputs"])))
+    if predictions.parts[-len(name.parts) :] != name.parts:
+        raise ValueError(f"{predictions} is not where its run made it ({name}); export it from there")
+    return Path(*predictions.parts[: -len(name.parts)])
+
+
+def _likeness(run: Path, domain: str) -> dict[str, Any] | None:
+    """Return how the domain's training scans look; None where the run has too few, or none preprocessed."""
+    table = run / "slices" / f"{domain}.provenance.json"
+    names = json.loads(table.read_text(encoding="utf-8"))["params"]["cases"] if table.exists() else []
+    if len(names) < 2:
+        logger.warning("The run has no two training scans of %s: the bundle will not tell odd scans", domain)
+        return None
+    return vars(Likeness.of([run / "cases" / domain / name / "image.nii" for name in names]))

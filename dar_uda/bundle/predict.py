@@ -1,0 +1,70 @@
+"""Scans that come later, segmented with a bundle: a mask each, and the volumes of their structures."""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from dar_uda.bundle.segmenter import Segmenter
+from dar_uda.data.files import write_beside
+from dar_uda.data.predictions import mask_path
+from dar_uda.data.volume import ITK_SUFFIXES, Volume, write_mask
+from dar_uda.training.progress import Progress
+
+logger = logging.getLogger(__name__)
+SUFFIXES = (".nii.gz", ".nii", ".hdr", *ITK_SUFFIXES)
+
+
+def predict_scans(segmenter: Segmenter, scans: Sequence[str | Path], output: str | Path, average: bool) -> None:
+    """Write `{scan}.nii.gz`, the mask on the scan's own grid, of every scan, and `volumes.tsv`.
+
+    Args:
+        scans: Volume files, folders of one DICOM series, or folders of volume files, of which each is a scan.
+        output: Folder to write into.
+        average: Average the probabilities of five views of a scan.
+
+    Raises:
+        ValueError: Two scans have one name; or some could not be segmented: the message names each, the others are.
+    """
+    paths = [path for scan in scans for path in scans_of(Path(scan))]
+    repeated = [name for name, times in Counter(map(name_of, paths)).items() if times > 1]
+    if repeated:
+        raise ValueError(f"several scans are called {', '.join(repeated)}; expected one mask a name: give them apart")
+    progress = Progress("predict", len(paths), unit="scan")
+    rows, problems = [], []
+    for done, path in enumerate(paths, start=1):
+        try:
+            mask = segmenter.predict(path, True if average else None)
+        except (ValueError, OSError) as error:
+            problems.append(str(error))
+        else:
+            write_mask(mask_path(output, name_of(path)), mask.array, mask.grid)
+            rows += [(name_of(path), *row) for row in volumes_of(mask, segmenter.structures)]
+        progress.report(done)
+    with write_beside(Path(output) / "volumes.tsv") as partial:
+        table = pd.DataFrame(rows, columns=["scan", "structure", "voxels", "ml"])
+        table.to_csv(partial, sep="\t", index=False, float_format="%.3f")
+    if problems:
+        raise ValueError("\n".join([f"{len(problems)} of {len(paths)} scans have no mask:", *problems]))
+
+
+def scans_of(path: Path) -> list[Path]:
+    """Return the volume files of a folder; the path itself where it has none: a file, or a DICOM series."""
+    files = sorted(file for file in path.iterdir() if file.name.endswith(SUFFIXES)) if path.is_dir() else []
+    return files or [path]
+
+
+def name_of(scan: Path) -> str:
+    """Return a scan's name without the suffix of its kind."""
+    suffix = next((suffix for suffix in SUFFIXES if scan.name.endswith(suffix)), "")
+    return scan.absolute().name.removesuffix(suffix)
+
+
+def volumes_of(mask: Volume, structures: Sequence[str]) -> list[tuple[str, int, float]]:
+    """Return name, voxels and ml of every structure."""
+    voxel = abs(np.linalg.det(mask.grid.affine[:3, :3])) / 1000
+    counts = np.bincount(mask.array.ravel(), minlength=len(structures) + 1)[1:]
+    return [(name, int(count), float(count * voxel)) for name, count in zip(structures, counts, strict=True)]

@@ -1,0 +1,124 @@
+"""A bundle at work: from a scan to its mask, on the scan's own grid, as the workflow makes it."""
+
+import json
+import logging
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dar_uda.bundle.export import FORMAT
+from dar_uda.bundle.likeness import MARGIN, Likeness
+from dar_uda.data.network_volume import open_image
+from dar_uda.data.volume import Volume
+from dar_uda.preprocessing.preprocess import preprocess_image
+from dar_uda.segmentation.networks import load_segmenter
+from dar_uda.segmentation.predict import mask_of, merged
+from dar_uda.segmentation.sliding_window import predict_slabs
+from dar_uda.segmentation.views import Disagreement, predict_views
+from dar_uda.training.device import prepare_device
+
+logger = logging.getLogger(__name__)
+
+
+class Segmenter:
+    """A finished method, ready for scans: `Segmenter.load(bundle).predict(scan)`.
+
+    Attributes:
+        facts: What `bundle.json` holds.
+        structures: Names of the classes 1..K.
+    """
+
+    def __init__(self, folder: Path, facts: dict[str, Any], network: torch.nn.Module, device: torch.device) -> None:
+        self.folder, self.facts, self.network, self.device = folder, facts, network, device
+        self.structures: list[str] = facts["structures"]
+
+    @classmethod
+    def load(cls, bundle: str | Path, device: str = "auto", threads: int | None = None) -> "Segmenter":
+        """Return the method of a bundle that `dar-uda export` wrote.
+
+        Args:
+            device: "auto", "cpu" or "cuda".
+            threads: Of the CPU; None: torch's own number.
+
+        Raises:
+            FileNotFoundError: The folder is no bundle.
+            ValueError: It is one of another version of this program.
+        """
+        folder = Path(bundle)
+        path = folder / "bundle.json"
+        if not path.exists():
+            raise FileNotFoundError(f"{path} does not exist; expected a folder that `dar-uda export` wrote")
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        if facts.get("format") != FORMAT:
+            raise ValueError(
+                f"{path}: found format {facts.get('format')!r}, expected {FORMAT}: export the method again"
+            )
+        where = prepare_device(device, threads or torch.get_num_threads())
+        return cls(folder, facts, load_segmenter(folder / "weights.safetensors", where), where)
+
+    def predict(self, scan: str | Path, test_time_augmentation: bool | None = None) -> Volume:
+        """Return the mask of a scan on its own grid, classes 1..K; warn where it looks unlike the training's.
+
+        Args:
+            scan: NIfTI, MetaImage or NRRD file, or folder of one DICOM series.
+            test_time_augmentation: Average the probabilities of five views; None: as the method had it.
+
+        Raises:
+            ValueError: The scan cannot be read; the message names it.
+        """
+        if test_time_augmentation is None:
+            test_time_augmentation = self.facts["inference"]["test_time_augmentation"]
+        with TemporaryDirectory(prefix="dar-uda-") as scratch:
+            image, grid = Path(scratch) / "image.nii", Path(scratch) / "grid.json"
+            self._preprocess(scan, image, grid)
+            self._warn_of(scan, image)
+            return mask_of(self._slabs(image, test_time_augmentation), grid, self.facts["single"])
+
+    def distance(self, scan: str | Path) -> float | None:
+        """Return how far a scan lies from the training scans, see `Likeness`; None where the bundle cannot tell."""
+        with TemporaryDirectory(prefix="dar-uda-") as scratch:
+            image = Path(scratch) / "image.nii"
+            self._preprocess(scan, image, Path(scratch) / "grid.json")
+            return self._distance(image)
+
+    def _preprocess(self, scan: str | Path, image: Path, grid: Path) -> None:
+        region = self.folder / "region.json"
+        preprocessing = self.facts["preprocessing"]
+        options = {key: preprocessing[key] for key in ("intensity", "slice_axis", "double_depth")}
+        preprocess_image(
+            case=Path(scan).name,
+            source=scan,
+            image=image,
+            grid=grid,
+            region=region if region.exists() else None,
+            **preprocessing["grid"],
+            **options,
+        )
+
+    def _slabs(self, image: Path, average: bool) -> Iterator[NDArray[np.float32]]:
+        inference = {key: self.facts["inference"][key] for key in ("overlap", "weighting", "batch")}
+        slabs_of = partial(predict_slabs, self.network, window=self.facts["window"], device=self.device, **inference)
+        if not average:
+            return slabs_of(open_image(image))
+        return merged(predict_views(open_image(image), slabs_of), Disagreement(len(self.structures)), average)
+
+    def _distance(self, image: Path) -> float | None:
+        likeness = self.facts["likeness"]
+        return Likeness(**likeness).distance(image) if likeness else None
+
+    def _warn_of(self, scan: str | Path, image: Path) -> None:
+        distance = self._distance(image)
+        if distance is not None and distance > MARGIN:
+            logger.warning(
+                "%s looks unlike the training scans of %s: its brightness differs %.1f times as much as that of the "
+                "most unlike of them. Look at this mask with care.",
+                scan,
+                self.facts["domain"],
+                distance,
+            )

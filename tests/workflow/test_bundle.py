@@ -1,0 +1,78 @@
+"""A finished method, exported and used on scans one at a time: the masks are the workflow's own."""
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+from dar_uda import Segmenter
+from dar_uda.command import main
+from tests.workflow.tiny_run import prepare
+
+MASKS = "seed-0/predictions/ct-to-mr/source_only"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    run = prepare(tmp_path_factory.mktemp("run"))
+    status, text = run(f"results/phantom/{MASKS}", "results/phantom/slices/mr.npy")
+    assert status == 0, text
+    return run
+
+
+@pytest.fixture(scope="module")
+def bundle(run):
+    path = run.folder / "bundle"
+    assert main(["export", str(run.result(MASKS)), "-o", str(path), "--licence", "CC BY 4.0"]) == 0
+    return path
+
+
+def test_a_bundles_mask_is_the_workflows_voxel_by_voxel(run, bundle, tmp_path):
+    scan = run.result("data/mr/mr2_image.nii.gz")
+    assert main(["predict", str(bundle), str(scan), "-o", str(tmp_path), "--device", "cpu"]) == 0
+    found, expected = nib.load(tmp_path / "mr2_image.nii.gz"), nib.load(run.result(f"{MASKS}/mr2.nii.gz"))
+    assert np.asarray(found.dataobj).any()
+    assert (np.asarray(found.dataobj) == np.asarray(expected.dataobj)).all()
+    assert (found.affine == expected.affine).all()
+    volumes = pd.read_csv(tmp_path / "volumes.tsv", sep="\t").set_index("structure")
+    liver = np.count_nonzero(np.asarray(expected.dataobj) == 1)
+    assert volumes.loc["liver", "voxels"] == liver
+    assert volumes.loc["liver", "ml"] == pytest.approx(liver * np.prod(expected.header.get_zooms()) / 1000, rel=1e-3)
+
+
+def test_a_bundle_holds_all_and_names_nothing_of_the_machine(run, bundle):
+    assert {path.name for path in bundle.iterdir()} == {
+        *("README.md", "bundle.json", "provenance.json", "weights.safetensors"),
+    }
+    facts = json.loads((bundle / "bundle.json").read_text())
+    assert facts["licence"] == "CC BY 4.0" and facts["domain"] == "mr" and facts["structures"][0] == "liver"
+    assert "nobody knows" in (bundle / "README.md").read_text()
+    for path in bundle.glob("*.json"):
+        assert str(run.folder) not in path.read_text() and "mr2" not in path.read_text()
+
+
+def test_it_warns_of_a_scan_of_the_other_modality(run, bundle, caplog):
+    segmenter = Segmenter.load(bundle, "cpu")
+    ct, mr = (run.result(f"data/{name}_image.nii.gz") for name in ("ct/ct0", "mr/mr0"))
+    assert segmenter.distance(ct) > 1.2 > segmenter.distance(mr)
+    segmenter.predict(ct)
+    assert "ct0_image.nii.gz looks unlike the training scans of mr" in caplog.text
+
+
+def test_a_scan_that_cannot_be_read_does_not_stop_the_others(run, bundle, tmp_path, capsys):
+    broken = tmp_path / "scans" / "broken.nii.gz"
+    broken.parent.mkdir()
+    broken.write_bytes(b"no image")
+    (tmp_path / "scans" / "good.nii.gz").symlink_to(run.result("data/mr/mr2_image.nii.gz"))
+    assert main(["predict", str(bundle), str(broken.parent), "-o", str(tmp_path / "masks"), "--device", "cpu"]) == 1
+    assert "1 of 2 scans have no mask" in (said := capsys.readouterr().err) and "broken.nii.gz" in said
+    assert {path.name for path in (tmp_path / "masks").iterdir()} == {"good.nii.gz", "volumes.tsv"}
+
+
+def test_what_is_no_bundle_and_what_exists_are_refused(run, bundle, tmp_path, capsys):
+    assert main(["predict", str(tmp_path), "scan.nii", "-o", str(tmp_path)]) == 1
+    assert "expected a folder that `dar-uda export` wrote" in capsys.readouterr().err
+    assert main(["export", str(run.result(MASKS)), "-o", str(bundle)]) == 1
+    assert "expected a new folder" in capsys.readouterr().err
