@@ -12,7 +12,7 @@ from dar_uda.data.network_volume import STEPS, open_image
 SHARES = np.arange(1, 20) / 20
 BACKGROUND = 0.02
 MARGIN = 1.2
-"""Of the phantom's and the abdomen's test scans none lies beyond it, of scans of the other modality all do."""
+"""Of the phantom's and the abdomen's test scans none lies beyond it, of the other modality's scans all do."""
 
 
 @dataclass(frozen=True)
