@@ -4,6 +4,7 @@ from tests.workflow.tiny_run import prepare
 
 SHARED = (
     "cases/ct/ct0/image.nii",
+    "cases/ct/ct1/image.nii",
     "cases/ct/ct0/label.nii",
     "slices/mr.npy",
     "seed-0/translators/disentangled/weights.safetensors",
@@ -32,6 +33,8 @@ def test_preprocessing_and_translator_of_one_run_serve_another(tmp_path, monkeyp
     assert rules_that_ran(second) == {"make_phantom"}
     for path in SHARED:
         assert second.result(path).read_bytes() == first.result(path).read_bytes()
+    images = [first.result(f"cases/ct/{case}/image.nii").read_bytes() for case in ("ct0", "ct1")]
+    assert images[0] != images[1], "a case has the other's image"
     changed = ("--config", "translation={steps: 5}")
     status, text = second(targets[-1], "--cache", *CACHED, *changed)
     assert status == 0, text

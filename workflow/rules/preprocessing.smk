@@ -50,6 +50,8 @@ rule preprocess_case:
         mem_mb=4000,
         runtime="30m",
     params:
+        # Snakemake's cache tells jobs apart by their parameters and inputs; inputs that one job wrote are one to it.
+        case=lambda wildcards: f"{wildcards.domain}/{wildcards.case}",
         grid={key: value for key, value in GRID.items() if key != "region_margin"},
         values=lambda wildcards: label_values(wildcards.domain),
         double_depth=lambda wildcards: doubles_depth(wildcards.domain),
@@ -79,6 +81,7 @@ rule preprocess_label:
         mem_mb=4000,
         runtime="30m",
     params:
+        case=rules.preprocess_case.params.case,
         values=lambda wildcards: label_values(wildcards.domain),
         code=code_version("dar_uda.preprocessing.preprocess"),
     script:
