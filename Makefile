@@ -13,7 +13,7 @@ test-faults: .venv/installed
 	FAULT_CASES=2500 .venv/bin/pytest tests/faults -m 'long or not long'
 
 test-slurm: .venv/installed
-	command -v slurmctld munged || { apt-get update && apt-get install -y --no-install-recommends slurm-wlm munge; }
+	{ command -v slurmctld && command -v munged; } || { apt-get update && apt-get install -y --no-install-recommends slurm-wlm munge; }
 	.venv/bin/pip install --quiet --constraint constraints.txt --editable '.[dev,slurm]'
 	.venv/bin/pytest tests/slurm -m slurm
 

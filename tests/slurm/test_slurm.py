@@ -14,7 +14,7 @@ from tests.workflow.tiny_run import REPOSITORY, Run, prepare
 pytestmark = pytest.mark.slurm
 METHODS = "methods=[source_only,dar_uda]"
 SHORT = ("--config", METHODS, "translation={steps: 60}", "segmentation={steps: 30}", "device=auto")
-LONG = ("--config", METHODS, "translation={steps: 4000}", "device=auto")
+LONG = ("--config", METHODS, "translation={steps: 1500}", "device=auto")
 PROFILE = (
     *("--workflow-profile", str(REPOSITORY / "workflow" / "profiles" / "slurm")),
     *("--default-resources", "slurm_partition=main"),
@@ -38,7 +38,7 @@ class LocalRun(Run):
 
     def command(self, *arguments):
         words = super().command(*arguments)
-        words[words.index("--cores") + 1] = str(CPUS)
+        words[words.index("--cores") + 1] = str(2 * min(CPUS // 2, os.cpu_count()))
         return words
 
 
@@ -113,7 +113,7 @@ def test_a_training_cancelled_in_the_middle_goes_on_by_itself(local, tmp_path):
 def test_a_training_that_meets_its_time_limit_goes_on_in_further_jobs(tmp_path):
     target = f"results/phantom/{TRANSLATOR}/weights.safetensors"
     there, here = on_cluster(tmp_path / "slurm"), LocalRun(prepare(tmp_path / "local").folder)
-    status, text = there(target, "--set-resources", "train_translator:runtime=1", *LONG)
+    status, text = there(target, "--set-resources", "train_translator:runtime=1", "--retries", "9", *LONG)
     assert status == 0, text
     assert list(submissions(text).values()).count("train_translator") > 1
     assert "resumed from the checkpoint at step" in log_of_translator(there)

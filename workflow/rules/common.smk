@@ -16,14 +16,22 @@ def elsewhere():
     return workflow.remote_exec or workflow.non_local_exec
 
 
-def gpus(wildcards):
-    """Return how many GPUs a torch job asks for; on a CPU none, so that several run side by side."""
-    here = shutil.which("nvidia-smi") is not None
-    if config["device"] == "auto" and workflow.non_local_exec and not here:
+def has_gpu():
+    return shutil.which("nvidia-smi") is not None
+
+
+def check_device():
+    """Stop where nobody said on what the jobs of another machine shall compute."""
+    if config["device"] == "auto" and workflow.non_local_exec and not has_gpu():
         raise WorkflowError(
             "device is auto, but this machine, which has no GPU, only submits the jobs: say --config device=cuda, or device=cpu."
         )
-    return int(config["device"] == "cuda" or (config["device"] == "auto" and here))
+
+
+def gpus(wildcards):
+    """Return how many GPUs a torch job asks for; on a CPU none, so that several run side by side."""
+    check_device()
+    return int(config["device"] == "cuda" or (config["device"] == "auto" and has_gpu()))
 
 
 def gpus_of_training(wildcards):

@@ -270,6 +270,7 @@ def unscored_predictions():
 
 def requested_files():
     """Return what the run makes if it is given no target; stop where cases are missing."""
+    check_device()
     check_cases()
     return [
         f"results/{RUN}/checks.txt",
