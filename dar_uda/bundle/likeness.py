@@ -42,7 +42,8 @@ class Likeness:
 
     def distance(self, image: str | Path) -> float:
         """Return how far a volume on the network grid lies from the training scans, 1 as the farthest of them."""
-        return _distance(quantiles_of(image), np.array(self.quantiles)) / self.farthest
+        least = 1 / STEPS  # of scans that are all the same
+        return _distance(quantiles_of(image), np.array(self.quantiles)) / max(self.farthest, least)
 
 
 def quantiles_of(image: str | Path) -> NDArray[np.float64]:
