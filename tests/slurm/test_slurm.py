@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import time
+from collections import Counter
 
 import pytest
 
@@ -21,6 +22,7 @@ PROFILE = (
     *("--slurm-no-account", "--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "2"),
     *("--latency-wait", "15"),
 )
+HUNDRED = {"ct": ("train",) * 40, "mr": ("train",) * 40 + ("test",) * 20}
 TRANSLATOR = "seed-0/translators/disentangled"
 
 
@@ -71,8 +73,8 @@ def local(tmp_path_factory):
     return run
 
 
-def on_cluster(folder):
-    return ClusterRun(prepare(folder).folder)
+def on_cluster(folder, **cases):
+    return ClusterRun(prepare(folder, **cases).folder)
 
 
 def submissions(text):
@@ -119,6 +121,15 @@ def test_a_training_that_meets_its_time_limit_goes_on_in_further_jobs(tmp_path):
     assert "resumed from the checkpoint at step" in log_of_translator(there)
     timed(here, target, *LONG)
     assert (there.folder / target).read_bytes() == (here.folder / target).read_bytes()
+
+
+def test_a_hundred_cases_cost_tens_of_jobs(tmp_path, capsys):
+    seconds, text = timed(on_cluster(tmp_path / "run", cases=HUNDRED), *SHORT)
+    names = Counter(submissions(text).values())
+    with capsys.disabled():
+        print(f"\n100 cases: {names.total()} jobs of Slurm, {seconds:.0f} s")
+        print(*(f"{count} {name}" for name, count in sorted(names.items())), sep="\n")
+    assert names.total() < 50
 
 
 def test_a_login_node_without_a_gpu_must_be_told_the_device(tmp_path, programs, monkeypatch):
