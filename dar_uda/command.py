@@ -57,6 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     predict.add_argument(
         "--average-views", action="store_true", help="average five views of each scan: slower, sometimes better"
     )
+    predict.add_argument(
+        "--probabilities", action="store_true", help="write those of every class too: FOLDER/probabilities/SCAN.nii.gz"
+    )
     predict.set_defaults(run=_predict)
     options = parser.parse_args(arguments)
     try:
@@ -79,7 +82,7 @@ def _predict(options: argparse.Namespace) -> None:
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     segmenter = Segmenter.load(options.bundle, options.device)
-    predict_scans(segmenter, options.scan, options.output, options.average_views)
+    predict_scans(segmenter, options.scan, options.output, options.average_views, options.probabilities)
 
 
 def _add_cases(commands: argparse._SubParsersAction) -> None:
@@ -162,3 +165,7 @@ def _phantom(options: argparse.Namespace) -> None:
     )
     make_phantom(options.domain, options.number, image, label, options.seed)
     print(f"{image}\n{label}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
