@@ -64,6 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         options.run(options)
+    except ModuleNotFoundError as error:
+        remedy = "install what this version needs: pip install -c constraints.txt -e ."
+        print(f"dar-uda: the package {error.name} is missing; {remedy}", file=sys.stderr)
+        return 1
     except (ValueError, OSError) as error:
         print(f"dar-uda: {error}", file=sys.stderr)
         return 1

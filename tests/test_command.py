@@ -1,3 +1,5 @@
+import sys
+
 import nibabel as nib
 import numpy as np
 
@@ -18,3 +20,9 @@ def test_a_missing_file_is_one_line_and_a_status(tmp_path, capsys):
 def test_phantom_writes_image_and_label(tmp_path):
     assert main(["phantom", "mr", "3", str(tmp_path)]) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mr03_image.nii.gz", "mr03_label.nii.gz"]
+
+
+def test_a_package_that_is_missing_is_named_with_the_remedy(monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(sys.modules, "dar_uda.data.phantom", None)
+    assert main(["phantom", "mr", "3", str(tmp_path)]) == 1
+    assert "dar_uda.data.phantom is missing; install what this version needs" in capsys.readouterr().err
