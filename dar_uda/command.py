@@ -61,6 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--probabilities", action="store_true", help="write those of every class too: FOLDER/probabilities/SCAN.nii.gz"
     )
     predict.set_defaults(run=_predict)
+    status = commands.add_parser("status", help="tell what of a run is done, running and failed, and what it waits for")
+    status.add_argument("folder", metavar="RUN", type=Path, help="its folder, such as results/phantom")
+    status.set_defaults(run=_status)
     options = parser.parse_args(arguments)
     try:
         options.run(options)
@@ -72,6 +75,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"dar-uda: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _status(options: argparse.Namespace) -> None:
+    from dar_uda.status import status_of
+
+    print(status_of(options.folder))
 
 
 def _export(options: argparse.Namespace) -> None:

@@ -35,7 +35,7 @@ class Progress:
 
     def _text(self, now: float, done: int, values: Mapping[str, float] | None = None) -> str:
         rate = (now - self.start) / max(1, done - self.first)
-        left = _duration(rate * (self.total - done))
+        left = duration(rate * (self.total - done))
         losses = "".join(f", {name} {value:.3g}" for name, value in (values or {}).items())
         unit = self.unit
         return f"{self.name}: {unit} {done}/{self.total}, {rate:.2f} s/{unit}, {left} left{losses}"
@@ -62,7 +62,8 @@ class Bar(Progress):
         print(f"\r\x1b[K{bar[:width] if done < self.total else ''}", end="", file=sys.stderr, flush=True)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return seconds as hours:minutes:seconds."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}"
