@@ -161,6 +161,10 @@ def test_focal_weight_reruns_segmenters_and_what_follows(finished):
     assert finished.plan(*ALL_METHODS, "segmentation={focal_weight: 5}") == AFTER_SEGMENTERS
 
 
+def test_tensorboard_switched_on_reruns_nothing(finished):
+    assert finished.plan(*ALL_METHODS, "tensorboard=true") == set()
+
+
 def test_forced_synthesis_reruns_from_there(finished):
     planned = finished.plan("-R", "synthesize_volume", *ALL_METHODS)
     assert planned == AFTER_SYNTHESIS | {"synthesize_volume"}
