@@ -29,7 +29,7 @@ class TensorBoard:
             raise ValueError(MISSING) from error
         self.folder, self.samples = events_of(history), Path(history).parent / SAMPLES
         self.open_writer, self.writer = SummaryWriter, None
-        self.drawn, self.step = _date(self.samples), 0
+        self.drawn, self.drawn_at, self.step = _date(self.samples), 0, 0
 
     def __enter__(self) -> "TensorBoard":
         return self
@@ -51,10 +51,10 @@ class TensorBoard:
         self._add_samples()
 
     def _add_samples(self) -> None:
-        if _date(self.samples) != self.drawn:
+        if _date(self.samples) != self.drawn and self.drawn_at < self.step:
             from matplotlib.image import imread
 
-            self.drawn = _date(self.samples)
+            self.drawn, self.drawn_at = _date(self.samples), self.step
             self.writer.add_image("samples", imread(self.samples)[..., :3], self.step, dataformats="HWC")
 
 
