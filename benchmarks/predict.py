@@ -1,4 +1,4 @@
-"""`dar-uda predict` on a 512 x 512 x 90 scan, grid and network of two budgets: seconds and peak memory of its process."""
+"""`dar-uda predict` on a 512 x 512 x 90 scan, grid and network of two budgets: seconds and peak memory of a process."""
 
 import json
 import os
