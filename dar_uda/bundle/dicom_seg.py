@@ -42,6 +42,10 @@ MAY_BE_EMPTY = (
 )
 
 
+class MissingEntryError(ValueError):
+    """Headers that lack what a SEG refers to."""
+
+
 def write_segmentation(
     path: str | Path, series: str | Path, mask: Volume, structures: Sequence[str], model: str
 ) -> None:
@@ -60,23 +64,24 @@ def write_segmentation(
     files, _ = series_order(series)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they cite what is in headers
-        slices = [_header(file) for file in files]
-        _check(series, slices)
         try:
-            segmentation = _segmentation(slices, mask.array.T, structures, model)
+            slices = [_header(file) for file in files]
+            _check(series, slices)
+            with write_beside(path) as temporary:
+                _segmentation(slices, mask.array.T, structures, model).save_as(temporary)
+        except (OSError, MissingEntryError):
+            raise
         except Exception as error:
             kind = type(error).__name__  # its text may cite a header
             raise ValueError(
                 f"{series}: highdicom makes no DICOM SEG of its headers ({kind}): see whether they are as DICOM's "
                 "standard says, such as dates and the patient's sex"
             ) from None
-    with write_beside(path) as temporary:
-        segmentation.save_as(temporary)
 
 
 def _header(file: Path) -> pydicom.Dataset:
     """Return a file's header, with those entries that the standard wants, if empty."""
-    header = pydicom.dcmread(file, stop_before_pixels=True)
+    header = pydicom.dcmread(file, stop_before_pixels=True, force=True)
     for name in MAY_BE_EMPTY:
         if name not in header:
             setattr(header, name, None)
@@ -86,11 +91,11 @@ def _header(file: Path) -> pydicom.Dataset:
 def _check(series: str | Path, slices: Sequence[pydicom.Dataset]) -> None:
     missing = sorted({name for header in slices for name in (*COMMON, *EACH) if not header.get(name)})
     if missing:
-        raise ValueError(f"{series}: files without {', '.join(missing)}; a DICOM SEG must refer to them")
+        raise MissingEntryError(f"{series}: files without {', '.join(missing)}; a DICOM SEG must refer to them")
     for name in COMMON:
         found = len({header[name].value for header in slices})
         if found > 1:
-            raise ValueError(f"{series}: found {found} of {name}, expected one, to which a DICOM SEG can refer")
+            raise MissingEntryError(f"{series}: found {found} of {name}, expected one, to which a DICOM SEG can refer")
 
 
 def _segmentation(

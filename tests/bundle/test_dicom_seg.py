@@ -114,3 +114,13 @@ def test_files_of_a_series_uid_each_are_no_series_to_refer_to(tmp_path):
     mask = Volume(np.zeros(grid.shape, np.uint8), grid)
     with pytest.raises(ValueError, match="found 5 of SeriesInstanceUID, expected one"):
         write_segmentation(tmp_path / "mask.dcm", tmp_path / "series", mask, STRUCTURES, "dar_uda")
+
+
+def test_files_without_the_preamble_that_the_scan_was_read_without_are_read_here_too(tmp_path):
+    write_series(tmp_path / "series", **ONE_STUDY, **{"0020|000e": "1.2.826.0.1.3680043.2.1125.1"})
+    for path in (tmp_path / "series").iterdir():
+        path.write_bytes(path.read_bytes()[132:])
+    grid = read_grid(tmp_path / "series")
+    mask = Volume(np.ones(grid.shape, np.uint8), grid)
+    write_segmentation(tmp_path / "mask.dcm", tmp_path / "series", mask, STRUCTURES, "dar_uda")
+    assert pydicom.dcmread(tmp_path / "mask.dcm").pixel_array[:5].all()
