@@ -26,6 +26,7 @@ MODULES = (
     "loading",
     "inference",
     "preprocessing",
+    "predict",
     "planning",
     "growth",
     "demo_overhead",

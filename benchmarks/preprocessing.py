@@ -82,13 +82,13 @@ def measure(spacing: tuple[float, float, float | None], size: int, intensity: di
     return Cost(found["peak_mib"], found["preprocess_image"] - read - write, read, write)
 
 
-def write_scan(path: Path) -> Path:
+def write_scan(path: Path, shape: tuple[int, int, int] = SHAPE) -> Path:
     """Write noisy tissue in a round body within air, int16 as scanners store it."""
     rng = np.random.default_rng(0)
-    rows, columns = np.indices(SHAPE[:2]) - 255.5
+    rows, columns = np.indices(shape[:2]) - 255.5
     body = (rows / 200) ** 2 + (columns / 140) ** 2 < 1
-    scan = np.empty(SHAPE, np.int16, order="F")
-    for index in range(SHAPE[2]):
-        scan[..., index] = np.where(body, rng.normal(40, 60, SHAPE[:2]), -1000)
+    scan = np.empty(shape, np.int16, order="F")
+    for index in range(shape[2]):
+        scan[..., index] = np.where(body, rng.normal(40, 60, shape[:2]), -1000)
     nib.save(nib.Nifti1Image(scan, np.diag([-SPACING[0], -SPACING[1], SPACING[2], 1])), path)
     return path

@@ -11,23 +11,41 @@ from pathlib import Path
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand; return the exit status."""
     parser = argparse.ArgumentParser(
-        prog="dar-uda", description="Helpers beside the workflow (which runs as: snakemake --cores 8)."
+        prog="dar-uda",
+        description="Helpers beside the workflow, which runs as: snakemake --cores all",
+        epilog="dar-uda COMMAND --help tells more of each. An error is told in words, with the exit status 1.",
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
     inspect = commands.add_parser("inspect", help="print how scans would be read: shape, spacing, slice axis")
-    inspect.add_argument("scan", nargs="+", type=Path, help="NIfTI file or folder of one DICOM series")
+    inspect.add_argument(
+        "scan",
+        metavar="SCAN",
+        nargs="+",
+        type=Path,
+        help="volume file (NIfTI, MetaImage, NRRD) or folder of one DICOM series",
+    )
     inspect.set_defaults(run=_inspect)
     phantom = commands.add_parser("phantom", help="write one generated abdomen with its label map")
-    phantom.add_argument("domain", choices=["ct", "mr"])
-    phantom.add_argument("number", type=int, help="which patient and scanner, from 0")
-    phantom.add_argument("folder", type=Path, help="where DOMAINNUMBER_image.nii.gz and _label.nii.gz go")
-    phantom.add_argument("--seed", type=int, default=0, help="another population (default 0)")
+    phantom.add_argument("domain", choices=["ct", "mr"], help="what it looks like")
+    phantom.add_argument("number", metavar="NUMBER", type=int, help="which patient and scanner, from 0")
+    phantom.add_argument(
+        "folder", metavar="FOLDER", type=Path, help="where DOMAINNUMBER_image.nii.gz and _label.nii.gz go"
+    )
+    phantom.add_argument("--seed", metavar="NUMBER", type=int, default=0, help="another population (default 0)")
     phantom.set_defaults(run=_phantom)
     _add_cases(commands)
-    check = commands.add_parser("check", help="read every case of a cases table once and print all that is wrong")
-    check.add_argument("table", type=Path, help="cases table, such as cases.tsv")
+    check = commands.add_parser(
+        "check",
+        help="read every case of a cases table once and print all that is wrong",
+        description="Read every case once and print all that is wrong, as a run does before it trains.",
+    )
+    check.add_argument("table", metavar="TABLE", type=Path, help="cases table, such as cases.tsv")
     check.add_argument(
-        "--processes", type=int, default=os.cpu_count(), help="cases read at a time (default: one a core)"
+        "--processes",
+        metavar="NUMBER",
+        type=int,
+        default=os.cpu_count(),
+        help="cases read at a time (default: one a core)",
     )
     check.add_argument(
         "--window",
@@ -38,38 +56,112 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="the values that a domain's window brings to 0 and 1, such as ct=-350,350: look whether its scans fit",
     )
     check.set_defaults(run=_check)
-    export = commands.add_parser("export", help="write a finished method as a bundle, to segment other scans with")
+    export = commands.add_parser(
+        "export",
+        help="write a finished method as a bundle, to segment other scans with",
+        description="Write a finished method as a bundle: one folder with all that it takes to segment other scans.",
+        epilog="example: dar-uda export results/phantom/seed-0/predictions/ct-to-mr/dar_uda -o mr_abdomen",
+    )
     export.add_argument(
-        "predictions", type=Path, help="its masks: results/RUN/seed-SEED/predictions/DIRECTION/METHOD of a finished run"
+        "predictions", metavar="MASKS", type=Path, help="of the method, the folder seed-*/predictions/*/METHOD of a run"
     )
     export.add_argument("-o", "--output", required=True, type=Path, metavar="BUNDLE", help="the folder to write")
-    export.add_argument("--licence", default="not stated", help="of the weights, as the data they come from allows")
+    export.add_argument(
+        "--licence", metavar="TEXT", default="not stated", help="of the weights, as the data they come from allows"
+    )
     export.set_defaults(run=_export)
-    predict = commands.add_parser("predict", help="segment scans with a bundle")
-    predict.add_argument("bundle", type=Path, help="folder that `dar-uda export` wrote")
+    predict = commands.add_parser(
+        "predict",
+        help="segment scans with a bundle",
+        description="Segment scans, each in its own geometry: a mask as NIfTI, of a DICOM series as DICOM SEG too, the "
+        "volumes of its structures in ml. A scan that looks unlike those of the training is warned of.",
+        epilog="example: dar-uda predict mr_abdomen scan.nii.gz dicom_folder more_scans/ -o masks",
+    )
+    predict.add_argument("bundle", metavar="BUNDLE", type=Path, help="folder that `dar-uda export` wrote")
     predict.add_argument(
-        "scan", nargs="+", type=Path, help="volume file, folder of one DICOM series, or folder of volume files"
+        "scan",
+        metavar="SCAN",
+        nargs="+",
+        type=Path,
+        help="volume file (NIfTI, MetaImage, NRRD), folder of one DICOM series, or folder of volume files",
     )
     predict.add_argument(
-        "-o", "--output", required=True, type=Path, metavar="FOLDER", help="where SCAN.nii.gz and volumes.tsv go"
+        "-o",
+        "--output",
+        required=True,
+        type=Path,
+        metavar="FOLDER",
+        help="where SCAN.nii.gz, for a DICOM series SCAN.dcm, and volumes.tsv go",
     )
-    predict.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="where torch computes")
     predict.add_argument(
-        "--average-views", action="store_true", help="average five views of each scan: slower, sometimes better"
+        "--device",
+        choices=["auto", "cpu", "cuda"],
+        default="auto",
+        help="where torch computes (default auto: a GPU if there is one)",
+    )
+    predict.add_argument(
+        "--average-views",
+        action="store_true",
+        help="average five views of each scan (test-time augmentation): slower, sometimes better",
+    )
+    predict.add_argument(
+        "--probabilities", action="store_true", help="write those of every class too: FOLDER/probabilities/SCAN.nii.gz"
     )
     predict.set_defaults(run=_predict)
+    status = commands.add_parser(
+        "status",
+        help="tell what of a run is done, running and failed, and what it waits for",
+        description="Tell on one screen what of a run is done, running, failed and stopped, where trainings go on, "
+        "and what the run waits for; from its logs and checkpoints, while it runs or after.",
+    )
+    status.add_argument("folder", metavar="RUN", type=Path, help="its folder, such as results/phantom")
+    status.set_defaults(run=_status)
     options = parser.parse_args(arguments)
     try:
         options.run(options)
-    except (ValueError, OSError) as error:
-        print(f"dar-uda: {error}", file=sys.stderr)
-        return 1
+    except ModuleNotFoundError as error:
+        remedy = "install what this version needs: pip install -c constraints.txt -e ."
+        return _failed(f"the package {error.name} is missing; {remedy}")
+    except (ValueError, OSError, RuntimeError) as error:
+        return _failed(str(error))
+    except MemoryError:
+        return _failed("out of memory")
+    except KeyboardInterrupt:
+        return _failed("stopped; what is written is whole") + 129
     return 0
+
+
+def _failed(text: str) -> int:
+    """Print an error so that it stands out; return the exit status."""
+    mark = "\x1b[1;31mERROR:\x1b[0m" if sys.stderr.isatty() else "ERROR:"
+    print(f"dar-uda: {mark} {text}", file=sys.stderr)
+    return 1
+
+
+class _Plain(logging.Formatter):
+    """Messages as they are, but for those that shall stand out."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        return f"{record.levelname}: {text}" if record.levelno > logging.INFO else text
+
+
+def _log_plainly() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Plain())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
+def _status(options: argparse.Namespace) -> None:
+    from dar_uda.status import status_of
+
+    print(status_of(options.folder))
 
 
 def _export(options: argparse.Namespace) -> None:
     from dar_uda.bundle.export import export_bundle
 
+    _log_plainly()
     export_bundle(options.predictions, options.output, options.licence)
 
 
@@ -77,9 +169,9 @@ def _predict(options: argparse.Namespace) -> None:
     from dar_uda.bundle.predict import predict_scans
     from dar_uda.bundle.segmenter import Segmenter
 
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    _log_plainly()
     segmenter = Segmenter.load(options.bundle, options.device)
-    predict_scans(segmenter, options.scan, options.output, options.average_views)
+    predict_scans(segmenter, options.scan, options.output, options.average_views, options.probabilities)
 
 
 def _add_cases(commands: argparse._SubParsersAction) -> None:
@@ -93,11 +185,23 @@ def _add_cases(commands: argparse._SubParsersAction) -> None:
         + "\n".join(f"  {name:11} {text}" for name, text in LAYOUTS.items()),
     )
     cases.add_argument("layout", choices=list(LAYOUTS), metavar="LAYOUT", help="one of the above")
-    cases.add_argument("folder", nargs="+", help="FOLDER, or DOMAIN=FOLDER where the files do not tell the domain")
-    cases.add_argument("-o", "--output", required=True, type=Path, help="the table to write, such as cases.tsv")
+    cases.add_argument(
+        "folder", metavar="FOLDER", nargs="+", help="FOLDER, or DOMAIN=FOLDER where the files do not tell the domain"
+    )
+    cases.add_argument(
+        "-o", "--output", metavar="TABLE", required=True, type=Path, help="the table to write, such as cases.tsv"
+    )
     cases.add_argument("--append", action="store_true", help="add to the table, as for a second dataset")
-    cases.add_argument("--test-share", type=_share, default=0.2, help="of the patients, where no split is published")
-    cases.add_argument("--seed", type=int, default=0, help="another draw of these patients (default 0)")
+    cases.add_argument(
+        "--test-share",
+        metavar="SHARE",
+        type=_share,
+        default=0.2,
+        help="of the patients, where no split is published (default 0.2)",
+    )
+    cases.add_argument(
+        "--seed", metavar="NUMBER", type=int, default=0, help="another draw of these patients (default 0)"
+    )
     cases.set_defaults(run=_cases)
 
 
@@ -105,7 +209,7 @@ def _check(options: argparse.Namespace) -> None:
     from dar_uda.data.cases_table import read_cases_table
     from dar_uda.data.checks.cases import check_cases
 
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    _log_plainly()
     folder, rows = options.table.parent, read_cases_table(options.table)
     cases = [
         {"name": row["case"], "domain": row["domain"]}
@@ -162,3 +266,7 @@ def _phantom(options: argparse.Namespace) -> None:
     )
     make_phantom(options.domain, options.number, image, label, options.seed)
     print(f"{image}\n{label}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

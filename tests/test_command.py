@@ -1,7 +1,11 @@
+import logging
+import sys
+
 import nibabel as nib
 import numpy as np
+import pytest
 
-from dar_uda.command import main
+from dar_uda.command import _Plain, main
 
 
 def test_inspect_prints_shape_spacing_and_slice_axis(tmp_path, capsys):
@@ -18,3 +22,31 @@ def test_a_missing_file_is_one_line_and_a_status(tmp_path, capsys):
 def test_phantom_writes_image_and_label(tmp_path):
     assert main(["phantom", "mr", "3", str(tmp_path)]) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mr03_image.nii.gz", "mr03_label.nii.gz"]
+
+
+def test_a_package_that_is_missing_is_named_with_the_remedy(monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(sys.modules, "dar_uda.data.phantom", None)
+    assert main(["phantom", "mr", "3", str(tmp_path)]) == 1
+    assert "dar_uda.data.phantom is missing; install what this version needs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), 1, "ERROR: CUDA out of memory"),
+        (MemoryError(), 1, "ERROR: out of memory"),
+        (KeyboardInterrupt(), 130, "ERROR: stopped; what is written is whole"),
+    ],
+)
+def test_what_ends_a_command_is_told_in_words(monkeypatch, tmp_path, capsys, error, status, words):
+    def end(_):
+        raise error
+
+    monkeypatch.setattr("dar_uda.status.status_of", end)
+    assert main(["status", str(tmp_path)]) == status
+    assert capsys.readouterr().err.startswith(f"dar-uda: {words}")
+
+
+def test_warnings_stand_out_and_other_lines_are_as_they_are():
+    lines = [logging.LogRecord("x", level, "", 0, "%s left", (3,), None) for level in (logging.INFO, logging.WARNING)]
+    assert [_Plain().format(line) for line in lines] == ["3 left", "WARNING: 3 left"]

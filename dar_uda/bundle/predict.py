@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +19,22 @@ logger = logging.getLogger(__name__)
 SUFFIXES = (".nii.gz", ".nii", ".hdr", *ITK_SUFFIXES)
 
 
-def predict_scans(segmenter: Segmenter, scans: Sequence[str | Path], output: str | Path, average: bool) -> None:
+def predict_scans(
+    segmenter: Segmenter,
+    scans: Sequence[str | Path],
+    output: str | Path,
+    average: bool,
+    probabilities: bool = False,
+) -> None:
     """Write `{scan}.nii.gz`, the mask on the scan's own grid, of every scan, and `volumes.tsv`.
+
+    Of a DICOM series also `{scan}.dcm`, the mask as DICOM SEG.
 
     Args:
         scans: Volume files, folders of one DICOM series, or folders of volume files, of which each is a scan.
         output: Folder to write into.
         average: Average the probabilities of five views of a scan.
+        probabilities: Write those of all classes too: `probabilities/{scan}.nii.gz`, see `Segmenter.predict`.
 
     Raises:
         ValueError: Two scans have one name; or some could not be segmented: the message names each, the others are.
@@ -33,15 +43,20 @@ def predict_scans(segmenter: Segmenter, scans: Sequence[str | Path], output: str
     repeated = [name for name, times in Counter(map(name_of, paths)).items() if times > 1]
     if repeated:
         raise ValueError(f"several scans are called {', '.join(repeated)}; expected one mask a name: give them apart")
+    if any(path.is_dir() for path in paths):
+        import_module("highdicom")  # if it is missing, say so before the work
     progress = Progress("predict", len(paths), unit="scan")
     rows, problems = [], []
     for done, path in enumerate(paths, start=1):
         try:
-            mask = segmenter.predict(path, True if average else None)
+            kept = mask_path(Path(output) / "probabilities", name_of(path)) if probabilities else None
+            mask = segmenter.predict(path, True if average else None, kept)
         except (ValueError, OSError) as error:
             problems.append(str(error))
         else:
             write_mask(mask_path(output, name_of(path)), mask.array, mask.grid)
+            if path.is_dir():
+                _write_segmentation(Path(output) / f"{name_of(path)}.dcm", path, mask, segmenter)
             rows += [(name_of(path), *row) for row in volumes_of(mask, segmenter.structures)]
         progress.report(done)
     with write_beside(Path(output) / "volumes.tsv") as partial:
@@ -49,6 +64,17 @@ def predict_scans(segmenter: Segmenter, scans: Sequence[str | Path], output: str
         table.to_csv(partial, sep="\t", index=False, float_format="%.3f")
     if problems:
         raise ValueError("\n".join([f"{len(problems)} of {len(paths)} scans have no mask:", *problems]))
+
+
+def _write_segmentation(path: Path, series: Path, mask: Volume, segmenter: Segmenter) -> None:
+    """Write the mask of a DICOM series as DICOM SEG; warn where its headers do not allow one."""
+    from dar_uda.bundle.dicom_seg import write_segmentation
+
+    model = f"{segmenter.facts['method']} {segmenter.facts['direction']}"
+    try:
+        write_segmentation(path, series, mask, segmenter.structures, model)
+    except ValueError as error:
+        logger.warning("%s. The mask is written, a DICOM SEG is not.", error)
 
 
 def scans_of(path: Path) -> list[Path]:

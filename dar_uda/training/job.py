@@ -1,7 +1,7 @@
 """What every training is told alike, and the frame in which it runs."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from dar_uda.training import ranks
 from dar_uda.training.checkpoint import CheckpointFolder, checkpoints_of, identity_of
 from dar_uda.training.device import choose_precision, use_device
 from dar_uda.training.loop import Trainer, run_training, write_history
+from dar_uda.training.tensorboard import TensorBoard
 
 PACE = ("checkpoint_every", "sample_every")
 """Settings that change nothing in what is trained."""
@@ -29,6 +30,7 @@ class Job:
         code: Version of the code behind the training; a checkpoint of another version is not resumed.
         dtype: Of convolutions and products.
         recompute: Have segmenters keep less of the forward pass, and compute it again in the backward pass.
+        tensorboard: Write what trainings report for TensorBoard too.
     """
 
     seed: int
@@ -36,12 +38,22 @@ class Job:
     device: torch.device
     dtype: torch.dtype
     recompute: bool = False
+    tensorboard: bool = False
 
     @classmethod
-    def prepare(cls, seed: int, code: str, threads: int, device: str, precision: str, recompute: bool = False) -> "Job":
+    def prepare(
+        cls,
+        seed: int,
+        code: str,
+        threads: int,
+        device: str,
+        precision: str,
+        recompute: bool = False,
+        tensorboard: bool = False,
+    ) -> "Job":
         """Return the job on a device of torch's and in the precision named; see `use_device` and `choose_precision`."""
         where = use_device(device, threads)
-        return cls(seed, code, where, choose_precision(precision, where), recompute)
+        return cls(seed, code, where, choose_precision(precision, where), recompute, tensorboard)
 
     @contextmanager
     def training(
@@ -76,7 +88,8 @@ class Job:
         if ranks.number() > 0:
             run_training(name, trainer, steps, checkpoints, settings["checkpoint_every"])
             raise OtherRank
-        with checkpoints:
-            losses = run_training(name, trainer, steps, checkpoints, settings["checkpoint_every"])
+        with checkpoints, TensorBoard(history) if self.tensorboard else nullcontext() as board:
+            report = board.report if board else None
+            losses = run_training(name, trainer, steps, checkpoints, settings["checkpoint_every"], report)
             yield
             write_history(losses, history)

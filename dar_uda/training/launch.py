@@ -28,6 +28,7 @@ def launch(
     precision: str,
     recompute: bool,
     gpus_per_training: int = 1,
+    tensorboard: bool = False,
     **arguments: Any,
 ) -> None:
     """Run `train(**arguments, job=...)`, as `gpus_per_training` ranks where that is more than one.
@@ -36,14 +37,17 @@ def launch(
 
     Args:
         train: A function at the top of a module.
-        seed, code, device, precision, recompute: See `Job`.
+        seed, code, device, precision, recompute, tensorboard: See `Job`.
         log: Where the first rank's lines go.
 
     Raises:
         RuntimeError: What stopped the first rank that failed, in words.
         Terminated: After SIGTERM.
     """
-    computing = {"seed": seed, "code": code, "precision": precision, "recompute": recompute}
+    computing = {
+        **{"seed": seed, "code": code, "precision": precision},
+        **{"recompute": recompute, "tensorboard": tensorboard},
+    }
     devices = lease_devices(device, gpus_per_training)
     computing["threads"] = max(1, threads // len(devices))
     if len(devices) == 1:

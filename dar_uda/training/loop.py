@@ -4,7 +4,7 @@ import logging
 import signal
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -60,9 +60,17 @@ class TrainerOfParts(ABC):
 
 
 def run_training(
-    name: str, trainer: Trainer, steps: int, checkpoints: CheckpointFolder, checkpoint_every: int
+    name: str,
+    trainer: Trainer,
+    steps: int,
+    checkpoints: CheckpointFolder,
+    checkpoint_every: int,
+    report: Callable[[int, dict[str, float]], None] | None = None,
 ) -> pd.DataFrame:
     """Train up to `steps` updates, from the last checkpoint where there is one, and return the history.
+
+    Args:
+        report: Called after every update with its number, from 1, and its losses.
 
     Returns:
         One row per step: `step` (from 1) and the named losses.
@@ -83,6 +91,8 @@ def run_training(
             _check_losses(name, step, losses)
             history.append({"step": step + 1, **losses})
             progress.report(step + 1, losses)
+            if report:
+                report(step + 1, losses)
             ends = ranks.any_rank(asked_to_end, trainer.device) and step + 1 < steps
             if ends or (step + 1) % checkpoint_every == 0 or step + 1 == steps:
                 state = trainer.state()

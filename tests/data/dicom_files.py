@@ -7,6 +7,8 @@ import SimpleITK as sitk
 
 PATIENT = "Planted^Jane"
 """Stands in every header that is made for a test; nothing that is made from these may hold it."""
+ONE_STUDY = {"0020|000d": "1.2.826.0.1.3680043.2.1125.90", "0020|0052": "1.2.826.0.1.3680043.2.1125.91"}
+"""Tags that several slices share: study and frame of reference."""
 NAMES = ["m.dcm", "c.dcm", "z.dcm", "a.dcm", "k.dcm"]
 # Rows, columns and normal of an oblique plane (LPS), each of length 1.
 ROWS, COLUMNS = np.array([0.8, 0.6, 0.0]), np.array([-0.36, 0.48, 0.8])
@@ -55,12 +57,12 @@ def _insert_private_tags(path):
     path.write_bytes(content[:place] + private + content[place:])
 
 
-def write_series(folder, steps=(0, 2.5, 5, 7.5, 10)):
+def write_series(folder, steps=(0, 2.5, 5, 7.5, 10), **tags):
     """Write five slices under names whose order is not theirs; return the paths in order of position."""
     folder.mkdir()
     pixels = np.random.default_rng(0).integers(-1000, 2000, (5, 6, 8))
     for k, (name, step) in enumerate(zip(NAMES, steps, strict=True)):
-        write_slice(folder / name, pixels[k], ORIGIN + step * NORMAL, uid=k)
+        write_slice(folder / name, pixels[k], ORIGIN + step * NORMAL, uid=k, **tags)
     return [folder / name for name in NAMES]
 
 
@@ -72,4 +74,4 @@ def write_as_dicom(image, folder, names):
     for k, name in enumerate(names):
         position = image.TransformIndexToPhysicalPoint((0, 0, k))
         layout = {"directions": directions[:2], "spacing": image.GetSpacing()[:2]}
-        write_slice(folder / name, pixels[k], position, intercept="0", **layout)
+        write_slice(folder / name, pixels[k], position, intercept="0", **layout, **ONE_STUDY)

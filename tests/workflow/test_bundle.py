@@ -5,10 +5,13 @@ import json
 import nibabel as nib
 import numpy as np
 import pandas as pd
+import pydicom
 import pytest
+import SimpleITK as sitk
 
 from dar_uda import Segmenter
 from dar_uda.command import main
+from tests.data.dicom_files import PATIENT, write_as_dicom
 from tests.workflow.tiny_run import prepare
 
 MASKS = "seed-0/predictions/ct-to-mr/source_only"
@@ -40,6 +43,37 @@ def test_a_bundles_mask_is_the_workflows_voxel_by_voxel(run, bundle, tmp_path):
     liver = np.count_nonzero(np.asarray(expected.dataobj) == 1)
     assert volumes.loc["liver", "voxels"] == liver
     assert volumes.loc["liver", "ml"] == pytest.approx(liver * np.prod(expected.header.get_zooms()) / 1000, rel=1e-3)
+
+
+def test_the_argmax_of_its_probabilities_is_the_mask_but_for_the_pieces_cleaned_away(run, bundle, tmp_path):
+    scan = run.result("data/mr/mr2_image.nii.gz")
+    arguments = ["--device", "cpu", "--probabilities", "--average-views"]
+    assert main(["predict", str(bundle), str(scan), "-o", str(tmp_path), *arguments]) == 0
+    found = nib.load(tmp_path / "probabilities" / "mr2_image.nii.gz")
+    mask = np.asarray(nib.load(tmp_path / "mr2_image.nii.gz").dataobj)
+    likeliest = found.get_fdata().argmax(axis=-1)
+    single = json.loads((bundle / "bundle.json").read_text())["single"]
+    assert found.shape == (*nib.load(scan).shape, 5) and (found.affine == nib.load(scan).affine).all()
+    differing = likeliest != mask
+    assert np.isin(likeliest[differing], single).all() and not mask[differing].any()
+    assert (likeliest == mask)[~np.isin(likeliest, single)].all() and likeliest.any()
+
+
+def test_a_dicom_series_gets_its_mask_as_nifti_and_as_seg_and_no_log_names_its_patient(run, bundle, tmp_path, capfd):
+    series = tmp_path / "series"
+    image = sitk.Cast(sitk.ReadImage(str(run.result("data/mr/mr2_image.nii.gz"))), sitk.sitkInt16)
+    write_as_dicom(image, series, [f"{9 * k % 97:02}.dcm" for k in range(image.GetDepth())])
+    assert main(["predict", str(bundle), str(series), "-o", str(tmp_path / "out"), "--device", "cpu"]) == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"series.nii.gz", "series.dcm", "volumes.tsv"}
+    seg, mask = pydicom.dcmread(tmp_path / "out" / "series.dcm"), nib.load(tmp_path / "out" / "series.nii.gz")
+    assert seg.PatientName == PATIENT and seg.ManufacturerModelName == "source_only ct-to-mr"
+    frames = [
+        frame.SegmentIdentificationSequence[0].ReferencedSegmentNumber for frame in seg.PerFrameFunctionalGroupsSequence
+    ]
+    for number, segment in enumerate(seg.SegmentSequence, start=1):
+        voxels = sum(pixels.sum() for pixels, of in zip(seg.pixel_array, frames, strict=True) if of == number)
+        assert voxels == np.count_nonzero(np.asarray(mask.dataobj) == number), segment.SegmentLabel
+    assert "Planted" not in "".join(capfd.readouterr()) + (tmp_path / "out" / "volumes.tsv").read_text()
 
 
 def test_a_bundle_holds_all_and_names_nothing_of_the_machine(run, bundle):

@@ -243,6 +243,14 @@ def test_self_trained_methods_go_on_from_the_first_round_without_the_targets_lab
     assert status != 0 and "Method source_only is self_trained on {source}; expected a synthetic training set" in text
 
 
+def test_tensorboard_without_its_package_stops_before_any_job(tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['tensorboard'] = None\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    status, text = dry_run(tmp_path, "--config", "tensorboard=true")
+    assert status != 0 and "tensorboard is true, but its package is not installed: pip install" in text
+    assert dry_run(tmp_path)[0] == 0
+
+
 def test_misspelt_key_stops_with_its_name(tmp_path):
     config = tmp_path / "mine.yaml"
     config.write_text("segmentation: {stepz: 5}\n")

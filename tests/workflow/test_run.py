@@ -16,6 +16,8 @@ import pandas as pd
 import pytest
 from tiny_run import REPOSITORY, prepare
 
+from dar_uda.status import status_of
+
 COLUMNS = [
     *("direction", "method", "structure", "n", "missed", "dice_mean", "dice_ci_low", "dice_ci_high"),
     *("asd_mean", "asd_ci_low", "asd_ci_high", "gap_closed", "protocol", "checkpoint"),
@@ -159,6 +161,10 @@ def test_focal_weight_reruns_segmenters_and_what_follows(finished):
     assert finished.plan(*ALL_METHODS, "segmentation={focal_weight: 5}") == AFTER_SEGMENTERS
 
 
+def test_tensorboard_switched_on_reruns_nothing(finished):
+    assert finished.plan(*ALL_METHODS, "tensorboard=true") == set()
+
+
 def test_forced_synthesis_reruns_from_there(finished):
     planned = finished.plan("-R", "synthesize_volume", *ALL_METHODS)
     assert planned == AFTER_SYNTHESIS | {"synthesize_volume"}
@@ -208,8 +214,12 @@ def test_kill_in_the_middle_of_a_training_resumes_to_identical_weights(finished,
     job = runs["killed"].start(*arguments)
     checkpoint = runs["killed"].folder / TRAININGS[rule].join(["results/phantom/", "/checkpoints/latest.pt"])
     wait_for(checkpoint, job)
+    assert ", 1 running, 0 failed, 0 stopped" in status_of(runs["killed"].folder / "results" / "phantom")
     os.kill(training_process(job.pid), signal.SIGKILL)
     text, _ = job.communicate()
+    told = status_of(runs["killed"].folder / "results" / "phantom")
+    assert ", 0 running, 0 failed, 1 stopped" in told and f"stopped:\n  {rule} " in told
+    assert f"  {TRAININGS[rule]}: step " in told
     assert job.returncode != 0, text
     assert checkpoint.exists() and not (runs["killed"].folder / weights).exists()
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from importlib.util import find_spec
 
 import yaml
 from jsonschema import Draft202012Validator
@@ -194,6 +195,14 @@ def read_directions():
     return directions
 
 
+def check_tensorboard():
+    """Stop where TensorBoard is asked for and not installed."""
+    if config["tensorboard"] and find_spec("tensorboard") is None:
+        raise WorkflowError(
+            "tensorboard is true, but its package is not installed: pip install -c constraints.txt -e '.[tensorboard]', or leave the key out."
+        )
+
+
 def check_protocol_and_region():
     """Stop where the task does not say what the paper's protocol is, or a region could be told from target labels."""
     protocols = [entry.get("paper_protocol") for entry in TASK["domains"].values()]
@@ -246,6 +255,7 @@ def read_methods():
 
 check_double_keys(workflow.overwrite_configfiles or [])
 read_config(config)
+check_tensorboard()
 
 SHIPPED_CONFIG = read_values(load_configfile(str(SHIPPED / "config.yaml")))
 TASK = read_task()

@@ -2,7 +2,7 @@ from dar_uda.adaptation.ada_output import train_ada_output
 from dar_uda.training.job_record import recorded
 from dar_uda.training.launch import launch
 
-keys = ("device", "precision", "recompute")
+keys = ("device", "precision", "recompute", "tensorboard")
 job = {"threads": snakemake.threads, "log": snakemake.log[0], **{key: snakemake.config[key] for key in keys}}
 with recorded(snakemake):
     launch(train_ada_output, **snakemake.input, **snakemake.output, **snakemake.params, **job)

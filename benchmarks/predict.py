@@ -1,0 +1,81 @@
+"""`dar-uda predict` on a 512 x 512 x 90 scan, grid and network of two budgets: seconds and peak memory of a process."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+import yaml
+
+from benchmarks.measure import Row
+from benchmarks.preprocessing import CT, write_scan
+from dar_uda.bundle.export import FORMAT
+from dar_uda.segmentation.networks import make_segmenter
+
+CONFIG = Path(__file__).parents[1] / "config"
+SHAPE, BUDGETS = (512, 512, 90), ("laptop", "gpu")
+MEASURE = """
+import sys, time
+from pathlib import Path
+from benchmarks.measure import grown_mib
+from dar_uda.bundle.predict import predict_scans
+from dar_uda.bundle.segmenter import Segmenter
+
+bundle, scan, output, *options = sys.argv[1:]
+start = time.perf_counter()
+predict_scans(Segmenter.load(bundle, "cpu"), [Path(scan)], output, average=False, probabilities=bool(options))
+print(time.perf_counter() - start, grown_mib(0))
+"""
+
+
+def rows() -> Iterator[Row]:
+    """Yield seconds and peak memory of a scan with each budget's network, as a mask and with probabilities."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        scan = write_scan(folder / "scan.nii.gz", SHAPE)
+        for budget in BUDGETS:
+            bundle = write_bundle(folder / budget, budget)
+            for what, options in {"": [], ", with probabilities": ["probabilities"]}.items():
+                seconds, peak = measure(bundle, scan, folder / "masks", *options)
+                text = f"predict 512 x 512 x 90, abdomen, {budget}{what}"
+                note = f"from the bundle's weights to the written mask; {os.cpu_count()} cores, n 1"
+                yield Row(text, "s", None, seconds, None, note)
+                yield Row(f"{text}: peak", "MiB", None, peak, None, "of the whole process")
+
+
+def measure(bundle: Path, scan: Path, output: Path, *options: str) -> tuple[float, float]:
+    """Return seconds and peak memory in MiB of a process that segments one scan."""
+    command = [sys.executable, "-c", MEASURE, *map(str, (bundle, scan, output)), *options]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    seconds, peak = map(float, run.stdout.split())
+    return seconds, peak
+
+
+def write_bundle(folder: Path, budget: str) -> Path:
+    """Write a bundle of the abdomen's CT with this budget's grid and network, its weights as they begin."""
+    method = yaml.safe_load((CONFIG / "config.yaml").read_text())
+    changes = yaml.safe_load((CONFIG / "budgets" / f"{budget}.yaml").read_text())["budgets"][budget]
+    task = yaml.safe_load((CONFIG / "tasks" / "abdomen.yaml").read_text())["tasks"]["abdomen"]
+    segmentation = method["segmentation"] | changes["segmentation"]
+    inference = method["inference"] | changes["inference"]
+    folder.mkdir()
+    torch.manual_seed(0)
+    classes, switches = len(task["labels"]) + 1, method["networks"]["dar_unet"]
+    make_segmenter(classes, segmentation["channels"], **switches).save(folder / "weights.safetensors")
+    facts = {
+        **{"format": FORMAT, "method": "dar_uda", "direction": "mr-to-ct", "domain": "ct"},
+        "structures": list(task["labels"]),
+        "preprocessing": {
+            **{"grid": task["grids"][budget], "intensity": CT, "slice_axis": None, "double_depth": False},
+        },
+        "inference": inference,
+        "window": segmentation["patch"],
+        "single": list(range(1, classes)),
+        "likeness": None,
+    }
+    (folder / "bundle.json").write_text(json.dumps(facts))
+    return folder
