@@ -1,0 +1,73 @@
+"""What the page is told of a run, and the voxels that it gets."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from dar_uda.viewer.catalog import read_catalog
+from dar_uda.viewer.volumes import nifti_bytes
+from tests.viewer.runs import AFFINE, CODE, SHAPE, box, make_run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return make_run(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture
+def catalog(run):
+    return read_catalog(run)
+
+
+def image_of(catalog, number):
+    return nib.Nifti1Image.from_bytes(nifti_bytes(catalog.volumes[number]()))
+
+
+def test_a_case_has_its_scan_reference_masks_and_dice(catalog):
+    (case,) = catalog.page["cases"]
+    assert (case["direction"], case["case"], case["window"]) == ("ct-to-mr", "m1", [-100, 900])
+    assert [prediction["method"] for prediction in case["predictions"]] == ["dar_uda", "source_only"]
+    assert case["predictions"][0]["dice"] == {"liver": 0.5, "spleen": None}
+    assert not case["resampled"]
+
+
+def test_the_scan_is_the_users_with_nothing_of_its_header_but_the_grid(catalog):
+    image = image_of(catalog, catalog.page["cases"][0]["image"])
+    assert image.get_data_dtype() == np.int16
+    assert np.array_equal(np.asanyarray(image.dataobj), np.arange(np.prod(SHAPE)).reshape(SHAPE))
+    assert np.allclose(image.affine, AFFINE)
+    assert b"Doe" not in nifti_bytes(catalog.volumes[0]())
+
+
+def test_a_mask_tells_the_inside_of_a_structure_from_its_outline(catalog):
+    mask = np.asanyarray(image_of(catalog, catalog.page["cases"][0]["predictions"][1]["mask"]).dataobj)
+    expected = box(1 + 2, (7, 5, 2)) - box(2, (8, 6, 2), size=2)  # of 4 x 4 voxels, the 2 x 2 in the middle are inside
+    assert np.array_equal(mask, expected)
+
+
+def test_a_reference_has_the_classes_of_the_run(catalog):
+    reference = np.asanyarray(image_of(catalog, catalog.page["cases"][0]["reference"]).dataobj)
+    assert np.array_equal(reference, box(1 + 2) - box(2, (6, 6, 2), size=2))
+
+
+def test_a_synthetic_volume_stands_beside_its_source_with_its_code(catalog):
+    (entry,) = catalog.page["synthetic"]
+    assert [(style["style"], style["code"]) for style in entry["styles"]] == [(0, CODE), (1, [1, 2])]
+    assert np.unique(image_of(catalog, entry["styles"][1]["volume"]).dataobj) == [150]
+    assert np.unique(image_of(catalog, entry["source"]).dataobj) == [0]
+
+
+def test_a_run_that_was_moved_shows_the_scan_on_the_network_grid(run, tmp_path):
+    moved = run.rename(tmp_path / "elsewhere")
+    try:
+        (case,) = (catalog := read_catalog(moved)).page["cases"]
+        assert case["resampled"]
+        assert case["reference"] is None
+        assert image_of(catalog, case["image"]).shape == (8, 8, 4)
+    finally:
+        moved.rename(run)
+
+
+def test_what_is_no_run_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="expected results/RUN of a run that has made masks"):
+        read_catalog(tmp_path)
