@@ -57,6 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     predict.add_argument(
         "--average-views", action="store_true", help="average five views of each scan: slower, sometimes better"
     )
+    predict.add_argument(
+        "--probabilities", action="store_true", help="write those of every class too: FOLDER/probabilities/SCAN.nii.gz"
+    )
     predict.set_defaults(run=_predict)
     view = commands.add_parser("view", help="show the test cases and synthetic volumes of a run in a browser")
     view.add_argument("results", type=Path, metavar="RUN", help="results/RUN of a run that has made masks")
@@ -83,7 +86,7 @@ def _predict(options: argparse.Namespace) -> None:
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     segmenter = Segmenter.load(options.bundle, options.device)
-    predict_scans(segmenter, options.scan, options.output, options.average_views)
+    predict_scans(segmenter, options.scan, options.output, options.average_views, options.probabilities)
 
 
 def _view(options: argparse.Namespace) -> None:
@@ -172,3 +175,7 @@ def _phantom(options: argparse.Namespace) -> None:
     )
     make_phantom(options.domain, options.number, image, label, options.seed)
     print(f"{image}\n{label}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

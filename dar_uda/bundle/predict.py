@@ -18,13 +18,20 @@ logger = logging.getLogger(__name__)
 SUFFIXES = (".nii.gz", ".nii", ".hdr", *ITK_SUFFIXES)
 
 
-def predict_scans(segmenter: Segmenter, scans: Sequence[str | Path], output: str | Path, average: bool) -> None:
+def predict_scans(
+    segmenter: Segmenter,
+    scans: Sequence[str | Path],
+    output: str | Path,
+    average: bool,
+    probabilities: bool = False,
+) -> None:
     """Write `{scan}.nii.gz`, the mask on the scan's own grid, of every scan, and `volumes.tsv`.
 
     Args:
         scans: Volume files, folders of one DICOM series, or folders of volume files, of which each is a scan.
         output: Folder to write into.
         average: Average the probabilities of five views of a scan.
+        probabilities: Write those of all classes too: `probabilities/{scan}.nii.gz`, see `Segmenter.predict`.
 
     Raises:
         ValueError: Two scans have one name; or some could not be segmented: the message names each, the others are.
@@ -37,7 +44,8 @@ def predict_scans(segmenter: Segmenter, scans: Sequence[str | Path], output: str
     rows, problems = [], []
     for done, path in enumerate(paths, start=1):
         try:
-            mask = segmenter.predict(path, True if average else None)
+            kept = mask_path(Path(output) / "probabilities", name_of(path)) if probabilities else None
+            mask = segmenter.predict(path, True if average else None, kept)
         except (ValueError, OSError) as error:
             problems.append(str(error))
         else:

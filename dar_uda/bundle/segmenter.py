@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,14 +15,17 @@ from numpy.typing import NDArray
 
 from dar_uda.bundle.export import FORMAT
 from dar_uda.bundle.likeness import MARGIN, Likeness
+from dar_uda.data.grid import read_grids
 from dar_uda.data.network_volume import open_image
+from dar_uda.data.probabilities import probabilities_file
 from dar_uda.data.volume import Volume
 from dar_uda.preprocessing.preprocess import preprocess_image
 from dar_uda.segmentation.networks import load_segmenter
 from dar_uda.segmentation.predict import mask_of, merged
-from dar_uda.segmentation.sliding_window import predict_slabs
-from dar_uda.segmentation.views import Disagreement, predict_views
+from dar_uda.segmentation.sliding_window import count_windows, predict_slabs
+from dar_uda.segmentation.views import VIEWS, Disagreement, predict_views
 from dar_uda.training.device import prepare_device
+from dar_uda.training.progress import Bar
 
 logger = logging.getLogger(__name__)
 
@@ -62,12 +66,16 @@ class Segmenter:
         where = prepare_device(device, threads or torch.get_num_threads())
         return cls(folder, facts, load_segmenter(folder / "weights.safetensors", where), where)
 
-    def predict(self, scan: str | Path, test_time_augmentation: bool | None = None) -> Volume:
+    def predict(
+        self, scan: str | Path, test_time_augmentation: bool | None = None, probabilities: str | Path | None = None
+    ) -> Volume:
         """Return the mask of a scan on its own grid, classes 1..K; warn where it looks unlike the training's.
 
         Args:
             scan: NIfTI, MetaImage or NRRD file, or folder of one DICOM series.
             test_time_augmentation: Average the probabilities of five views; None: as the method had it.
+            probabilities: Where to write those of all classes, background first, see `probabilities_file`; their
+                argmax is the mask before largest pieces are chosen.
 
         Raises:
             ValueError: The scan cannot be read; the message names it.
@@ -78,7 +86,10 @@ class Segmenter:
             image, grid = Path(scratch) / "image.nii", Path(scratch) / "grid.json"
             self._preprocess(scan, image, grid)
             self._warn_of(scan, image)
-            return mask_of(self._slabs(image, test_time_augmentation), grid, self.facts["single"])
+            original, classes = read_grids(grid)[0], len(self.structures) + 1
+            kept = probabilities_file(probabilities, original, classes) if probabilities else nullcontext()
+            with kept as stored, self._progress(scan, image, len(VIEWS) if test_time_augmentation else 1):
+                return mask_of(self._slabs(image, test_time_augmentation), grid, self.facts["single"], stored)
 
     def distance(self, scan: str | Path) -> float | None:
         """Return how far a scan lies from the training scans, see `Likeness`; None where the bundle cannot tell."""
@@ -107,6 +118,25 @@ class Segmenter:
         if not average:
             return slabs_of(open_image(image))
         return merged(predict_views(open_image(image), slabs_of), Disagreement(len(self.structures)), average)
+
+    @contextmanager
+    def _progress(self, scan: str | Path, image: Path, views: int) -> Iterator[None]:
+        """Within the block, tell how many windows of the scan the network has seen."""
+        overlap = self.facts["inference"]["overlap"]
+        windows = views * count_windows(open_image(image).shape, self.facts["window"], overlap)
+        bar, seen = Bar(Path(scan).name, windows, unit="window"), 0
+
+        def count(_: torch.nn.Module, inputs: tuple[torch.Tensor], __: torch.Tensor) -> None:
+            nonlocal seen
+            seen += len(inputs[0])
+            bar.report(seen)
+
+        hook = self.network.register_forward_hook(count)
+        try:
+            yield
+        finally:
+            hook.remove()
+            bar.report(windows)
 
     def _distance(self, image: Path) -> float | None:
         likeness = self.facts["likeness"]

@@ -7,10 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dar_uda.data.grid import Grid, read_grids
+from dar_uda.data.probabilities import STEPS
 from dar_uda.data.volume import Volume
 
 
-def restore_classes(slabs: Iterable[NDArray[np.float32]], grid: str | Path) -> Volume:
+def restore_classes(
+    slabs: Iterable[NDArray[np.float32]], grid: str | Path, probabilities: NDArray[np.uint8] | None = None
+) -> Volume:
     """Return the likeliest class of every voxel of the scan, background beyond the network grid.
 
     Probabilities are interpolated, not classes: borders keep the place between voxels that the network gave them.
@@ -20,6 +23,8 @@ def restore_classes(slabs: Iterable[NDArray[np.float32]], grid: str | Path) -> V
         slabs: Probabilities (classes, slices, height, width) on the network grid, background first; slab after
             slab along the depth, together the whole volume.
         grid: JSON that `preprocess_image` wrote.
+        probabilities: To fill, of the scan's shape and one more axis, the classes: those of every voxel, in steps of
+            1/255. Where another class rounds to the same step, the likeliest gets one more: it is always the argmax.
 
     Raises:
         ValueError: The probabilities are not on the network grid.
@@ -37,7 +42,9 @@ def restore_classes(slabs: Iterable[NDArray[np.float32]], grid: str | Path) -> V
         here = (places > above) & (places <= upto)
         region, part = _part(original, axis, np.flatnonzero(here))
         if 0 not in part.shape:
-            classes[region] = _classes_on(part, joined, _shifted(network.affine, 2, end - joined.shape[1]))
+            affine = _shifted(network.affine, 2, end - joined.shape[1])
+            stored = None if probabilities is None else probabilities[region]
+            classes[region] = _classes_on(part, joined, affine, stored)
         done, before = end, slab[:, -1:].copy()
     _check(slab, done, network, grid, whole=True)
     return Volume(classes, original)
@@ -65,8 +72,10 @@ def _shifted(affine: NDArray[np.float64], axis: int, voxels: int) -> NDArray[np.
     return moved
 
 
-def _classes_on(part: Grid, probabilities: NDArray[np.float32], affine: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Return the likeliest class on a grid; `affine` is that of the probabilities."""
+def _classes_on(
+    part: Grid, probabilities: NDArray[np.float32], affine: NDArray[np.float64], stored: NDArray[np.uint8] | None
+) -> NDArray[np.uint8]:
+    """Return the likeliest class on a grid, and note the probabilities there; `affine` is that of the network's."""
     from dar_uda.preprocessing.resample import resample
 
     classes = np.zeros(part.shape, np.uint8)
@@ -76,7 +85,17 @@ def _classes_on(part: Grid, probabilities: NDArray[np.float32], affine: NDArray[
         moved = resample(probability.T, affine, part.affine, part.shape, "linear", fill=beyond)
         classes[moved > highest] = index
         np.maximum(highest, moved, out=highest)
+        if stored is not None:
+            stored[..., index] = np.rint(moved * STEPS)
+    if stored is not None:
+        _settle_ties(stored, classes)
     return classes
+
+
+def _settle_ties(stored: NDArray[np.uint8], classes: NDArray[np.uint8]) -> None:
+    """Give the likeliest class one step more where another one rounds to as many: two such have at most half each."""
+    tied = np.nonzero(stored.argmax(axis=-1) != classes)
+    stored[(*tied, classes[tied])] += 1
 
 
 def _check(slab: NDArray, end: int, network: Grid, grid: str | Path, whole: bool = False) -> None:

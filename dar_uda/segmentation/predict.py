@@ -79,18 +79,24 @@ def predict_cases(
         table.to_csv(temporary, sep="\t", index=False, float_format="%.6f")
 
 
-def mask_of(slabs: Iterable[NDArray[np.float32]], grid: str | Path, single: Sequence[int]) -> "Volume":
+def mask_of(
+    slabs: Iterable[NDArray[np.float32]],
+    grid: str | Path,
+    single: Sequence[int],
+    probabilities: NDArray[np.uint8] | None = None,
+) -> "Volume":
     """Return the mask of a case on its original grid.
 
     Args:
         slabs: Probabilities on the network grid, see `restore_classes`.
         grid: JSON that `preprocess_image` wrote.
         single: Classes of which the largest connected piece is kept.
+        probabilities: See `restore_classes`; as they were before such pieces were chosen.
     """
     from dar_uda.data.volume import Volume
     from dar_uda.preprocessing.restore import restore_classes
 
-    restored = restore_classes(slabs, grid)
+    restored = restore_classes(slabs, grid, probabilities)
     return Volume(keep_largest(restored.array, single), restored.grid)
 
 

@@ -4,6 +4,7 @@ The same windows and weights as MONAI's `sliding_window_inference`; slices are h
 reaches them, so memory grows with the area of a slice, not with their number.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Literal, TypeVar
@@ -89,6 +90,12 @@ class _RollingSums:
         for sums in (self.total, self.covered):
             for index in range(len(sums)):
                 sums[index] = sums[index + count] if index + count < len(sums) else 0
+
+
+def count_windows(shape: Sequence[int], window: Sequence[int], overlap: float) -> int:
+    """Return how many windows `predict_slabs` sees of a volume of this shape."""
+    axes = zip(shape, window, strict=True)
+    return math.prod(len(window_starts(max(full, side), side, overlap)) for full, side in axes)
 
 
 def window_starts(full: int, side: int, overlap: float) -> list[int]:

@@ -9,6 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from dar_uda.data.grid import Grid, write_grids
 from dar_uda.data.network_volume import STEPS, open_image, open_label
+from dar_uda.data.probabilities import probabilities_file
 from dar_uda.data.volume import write_mask
 from dar_uda.preprocessing.preprocess import network_grid, preprocess_image, preprocess_label
 from dar_uda.preprocessing.resample import resample
@@ -202,6 +203,28 @@ def test_beyond_the_network_grid_is_background(tmp_path):
     structure = np.ones((1, 1, 1, 2), np.float32)
     classes = restore_classes([np.concatenate([1 - structure, structure])], tmp_path / "grid.json").array
     assert classes.ravel().tolist() == [1, 1, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("kind", STORED)
+def test_stored_probabilities_are_within_a_step_and_a_half_and_their_argmax_is_the_mask(tmp_path, kind):
+    """Of 0.39995 and 0.40005, both 102 steps, the file tells the right one."""
+    grid = stored_grid(kind)
+    preprocess(tmp_path, grid, boxes(grid))
+    rng = np.random.default_rng(0)
+    near = 0.4 + rng.choice([-5e-5, 5e-5], size=open_image(tmp_path / "image.nii").shape).astype(np.float32)
+    slabs = [part for part in np.array_split(np.stack([near, 0.8 - near, np.full_like(near, 0.2)]), 4, axis=1)]
+    with probabilities_file(tmp_path / "kept.nii.gz", grid, 3) as stored:
+        classes = restore_classes(slabs, tmp_path / "grid.json", stored).array
+    written = nib.load(tmp_path / "kept.nii.gz")
+    values = written.get_fdata()
+    assert values.shape == (*grid.shape, 3) and written.get_data_dtype() == np.uint8
+    np.testing.assert_allclose(written.affine, grid.affine, atol=1e-4)
+    assert 0 < np.count_nonzero(classes) < classes.size
+    np.testing.assert_array_equal(values.argmax(axis=-1), classes)
+    within = values[..., 0] < 0.9  # background alone lies beyond the network grid
+    np.testing.assert_allclose(values[within], [[0.4, 0.4, 0.2]] * within.sum(), atol=1.5 / 255)
+    assert (values[~within] == (1, 0, 0)).all() or within.all()
+    assert {path.name for path in tmp_path.iterdir()} >= {"kept.nii.gz"} and not list(tmp_path.glob(".partial*"))
 
 
 def test_probabilities_of_another_shape_are_not_restored(tmp_path):

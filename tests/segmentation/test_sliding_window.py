@@ -4,7 +4,7 @@ import torch
 from monai.inferers.utils import sliding_window_inference
 from torch import nn
 
-from dar_uda.segmentation.sliding_window import predict_slabs
+from dar_uda.segmentation.sliding_window import count_windows, predict_slabs
 
 CPU = torch.device("cpu")
 
@@ -28,6 +28,16 @@ def test_windows_cover_volumes_larger_and_smaller_than_the_window(shape, weighti
     intensity = image.astype(np.float64) / 65535 * 2 - 1
     np.testing.assert_allclose(found[1], 1 / (1 + np.exp(-2 * intensity)), atol=1e-6)
     np.testing.assert_allclose(found.sum(axis=0), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("shape", "overlap", "windows"), [((10, 40, 50), 0.5, 4 * 4 * 6), ((3, 10, 40), 0.25, 1 * 1 * 3)]
+)
+def test_windows_are_counted_before_they_are_seen(shape, overlap, windows):
+    seen, network = [], Brightness()
+    network.register_forward_hook(lambda _, inputs, __: seen.append(len(inputs[0])))
+    predict_whole(network, np.zeros(shape, np.uint16), (4, 16, 16), overlap, "constant", 3, CPU)
+    assert count_windows(shape, (4, 16, 16), overlap) == sum(seen) == windows
 
 
 def test_overlapping_windows_are_averaged():

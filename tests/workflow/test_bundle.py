@@ -42,6 +42,20 @@ def test_a_bundles_mask_is_the_workflows_voxel_by_voxel(run, bundle, tmp_path):
     assert volumes.loc["liver", "ml"] == pytest.approx(liver * np.prod(expected.header.get_zooms()) / 1000, rel=1e-3)
 
 
+def test_the_argmax_of_its_probabilities_is_the_mask_but_for_the_pieces_cleaned_away(run, bundle, tmp_path):
+    scan = run.result("data/mr/mr2_image.nii.gz")
+    arguments = ["--device", "cpu", "--probabilities", "--average-views"]
+    assert main(["predict", str(bundle), str(scan), "-o", str(tmp_path), *arguments]) == 0
+    found = nib.load(tmp_path / "probabilities" / "mr2_image.nii.gz")
+    mask = np.asarray(nib.load(tmp_path / "mr2_image.nii.gz").dataobj)
+    likeliest = found.get_fdata().argmax(axis=-1)
+    single = json.loads((bundle / "bundle.json").read_text())["single"]
+    assert found.shape == (*nib.load(scan).shape, 5) and (found.affine == nib.load(scan).affine).all()
+    differing = likeliest != mask
+    assert np.isin(likeliest[differing], single).all() and not mask[differing].any()
+    assert (likeliest == mask)[~np.isin(likeliest, single)].all() and likeliest.any()
+
+
 def test_a_bundle_holds_all_and_names_nothing_of_the_machine(run, bundle):
     assert {path.name for path in bundle.iterdir()} == {
         *("README.md", "bundle.json", "provenance.json", "weights.safetensors"),

@@ -1,0 +1,51 @@
+"""Probabilities of a scan as one NIfTI file: a volume per class, in steps of 1/255."""
+
+import gzip
+import math
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dar_uda.data.files import write_beside
+from dar_uda.data.grid import Grid, nifti_header
+
+STEPS = 255
+"""Of a stored probability, from 0 to 1."""
+
+
+@contextmanager
+def probabilities_file(path: str | Path, grid: Grid, classes: int) -> Iterator[NDArray[np.uint8]]:
+    """Yield an array on the disk that is written to `path` (.nii.gz) when the block ends without an error.
+
+    Memory holds what is being filled, not the whole.
+
+    Args:
+        grid: Of the scan.
+        classes: Background included.
+
+    Returns:
+        (*grid.shape, classes), in steps of 1/255: the file's scaling says so.
+    """
+    header = nifti_header(grid)
+    header.set_data_dtype(np.uint8)
+    header.set_data_shape((*grid.shape, classes))
+    header.set_slope_inter(1 / STEPS, 0)
+    header["vox_offset"] = header.single_vox_offset
+    with write_beside(path) as temporary, NamedTemporaryFile(dir=temporary.parent, prefix=".partial-") as raw:
+        raw.write(header.binaryblock.ljust(header.single_vox_offset, b"\0"))
+        raw.flush()
+        shape = header.get_data_shape()
+        # A full disk shall be an error here, not a signal on the way.
+        os.posix_fallocate(raw.fileno(), 0, header.single_vox_offset + math.prod(shape))
+        stored = np.memmap(raw, np.uint8, "r+", header.single_vox_offset, shape, order="F")
+        yield stored
+        stored.flush()
+        raw.seek(0)
+        with gzip.open(temporary, "wb", compresslevel=1) as packed:
+            shutil.copyfileobj(raw, packed)
