@@ -10,12 +10,12 @@ from typing import Any
 import pandas as pd
 
 from dar_uda.data.companions import companions
-from dar_uda.data.predictions import mask_path
+from dar_uda.data.predictions import mask_path, probabilities_path
 from dar_uda.data.volume import Volume, read_volume
 from dar_uda.evaluation.figure_style import COLOURS_ON_IMAGES, colour_of
 from dar_uda.evaluation.score import read_metrics
 from dar_uda.training.job_record import provenance_path
-from dar_uda.viewer.volumes import read_mask, read_reference
+from dar_uda.viewer.volumes import read_mask, read_probability, read_reference
 
 
 @dataclass
@@ -112,15 +112,14 @@ def _prediction(catalog: Catalog, record: Record, case: str) -> dict[str, Any]:
     """Return one method's mask of a case with its Dice, and the probabilities where the run kept them."""
     names = record.wildcards
     seed = record.run / f"seed-{names['seed']}"
-    mask, probability = (
-        mask_path(seed / what / names["direction"] / names["method"], case) for what in ("predictions", "probabilities")
-    )
+    folder = seed / "predictions" / names["direction"] / names["method"]
+    probabilities = probabilities_path(folder, case)
     metrics = seed / "metrics" / names["direction"] / f"{names['method']}.tsv"
     return {
         "method": names["method"],
         "seed": names["seed"],
-        "mask": catalog.add(read_mask, mask, len(record.params["structures"])),
-        "probability": catalog.add(read_volume, probability) if probability.exists() else None,
+        "mask": catalog.add(read_mask, mask_path(folder, case), len(record.params["structures"])),
+        "probability": catalog.add(read_probability, probabilities) if probabilities.exists() else None,
         "dice": _dice(metrics, case),
     }
 

@@ -9,6 +9,8 @@ import numpy as np
 from dar_uda.data.geometry import slice_axis_of
 from dar_uda.data.grid import Grid, nifti_header
 from dar_uda.data.labels import map_labels
+from dar_uda.data.probabilities import STEPS
+from dar_uda.data.reading import OF_RESULTS, reading
 from dar_uda.data.volume import Volume, read_label, read_volume
 
 
@@ -35,6 +37,14 @@ def read_reference(path: str | Path, image: str | Path, values: Sequence[Sequenc
     """
     label = read_label(path, image)
     return outlined(Volume(map_labels(label.array, values), label.grid), len(values))
+
+
+def read_probability(path: str | Path) -> Volume:
+    """Return the probability of the likeliest structure, in [0, 1], of a file that `probabilities_file` wrote."""
+    with reading(path, OF_RESULTS):
+        image = nib.load(path)
+        highest = image.dataobj.get_unscaled()[..., 1:].max(axis=-1)
+    return Volume(highest / np.float32(STEPS), Grid(highest.shape, image.affine))
 
 
 def outlined(labels: Volume, classes: int) -> Volume:

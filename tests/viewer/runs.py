@@ -6,6 +6,9 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from dar_uda.data.grid import Grid
+from dar_uda.data.probabilities import probabilities_file
+
 AFFINE = np.diag([2.0, 2.0, 5.0, 1.0])
 SHAPE = (20, 16, 6)
 STRUCTURES = ["liver", "spleen"]
@@ -27,6 +30,14 @@ def write(path, array, affine=AFFINE):
     nib.save(image, path)
 
 
+def write_probabilities(path):
+    """Write 204/255 for the spleen in the box, else 1 for the background and 0 for the structures."""
+    grid = Grid(SHAPE, AFFINE)
+    with probabilities_file(path, grid, 1 + len(STRUCTURES)) as stored:
+        stored[..., 0] = 255 - box(204)
+        stored[..., 2] = box(204)
+
+
 def write_record(path, wildcards, params, inputs, output):
     record = {
         "wildcards": wildcards,
@@ -41,7 +52,8 @@ def write_record(path, wildcards, params, inputs, output):
 def make_run(folder: Path) -> Path:
     """Write `results/tiny` and the scans of its user beside it; return the former.
 
-    Case `m1` of the target has the liver as label value 7, and two methods; `c1` of the source has two styles.
+    Case `m1` of the target has the liver as label value 7, and two methods, of which `dar_uda` kept its probabilities;
+    `c1` of the source has two styles.
     """
     run, name = folder / "results" / "tiny", "results/tiny"
     ramp = np.arange(np.prod(SHAPE), dtype=np.int16).reshape(SHAPE)
@@ -64,6 +76,7 @@ def make_run(folder: Path) -> Path:
         write_record(run / f"{metrics}.provenance.json", wildcards, params, inputs, f"{name}/{metrics}.tsv")
         rows = "case\tstructure\tdice\tasd_mm\tstatus\nm1\tliver\t0.500000\t2.0\tok\nm1\tspleen\t\t\tabsent\n"
         (run / f"{metrics}.tsv").write_text(rows)
+    write_probabilities(run / "seed-0" / "predictions" / "ct-to-mr" / "dar_uda" / "probabilities" / "m1.nii.gz")
     translation = run / "seed-0" / "synthetic" / "ct-to-mr" / "disentangled-multi" / "c1"
     for style in (0, 1):
         write(translation / f"style-{style}.nii", np.full((8, 8, 4), 50 + 100 * style, np.uint8))

@@ -50,6 +50,13 @@ def test_a_reference_has_the_classes_of_the_run(catalog):
     assert np.array_equal(reference, box(1 + 2) - box(2, (6, 6, 2), size=2))
 
 
+def test_a_probability_is_that_of_the_likeliest_structure(catalog):
+    kept, none = catalog.page["cases"][0]["predictions"]
+    assert none["probability"] is None
+    values = image_of(catalog, kept["probability"]).get_fdata()
+    np.testing.assert_allclose(values, box() * 0.8, atol=1e-6)
+
+
 def test_a_synthetic_volume_stands_beside_its_source_with_its_code(catalog):
     (entry,) = catalog.page["synthetic"]
     assert [(style["style"], style["code"]) for style in entry["styles"]] == [(0, CODE), (1, [1, 2])]
