@@ -52,25 +52,29 @@ def write_record(path, wildcards, params, inputs, output):
 def make_run(folder: Path) -> Path:
     """Write `results/tiny` and the scans of its user beside it; return the former.
 
-    Case `m1` of the target has the liver as label value 7, and two methods, of which `dar_uda` kept its probabilities;
-    `c1` of the source has two styles.
+    Case `m1` of the target has the liver as label value 7; `m2` is darker and has no label. Of two methods, `dar_uda`
+    kept the probabilities of `m1`. `c1` of the source has two styles.
     """
     run, name = folder / "results" / "tiny", "results/tiny"
     ramp = np.arange(np.prod(SHAPE), dtype=np.int16).reshape(SHAPE)
     write(folder / "scans" / "m1.nii.gz", ramp)
+    write(folder / "scans" / "m2.nii.gz", ramp // 2)
     write(folder / "scans" / "m1_label.nii.gz", box(7))
-    for domain, case in (("ct", "c1"), ("mr", "m1")):
+    for domain, case in (("ct", "c1"), ("mr", "m1"), ("mr", "m2")):
         write(run / "cases" / domain / case / "image.nii", np.zeros((8, 8, 4), np.uint8))
     write(run / "cases" / "ct" / "c1" / "label.nii", box(2)[:8, :8, :4])
     params = {"intensity": {"window": [-100, 900]}}
-    image = f"{name}/cases/mr/m1/image.nii"
-    write_record(run / "cases/mr/m1/image.provenance.json", {"domain": "mr"}, params, ["scans/m1.nii.gz"], image)
+    for case in ("m1", "m2"):
+        image = f"cases/mr/{case}/image"
+        scan = f"scans/{case}.nii.gz"
+        write_record(run / f"{image}.provenance.json", {"domain": "mr"}, params, [scan], f"{name}/{image}.nii")
     for method, low in (("dar_uda", (5, 5, 2)), ("source_only", (7, 5, 2))):
         wildcards = {"seed": "0", "direction": "ct-to-mr", "method": method}
         masks, metrics = (f"seed-0/{what}/ct-to-mr/{method}" for what in ("predictions", "metrics"))
-        write(run / masks / "m1.nii.gz", box(1, low))
-        params = {"cases": ["m1"], "structures": STRUCTURES}
-        write_record(run / f"{masks}.provenance.json", wildcards, params, [image], f"{name}/{masks}")
+        for case in ("m1", "m2"):
+            write(run / masks / f"{case}.nii.gz", box(1, low))
+        params = {"cases": ["m1", "m2"], "structures": STRUCTURES}
+        write_record(run / f"{masks}.provenance.json", wildcards, params, [], f"{name}/{masks}")
         inputs = [f"{name}/{masks}", "scans/m1.nii.gz", "scans/m1_label.nii.gz"]
         params = {"cases": ["m1"], "structures": STRUCTURES, "values": [[7], [8]]}
         write_record(run / f"{metrics}.provenance.json", wildcards, params, inputs, f"{name}/{metrics}.tsv")
@@ -79,7 +83,7 @@ def make_run(folder: Path) -> Path:
     write_probabilities(run / "seed-0" / "predictions" / "ct-to-mr" / "dar_uda" / "probabilities" / "m1.nii.gz")
     translation = run / "seed-0" / "synthetic" / "ct-to-mr" / "disentangled-multi" / "c1"
     for style in (0, 1):
-        write(translation / f"style-{style}.nii", np.full((8, 8, 4), 50 + 100 * style, np.uint8))
+        write(translation / f"style-{style}.nii", np.full((8, 8, 4), (0.25, 0.75)[style], np.float32))
     styles = run / "seed-0" / "styles" / "ct-to-mr" / "disentangled-multi" / "styles.tsv"
     styles.parent.mkdir(parents=True)
     styles.write_text("case\tstyle\tcode_0\tcode_1\nc1\t0\t0.25\t-0.5\nc1\t1\t1\t2\n")

@@ -24,11 +24,13 @@ def image_of(catalog, number):
 
 
 def test_a_case_has_its_scan_reference_masks_and_dice(catalog):
-    (case,) = catalog.page["cases"]
+    case, unlabelled = catalog.page["cases"]
     assert (case["direction"], case["case"], case["window"]) == ("ct-to-mr", "m1", [-100, 900])
     assert [prediction["method"] for prediction in case["predictions"]] == ["dar_uda", "source_only"]
     assert case["predictions"][0]["dice"] == {"liver": 0.5, "spleen": None}
     assert not case["resampled"]
+    assert unlabelled["reference"] is None
+    assert unlabelled["predictions"][0]["dice"] == {}
 
 
 def test_the_scan_is_the_users_with_nothing_of_its_header_but_the_grid(catalog):
@@ -60,14 +62,14 @@ def test_a_probability_is_that_of_the_likeliest_structure(catalog):
 def test_a_synthetic_volume_stands_beside_its_source_with_its_code(catalog):
     (entry,) = catalog.page["synthetic"]
     assert [(style["style"], style["code"]) for style in entry["styles"]] == [(0, CODE), (1, [1, 2])]
-    assert np.unique(image_of(catalog, entry["styles"][1]["volume"]).dataobj) == [150]
+    assert np.unique(image_of(catalog, entry["styles"][1]["volume"]).dataobj) == [0.75]
     assert np.unique(image_of(catalog, entry["source"]).dataobj) == [0]
 
 
 def test_a_run_that_was_moved_shows_the_scan_on_the_network_grid(run, tmp_path):
     moved = run.rename(tmp_path / "elsewhere")
     try:
-        (case,) = (catalog := read_catalog(moved)).page["cases"]
+        case, _ = (catalog := read_catalog(moved)).page["cases"]
         assert case["resampled"]
         assert case["reference"] is None
         assert image_of(catalog, case["image"]).shape == (8, 8, 4)

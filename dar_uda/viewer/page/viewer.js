@@ -5,7 +5,7 @@ const { Niivue, NVImage, SLICE_TYPE, DRAG_MODE } = niivue;
 const { AXIAL, CORONAL, SAGITTAL } = SLICE_TYPE;
 const BESIDE = [[AXIAL, 0, 0, 0.61, 1], [CORONAL, 0.63, 0, 0.37, 0.49], [SAGITTAL, 0.63, 0.51, 0.37, 0.49]];
 const BELOW = [[AXIAL, 0, 0, 1, 0.59], [CORONAL, 0, 0.61, 0.49, 0.39], [SAGITTAL, 0.51, 0.61, 0.49, 0.39]];
-const PROBABILITY = { R: [60, 220, 255], G: [0, 50, 240], B: [90, 60, 150], A: [0, 180, 255], I: [0, 128, 255] };
+const PROBABILITY = { R: [60, 220, 255], G: [0, 50, 240], B: [90, 60, 150], A: [0, 140, 255], I: [0, 128, 255] };
 const find = (selector, within = document) => within.querySelector(selector);
 
 let catalog;
@@ -31,7 +31,7 @@ class Pane {
     return this;
   }
 
-  /** Draw layers, the image first: {what, image, opacity}. */
+  /** Draw layers, the scan first: what it is, its image, how opaque it is, how its values are said, whether they are labels. */
   draw(title, layers, layout) {
     find("h2", this.section).textContent = title;
     this.layers = layers;
@@ -56,12 +56,9 @@ class Pane {
     if (!this.layers.length) return;
     const mm = this.place();
     const sides = ["LR", "PA", "IS"].map((ends, axis) => `${ends[Number(mm[axis] >= 0)]} ${Math.abs(mm[axis]).toFixed(1)}`);
-    const facts = this.layers.map(({ what, image, classes }) => {
-      const value = image.getValue(...image.mm2vox(mm));
-      return [what, classes ? nameOf(value) : Number(value.toPrecision(4)).toString()];
-    });
+    const facts = this.layers.map(({ what, image, say }) => [what, say(image.getValue(...image.mm2vox(mm)))]);
     const texts = [["place", `${sides.join("  ")} mm`], ...facts];
-    find(".place", this.section).replaceChildren(...texts.map(([what, text]) => element("span", element("b", what), text)));
+    find(".place", this.section).replaceChildren(...texts.flatMap(([what, text]) => [element("span", element("b", what), ` ${text}`), " "]));
   }
 }
 
@@ -138,7 +135,7 @@ async function scan(number, range) {
   const image = await load(number);
   if (!image.opened) [image.cal_min, image.cal_max] = range ?? [image.cal_min, image.cal_max];
   image.opened ??= [image.cal_min, image.cal_max];
-  return { what: "value", image, opacity: 1 };
+  return { what: "value", image, opacity: 1, say: (value) => String(Number(value.toPrecision(4))) };
 }
 
 async function labels(name, number) {
@@ -146,16 +143,16 @@ async function labels(name, number) {
   if (!on || number === null) return null;
   const image = await load(number);
   image.setColormapLabel(colours(filled));
-  return { what: name, image, opacity, classes: true };
+  return { what: name, image, opacity, say: nameOf, labelled: true };
 }
 
 async function probability(number) {
   const { on, opacity } = overlay("probability");
   if (!on || number === null) return null;
   const image = await load(number);
-  Object.assign(image, { cal_min: 0.02, cal_max: 1 });
+  Object.assign(image, { cal_min: 0.05, cal_max: 1 });
   image._colormap = "probability";
-  return { what: "probability", image, opacity };
+  return { what: "probability", image, opacity, say: (value) => value.toFixed(2) };
 }
 
 /** Return the panes of a test case: one method, and another beside it if one is chosen. */
@@ -213,7 +210,7 @@ function say(text, failed = false) {
 
 /** Return the middle of the labelled voxels of a pane in mm, or of its image where nothing is labelled. */
 function middle({ layers, view }) {
-  const layer = layers.findLast(({ image, classes }) => classes && image.img.some(Boolean)) ?? null;
+  const layer = layers.findLast(({ image, labelled }) => labelled && image.img.some(Boolean));
   if (!layer) return view.frac2mm([0.5, 0.5, 0.5]);
   const [, width, height] = layer.image.hdr.dims;
   const sum = [0, 0, 0];
@@ -270,9 +267,8 @@ function readWindow() {
   for (const [name, min, max, value] of [
     ["level", low, high, (image.cal_min + image.cal_max) / 2], ["width", step, high - low, image.cal_max - image.cal_min],
   ]) {
-    for (const input of [find(`#${name}`), find(`#${name}-range`)]) Object.assign(input, { min, max, step: input.type === "range" ? step : "any" });
-    find(`#${name}`).value = Number(value.toPrecision(4));
-    find(`#${name}-range`).value = value;
+    Object.assign(find(`#${name}`), { step: "any", value: Number(value.toPrecision(4)) });
+    Object.assign(find(`#${name}-range`), { min, max, step, value });
   }
 }
 
@@ -301,9 +297,10 @@ function reset() {
 
 /** Offer the methods of the chosen case, and the styles of the chosen source. */
 function offer() {
-  const seeds = new Set(chosenCase()?.predictions.map(({ seed }) => seed));
-  const methods = chosenCase()?.predictions.map(({ method, seed }, index) => [index, seeds.size > 1 ? `${method}, seed ${seed}` : method]) ?? [];
-  fill(find("#method"), methods, chosenCase()?.predictions.findIndex(({ method }) => method === "dar_uda"));
+  const { predictions } = chosenCase();
+  const several = new Set(predictions.map(({ seed }) => seed)).size > 1;
+  const methods = predictions.map(({ method, seed }, index) => [index, several ? `${method}, seed ${seed}` : method]);
+  fill(find("#method"), methods, predictions.findIndex(({ method }) => method === "dar_uda"));
   fill(find("#second"), [["", "nothing"], ...methods]);
   fill(find("#style"), chosenSource()?.styles.map(({ style }, index) => [index, `style ${style}`]) ?? []);
 }
@@ -314,7 +311,8 @@ async function start() {
     find("#run").textContent = catalog.run;
     document.title = `${catalog.run} - DAR-UDA`;
     fill(find("#case"), catalog.cases.map((entry, index) => [index, entry.case, entry.direction]));
-    fill(find("#source"), catalog.synthetic.map((entry, index) => [index, entry.case, `${entry.direction}, ${entry.translation}, seed ${entry.seed}`]));
+    const group = ({ direction, translation, seed }) => `${direction}, ${translation}, seed ${seed}`;
+    fill(find("#source"), catalog.synthetic.map((entry, index) => [index, entry.case, group(entry)]));
     find("input[value=synthetic]").disabled = !catalog.synthetic.length;
     offer();
     panes = await Promise.all(["#first", "#other"].map((id) => new Pane(find(id)).attach()));
@@ -323,9 +321,10 @@ async function start() {
   } catch (error) {
     return say(`The page cannot draw here: ${error.message}`, true);
   }
-  for (const id of ["#method", "#second", "#style"]) find(id).addEventListener("change", () => show());
+  const redrawing = document.querySelectorAll("#method, #second, #style, #overlays select");
+  for (const select of redrawing) select.addEventListener("change", () => show());
+  for (const input of document.querySelectorAll("#overlays input")) input.addEventListener("input", () => show());
   for (const id of ["#case", "#source", "#what"]) find(id).addEventListener("change", () => { offer(); show({ opened: true }); });
-  find("#overlays").addEventListener("input", () => show());
   for (const input of document.querySelectorAll("#window input")) input.addEventListener("input", setWindow);
   find("#reset").addEventListener("click", reset);
   return show({ opened: true });
