@@ -65,6 +65,9 @@ class Page:
     def place(self, pane="first"):
         return " ".join(self.find(f"#{pane} .place").text.split())
 
+    def millimetres(self):
+        return [float(word) for word in self.place().split()[2:7:2]]
+
     def messages(self, log):
         return [entry["message"] for entry in self.driver.get_log(log)]
 
@@ -90,8 +93,10 @@ def page(driver, server, request):
     page = Page(driver)
     page.settle()
     yield page
+    errors = page.messages("browser")
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     driver.save_screenshot(SCREENSHOTS / f"{request.node.name}.png")
+    assert [error for error in errors if "500" not in error] == []  # what Chromium says of a volume that is gone
 
 
 def coloured(pixels):
@@ -103,7 +108,6 @@ def test_it_draws_a_case_without_an_error_and_without_another_host(page, server)
     pixels = page.pixels()
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 100
     assert coloured(pixels) > 0.01
-    assert page.messages("browser") == []
     events = [json.loads(message)["message"] for message in page.messages("performance")]
     asked = {event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"}
     assert {server.address + name for name in ("", "niivue.js", "catalog.json", "volumes/0")} <= asked
@@ -150,6 +154,45 @@ def test_probabilities_are_offered_where_they_were_kept(page):
     page.choose("#method", "source_only")
     assert "kept no probabilities" in page.find("#missing").text
     assert "probability" not in page.place()
+
+
+def test_the_mouse_moves_the_crosshair_and_the_wheel_the_slice(page):
+    from selenium.webdriver import ActionChains
+    from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
+
+    opened, canvas = page.place(), page.find("#first canvas")
+    ActionChains(page.driver).move_to_element_with_offset(canvas, -200, -50).click().perform()
+    page.wait(lambda: page.place() != opened)
+    clicked, start = page.place(), page.millimetres()
+    ActionChains(page.driver).scroll_from_origin(ScrollOrigin.from_element(canvas, -200, -50), 0, 100).perform()
+    page.wait(lambda: page.place() != clicked)
+    right, front, up = (abs(after - before) for after, before in zip(page.millimetres(), start, strict=True))
+    assert right < 2 and front < 2  # to the middle of the voxel
+    assert up >= 2.5
+
+
+def test_the_right_button_pans_and_the_wheel_with_control_zooms(page):
+    from selenium.webdriver import ActionChains, Keys
+    from selenium.webdriver.common.actions.action_builder import ActionBuilder
+    from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
+
+    def pan_and_zoom():
+        return page.driver.execute_script("return Array.from(panes[0].view.scene.pan2Dxyzmm)")
+
+    opened, place, canvas = page.pixels(), page.place(), page.find("#first canvas")
+    x, y = canvas.rect["x"] + 200, canvas.rect["y"] + 300
+    drag = ActionBuilder(page.driver)
+    mouse = drag.pointer_action
+    mouse.move_to_location(x, y).pointer_down(button=2).move_to_location(x + 50, y).pointer_up(button=2)
+    drag.perform()
+    page.wait(lambda: pan_and_zoom()[0] != 0)
+    assert pan_and_zoom()[3] == 1
+    wheel = ScrollOrigin.from_element(canvas, -200, -50)
+    ActionChains(page.driver).key_down(Keys.CONTROL).scroll_from_origin(wheel, 0, -100).key_up(Keys.CONTROL).perform()
+    page.wait(lambda: pan_and_zoom()[3] > 1)
+    assert page.place() == place
+    page.click("#reset")
+    page.wait(lambda: np.array_equal(page.pixels(), opened))
 
 
 def test_two_methods_stand_side_by_side_with_one_crosshair(page):

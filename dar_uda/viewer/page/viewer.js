@@ -19,14 +19,19 @@ class Pane {
     this.layers = [];
     this.view = new Niivue({
       backColor: [0, 0, 0, 1], fontColor: [0.75, 0.79, 0.83, 1], fontMinPx: 15, showAllOrientationMarkers: true,
-      crosshairColor: [0.9, 0.9, 0.9, 0.6], crosshairWidth: 0.8, crosshairWidthUnit: "mm", crosshairGap: 8, isRadiologicalConvention: true, dragAndDropEnabled: false, dragMode: DRAG_MODE.pan,
+      crosshairColor: [0.9, 0.9, 0.9, 0.6], crosshairWidth: 0.8, crosshairWidthUnit: "mm", crosshairGap: 8, isRadiologicalConvention: true, dragAndDropEnabled: false, dragMode: DRAG_MODE.none,
       viewModeHotKey: "", clipPlaneHotKey: "", cycleClipPlaneHotKey: "", loadingText: "", logLevel: "error",
     });
+    const { crosshair, pan } = DRAG_MODE;
+    this.view.setMouseEventConfig({ leftButton: { primary: crosshair }, rightButton: pan, centerButton: pan });
     this.view.onLocationChange = () => this.describe();
   }
 
   async attach() {
-    await this.view.attachToCanvas(find("canvas", this.section));
+    const canvas = find("canvas", this.section);
+    const zoomWithControl = ({ ctrlKey }) => (this.view.opts.dragMode = ctrlKey ? DRAG_MODE.pan : DRAG_MODE.none);
+    canvas.addEventListener("wheel", zoomWithControl); // before NiiVue listens, which zooms in the mode that pans
+    await this.view.attachToCanvas(canvas);
     this.view.addColormap("probability", PROBABILITY);
     return this;
   }
@@ -191,6 +196,7 @@ async function show({ opened = false } = {}) {
     const shown = await (chosen() === "cases" ? casePanes() : syntheticPanes());
     if (question !== latest) return;
     find("#other").hidden = shown.length < 2;
+    link(panes.slice(0, shown.length));
     shown.forEach(({ title, layers }, index) => panes[index].draw(title, layers.filter(Boolean), shown.length < 2 ? BESIDE : BELOW));
     if (opened) panes[0].goTo(middle(panes[0]));
     readWindow();
@@ -201,6 +207,11 @@ async function show({ opened = false } = {}) {
   } catch (error) {
     if (question === latest) say(error.message, true);
   }
+}
+
+/** Let the panes that are drawn share crosshair and pan; NiiVue fails on one that never drew. */
+function link(drawn) {
+  for (const { view } of panes) view.broadcastTo(drawn.map((pane) => pane.view).filter((other) => other !== view));
 }
 
 function say(text, failed = false) {
@@ -316,8 +327,6 @@ async function start() {
     find("input[value=synthetic]").disabled = !catalog.synthetic.length;
     offer();
     panes = await Promise.all(["#first", "#other"].map((id) => new Pane(find(id)).attach()));
-    panes[0].view.broadcastTo(panes[1].view);
-    panes[1].view.broadcastTo(panes[0].view);
   } catch (error) {
     return say(`The page cannot draw here: ${error.message}`, true);
   }
