@@ -4,8 +4,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from dar_uda.data.volume import read_volume
 from dar_uda.viewer.catalog import read_catalog
 from dar_uda.viewer.volumes import nifti_bytes
+from tests.data.dicom_files import PATIENT, write_series
 from tests.viewer.runs import AFFINE, CODE, SHAPE, box, make_run
 
 
@@ -75,6 +77,16 @@ def test_a_run_that_was_moved_shows_the_scan_on_the_network_grid(run, tmp_path):
         assert image_of(catalog, case["image"]).shape == (8, 8, 4)
     finally:
         moved.rename(run)
+
+
+def test_a_dicom_series_is_given_without_its_patient(tmp_path):
+    write_series(tmp_path / "series")
+    content = nifti_bytes(read_volume(tmp_path / "series"))
+    assert PATIENT.encode() not in content
+    values = np.random.default_rng(0).integers(-1000, 2000, (5, 6, 8))  # what write_series draws
+    voxels = np.asanyarray(nib.Nifti1Image.from_bytes(content).dataobj)
+    assert voxels.shape == (8, 6, 5)
+    assert np.array_equal(np.sort(voxels.ravel()), np.sort(values.ravel()))
 
 
 def test_what_is_no_run_is_named(tmp_path):
