@@ -19,8 +19,9 @@ class Pane {
     this.layers = [];
     this.view = new Niivue({
       backColor: [0, 0, 0, 1], fontColor: [0.75, 0.79, 0.83, 1], fontMinPx: 15, showAllOrientationMarkers: true,
-      crosshairColor: [0.9, 0.9, 0.9, 0.6], crosshairWidth: 0.8, crosshairWidthUnit: "mm", crosshairGap: 8, isRadiologicalConvention: true, dragAndDropEnabled: false, dragMode: DRAG_MODE.none,
-      viewModeHotKey: "", clipPlaneHotKey: "", cycleClipPlaneHotKey: "", loadingText: "", logLevel: "error",
+      crosshairColor: [0.9, 0.9, 0.9, 0.6], crosshairWidth: 0.8, crosshairWidthUnit: "mm", crosshairGap: 8,
+      isRadiologicalConvention: true, dragAndDropEnabled: false, dragMode: DRAG_MODE.none, loadingText: "", logLevel: "error",
+      viewModeHotKey: "", clipPlaneHotKey: "", cycleClipPlaneHotKey: "",
     });
     const { crosshair, pan } = DRAG_MODE;
     this.view.setMouseEventConfig({ leftButton: { primary: crosshair }, rightButton: pan, centerButton: pan });
@@ -36,7 +37,7 @@ class Pane {
     return this;
   }
 
-  /** Draw layers, the scan first: what it is, its image, how opaque it is, how its values are said, whether they are labels. */
+  /** Draw layers, the scan first: what each is, its image, how opaque it is, how to say its values, if they are labels. */
   draw(title, layers, layout) {
     find("h2", this.section).textContent = title;
     this.layers = layers;
@@ -60,10 +61,11 @@ class Pane {
   describe() {
     if (!this.layers.length) return;
     const mm = this.place();
-    const sides = ["LR", "PA", "IS"].map((ends, axis) => `${ends[Number(mm[axis] >= 0)]} ${Math.abs(mm[axis]).toFixed(1)}`);
+    const side = (ends, axis) => `${ends[Number(mm[axis] >= 0)]} ${Math.abs(mm[axis]).toFixed(1)}`;
     const facts = this.layers.map(({ what, image, say }) => [what, say(image.getValue(...image.mm2vox(mm)))]);
-    const texts = [["place", `${sides.join("  ")} mm`], ...facts];
-    find(".place", this.section).replaceChildren(...texts.flatMap(([what, text]) => [element("span", element("b", what), ` ${text}`), " "]));
+    const texts = [["place", `${["LR", "PA", "IS"].map(side).join(" ")} mm`], ...facts];
+    const spans = texts.flatMap(([what, text]) => [element("span", element("b", what), ` ${text}`), " "]);
+    find(".place", this.section).replaceChildren(...spans);
   }
 }
 
@@ -131,7 +133,8 @@ function load(number) {
 }
 
 async function fetchImage(number) {
-  const answer = await fetch(`volumes/${number}`);
+  const answer = await fetch(`volumes/${number}`).catch(() => null);
+  if (!answer) throw new Error("No answer: dar-uda view has ended. Give it again, and open the address that it prints.");
   if (!answer.ok) throw new Error(await answer.text());
   return NVImage.loadFromUrl({ url: await answer.arrayBuffer(), name: `${number}.nii` });
 }
@@ -163,13 +166,13 @@ async function probability(number) {
 /** Return the panes of a test case: one method, and another beside it if one is chosen. */
 async function casePanes() {
   const entry = chosenCase();
-  const methods = [find("#method"), find("#second")].map((select) => entry.predictions[select.value]).filter(Boolean);
-  return Promise.all(methods.map(async ({ mask, probability: kept, method }) => ({
-    title: `${entry.case}, ${entry.direction}: ${method}`,
-    layers: await Promise.all([
-      scan(entry.image, entry.window), probability(kept), labels("prediction", mask), labels("reference", entry.reference),
-    ]),
-  })));
+  const options = [find("#method"), find("#second")].map((select) => select.selectedOptions[0]);
+  return Promise.all(options.filter(({ value }) => value).map(async ({ value, text }) => {
+    const { mask, probability: kept } = entry.predictions[value];
+    const overlays = [probability(kept), labels("prediction", mask), labels("reference", entry.reference)];
+    const layers = await Promise.all([scan(entry.image, entry.window), ...overlays]);
+    return { title: `${entry.case}, ${entry.direction}: ${text}`, layers };
+  }));
 }
 
 /** Return the panes of a synthetic volume: its source, and what became of it. */
@@ -195,18 +198,23 @@ async function show({ opened = false } = {}) {
   try {
     const shown = await (chosen() === "cases" ? casePanes() : syntheticPanes());
     if (question !== latest) return;
-    find("#other").hidden = shown.length < 2;
-    link(panes.slice(0, shown.length));
-    shown.forEach(({ title, layers }, index) => panes[index].draw(title, layers.filter(Boolean), shown.length < 2 ? BESIDE : BELOW));
-    if (opened) panes[0].goTo(middle(panes[0]));
-    readWindow();
-    const place = panes[0].place();
-    panes.slice(0, shown.length).forEach((pane) => pane.goTo(place));
+    draw(shown, opened);
     say("");
-    main.setAttribute("aria-busy", "false");
   } catch (error) {
     if (question === latest) say(error.message, true);
   }
+  if (question === latest) main.setAttribute("aria-busy", "false");
+}
+
+function draw(shown, opened) {
+  const drawn = panes.slice(0, shown.length);
+  const layout = drawn.length < 2 ? BESIDE : BELOW;
+  find("#other").hidden = drawn.length < 2;
+  link(drawn);
+  drawn.forEach((pane, index) => pane.draw(shown[index].title, shown[index].layers.filter(Boolean), layout));
+  const place = opened ? middle(panes[0]) : panes[0].place();
+  for (const pane of drawn) pane.goTo(place);
+  readWindow();
 }
 
 /** Let the panes that are drawn share crosshair and pan; NiiVue fails on one that never drew. */
@@ -228,7 +236,9 @@ function middle({ layers, view }) {
   let count = 0;
   layer.image.img.forEach((label, index) => {
     if (!label) return;
-    [index % width, Math.floor(index / width) % height, Math.floor(index / width / height)].forEach((at, axis) => (sum[axis] += at));
+    sum[0] += index % width;
+    sum[1] += Math.floor(index / width) % height;
+    sum[2] += Math.floor(index / width / height);
     count++;
   });
   const voxel = [...sum.map((total) => Math.round(total / count)), 1];
@@ -240,8 +250,8 @@ function adapt() {
   const what = chosen();
   for (const part of document.querySelectorAll("[data-for]")) part.hidden = part.dataset.for !== what;
   const entry = what === "cases" ? chosenCase() : chosenSource();
-  const methods = what === "cases" ? [find("#method"), find("#second")].map((select) => entry.predictions[select.value]) : [];
-  const kept = methods.some((method) => method && method.probability !== null);
+  const methods = ["#method", "#second"].map((id) => entry.predictions?.[find(id).value]).filter(Boolean);
+  const kept = methods.some(({ probability }) => probability !== null);
   find("[data-overlay=probability] input").disabled = !kept;
   find("[data-overlay=reference] input").disabled = (what === "cases" ? entry.reference : entry.label) === null;
   find("#missing").textContent = [
@@ -251,23 +261,22 @@ function adapt() {
   ].filter(Boolean).join(" ");
   if (what === "synthetic") {
     const { code } = entry.styles[find("#style").value];
-    find("#code").textContent = code ? `Style code: ${code.map((number) => number.toFixed(2)).join(", ")}` : "No style code.";
+    find("#code").textContent = code ? `Style code: ${code.map((part) => part.toFixed(2)).join(", ")}` : "No style code.";
   }
   fillLegend(methods);
 }
 
 function fillLegend(methods) {
-  const compared = methods.filter(Boolean);
   find("#legend tbody").replaceChildren(...catalog.structures.map(({ name, colour }) => {
     const swatch = Object.assign(element("span"), { className: "swatch" });
     swatch.style.background = colour;
-    const cells = compared.map((method) => {
+    const cells = methods.map((method) => {
       const dice = method.dice[name];
       return Object.assign(element("td", typeof dice === "number" ? dice.toFixed(3) : ""), { className: "dice" });
     });
     return element("tr", element("td", swatch, spoken(name)), ...cells);
   }));
-  document.querySelectorAll("th.dice").forEach((head, index) => (head.hidden = index >= compared.length));
+  document.querySelectorAll("th.dice").forEach((head, index) => (head.hidden = index >= methods.length));
 }
 
 /** Set the sliders to the window of the image that is drawn. */
@@ -333,7 +342,9 @@ async function start() {
   const redrawing = document.querySelectorAll("#method, #second, #style, #overlays select");
   for (const select of redrawing) select.addEventListener("change", () => show());
   for (const input of document.querySelectorAll("#overlays input")) input.addEventListener("input", () => show());
-  for (const id of ["#case", "#source", "#what"]) find(id).addEventListener("change", () => { offer(); show({ opened: true }); });
+  for (const control of document.querySelectorAll("#case, #source, #what")) {
+    control.addEventListener("change", () => { offer(); show({ opened: true }); });
+  }
   for (const input of document.querySelectorAll("#window input")) input.addEventListener("input", setWindow);
   find("#reset").addEventListener("click", reset);
   return show({ opened: true });
