@@ -219,6 +219,8 @@ def test_the_value_under_the_crosshair_is_the_scans(page):
 def test_the_window_changes_the_picture_and_can_be_reset(page):
     before = page.pixels()
     assert [page.find(f"#{name}").get_attribute("value") for name in ("level", "width")] == ["400", "1000"]
+    slider = page.find("#level-range")
+    assert [slider.get_attribute(name) for name in ("min", "max")] == ["-100", "1919"]  # of the window, of the scan
     page.driver.execute_script(
         "const input = document.querySelector('#level'); input.value = 1500; input.dispatchEvent(new Event('input'))"
     )

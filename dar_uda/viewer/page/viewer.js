@@ -139,11 +139,23 @@ async function fetchImage(number) {
   return NVImage.loadFromUrl({ url: await answer.arrayBuffer(), name: `${number}.nii` });
 }
 
-async function scan(number, range) {
+async function scan(number, window = null) {
   const image = await load(number);
-  if (!image.opened) [image.cal_min, image.cal_max] = range ?? [image.cal_min, image.cal_max];
-  image.opened ??= [image.cal_min, image.cal_max];
+  if (!image.opened) {
+    image.opened = window ?? [image.cal_min, image.cal_max];
+    image.range = rangeOf(image.img, image.opened); // NiiVue's own leaves out what is near the border
+    [image.cal_min, image.cal_max] = image.opened;
+  }
   return { what: "value", image, opacity: 1, say: (value) => String(Number(value.toPrecision(4))) };
+}
+
+/** Return the lowest and the highest of some values and of [low, high]. */
+function rangeOf(values, [low, high]) {
+  for (const value of values) {
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  return [low, high];
 }
 
 async function labels(name, number) {
@@ -282,7 +294,7 @@ function fillLegend(methods) {
 /** Set the sliders to the window of the image that is drawn. */
 function readWindow() {
   const { image } = panes[0].layers[0];
-  const [low, high] = [image.global_min, image.global_max];
+  const [low, high] = image.range;
   const step = Number(((high - low) / 500).toPrecision(1)) || 1;
   for (const [name, min, max, value] of [
     ["level", low, high, (image.cal_min + image.cal_max) / 2], ["width", step, high - low, image.cal_max - image.cal_min],
