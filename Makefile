@@ -1,5 +1,5 @@
 # Two commands do all the set-up: `make demo` and `make test`. Both build .venv from pinned requirements.
-.PHONY: demo test test-faults test-slurm benchmark clean
+.PHONY: demo test test-faults test-slurm test-viewer viewer benchmark clean
 PYTHON ?= python3
 CORES ?= $(shell nproc)
 
@@ -16,6 +16,19 @@ test-slurm: .venv/installed
 	{ command -v slurmctld && command -v munged; } || { apt-get update && apt-get install -y --no-install-recommends slurm-wlm munge; }
 	.venv/bin/pip install --quiet --constraint constraints.txt --editable '.[dev,slurm]'
 	.venv/bin/pytest tests/slurm -m slurm
+
+test-viewer: .venv/installed viewer
+	{ command -v chromium && command -v chromedriver; } || { apt-get update && apt-get install -y --no-install-recommends chromium chromium-driver; }
+	.venv/bin/pip install --quiet --constraint constraints.txt --editable '.[dev,browser]'
+	.venv/bin/pytest tests/viewer -m 'browser or not browser'
+
+viewer: dar_uda/viewer/page/niivue.js
+
+dar_uda/viewer/page/niivue.js: dar_uda/viewer/package-lock.json
+	@command -v npm >/dev/null || { echo "NiiVue comes with npm, which is not there: sudo apt install npm"; exit 1; }
+	npm ci --prefix dar_uda/viewer --ignore-scripts --omit=optional --no-audit --no-fund
+	cp dar_uda/viewer/node_modules/@niivue/niivue/dist/niivue.umd.js $@
+	rm -rf dar_uda/viewer/node_modules
 
 benchmark: .venv/installed
 	.venv/bin/python -m benchmarks

@@ -116,6 +116,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     status.add_argument("folder", metavar="RUN", type=Path, help="its folder, such as results/phantom")
     status.set_defaults(run=_status)
+    view = commands.add_parser("view", help="show the test cases and synthetic volumes of a run in a browser")
+    view.add_argument("results", type=Path, metavar="RUN", help="results/RUN of a run that has made masks")
+    view.add_argument("--port", type=int, default=0, help="of 127.0.0.1 (default: a free one)")
+    view.set_defaults(run=_view)
     options = parser.parse_args(arguments)
     try:
         options.run(options)
@@ -172,6 +176,12 @@ def _predict(options: argparse.Namespace) -> None:
     _log_plainly()
     segmenter = Segmenter.load(options.bundle, options.device)
     predict_scans(segmenter, options.scan, options.output, options.average_views, options.probabilities)
+
+
+def _view(options: argparse.Namespace) -> None:
+    from dar_uda.viewer.serve import view_run
+
+    view_run(options.results, options.port)
 
 
 def _add_cases(commands: argparse._SubParsersAction) -> None:

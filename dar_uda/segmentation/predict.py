@@ -1,6 +1,7 @@
 """Masks of whole cases, on each case's original grid, and how much they change with the image."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dar_uda.data.files import write_beside
+from dar_uda.data.grid import read_grids
 from dar_uda.data.network_volume import open_image
-from dar_uda.data.predictions import mask_path
+from dar_uda.data.predictions import mask_path, probabilities_path
+from dar_uda.data.probabilities import probabilities_file
 from dar_uda.segmentation.components import keep_largest, single_structures
 from dar_uda.segmentation.networks import load_segmenter
 from dar_uda.segmentation.sliding_window import Weighting, predict_slabs
@@ -38,6 +41,7 @@ def predict_cases(
     batch: int,
     test_time_augmentation: bool,
     largest_component: bool,
+    keep_probabilities: bool,
     device: str,
     threads: int,
 ) -> None:
@@ -56,6 +60,8 @@ def predict_cases(
         test_time_augmentation: Masks are those of the mean probabilities of all views of an image, not of the image
             as it is.
         largest_component: Keep the largest connected piece of each structure that is one piece in the source's labels.
+        keep_probabilities: Write those of all classes too: `probabilities/{case}.nii.gz` in the folder of the masks,
+            see `probabilities_file`.
     """
     from dar_uda.data.volume import write_mask
 
@@ -70,13 +76,20 @@ def predict_cases(
     for done, (case, path, grid) in enumerate(zip(cases, images, grids, strict=True), start=1):
         changes = Disagreement(len(structures))
         views = predict_views(open_image(path), slabs_of)
-        mask = mask_of(merged(views, changes, test_time_augmentation), grid, single)
+        kept = probabilities_path(predictions, case) if keep_probabilities else None
+        with _stored(kept, grid, len(structures) + 1) as stored:
+            mask = mask_of(merged(views, changes, test_time_augmentation), grid, single, stored)
         write_mask(mask_path(predictions, case), mask.array, mask.grid)
         rows += [(case, structure, value) for structure, value in zip(structures, changes.values(), strict=True)]
         progress.report(done)
     with write_beside(disagreements) as temporary:
         table = pd.DataFrame(rows, columns=["case", "structure", "disagreement"])
         table.to_csv(temporary, sep="\t", index=False, float_format="%.6f")
+
+
+def _stored(path: Path | None, grid: str | Path, classes: int) -> AbstractContextManager[NDArray[np.uint8] | None]:
+    """Return the file of a case's probabilities, to be filled within a block; nothing to fill without a path."""
+    return probabilities_file(path, read_grids(grid)[0], classes) if path else nullcontext()
 
 
 def mask_of(

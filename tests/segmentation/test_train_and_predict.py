@@ -1,15 +1,18 @@
 import json
 from dataclasses import replace
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from dar_uda.data.grid import Grid, write_grids
 from dar_uda.data.network_volume import open_image, write_image, write_label
 from dar_uda.segmentation.dar_unet import DARUNet
 from dar_uda.segmentation.networks import load_segmenter
 from dar_uda.segmentation.patches import PatchSampler
+from dar_uda.segmentation.predict import predict_cases
 from dar_uda.segmentation.sliding_window import predict_slabs
 from dar_uda.segmentation.train import SegmenterTrainer, cosine, steps_to_finish_after, train_segmenter
 from dar_uda.training.checkpoint import CheckpointFolder
@@ -189,3 +192,39 @@ def test_one_slice_a_volume_smaller_than_a_patch_and_an_organ_of_one_voxel_train
     probabilities = np.concatenate(list(slabs), axis=1)
     assert probabilities.shape == (2, *shape)
     np.testing.assert_allclose(probabilities.sum(axis=0), 1, atol=1e-5)
+
+
+def test_kept_probabilities_leave_the_masks_as_they_are_and_their_argmax_is_the_mask(case, tmp_path):
+    train(case, tmp_path)
+    write_grids(tmp_path / "grid.json", Grid((30, 32, 8), np.eye(4)), Grid((32, 32, 8), np.eye(4)))
+
+    def predict(keep):
+        folder = tmp_path / str(keep)
+        predict_cases(
+            ["a"],
+            tmp_path / "weights.safetensors",
+            case[0],
+            [tmp_path / "grid.json"],
+            source_labels=[],
+            predictions=folder / "masks",
+            disagreements=folder / "disagreement.tsv",
+            structures=["box"],
+            window=[4, 32, 32],
+            overlap=0.5,
+            weighting="constant",
+            batch=1,
+            test_time_augmentation=False,
+            largest_component=False,
+            keep_probabilities=keep,
+            device="cpu",
+            threads=1,
+        )
+        return folder / "masks"
+
+    without, kept = predict(False), predict(True)
+    assert [path.name for path in without.iterdir()] == ["a.nii.gz"]
+    mask = np.asanyarray(nib.load(kept / "a.nii.gz").dataobj)
+    assert np.array_equal(mask, np.asanyarray(nib.load(without / "a.nii.gz").dataobj))
+    probabilities = nib.load(kept / "probabilities" / "a.nii.gz").get_fdata()
+    assert np.array_equal(probabilities.argmax(axis=-1), mask)
+    np.testing.assert_allclose(probabilities.sum(axis=-1), 1, atol=1.5 / 255)

@@ -1,0 +1,1 @@
+"""A page that shows the volumes of a run in three planes: served from this machine, to this machine."""

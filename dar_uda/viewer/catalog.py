@@ -1,0 +1,226 @@
+"""What of a run can be shown: its test cases with their masks, and its synthetic volumes beside their sources."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dar_uda.data.companions import companions
+from dar_uda.data.predictions import mask_path, probabilities_path
+from dar_uda.data.volume import Volume, read_volume
+from dar_uda.evaluation.figure_style import COLOURS_ON_IMAGES, colour_of
+from dar_uda.evaluation.score import read_metrics
+from dar_uda.training.job_record import provenance_path
+from dar_uda.viewer.volumes import read_mask, read_probability, read_reference
+
+
+@dataclass
+class Catalog:
+    """What the page is told, and how each volume it may ask for is read.
+
+    Attributes:
+        page: Names, colours, scores, and volumes by their number; goes to the page as JSON.
+        volumes: Number n reads volume n.
+    """
+
+    page: dict[str, Any]
+    volumes: list[Callable[[], Volume]] = field(default_factory=list)
+
+    def add(self, read: Callable[..., Volume], *arguments: Any) -> int:
+        """Return the number of another volume."""
+        self.volumes.append(partial(read, *arguments))
+        return len(self.volumes) - 1
+
+
+def read_catalog(run: str | Path) -> Catalog:
+    """Return what a run has to show; its volumes are read when they are asked for.
+
+    Args:
+        run: Folder `results/{run}`, of a run that has made masks.
+
+    Raises:
+        FileNotFoundError: It is no such folder.
+    """
+    run = Path(run).resolve()
+    methods = [read_record(run, path) for path in sorted(run.glob("seed-*/predictions/*/*.provenance.json"))]
+    if not methods:
+        raise FileNotFoundError(
+            f"{run} holds no seed-*/predictions/*/*.provenance.json; expected results/RUN of a run that has made masks"
+        )
+    structures = methods[0].params["structures"]
+    legend = [{"name": name, "colour": colour_of(index, COLOURS_ON_IMAGES)} for index, name in enumerate(structures)]
+    catalog = Catalog({"run": run.name, "structures": legend})
+    catalog.page["cases"] = list(_cases(catalog, methods))
+    catalog.page["synthetic"] = list(_synthetic(catalog, run, len(structures)))
+    return catalog
+
+
+@dataclass(frozen=True)
+class Record:
+    """The provenance of a result, and where the files are that it names.
+
+    Attributes:
+        run: Folder of the run as it lies on the disk now.
+        origin: The same folder as its provenance names it.
+    """
+
+    run: Path
+    origin: Path
+    wildcards: dict[str, str]
+    params: dict[str, Any]
+    inputs: list[str]
+
+    def locate(self, name: str) -> Path:
+        """Return a file of the provenance: below the run wherever that is now, else from its working directory."""
+        if Path(name).is_relative_to(self.origin):
+            return self.run / Path(name).relative_to(self.origin)
+        return Path(*self.run.parts[: -len(self.origin.parts)]) / name
+
+
+def read_record(run: Path, path: Path) -> Record:
+    """Return a file of provenance below `run`."""
+    record = json.loads(path.read_text(encoding="utf-8"))
+    depth = len(path.relative_to(run).parts)
+    origin = Path(*Path(next(iter(record["outputs"]))).parts[:-depth])
+    return Record(run, origin, record["wildcards"], record["params"], list(record["inputs"]))
+
+
+def _cases(catalog: Catalog, methods: list[Record]) -> Iterator[dict[str, Any]]:
+    """Yield the test cases of every direction, each with the masks of all methods and seeds."""
+    for direction in dict.fromkeys(record.wildcards["direction"] for record in methods):
+        here = [record for record in methods if record.wildcards["direction"] == direction]
+        scored = _scored(here)
+        for case in here[0].params["cases"]:
+            domain = direction.rpartition("-to-")[2]
+            image, window = _image(here[0].run, domain, case)
+            yield {
+                "direction": direction,
+                "case": case,
+                "image": catalog.add(read_volume, image),
+                "resampled": image.name == "image.nii",
+                "window": window,
+                "reference": catalog.add(read_reference, *scored[case]) if case in scored else None,
+                "predictions": [_prediction(catalog, record, case) for record in here],
+            }
+
+
+def _prediction(catalog: Catalog, record: Record, case: str) -> dict[str, Any]:
+    """Return one method's mask of a case with its Dice, and the probabilities where the run kept them."""
+    names = record.wildcards
+    seed = record.run / f"seed-{names['seed']}"
+    folder = seed / "predictions" / names["direction"] / names["method"]
+    probabilities = probabilities_path(folder, case)
+    metrics = seed / "metrics" / names["direction"] / f"{names['method']}.tsv"
+    return {
+        "method": names["method"],
+        "seed": names["seed"],
+        "mask": catalog.add(read_mask, mask_path(folder, case), len(record.params["structures"])),
+        "probability": catalog.add(read_probability, probabilities) if probabilities.exists() else None,
+        "dice": _dice(metrics, case),
+    }
+
+
+def _dice(metrics: Path, case: str) -> dict[str, float | None]:
+    """Return the Dice of each structure of a case, None where there is none; empty without a table."""
+    if not metrics.exists():
+        return {}
+    table = read_metrics(metrics)
+    rows = table[table["case"] == case]
+    return {
+        name: None if pd.isna(dice) else float(dice) for name, dice in zip(rows["structure"], rows["dice"], strict=True)
+    }
+
+
+def _scored(methods: list[Record]) -> dict[str, tuple[Path, Path, list[list[int]]]]:
+    """Return reference, scan and label values of the test cases that a run scored, as far as the files are there.
+
+    What `score_method` read stands in its provenance: the masks, then all scans, then all references.
+    """
+    for method in methods:
+        names = method.wildcards
+        metrics = method.run / f"seed-{names['seed']}" / "metrics" / names["direction"] / names["method"]
+        path = provenance_path(metrics)
+        if not path.exists():
+            continue
+        record = read_record(method.run, path)
+        cases = record.params["cases"]
+        files = [record.locate(name) for name in record.inputs[-2 * len(cases) :]]
+        pairs = zip(cases, files[len(cases) :], files[: len(cases)], strict=True)
+        return {
+            case: (reference, image, record.params["values"])
+            for case, reference, image in pairs
+            if reference.exists() and image.exists()
+        }
+    return {}
+
+
+def _image(run: Path, domain: str, case: str) -> tuple[Path, list[float] | None]:
+    """Return a case's scan, and the window of its domain where it has one.
+
+    Where the scan is not on this machine, its image on the network grid.
+    """
+    network = run / "cases" / domain / case / "image.nii"
+    path = provenance_path(network)
+    if not path.exists():
+        return network, None
+    record = read_record(run, path)
+    scan = _scan(record)
+    if scan is None:
+        return network, None
+    return scan, record.params["intensity"].get("window")
+
+
+def _scan(record: Record) -> Path | None:
+    """Return the scan that a case was made of: its first input, but for the voxel files of header files."""
+    files = [record.locate(name) for name in record.inputs]
+    voxels = {voxel for file in files for voxel in companions(file)}
+    scan = next(file for file in files if file not in voxels)
+    return scan if scan.exists() else None
+
+
+def _synthetic(catalog: Catalog, run: Path, classes: int) -> Iterator[dict[str, Any]]:
+    """Yield the source cases that were redrawn, each with all of its styles."""
+    folders = [path for path in run.glob("seed-*/synthetic/*/*/*") if path.is_dir()]
+    for folder in sorted(folders, key=_place):
+        seed, _, direction, translation, case = folder.relative_to(run).parts
+        source = run / "cases" / direction.partition("-to-")[0] / case
+        volumes = sorted(folder.glob("style-*.nii"), key=_style)
+        if not volumes or not (source / "image.nii").exists():
+            continue
+        codes = _codes(run / seed / "styles" / direction / translation / "styles.tsv", case)
+        label = source / "label.nii"
+        yield {
+            "direction": direction,
+            "seed": seed.removeprefix("seed-"),
+            "translation": translation,
+            "case": case,
+            "source": catalog.add(read_volume, source / "image.nii"),
+            "label": catalog.add(read_mask, label, classes) if label.exists() else None,
+            "styles": [
+                {"style": _style(path), "code": codes.get(_style(path)), "volume": catalog.add(read_volume, path)}
+                for path in volumes
+            ],
+        }
+
+
+def _place(folder: Path) -> tuple:
+    """Return what synthetic volumes are sorted by: those in several styles come before their means and CycleGAN's."""
+    *_, seed, _, direction, translation, case = folder.parts
+    return seed, direction, "multi" not in translation, translation, case
+
+
+def _style(path: Path) -> int:
+    return int(path.stem.removeprefix("style-"))
+
+
+def _codes(path: Path, case: str) -> dict[int, list[float]]:
+    """Return the style codes of a source case by the style's number; CycleGAN has none."""
+    if not path.exists():
+        return {}
+    table = pd.read_csv(path, sep="\t", dtype={"case": str}, keep_default_na=False)
+    rows = table[table["case"] == case]
+    return {int(style): code for style, *code in rows.drop(columns="case").to_numpy().tolist()}

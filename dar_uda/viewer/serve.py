@@ -1,0 +1,122 @@
+"""The page and its volumes over HTTP, to this machine alone."""
+
+import contextlib
+import json
+import os
+import secrets
+import webbrowser
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from dar_uda.viewer.catalog import Catalog, read_catalog
+from dar_uda.viewer.volumes import nifti_bytes
+
+PAGE = Path(__file__).with_name("page")
+FILES = {
+    "": ("index.html", "text/html; charset=utf-8"),
+    "viewer.css": ("viewer.css", "text/css; charset=utf-8"),
+    "viewer.js": ("viewer.js", "text/javascript; charset=utf-8"),
+    "niivue.js": ("niivue.js", "text/javascript; charset=utf-8"),
+}
+"""What lies on the disk, by the name that the page asks for; nothing else is read."""
+LOOPBACK = "127.0.0.1"
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data: blob:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class ViewerServer(ThreadingHTTPServer):
+    """Serves a catalog on 127.0.0.1, below an address that nobody can guess: other users of this machine see nothing.
+
+    Attributes:
+        address: Of the page.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, catalog: Catalog, port: int = 0) -> None:
+        """Take a port; 0 is a free one."""
+        super().__init__((LOOPBACK, port), _Handler)
+        self.catalog = catalog
+        self.root = f"/{secrets.token_urlsafe(16)}/"
+        self.hosts = {f"{name}:{self.server_port}" for name in (LOOPBACK, "localhost")}
+        self.address = f"http://{LOOPBACK}:{self.server_port}{self.root}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: ViewerServer
+
+    def do_GET(self) -> None:
+        """Answer with a file of the page, the catalog or a volume; 404 for all else."""
+        if self.headers.get("Host") not in self.server.hosts:
+            return self._answer(HTTPStatus.FORBIDDEN, "text/plain", b"This page answers to 127.0.0.1 alone.")
+        name = self.path.removeprefix(self.server.root)
+        folder, _, number = name.partition("/")
+        if name == self.path:
+            return self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"Give the whole address that was printed.")
+        if name in FILES:
+            file, kind = FILES[name]
+            return self._answer(HTTPStatus.OK, kind, (PAGE / file).read_bytes())
+        if name == "catalog.json":
+            return self._answer(HTTPStatus.OK, "application/json", json.dumps(self.server.catalog.page).encode())
+        if folder == "volumes" and number in map(str, range(len(self.server.catalog.volumes))):
+            return self._volume(int(number))
+        return self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"There is nothing of this name.")
+
+    def _volume(self, number: int) -> None:
+        try:
+            content = nifti_bytes(self.server.catalog.volumes[number]())
+        except (ValueError, OSError, MemoryError) as error:
+            reason = str(error) or type(error).__name__
+            return self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, "text/plain; charset=utf-8", reason.encode())
+        return self._answer(HTTPStatus.OK, "application/octet-stream", content)
+
+    def _answer(self, status: HTTPStatus, kind: str, content: bytes) -> None:
+        self.send_response(status)
+        for name, value in {**HEADERS, "Content-Type": kind, "Content-Length": str(len(content))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        with contextlib.suppress(ConnectionError):  # the page was closed, or chose another case
+            self.wfile.write(content)
+
+    def version_string(self) -> str:
+        """Return what the answers say of the server."""
+        return "dar-uda"
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing: the page says what went wrong."""
+
+
+def view_run(run: str | Path, port: int = 0) -> None:
+    """Serve the page of a run until Ctrl-C; open it where there is a display.
+
+    Args:
+        run: Folder `results/{run}`.
+        port: On 127.0.0.1; 0 is a free one.
+
+    Raises:
+        FileNotFoundError: The run has no masks, or NiiVue was not built into the page.
+        OSError: The port is taken.
+    """
+    if not (PAGE / "niivue.js").exists():
+        raise FileNotFoundError(
+            f"{PAGE / 'niivue.js'} does not exist; NiiVue is not built: `make viewer`, which needs Node's npm"
+        )
+    catalog = read_catalog(run)
+    try:
+        server = ViewerServer(catalog, port)
+    except OSError as error:
+        raise OSError(f"port {port} of {LOOPBACK} cannot be taken ({error.strerror}): give another --port") from error
+    with server, contextlib.suppress(KeyboardInterrupt):
+        print(f"{server.address}\nCtrl-C ends it.", flush=True)
+        if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+            webbrowser.open(server.address)
+        server.serve_forever()

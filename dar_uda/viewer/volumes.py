@@ -1,0 +1,73 @@
+"""What the page shows, as NIfTI in memory: voxels and their place in space, nothing else of the file they come from."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from dar_uda.data.geometry import slice_axis_of
+from dar_uda.data.grid import Grid, nifti_header
+from dar_uda.data.labels import map_labels
+from dar_uda.data.probabilities import STEPS
+from dar_uda.data.reading import OF_RESULTS, reading
+from dar_uda.data.volume import Volume, read_label, read_volume
+
+
+def nifti_bytes(volume: Volume) -> bytes:
+    """Return a volume as an uncompressed NIfTI file; 64-bit values become float32, which a browser can draw."""
+    array = volume.array if volume.array.dtype.itemsize < 8 else volume.array.astype(np.float32)
+    header = nifti_header(Grid(volume.grid.shape, volume.grid.affine))
+    header.set_data_dtype(array.dtype)
+    header.set_data_shape(array.shape)
+    return nib.Nifti1Image(array, header.get_best_affine(), header).to_bytes()
+
+
+def read_mask(path: str | Path, classes: int) -> Volume:
+    """Return a label map of classes 1..K with its outlines, see `outlined`."""
+    return outlined(read_volume(path), classes)
+
+
+def read_reference(path: str | Path, image: str | Path, values: Sequence[Sequence[int]]) -> Volume:
+    """Return a label file of the user as classes 1..K with their outlines.
+
+    Args:
+        image: The scan of the label.
+        values: For each class the values in the label file that make it up.
+    """
+    label = read_label(path, image)
+    return outlined(Volume(map_labels(label.array, values), label.grid), len(values))
+
+
+def read_probability(path: str | Path) -> Volume:
+    """Return the probability of the likeliest structure, in [0, 1], of a file that `probabilities_file` wrote."""
+    with reading(path, OF_RESULTS):
+        image = nib.load(path)
+        highest = image.dataobj.get_unscaled()[..., 1:].max(axis=-1)
+    return Volume(highest / np.float32(STEPS), Grid(highest.shape, image.affine))
+
+
+def outlined(labels: Volume, classes: int) -> Volume:
+    """Return a label map in which k is the inside of class k, and k + `classes` its outline.
+
+    A voxel is outline where a neighbour of its slice, one step along either axis, is of another class; the slices are
+    those of the scan, across its coarsest axis.
+    """
+    array = labels.array.astype(np.min_scalar_type(2 * classes))
+    border = np.zeros(array.shape, bool)
+    for axis in {0, 1, 2} - {slice_axis_of(labels.grid.affine)}:
+        before, after = _neighbours(axis)
+        differs = labels.array[before] != labels.array[after]
+        border[before] |= differs
+        border[after] |= differs
+    array[border & (array > 0)] += classes
+    return Volume(array, labels.grid)
+
+
+def _neighbours(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Return the indices of all voxels but the last, and of all but the first, along an axis."""
+    whole = [slice(None)] * 3
+    return (
+        tuple(slice(None, -1) if index == axis else part for index, part in enumerate(whole)),
+        tuple(slice(1, None) if index == axis else part for index, part in enumerate(whole)),
+    )

@@ -1,0 +1,94 @@
+"""What the page is told of a run, and the voxels that it gets."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from dar_uda.data.volume import read_volume
+from dar_uda.viewer.catalog import read_catalog
+from dar_uda.viewer.volumes import nifti_bytes
+from tests.data.dicom_files import PATIENT, write_series
+from tests.viewer.runs import AFFINE, CODE, SHAPE, box, make_run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return make_run(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture
+def catalog(run):
+    return read_catalog(run)
+
+
+def image_of(catalog, number):
+    return nib.Nifti1Image.from_bytes(nifti_bytes(catalog.volumes[number]()))
+
+
+def test_a_case_has_its_scan_reference_masks_and_dice(catalog):
+    case, unlabelled = catalog.page["cases"]
+    assert (case["direction"], case["case"], case["window"]) == ("ct-to-mr", "m1", [-100, 900])
+    assert [prediction["method"] for prediction in case["predictions"]] == ["dar_uda", "source_only"]
+    assert case["predictions"][0]["dice"] == {"liver": 0.5, "spleen": None}
+    assert not case["resampled"]
+    assert unlabelled["reference"] is None
+    assert unlabelled["predictions"][0]["dice"] == {}
+
+
+def test_the_scan_is_the_users_with_nothing_of_its_header_but_the_grid(catalog):
+    image = image_of(catalog, catalog.page["cases"][0]["image"])
+    assert image.get_data_dtype() == np.int16
+    assert np.array_equal(np.asanyarray(image.dataobj), np.arange(np.prod(SHAPE)).reshape(SHAPE))
+    assert np.allclose(image.affine, AFFINE)
+    assert b"Doe" not in nifti_bytes(catalog.volumes[0]())
+
+
+def test_a_mask_tells_the_inside_of_a_structure_from_its_outline(catalog):
+    mask = np.asanyarray(image_of(catalog, catalog.page["cases"][0]["predictions"][1]["mask"]).dataobj)
+    expected = box(1 + 2, (7, 5, 2)) - box(2, (8, 6, 2), size=2)  # of 4 x 4 voxels, the 2 x 2 in the middle are inside
+    assert np.array_equal(mask, expected)
+
+
+def test_a_reference_has_the_classes_of_the_run(catalog):
+    reference = np.asanyarray(image_of(catalog, catalog.page["cases"][0]["reference"]).dataobj)
+    assert np.array_equal(reference, box(1 + 2) - box(2, (6, 6, 2), size=2))
+
+
+def test_a_probability_is_that_of_the_likeliest_structure(catalog):
+    kept, none = catalog.page["cases"][0]["predictions"]
+    assert none["probability"] is None
+    values = image_of(catalog, kept["probability"]).get_fdata()
+    np.testing.assert_allclose(values, box() * 0.8, atol=1e-6)
+
+
+def test_a_synthetic_volume_stands_beside_its_source_with_its_code(catalog):
+    (entry,) = catalog.page["synthetic"]
+    assert [(style["style"], style["code"]) for style in entry["styles"]] == [(0, CODE), (1, [1, 2])]
+    assert np.unique(image_of(catalog, entry["styles"][1]["volume"]).dataobj) == [0.75]
+    assert np.unique(image_of(catalog, entry["source"]).dataobj) == [0]
+
+
+def test_a_run_that_was_moved_shows_the_scan_on_the_network_grid(run, tmp_path):
+    moved = run.rename(tmp_path / "elsewhere")
+    try:
+        case, _ = (catalog := read_catalog(moved)).page["cases"]
+        assert case["resampled"]
+        assert case["reference"] is None
+        assert image_of(catalog, case["image"]).shape == (8, 8, 4)
+    finally:
+        moved.rename(run)
+
+
+def test_a_dicom_series_is_given_without_its_patient(tmp_path):
+    write_series(tmp_path / "series")
+    content = nifti_bytes(read_volume(tmp_path / "series"))
+    assert PATIENT.encode() not in content
+    values = np.random.default_rng(0).integers(-1000, 2000, (5, 6, 8))  # what write_series draws
+    voxels = np.asanyarray(nib.Nifti1Image.from_bytes(content).dataobj)
+    assert voxels.shape == (8, 6, 5)
+    assert np.array_equal(np.sort(voxels.ravel()), np.sort(values.ravel()))
+
+
+def test_what_is_no_run_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="expected results/RUN of a run that has made masks"):
+        read_catalog(tmp_path)
