@@ -8,7 +8,7 @@ import yaml
 
 REPOSITORY = Path(__file__).parents[1]
 PAGE = REPOSITORY / "config" / "README.md"
-MARK = "<!-- From here on written by `make docs` from workflow/schemas/config.schema.yaml: change that, and no line below. -->"
+MARK = "<!-- Below: written by `make docs` from workflow/schemas/config.schema.yaml. Change that. -->"
 SCHEMA = yaml.safe_load((REPOSITORY / "workflow" / "schemas" / "config.schema.yaml").read_text(encoding="utf-8"))
 SHIPPED = yaml.safe_load((REPOSITORY / "config" / "config.yaml").read_text(encoding="utf-8"))
 BUDGETS = {
@@ -126,7 +126,7 @@ def sections() -> Iterator[str]:
     yield table((Row(key, resolved(node), True) for key, node in parts[""]), "default", defaults)
     for key, node in parts["properties"]:
         yield f"## Keys: {key}"
-        yield f"{resolved(node)['description']}. The first value is the shipped one; below it what a budget makes of it."
+        yield f"{resolved(node)['description']}. First the shipped value, then what a budget makes of it."
         yield table(keys_of(node, key, shown), "value", defaults)
     for key, node in parts["patternProperties"]:
         yield f"## Keys: {key}"

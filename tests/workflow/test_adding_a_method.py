@@ -20,7 +20,7 @@ def folder(tmp_path_factory):
 
 
 def scored_row(folder, sources, block, method):
-    """Run a block of config on top of the tiny one; return the method's mean row and what its weights say of their network."""
+    """Run a block over the tiny config; return the method's mean row, its network's arguments and weights' names."""
     (folder / "tiny.yaml").write_text(CONFIG + BLOCKS[block])
     status, text = Run(folder, sources)()
     assert status == 0, text
