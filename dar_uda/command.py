@@ -11,23 +11,47 @@ from pathlib import Path
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand; return the exit status."""
     parser = argparse.ArgumentParser(
-        prog="dar-uda", description="Helpers beside the workflow (which runs as: snakemake --cores 8)."
+        prog="dar-uda",
+        description="Helpers beside the workflow (which runs as: snakemake --cores 8).",
+        epilog="dar-uda COMMAND --help says more of one.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    inspect = commands.add_parser("inspect", help="print how scans would be read: shape, spacing, slice axis")
-    inspect.add_argument("scan", nargs="+", type=Path, help="NIfTI file or folder of one DICOM series")
+    inspect = _command(
+        commands, "inspect", "print how scans would be read: shape, spacing, slice axis", "ct/p01.nii.gz mr/q01_t2"
+    )
+    inspect.add_argument(
+        "scan",
+        nargs="+",
+        type=Path,
+        metavar="SCAN",
+        help="volume file (NIfTI, MetaImage, NRRD) or folder of one DICOM series",
+    )
     inspect.set_defaults(run=_inspect)
-    phantom = commands.add_parser("phantom", help="write one generated abdomen with its label map")
-    phantom.add_argument("domain", choices=["ct", "mr"])
-    phantom.add_argument("number", type=int, help="which patient and scanner, from 0")
-    phantom.add_argument("folder", type=Path, help="where DOMAINNUMBER_image.nii.gz and _label.nii.gz go")
+    phantom = _command(commands, "phantom", "write one generated abdomen with its label map", "mr 3 scans")
+    phantom.add_argument("domain", choices=["ct", "mr"], help="the modality")
+    phantom.add_argument("number", type=int, metavar="NUMBER", help="which patient and scanner, from 0")
+    phantom.add_argument(
+        "folder",
+        type=Path,
+        metavar="FOLDER",
+        help="where the two files go, such as mr03_image.nii.gz and mr03_label.nii.gz",
+    )
     phantom.add_argument("--seed", type=int, default=0, help="another population (default 0)")
     phantom.set_defaults(run=_phantom)
     _add_cases(commands)
-    check = commands.add_parser("check", help="read every case of a cases table once and print all that is wrong")
-    check.add_argument("table", type=Path, help="cases table, such as cases.tsv")
+    check = _command(
+        commands,
+        "check",
+        "read every case of a cases table once and print all that is wrong",
+        "cases.tsv --window ct=-350,350",
+    )
+    check.add_argument("table", type=Path, metavar="TABLE", help="cases table, such as cases.tsv")
     check.add_argument(
-        "--processes", type=int, default=os.cpu_count(), help="cases read at a time (default: one a core)"
+        "--processes",
+        type=int,
+        default=os.cpu_count(),
+        metavar="COUNT",
+        help="cases read at a time (default: one a core)",
     )
     check.add_argument(
         "--window",
@@ -38,22 +62,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="the values that a domain's window brings to 0 and 1, such as ct=-350,350: look whether its scans fit",
     )
     check.set_defaults(run=_check)
-    export = commands.add_parser("export", help="write a finished method as a bundle, to segment other scans with")
+    export = _command(
+        commands,
+        "export",
+        "write a finished method as a bundle, to segment other scans with",
+        "results/phantom/seed-0/predictions/ct-to-mr/dar_uda -o mr_abdomen",
+    )
     export.add_argument(
-        "predictions", type=Path, help="its masks: results/RUN/seed-SEED/predictions/DIRECTION/METHOD of a finished run"
+        "predictions",
+        type=Path,
+        metavar="MASKS",
+        help="the folder of its masks in a finished run: results/RUN/seed-SEED/predictions/DIRECTION/METHOD",
     )
     export.add_argument("-o", "--output", required=True, type=Path, metavar="BUNDLE", help="the folder to write")
-    export.add_argument("--licence", default="not stated", help="of the weights, as the data they come from allows")
+    export.add_argument(
+        "--licence",
+        default="not stated",
+        metavar="TEXT",
+        help="of the weights, as the data they come from allows (default: not stated)",
+    )
     export.set_defaults(run=_export)
-    predict = commands.add_parser("predict", help="segment scans with a bundle")
-    predict.add_argument("bundle", type=Path, help="folder that `dar-uda export` wrote")
+    predict = _command(
+        commands, "predict", "segment scans with a bundle", "mr_abdomen scan.nii.gz dicom_folder -o masks"
+    )
+    predict.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder that `dar-uda export` wrote")
     predict.add_argument(
-        "scan", nargs="+", type=Path, help="volume file, folder of one DICOM series, or folder of volume files"
+        "scan",
+        nargs="+",
+        type=Path,
+        metavar="SCAN",
+        help="volume file, folder of one DICOM series, or folder of volume files",
     )
     predict.add_argument(
         "-o", "--output", required=True, type=Path, metavar="FOLDER", help="where SCAN.nii.gz and volumes.tsv go"
     )
-    predict.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="where torch computes")
+    predict.add_argument(
+        "--device", choices=["auto", "cpu", "cuda"], default="auto", help="where torch computes (default auto)"
+    )
     predict.add_argument(
         "--average-views", action="store_true", help="average five views of each scan: slower, sometimes better"
     )
@@ -65,6 +110,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"dar-uda: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _command(commands: argparse._SubParsersAction, name: str, what: str, example: str) -> argparse.ArgumentParser:
+    """Return the parser of a subcommand, whose help begins with what it does and ends with an example."""
+    sentence = f"{what[0].upper()}{what[1:]}."
+    return commands.add_parser(
+        name,
+        help=what,
+        description=sentence,
+        epilog=f"example: dar-uda {name} {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -85,18 +142,26 @@ def _predict(options: argparse.Namespace) -> None:
 def _add_cases(commands: argparse._SubParsersAction) -> None:
     from dar_uda.data.layouts.table import LAYOUTS
 
-    cases = commands.add_parser(
-        "cases",
-        help="write the cases table of a dataset as it lies on the disk",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Pair the scans and labels of a dataset and write its cases table. Nothing is copied.\n\nlayouts:\n"
-        + "\n".join(f"  {name:11} {text}" for name, text in LAYOUTS.items()),
+    cases = _command(
+        commands, "cases", "write the cases table of a dataset as it lies on the disk", "chaos /data/CHAOS -o cases.tsv"
     )
+    layouts = "\n".join(f"  {name:11} {text}" for name, text in LAYOUTS.items())
+    cases.description += f" Scans and labels are paired,\nnothing is copied.\n\nlayouts:\n{layouts}"
     cases.add_argument("layout", choices=list(LAYOUTS), metavar="LAYOUT", help="one of the above")
-    cases.add_argument("folder", nargs="+", help="FOLDER, or DOMAIN=FOLDER where the files do not tell the domain")
-    cases.add_argument("-o", "--output", required=True, type=Path, help="the table to write, such as cases.tsv")
+    cases.add_argument(
+        "folder", nargs="+", metavar="FOLDER", help="its folder; DOMAIN=FOLDER where the files do not tell the domain"
+    )
+    cases.add_argument(
+        "-o", "--output", required=True, type=Path, metavar="TABLE", help="the table to write, such as cases.tsv"
+    )
     cases.add_argument("--append", action="store_true", help="add to the table, as for a second dataset")
-    cases.add_argument("--test-share", type=_share, default=0.2, help="of the patients, where no split is published")
+    cases.add_argument(
+        "--test-share",
+        type=_share,
+        default=0.2,
+        metavar="SHARE",
+        help="of the patients, where no split is published (default 0.2)",
+    )
     cases.add_argument("--seed", type=int, default=0, help="another draw of these patients (default 0)")
     cases.set_defaults(run=_cases)
 
