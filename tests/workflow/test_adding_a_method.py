@@ -22,7 +22,7 @@ def folder(tmp_path_factory):
 def scored_row(folder, sources, block, method):
     """Run a block over the tiny config; return the method's mean row, its network's arguments and weights' names."""
     (folder / "tiny.yaml").write_text(CONFIG + BLOCKS[block])
-    status, text = Run(folder, sources)()
+    status, text = Run(folder, sources)("results/phantom/tables/summary.tsv")
     assert status == 0, text
     table = pd.read_csv(folder / "results" / "phantom" / "tables" / "summary.tsv", sep="\t")
     weights = folder / "results" / "phantom" / "seed-0" / "segmenters" / "ct-to-mr.disentangled-multi"
