@@ -1,5 +1,5 @@
 # Two commands do all the set-up: `make demo` and `make test`. Both build .venv from pinned requirements.
-.PHONY: demo test test-faults test-slurm test-viewer viewer benchmark clean
+.PHONY: demo test test-faults test-slurm test-viewer viewer benchmark docs clean
 PYTHON ?= python3
 CORES ?= $(shell nproc)
 
@@ -33,6 +33,11 @@ dar_uda/viewer/page/niivue.js: dar_uda/viewer/package-lock.json
 benchmark: .venv/installed
 	.venv/bin/python -m benchmarks
 
+docs: .venv/installed
+	.venv/bin/pip install --quiet --constraint constraints.txt --editable '.[dev,docs]'
+	.venv/bin/python -m docs.config_keys
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
+
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "DAR-UDA needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 demo"; exit 1; }
@@ -41,4 +46,4 @@ benchmark: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv results .snakemake
+	rm -rf .venv results site .snakemake

@@ -50,3 +50,18 @@ def test_what_ends_a_command_is_told_in_words(monkeypatch, tmp_path, capsys, err
 def test_warnings_stand_out_and_other_lines_are_as_they_are():
     lines = [logging.LogRecord("x", level, "", 0, "%s left", (3,), None) for level in (logging.INFO, logging.WARNING)]
     assert [_Plain().format(line) for line in lines] == ["3 left", "WARNING: 3 left"]
+
+
+def help_of(capsys, *command):
+    with pytest.raises(SystemExit) as ended:
+        main([*command, "--help"])
+    assert ended.value.code == 0
+    return capsys.readouterr().out
+
+
+def test_the_help_of_every_subcommand_says_what_it_does_and_gives_an_example(capsys):
+    listed = [line.split() for line in help_of(capsys).splitlines() if line.startswith("    ") and line[4] != " "]
+    assert len(listed) > 5
+    for name, first, *_ in listed:
+        text = help_of(capsys, name)
+        assert f"\n{first.capitalize()} " in text and f"example: dar-uda {name} " in text

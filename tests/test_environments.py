@@ -36,7 +36,7 @@ def test_an_environment_has_the_bounds_of_the_package(environment):
 def test_pinned_versions_are_within_the_bounds():
     lines = (REPOSITORY / "constraints.txt").read_text().split()
     pinned = {name.lower(): version for name, version in (line.split("==") for line in lines)}
-    extras = map(Requirement, PROJECT["optional-dependencies"]["dev"])
+    extras = [Requirement(text) for texts in PROJECT["optional-dependencies"].values() for text in texts]
     for requirement in [*map(Requirement, PROJECT["dependencies"]), *extras]:
         if requirement.name.lower() in pinned:
             assert pinned[requirement.name.lower()] in requirement.specifier, requirement

@@ -1,0 +1,204 @@
+"""The words that the `dar-uda` command takes, and what its help says of them."""
+
+import argparse
+import os
+from pathlib import Path
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser; `command` of what it parses is the subcommand's name."""
+    whole = argparse.ArgumentParser(
+        prog="dar-uda",
+        description="Helpers beside the workflow, which runs as: snakemake --cores all",
+        epilog="dar-uda COMMAND --help tells more of each. An error is told in words, with the exit status 1.",
+    )
+    commands = whole.add_subparsers(required=True, dest="command", metavar="COMMAND", title="commands")
+    for add in (_inspect, _phantom, _cases, _check, _status, _view, _export, _predict):
+        add(commands)
+    return whole
+
+
+def _command(commands: argparse._SubParsersAction, name: str, what: str, example: str) -> argparse.ArgumentParser:
+    """Return the parser of a subcommand, whose help begins with what it does and ends with an example."""
+    return commands.add_parser(
+        name,
+        help=what,
+        description=f"{what[0].upper()}{what[1:]}.",
+        epilog=f"example: dar-uda {name} {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _inspect(commands: argparse._SubParsersAction) -> None:
+    inspect = _command(
+        commands, "inspect", "print how scans would be read: shape, spacing, slice axis", "ct/p01.nii.gz mr/q01_t2"
+    )
+    inspect.add_argument(
+        "scan",
+        nargs="+",
+        type=Path,
+        metavar="SCAN",
+        help="volume file (NIfTI, MetaImage, NRRD) or folder of one DICOM series",
+    )
+
+
+def _phantom(commands: argparse._SubParsersAction) -> None:
+    phantom = _command(commands, "phantom", "write one generated abdomen with its label map", "mr 3 scans")
+    phantom.add_argument("domain", choices=["ct", "mr"], help="the modality")
+    phantom.add_argument("number", type=int, metavar="NUMBER", help="which patient and scanner, from 0")
+    phantom.add_argument(
+        "folder",
+        type=Path,
+        metavar="FOLDER",
+        help="where the two files go, such as mr03_image.nii.gz and mr03_label.nii.gz",
+    )
+    phantom.add_argument("--seed", type=int, metavar="NUMBER", default=0, help="another population (default 0)")
+
+
+def _cases(commands: argparse._SubParsersAction) -> None:
+    from dar_uda.data.layouts.table import LAYOUTS
+
+    cases = _command(
+        commands, "cases", "write the cases table of a dataset as it lies on the disk", "chaos /data/CHAOS -o cases.tsv"
+    )
+    layouts = "\n".join(f"  {name:11} {text}" for name, text in LAYOUTS.items())
+    cases.description += f" Scans and labels are paired,\nnothing is copied.\n\nlayouts:\n{layouts}"
+    cases.add_argument("layout", choices=list(LAYOUTS), metavar="LAYOUT", help="one of the above")
+    cases.add_argument(
+        "folder", nargs="+", metavar="FOLDER", help="its folder; DOMAIN=FOLDER where the files do not tell the domain"
+    )
+    cases.add_argument(
+        "-o", "--output", required=True, type=Path, metavar="TABLE", help="the table to write, such as cases.tsv"
+    )
+    cases.add_argument("--append", action="store_true", help="add to the table, as for a second dataset")
+    cases.add_argument(
+        "--test-share",
+        type=_share,
+        default=0.2,
+        metavar="SHARE",
+        help="of the patients, where no split is published (default 0.2)",
+    )
+    cases.add_argument(
+        "--seed", type=int, metavar="NUMBER", default=0, help="another draw of these patients (default 0)"
+    )
+
+
+def _check(commands: argparse._SubParsersAction) -> None:
+    check = _command(
+        commands,
+        "check",
+        "read every case of a cases table once and print all that is wrong",
+        "cases.tsv --window ct=-350,350",
+    )
+    check.add_argument("table", type=Path, metavar="TABLE", help="cases table, such as cases.tsv")
+    check.add_argument(
+        "--processes",
+        type=int,
+        default=os.cpu_count(),
+        metavar="NUMBER",
+        help="cases read at a time (default: one a core)",
+    )
+    check.add_argument(
+        "--window",
+        action="append",
+        default=[],
+        type=_window,
+        metavar="DOMAIN=LOW,HIGH",
+        help="the values that a domain's window brings to 0 and 1, such as ct=-350,350: look whether its scans fit",
+    )
+
+
+def _status(commands: argparse._SubParsersAction) -> None:
+    status = _command(
+        commands, "status", "tell what of a run is done, running and failed, and what it waits for", "results/phantom"
+    )
+    status.description += "\nIt reads logs and checkpoints, while the run works or after."
+    status.add_argument("folder", type=Path, metavar="RUN", help="its folder, such as results/phantom")
+
+
+def _view(commands: argparse._SubParsersAction) -> None:
+    view = _command(
+        commands, "view", "show the test cases and synthetic volumes of a run in a browser", "results/phantom"
+    )
+    view.add_argument("results", type=Path, metavar="RUN", help="results/RUN of a run that has made masks")
+    view.add_argument("--port", type=int, default=0, metavar="NUMBER", help="of 127.0.0.1 (default: one that is free)")
+
+
+def _export(commands: argparse._SubParsersAction) -> None:
+    export = _command(
+        commands,
+        "export",
+        "write a finished method as a bundle, to segment other scans with",
+        "results/phantom/seed-0/predictions/ct-to-mr/dar_uda -o mr_abdomen",
+    )
+    export.add_argument(
+        "predictions",
+        type=Path,
+        metavar="MASKS",
+        help="the folder of its masks in a finished run: results/RUN/seed-SEED/predictions/DIRECTION/METHOD",
+    )
+    export.add_argument("-o", "--output", required=True, type=Path, metavar="BUNDLE", help="the folder to write")
+    export.add_argument(
+        "--licence",
+        default="not stated",
+        metavar="TEXT",
+        help="of the weights, as the data they come from allows (default: not stated)",
+    )
+
+
+def _predict(commands: argparse._SubParsersAction) -> None:
+    predict = _command(
+        commands, "predict", "segment scans with a bundle", "mr_abdomen scan.nii.gz dicom_folder -o masks"
+    )
+    predict.description += (
+        " Each in its own geometry: a mask as NIfTI, of a DICOM series as DICOM SEG too,\n"
+        "and the volumes of its structures in ml. A scan that looks unlike those of the training is warned of."
+    )
+    predict.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder that `dar-uda export` wrote")
+    predict.add_argument(
+        "scan",
+        nargs="+",
+        type=Path,
+        metavar="SCAN",
+        help="volume file (NIfTI, MetaImage, NRRD), folder of one DICOM series, or folder of volume files",
+    )
+    predict.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        type=Path,
+        metavar="FOLDER",
+        help="where SCAN.nii.gz, for a DICOM series SCAN.dcm, and volumes.tsv go",
+    )
+    predict.add_argument(
+        "--device",
+        choices=["auto", "cpu", "cuda"],
+        default="auto",
+        help="where torch computes (default auto: a GPU if there is one)",
+    )
+    predict.add_argument(
+        "--average-views",
+        action="store_true",
+        help="average five views of each scan (test-time augmentation): slower, sometimes better",
+    )
+    predict.add_argument(
+        "--probabilities", action="store_true", help="write those of every class too: FOLDER/probabilities/SCAN.nii.gz"
+    )
+
+
+def _window(text: str) -> tuple[str, tuple[float, float]]:
+    domain, _, values = text.partition("=")
+    try:
+        low, high = map(float, values.split(","))
+    except ValueError:
+        low = high = 0.0
+    if not low < high:
+        raise argparse.ArgumentTypeError(f"{text}: expected a domain and two values, the lower first: ct=-350,350")
+    return domain, (low, high)
+
+
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 < share < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no share between 0 and 1")
+    return share

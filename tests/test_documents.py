@@ -1,0 +1,100 @@
+"""What the documents say of the code and of the config is there."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from docs.config_keys import MARK, PAGE, page
+
+REPOSITORY = Path(__file__).parents[1]
+DOCS = REPOSITORY / "docs"
+METHOD = (DOCS / "method.md").read_text()
+QUESTIONS = (DOCS / "questions.md").read_text()
+SCHEMA = yaml.safe_load((REPOSITORY / "workflow" / "schemas" / "config.schema.yaml").read_text())
+
+
+def names_in(path):
+    """Return the functions, classes and `Class.method`s of a module."""
+    definitions = (ast.ClassDef, ast.FunctionDef)
+    names = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, definitions):
+            inner = node.body if isinstance(node, ast.ClassDef) else []
+            names |= {node.name, *(f"{node.name}.{child.name}" for child in inner if isinstance(child, definitions))}
+    return names
+
+
+def test_the_keys_of_the_page_are_those_of_the_schema():
+    assert PAGE.read_text() == page(), "run `make docs`"
+
+
+def property_names(node):
+    if isinstance(node, dict):
+        yield from node.get("properties", {})
+        for child in node.values():
+            yield from property_names(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from property_names(child)
+
+
+def test_every_key_of_the_schema_has_a_row_or_a_heading():
+    text = PAGE.read_text().partition(MARK)[2]
+    rows, headings = re.findall(r"^\| `(?:[^`]*\.)?(\w+)` \|", text, re.M), re.findall(r"^## Keys: (\w+)$", text, re.M)
+    assert set(property_names(SCHEMA)) == {*rows, *headings}
+
+
+def test_every_module_that_the_method_page_names_exists():
+    modules = [path.as_posix() for path in REPOSITORY.glob("dar_uda/**/*.py")]
+    named = [name for name in re.findall(r"`([\w/]+\.py)`", METHOD)]
+    assert len(named) > 40
+    assert [name for name in named if not any(f"/{module}".endswith(f"/{name}") for module in modules)] == []
+
+
+def test_every_function_of_an_equation_stands_where_the_page_says():
+    places = re.findall(r"`(dar_uda/[\w/]+\.py)`: ((?:`[\w.]+`(?:, )?)+)", METHOD)
+    assert len(places) > 15
+    for module, names in places:
+        assert set(re.findall(r"`([\w.]+)`", names)) <= names_in(REPOSITORY / module), module
+
+
+def literal_text(node):
+    """Return a message's text as the code has it, what is filled in as an ellipsis."""
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(literal_text(part) for part in node.values)
+    if isinstance(node, ast.BinOp):
+        return literal_text(node.left) + literal_text(node.right)
+    return "..."
+
+
+def messages():
+    """Yield place and text of every error that the package or the rules raise with words of their own."""
+    for path in sorted(REPOSITORY.glob("dar_uda/**/*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and node.exc.args:
+                text = literal_text(node.exc.args[0])
+                if len(re.findall(r"[a-z]{3}", text)) > 2:
+                    yield pytest.param(text, id=f"{path.stem}:{text[:50]}")
+    for path in sorted(REPOSITORY.glob("workflow/rules/*.smk")):
+        for raised in re.findall(r"raise WorkflowError\(\s*((?:f?\"[^\n]*\"\s*)+)\)", path.read_text()):
+            text = literal_text(ast.parse(f"({raised.strip()})", mode="eval").body)
+            yield pytest.param(text, id=f"{path.stem}:{text[:50]}")
+
+
+PHRASES = [phrase.replace("\\|", "|") for phrase in re.findall(r"`([^`\n]+)`", QUESTIONS) if " " in phrase]
+
+
+def fits(phrase, text):
+    """Return whether the words of a phrase of the page, between its ellipses, stand in the text in their order."""
+    parts = [re.escape(part.strip()) for part in phrase.split("...") if part.strip()]
+    return bool(parts) and re.search(".*".join(parts), text.replace("`", ""), re.DOTALL | re.IGNORECASE) is not None
+
+
+@pytest.mark.parametrize("text", messages())
+def test_an_error_message_is_explained(text):
+    assert any(fits(phrase, text) for phrase in PHRASES), text
