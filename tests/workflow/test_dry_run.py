@@ -78,6 +78,9 @@ def test_default_plan_has_the_jobs_counted_by_hand(tmp_path):
         "draw_styles": 1,
         "draw_overlays": 1,
         "draw_boxes": 1,
+        "draw_dice_against_asd": 1,
+        "draw_extremes": 1,
+        "write_report": 1,
         "all": 1,
     }
 
@@ -189,7 +192,7 @@ def test_target_labels_are_read_for_the_scores_alone(tmp_path):
         inputs = re.search(r"^ +input: (.*)$", job, flags=re.MULTILINE)
         if inputs and re.search(r"mr_\d+_label", inputs[1]):
             readers.add(job.split(":")[0])
-    assert readers == {"check_cases", "score_method", "draw_overlays"}  # of check_cases see tests/data/checks
+    assert readers == {"check_cases", "score_method", "draw_overlays", "draw_extremes"}  # of check_cases see tests/data/checks
     assert "cases/mr/mr1/label.nii" not in text
 
 

@@ -32,6 +32,9 @@ AFTER_SEGMENTERS = {
     "draw_losses",
     "draw_overlays",
     "draw_boxes",
+    "draw_dice_against_asd",
+    "draw_extremes",
+    "write_report",
     "all",
 }
 AFTER_SYNTHESIS = AFTER_SEGMENTERS | {"draw_translations"}
