@@ -192,7 +192,12 @@ def test_target_labels_are_read_for_the_scores_alone(tmp_path):
         inputs = re.search(r"^ +input: (.*)$", job, flags=re.MULTILINE)
         if inputs and re.search(r"mr_\d+_label", inputs[1]):
             readers.add(job.split(":")[0])
-    assert readers == {"check_cases", "score_method", "draw_overlays", "draw_extremes"}  # of check_cases see tests/data/checks
+    assert readers == {
+        "check_cases",
+        "score_method",
+        "draw_overlays",
+        "draw_extremes",
+    }  # of check_cases see tests/data/checks
     assert "cases/mr/mr1/label.nii" not in text
 
 
