@@ -103,7 +103,7 @@ def test_the_report_shows_the_tables_numbers_every_figure_and_what_the_jobs_took
     for method, rows in summary.groupby("method"):
         for row in rows.itertuples():
             assert f">{row.dice_mean:.3f}<" in shown[method], (method, row.structure)
-    assert text.count("<svg") == 7  # Dice, Dice against ASD, extremes, overlays, translations, styles, losses
+    assert text.count("<svg") == 8  # Dice, Dice against ASD, extremes, overlays, translations, two of styles, losses
     assert set(re.findall(r'data-figure="(\w+)', text)) >= {"dice", "dice_asd", "extremes", "overlays", "losses"}
     assert "train_translator" in text and "CPU, " in text and f"torch {metadata.version('torch')}" in text
     assert "1, 1 of them with a label" in text  # the test cases
