@@ -47,6 +47,7 @@ def write_report(
         page: Output, HTML.
     """
     summary, folder = read_summary(table), Path(facts["folder"])
+    stages = read_stages(folder / "benchmarks")
     disagreements = read_disagreements(list(metrics))
     directions = [
         _direction(name, summary, disagreements, metrics, unavailable, drawn, structures)
@@ -61,7 +62,8 @@ def write_report(
         figures=[_figure(entry) for entry in drawn if not entry["direction"]],
         csv=_data_uri(summary),
         checks=Path(checks).read_text(encoding="utf-8").strip(),
-        stages=read_stages(folder / "benchmarks"),
+        stages=stages,
+        peak_mib=float(pd.Series([stage.peak_mib for stage in stages], dtype=float).max()),
         trainings=training_table(folder),
         origins=read_origins(folder),
         coverage=COVERAGE,

@@ -1,6 +1,7 @@
 """The templates of the page, and how they are filled."""
 
 import hashlib
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ def render(**values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["duration"] = duration
+    environment.filters |= {"duration": duration, "mebibytes": mebibytes}
     return environment.get_template("page.html").render(**values)
 
 
@@ -34,3 +35,8 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s" if seconds >= 9.95 else f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def mebibytes(amount: float) -> str:
+    """Return a whole number, a dash where nothing was measured."""
+    return "–" if isnan(amount) else f"{amount:.0f}"

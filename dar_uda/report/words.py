@@ -9,7 +9,7 @@ TRAINING_SETS = {
     "disentangled-average": "Trained on source scans that the translator redrew in the mean style of the target.",
     "cyclegan-single": "Trained on source scans that CycleGAN translated to the target, in one way.",
     "synseg_net": "SynSeg-Net: CycleGAN and segmentation network trained together.",
-    "ada_output": "AdaOutput: the masks of both domains are made alike by a network that tells them apart.",
+    "ada_output": "AdaOutput: trained so that another network cannot tell its masks of the two domains apart.",
 }
 RANDOMISED = "The intensities of its training volumes are changed at random."
 SELF_TRAINED = "A second round learns from the first round's own masks of the unlabelled target scans."
@@ -84,5 +84,5 @@ CAPTIONS = {
 def words_of_method(training_set: str, network: str, *, flat: bool, randomised: bool, self_trained: bool) -> str:
     """Return what a method is, in sentences, from its definition in the config; `flat`: its network is 2D."""
     kind = training_set if training_set in TRAINING_SETS else training_set.partition(".")[2]
-    sentences = [TRAINING_SETS[kind], f"Network: {network}, {'2D, slice by slice' if flat else '3D'}."]
+    sentences = [TRAINING_SETS[kind], f"Network: {network} ({'2D, slice by slice' if flat else '3D'})."]
     return " ".join(sentences + [RANDOMISED] * randomised + [SELF_TRAINED] * self_trained)

@@ -127,6 +127,15 @@ def test_a_value_that_is_not_there_is_a_dash_that_sorts_last(tmp_path):
     assert (row[5]["text"], row[5]["sort"]) == ("–", "") and row[6]["text"] == "4"
 
 
+def test_peak_memory_is_that_of_the_largest_job_whatever_escaped_the_measurement(tmp_path):
+    for rule, row in {"make_phantom": "7\t-", "train_segmenter": "100.5\t900.4", "score_method": "1\t30"}.items():
+        (tmp_path / "benchmarks" / rule).mkdir(parents=True)
+        (tmp_path / "benchmarks" / rule / "job.tsv").write_text(f"s\tmax_rss\n{row}\n")
+    write_report(**write_run(tmp_path, DICE))
+    text = (tmp_path / "report.html").read_text()
+    assert "<dd>900 MiB</dd>" in text and "<dd>1 min 48 s</dd>" in text  # 7 + 100.5 + 1 seconds
+
+
 def test_missed_cases_are_named(tmp_path, report):
     metrics = [{"method": "source_only", "path": tmp_path / "source_only.tsv"}]
     assert missed_cases(metrics) == {"source_only": {"spleen": [NASTY]}}
