@@ -40,7 +40,8 @@ def write_report(
         methods: What each method of the table is: arguments of `words_of_method`, and `note`.
         metrics: One `{"direction", "method", "seed", "path", "disagreement"}` per file of `score_method`.
         unavailable: `{"direction", "method", "reason"}`: methods without a score.
-        drawn: One `{"kind", "direction", "path"}` per SVG.
+        drawn: One `{"kind", "variant", "direction", "path"}` per SVG; kinds are those of `CAPTIONS`, a variant or a
+            direction may be empty.
         structures: Names, in the order of the columns.
         table: TSV of `tabulate`.
         checks: What was found of the cases before anything was trained.
@@ -103,11 +104,10 @@ def _direction(
 
 def _figure(entry: Mapping[str, str]) -> dict[str, Any]:
     """Return name, caption and drawing of a figure."""
-    path = Path(entry["path"])
-    kind, _, variant = entry["kind"].partition(" ")
-    caption = CAPTIONS[kind]
-    title = " ".join(filter(None, [caption.title, variant]))
-    name = path.stem if entry["direction"] in path.stem else f"{path.stem}-{entry['direction']}"
+    caption, path = CAPTIONS[entry["kind"]], Path(entry["path"])
+    title = f"{caption.title} ({entry['variant']})" if entry["variant"] else caption.title
+    parts = [path.stem, entry["variant"], "" if entry["direction"] in path.stem else entry["direction"]]
+    name = "-".join(filter(None, parts))
     svg = inline_svg(path, name, f"{title}, {entry['direction']}. {caption.shows}")
     return {"name": name, "title": title, "caption": caption, "svg": svg}
 

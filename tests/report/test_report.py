@@ -83,8 +83,13 @@ def write_run(folder, dice):
     (folder / "checks.txt").write_text(f"1 warning: {NASTY}\n")
     figure = Figure()
     figure.subplots().plot([0, 1], "o", label=NASTY)
-    save_figure(figure, [folder / "dice-ct-to-mr.svg", folder / "losses.svg"], f"stamp {NASTY}")
-    drawn = [("dice", "ct-to-mr", folder / "dice-ct-to-mr.svg"), ("losses", "", folder / "losses.svg")]
+    save_figure(figure, [folder / f"{name}.svg" for name in ("dice-ct-to-mr", "styles", "losses")], f"stamp {NASTY}")
+    drawn = [
+        ("dice", "", "ct-to-mr", folder / "dice-ct-to-mr.svg"),
+        ("styles", "multi", "ct-to-mr", folder / "styles.svg"),
+        ("styles", "average", "ct-to-mr", folder / "styles.svg"),
+        ("losses", "", "", folder / "losses.svg"),
+    ]
     definition = {"network": "dar_unet", "flat": False, "randomised": False, "self_trained": False, "note": NASTY}
     choices = {"task": "phantom", "protocol": "clean", "budget": "demo", "checkpoint": "last", "seeds": [0]}
     cases = [{"domain": "mr", "split": "test", "cases": [NASTY, "b"], "labelled": 2}]
@@ -94,7 +99,7 @@ def write_run(folder, dice):
         "methods": {method: {"training_set": "{source}", **definition} for method in dice},
         "metrics": metrics,
         "unavailable": unavailable,
-        "drawn": [dict(zip(("kind", "direction", "path"), entry, strict=True)) for entry in drawn],
+        "drawn": [dict(zip(("kind", "variant", "direction", "path"), entry, strict=True)) for entry in drawn],
         "structures": STRUCTURES,
         "table": folder / "summary.tsv",
         "checks": folder / "checks.txt",
@@ -175,7 +180,7 @@ def test_links_lead_to_parts_of_the_page_and_no_id_stands_twice(report):
 
 def test_figures_are_xml_of_their_own_with_a_text_for_those_who_do_not_see_them(report):
     drawings = re.findall(r"<svg.*?</svg>", report, flags=re.DOTALL)
-    assert len(drawings) == 2
+    assert len(drawings) == 4
     for drawing in drawings:
         root = ElementTree.fromstring(drawing)
         assert root.get("role") == "img" and len(root.get("aria-label")) > 40
@@ -183,7 +188,8 @@ def test_figures_are_xml_of_their_own_with_a_text_for_those_who_do_not_see_them(
         used = {element.get("{http://www.w3.org/1999/xlink}href") for element in root.iter()} - {None}
         assert used and {link[1:] for link in used} <= names
     buttons = [attributes for tag, attributes in Page(report).tags if "data-figure" in attributes]
-    assert [button["data-figure"] for button in buttons] == ["dice-ct-to-mr", "losses"]
+    names = [button["data-figure"] for button in buttons]
+    assert names == ["dice-ct-to-mr", "styles-multi-ct-to-mr", "styles-average-ct-to-mr", "losses"]
 
 
 def test_the_table_is_there_as_csv(tmp_path, report):
@@ -197,7 +203,7 @@ def test_a_run_without_labels_has_a_page_that_says_why_nothing_is_scored(tmp_pat
     write_report(**write_run(tmp_path, {}))
     text = (tmp_path / "report.html").read_text()
     assert "Nothing is scored here" in text and "<strong>dar_uda</strong> has no result: no label." in text
-    assert Page(text).tables == {} and text.count("<svg") == 2
+    assert Page(text).tables == {} and text.count("<svg") == 4
 
 
 def test_stages_add_up_their_rules_and_unknown_rules_are_evaluation(tmp_path):

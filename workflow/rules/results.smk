@@ -265,41 +265,45 @@ def table_files(table):
 
 
 def figures_of(table):
-    """Return kind, direction and path, without suffix, of each figure that a table's report shows.
+    """Return kind, variant, direction and path, without suffix, of each figure that a table's report shows.
 
     The summary's has all for which the run has what they show; the others have those of the scores.
     """
-    kinds = []
-    for direction in directions_of(table):
-        if scored_rows(table, [direction], SEEDS[:1]):
-            kinds += [(kind, direction) for kind in ("dice", "dice_asd", "extremes")]
-    paths = {pair: f"figures/{'-'.join(pair)}{ending_of(table)}" for pair in kinds}
-    if table == "summary":
-        paths |= other_figures()
-    return [
-        {"kind": kind, "direction": direction, "path": f"results/{RUN}/{path}"}
-        for (kind, direction), path in paths.items()
+    figures = [
+        figure_at(f"figures/{kind}-{direction}{ending_of(table)}", kind, direction)
+        for direction in directions_of(table)
+        for kind in ("dice", "dice_asd", "extremes")
+        if scored_rows(table, [direction], SEEDS[:1])
     ]
+    return figures + (other_figures() if table == "summary" else [])
+
+
+def figure_at(path, kind, direction="", variant=""):
+    return {
+        "path": f"results/{RUN}/{path}",
+        "kind": kind,
+        "direction": direction,
+        "variant": variant,
+    }
 
 
 def other_figures():
-    """Return the path of the run's figures of masks, translations, styles and losses, by kind and direction."""
-    paths = {}
+    """Return the run's figures of masks, translations, styles and losses."""
+    figures = []
     for direction in DIRECTIONS:
-        if drawn_methods(direction):
-            paths["overlays", direction] = f"figures/overlays-{direction}"
         translations = translations_of("summary", direction)
-        if translations:
-            paths["translations", direction] = f"figures/translations-{direction}"
+        shown = {"overlays": drawn_methods(direction), "translations": translations}
+        figures += [
+            figure_at(f"figures/{kind}-{direction}", kind, direction)
+            for kind, there in shown.items()
+            if there
+        ]
         for translation in translations:
             if translation != "cyclegan-single":
-                kind = f"styles ({translation.removeprefix('disentangled-')})"
-                paths[kind, direction] = (
-                    f"seed-{SEEDS[0]}/styles/{direction}/{translation}/styles"
-                )
-    if histories():
-        paths["losses", ""] = "figures/losses"
-    return paths
+                path = f"seed-{SEEDS[0]}/styles/{direction}/{translation}/styles"
+                strategy = translation.removeprefix("disentangled-")
+                figures.append(figure_at(path, "styles", direction, strategy))
+    return figures + ([figure_at("figures/losses", "losses")] if histories() else [])
 
 
 def report_of(table):
