@@ -159,7 +159,7 @@ def test_a_region_is_told_from_the_sources_labels_in_one_direction_alone(tmp_pat
 def test_a_table_without_a_reference_says_so_for_every_method(tmp_path):
     table = write_cases(tmp_path, [row if row[3] == "train" else (*row[:2], False, row[3]) for row in ROWS])
     jobs, text = planned(tmp_path, "style_study", "--config", "task=abdomen", f"cases={table}", "budget=laptop")
-    assert jobs["score_method"] == 0 and jobs["tabulate"] == 1
+    assert jobs["score_method"] == jobs["train_segmenter"] == 0 and jobs["tabulate"] == jobs["write_report"] == 1
 
 
 def test_scalars_stand_for_lists_and_average_makes_one_volume_per_case(tmp_path):

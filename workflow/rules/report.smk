@@ -13,7 +13,9 @@ rule write_report:
         ],
         table=lambda wildcards: f"results/{RUN}/tables/{table_of(wildcards)}.tsv",
         checks="results/{run}/checks.txt",
-        masks=unscored_predictions(),
+        masks=lambda wildcards: (
+            unscored_predictions() if table_of(wildcards) == "summary" else []
+        ),
     output:
         page="results/{run}/report{of_table}.html",
     log:
