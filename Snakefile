@@ -26,6 +26,7 @@ include: "workflow/rules/translation.smk"
 include: "workflow/rules/segmentation.smk"
 include: "workflow/rules/adaptation.smk"
 include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/report.smk"
 include: "workflow/rules/tables.smk"
 
 
@@ -33,7 +34,7 @@ container: config["container"]
 
 
 rule all:
-    """Tables and figures of the config's methods and directions."""
+    """Tables, figures and the report of the config's methods and directions."""
     input:
         lambda wildcards: requested_files(),
 

@@ -1,7 +1,9 @@
-"""What all figures share: colours that colour-blind readers tell apart, and whole-or-absent PNG files."""
+"""What all figures share: colours that colour-blind readers tell apart, and whole-or-absent PNG and SVG files."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -11,7 +13,9 @@ from dar_uda.data.files import write_beside
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000"]
 # The same for drawing on grey images: the light ones first, no black.
 COLOURS_ON_IMAGES = ["#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7", "#D55E00", "#0072B2"]
+MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
 DPI = 130
+NO_METADATA = {"png": ["Software"], "svg": ["Date", "Creator", "Format", "Type"]}
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -19,12 +23,20 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
 
 
-def save_figure(figure: Figure, path: str | Path, stamp: str) -> None:
-    """Write a figure as PNG, over it in small type what run it is of; the same figure gives the same file."""
+def save_figure(figure: Figure, files: Sequence[str | Path], stamp: str) -> None:
+    """Write a figure into each of the files, PNG or SVG as its suffix says; the same figure gives the same file.
+
+    Text in an SVG stays text. What it holds as pixels (images, dense lines) has `DPI`.
+
+    Args:
+        stamp: What run the figure is of, over it in small type.
+    """
     if stamp:
         figure.suptitle(stamp, x=0.01, ha="left", fontsize=6, color="0.4")
-    with write_beside(path) as partial:
-        figure.savefig(partial, format="png", metadata={"Software": None})
+    for path in map(Path, files):
+        form = path.suffix.removeprefix(".")
+        with write_beside(path) as partial, rc_context({"svg.fonttype": "none", "svg.hashsalt": path.stem}):
+            figure.savefig(partial, format=form, metadata=dict.fromkeys(NO_METADATA[form]))
 
 
 def colour_of(index: int, colours: list[str] = COLOURS) -> str:

@@ -1,5 +1,6 @@
 """How the trainings went: one panel of loss curves per training."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,12 @@ SMOOTHING = 1 / 50  # of a training, averaged around each step
 LOG_SPAN = 20  # a panel gets a logarithmic axis where its smoothed losses span more than this factor
 
 
-def draw_loss_curves(histories: dict[str, str | Path], figure: str | Path, stamp: str = "") -> None:
+def draw_loss_curves(histories: dict[str, str | Path], figures: Sequence[str | Path], stamp: str = "") -> None:
     """Draw the smoothed losses of every training over the optimizer steps.
 
     Args:
         histories: For each training's name its TSV: the column `step`, and one column per loss.
-        figure: Output PNG, one panel per training.
+        figures: Output files, PNG or SVG, one panel per training.
         stamp: What it says of the run, in small type.
 
     Raises:
@@ -32,7 +33,7 @@ def draw_loss_curves(histories: dict[str, str | Path], figure: str | Path, stamp
     for axes, (name, path) in zip(panels, histories.items(), strict=True):
         _draw_losses(axes, _read_history(path))
         axes.set_title(name, loc="left", fontweight="bold", fontsize=10)
-    save_figure(page, figure, stamp)
+    save_figure(page, figures, stamp)
 
 
 def _read_history(path: str | Path) -> pd.DataFrame:
@@ -48,7 +49,7 @@ def _draw_losses(axes: Axes, losses: pd.DataFrame) -> None:
     for index, name in enumerate(losses):
         style = LINE_STYLES[index // len(COLOURS) % len(LINE_STYLES)]
         marker = "o" if len(losses) == 1 else None
-        axes.plot(losses.index, losses[name], color=colour_of(index), linewidth=0.4, alpha=0.25)
+        axes.plot(losses.index, losses[name], color=colour_of(index), linewidth=0.4, alpha=0.25, rasterized=True)
         axes.plot(smoothed[name], style, color=colour_of(index), linewidth=1.5, marker=marker, label=name)
     axes.set(xlabel="step", ylabel="loss", yscale="log" if _spans_decades(smoothed.to_numpy()) else "linear")
     plain_frame(axes)

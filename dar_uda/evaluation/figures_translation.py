@@ -1,5 +1,6 @@
 """What the translator learnt: the map of the styles, and synthetic slices between real ones."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -10,13 +11,13 @@ from dar_uda.evaluation.figure_style import colour_of, hide_ticks, new_figure, p
 DEPTHS = (0.3, 0.5, 0.7)  # of a volume: the rows of the translations
 
 
-def draw_style_scatter(codes: str | Path, styles: str | Path, figure: str | Path, stamp: str = "") -> None:
+def draw_style_scatter(codes: str | Path, styles: str | Path, figures: Sequence[str | Path], stamp: str = "") -> None:
     """Draw the style codes of all target slices in their two principal components, and the chosen ones.
 
     Args:
         codes: TSV `case slice cluster code_0 ...`, one row per target slice.
         styles: TSV `case style code_0 ...`, one row per synthetic volume.
-        figure: Output PNG.
+        figures: Output files, PNG or SVG.
         stamp: What it says of the run, in small type.
     """
     from sklearn.decomposition import PCA
@@ -39,14 +40,14 @@ def draw_style_scatter(codes: str | Path, styles: str | Path, figure: str | Path
     axes.set_title("Style codes of the target slices", loc="left", fontweight="bold", fontsize=10)
     plain_frame(axes)
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8)
-    save_figure(page, figure, stamp)
+    save_figure(page, figures, stamp)
 
 
 def draw_translations(
     source: str | Path,
     synthetic: list[str | Path],
     target: list[str | Path],
-    figure: str | Path,
+    figures: Sequence[str | Path],
     stamp: str = "",
 ) -> None:
     """Draw slices of a source volume, of its synthetic volumes, and of real target volumes beside them.
@@ -55,7 +56,7 @@ def draw_translations(
         source: Image on the network grid.
         synthetic: The same case in each style, on the same grid.
         target: Images of the target domain; their slices come from the same relative depth.
-        figure: Output PNG: rows at 30, 50 and 70 % of the depth; columns source, styles, targets.
+        figures: Output files, PNG or SVG: rows at 30, 50 and 70 % of the depth; columns source, styles, targets.
         stamp: What it says of the run, in small type.
     """
     paths = [source, *synthetic, *target]
@@ -73,4 +74,4 @@ def draw_translations(
         grid[0, column].set_title(title, fontsize=9, fontweight="normal" if "style" in title else "bold")
     for row, depth in enumerate(DEPTHS):
         grid[row, 0].set_ylabel(f"{depth:.0%} depth", fontsize=8)
-    save_figure(page, figure, stamp)
+    save_figure(page, figures, stamp)

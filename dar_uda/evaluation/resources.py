@@ -9,23 +9,29 @@ from dar_uda.data.files import write_beside
 MIB_COLUMN = "max_rss"
 
 
-def tabulate_resources(benchmarks: str | Path, table: str | Path) -> None:
-    """Write what the jobs of each rule took: number, wall time in all and of the longest, highest memory.
+def read_resources(benchmarks: str | Path) -> pd.DataFrame:
+    """Return `jobs seconds longest_seconds peak_mib` by rule, the rule that took longest first.
 
     Args:
-        benchmarks: Folder `{rule}/**/*.tsv` with, among other columns, `s` in seconds, `max_rss` in MiB ("-" for
-            jobs too short to measure).
-        table: Output TSV, `rule jobs seconds longest_seconds peak_mib`, the rule that took longest first.
+        benchmarks: Folder `{rule}/**/*.tsv`, or `{rule}.tsv`, with, among other columns, `s` in seconds, `max_rss` in
+            MiB ("-" for jobs too short to measure).
     """
     folder = Path(benchmarks)
-    jobs = pd.concat(
+    files = sorted(folder.rglob("*.tsv"))
+    jobs = [
         pd.read_csv(path, sep="\t", na_values=["-"], usecols=["s", MIB_COLUMN]).assign(
-            rule=path.relative_to(folder).parts[0]
+            rule=path.relative_to(folder).parts[0].removesuffix(".tsv")
         )
-        for path in sorted(folder.rglob("*.tsv"))
-    )
-    rules = jobs.groupby("rule").agg(
+        for path in files
+    ]
+    rules = pd.concat([pd.DataFrame(columns=["s", MIB_COLUMN, "rule"], dtype=float), *jobs]).groupby("rule")
+    table = rules.agg(
         jobs=("s", "size"), seconds=("s", "sum"), longest_seconds=("s", "max"), peak_mib=(MIB_COLUMN, "max")
     )
+    return table.sort_values("seconds", ascending=False)
+
+
+def tabulate_resources(benchmarks: str | Path, table: str | Path) -> None:
+    """Write what the jobs of each rule took, `rule jobs seconds longest_seconds peak_mib`; see `read_resources`."""
     with write_beside(table) as partial:
-        rules.sort_values("seconds", ascending=False).to_csv(partial, sep="\t", float_format="%.1f")
+        read_resources(benchmarks).to_csv(partial, sep="\t", float_format="%.1f")

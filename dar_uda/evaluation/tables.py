@@ -211,9 +211,9 @@ def _direction_section(
     methods = list(rows["method"].unique())
     dice = rows.pivot(index="method", columns="structure", values="dice_mean").loc[methods]
     means = rows[rows["structure"] == MEAN].set_index("method").loc[methods]
-    dice_ranks = {name: _ranked(dice[name], highest_first=True) for name in [*structures, MEAN]}
+    dice_ranks = {name: ranked(dice[name], highest_first=True) for name in [*structures, MEAN]}
     finds_all = rows.set_index("method")["asd_mean"].notna().groupby(level=0).all()
-    asd_ranks = _ranked(means["asd_mean"].where(finds_all), highest_first=False)
+    asd_ranks = ranked(means["asd_mean"].where(finds_all), highest_first=False)
     lines = []
     for method, mean in means.iterrows():
         per_structure = [
@@ -238,7 +238,7 @@ def _direction_section(
     return Section(direction, header + (COST_HEADER if costs else []), lines, remarks)
 
 
-def _ranked(values: pd.Series, *, highest_first: bool) -> dict[str, int | None]:
+def ranked(values: pd.Series, *, highest_first: bool) -> dict[str, int | None]:
     """Return the rank of every method but the ceilings."""
     rated = values.drop(CEILINGS, errors="ignore")
     numbers = [None if pd.isna(value) else float(value) for value in rated]

@@ -1,5 +1,7 @@
 """Every figure is drawn from fabricated data, and is no blank page."""
 
+from xml.etree import ElementTree
+
 import matplotlib.image
 import nibabel as nib
 import numpy as np
@@ -7,9 +9,12 @@ import pandas as pd
 import pytest
 
 from dar_uda.data.network_volume import write_image
-from dar_uda.evaluation.figures_segmentation import _middle_depth, draw_dice_boxes, draw_overlays
+from dar_uda.evaluation.case_means import read_case_means
+from dar_uda.evaluation.figures_scores import draw_dice_against_asd, draw_dice_boxes
+from dar_uda.evaluation.figures_segmentation import draw_extremes, draw_overlays
 from dar_uda.evaluation.figures_training import draw_loss_curves
 from dar_uda.evaluation.figures_translation import draw_style_scatter, draw_translations
+from dar_uda.evaluation.overlay import _middle_depth
 
 STRUCTURES = ["liver", "right_kidney", "left_kidney", "spleen"]
 VALUES = [[6], [2], [3], [1, 4]]
@@ -107,7 +112,7 @@ def overlays(folder, figure, names, references=True):
         [case["reference"] for case in cases] if references else None,
         STRUCTURES,
         VALUES,
-        figure,
+        [figure],
     )
 
 
@@ -117,18 +122,18 @@ def test_loss_curves_are_drawn_for_every_training(tmp_path):
         "translator": write_history(tmp_path / "a.tsv", names, 400),
         "segmenter": write_history(tmp_path / "b.tsv", ["dice", "focal"], 1),
     }
-    draw_loss_curves(histories, tmp_path / "losses.png")
+    draw_loss_curves(histories, [tmp_path / "losses.png"])
     assert_drawn(tmp_path / "losses.png")
 
 
 def test_a_history_without_losses_is_refused_by_name(tmp_path):
     (tmp_path / "empty.tsv").write_text("step\n1\n")
     with pytest.raises(ValueError, match=r"empty\.tsv.*\['step'\]"):
-        draw_loss_curves({"translator": tmp_path / "empty.tsv"}, tmp_path / "losses.png")
+        draw_loss_curves({"translator": tmp_path / "empty.tsv"}, [tmp_path / "losses.png"])
 
 
 def test_style_codes_are_drawn_by_cluster(tmp_path):
-    draw_style_scatter(*write_codes(tmp_path), tmp_path / "styles.png")
+    draw_style_scatter(*write_codes(tmp_path), [tmp_path / "styles.png"])
     assert_drawn(tmp_path / "styles.png")
 
 
@@ -136,7 +141,7 @@ def test_translations_are_drawn_between_source_and_targets(tmp_path):
     source = write_network_volume(tmp_path / "image.nii")
     synthetic = [write_network_volume(tmp_path / f"style-{k}.nii", gain=0.5 + 0.2 * k) for k in range(3)]
     target = [write_network_volume(tmp_path / f"target-{k}.nii", noise=0.1) for k in range(2)]
-    draw_translations(source, synthetic, target, tmp_path / "translations.png")
+    draw_translations(source, synthetic, target, [tmp_path / "translations.png"])
     assert_drawn(tmp_path / "translations.png")
 
 
@@ -162,5 +167,44 @@ def test_dice_boxes_are_drawn_for_every_structure_and_direction(tmp_path):
                 continue
             path = write_metrics(tmp_path / f"{direction}-{method}.tsv", center)
             metrics.append({"direction": direction, "method": method, "seed": 0, "path": path})
-    draw_dice_boxes(metrics, STRUCTURES, tmp_path / "dice.png")
+    draw_dice_boxes(metrics, STRUCTURES, [tmp_path / "dice.png"])
     assert_drawn(tmp_path / "dice.png")
+
+
+def test_a_case_lies_at_its_dice_and_its_asd_and_is_hollow_where_a_structure_is_missed(tmp_path):
+    rows = [("a", "liver", 0.5, 4, "ok"), ("a", "spleen", 0.7, 2, "ok"), ("b", "liver", 0.8, 1, "ok")]
+    rows += [("b", "spleen", 0, None, "missed"), ("c", "liver", 0, None, "missed"), ("c", "spleen", 0, None, "missed")]
+    table = pd.DataFrame(rows, columns=["case", "structure", "dice", "asd_mm", "status"])
+    table.to_csv(tmp_path / "dar_uda.tsv", sep="\t", index=False)
+    means = read_case_means([tmp_path / "dar_uda.tsv"])
+    assert means.loc["a"].to_list() == [pytest.approx(0.6), 3, 0] and means.loc["b"].to_list() == [0.4, 1, 1]
+    assert means.loc["c", "missed"] == 2 and pd.isna(means.loc["c", "asd_mm"])
+    metrics = [{"direction": "ct-to-mr", "method": "dar_uda", "seed": 0, "path": tmp_path / "dar_uda.tsv"}]
+    draw_dice_against_asd(metrics, [tmp_path / "dice_asd.png", tmp_path / "dice_asd.svg"])
+    assert_drawn(tmp_path / "dice_asd.png")
+    assert "dar_uda (1 without ASD)" in (tmp_path / "dice_asd.svg").read_text()
+
+
+def test_the_worst_and_the_best_case_of_a_method_are_those_of_its_lowest_and_highest_mean_dice(tmp_path):
+    cases = {name: write_case(tmp_path, name) for name in ("a", "b", "c")}
+    dices = {"a": (0.4, 0.6), "b": (0.9, 0.2), "c": (0.55, 0.55)}  # means 0.5, 0.55, 0.55: the last of equals is best
+    rows = [(case, s, dice, 1, "ok") for case, pair in dices.items() for s, dice in zip("xy", pair, strict=True)]
+    table = pd.DataFrame(rows, columns=["case", "structure", "dice", "asd_mm", "status"])
+    table.to_csv(tmp_path / "dar_uda.tsv", sep="\t", index=False)
+    images, references = ([case[key] for case in cases.values()] for key in ("image", "reference"))
+    figures = [tmp_path / "extremes.png", tmp_path / "extremes.svg"]
+    metrics, masks = {"dar_uda": tmp_path / "dar_uda.tsv"}, [cases["a"]["dar_uda"]]
+    draw_extremes(metrics, list(cases), images, masks, references, STRUCTURES, VALUES, figures)
+    assert_drawn(figures[0])
+    drawn = figures[1].read_text()
+    assert "dar_uda, worst: a, Dice 0.500" in drawn and "dar_uda, best: c, Dice 0.550" in drawn
+
+
+def test_the_same_figure_is_the_same_svg_and_says_nothing_of_when_it_was_made(tmp_path):
+    codes = write_codes(tmp_path)
+    for name in ("one", "two"):
+        draw_style_scatter(*codes, [tmp_path / name / "styles.svg"])
+    first, second = (tmp_path / name / "styles.svg" for name in ("one", "two"))
+    assert first.read_bytes() == second.read_bytes()
+    assert ElementTree.parse(first).getroot().tag == "{http://www.w3.org/2000/svg}svg"
+    assert "<metadata" not in first.read_text()

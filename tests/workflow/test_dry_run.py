@@ -78,6 +78,9 @@ def test_default_plan_has_the_jobs_counted_by_hand(tmp_path):
         "draw_styles": 1,
         "draw_overlays": 1,
         "draw_boxes": 1,
+        "draw_dice_against_asd": 1,
+        "draw_extremes": 1,
+        "write_report": 1,
         "all": 1,
     }
 
@@ -156,7 +159,7 @@ def test_a_region_is_told_from_the_sources_labels_in_one_direction_alone(tmp_pat
 def test_a_table_without_a_reference_says_so_for_every_method(tmp_path):
     table = write_cases(tmp_path, [row if row[3] == "train" else (*row[:2], False, row[3]) for row in ROWS])
     jobs, text = planned(tmp_path, "style_study", "--config", "task=abdomen", f"cases={table}", "budget=laptop")
-    assert jobs["score_method"] == 0 and jobs["tabulate"] == 1
+    assert jobs["score_method"] == jobs["train_segmenter"] == 0 and jobs["tabulate"] == jobs["write_report"] == 1
 
 
 def test_scalars_stand_for_lists_and_average_makes_one_volume_per_case(tmp_path):
@@ -189,7 +192,12 @@ def test_target_labels_are_read_for_the_scores_alone(tmp_path):
         inputs = re.search(r"^ +input: (.*)$", job, flags=re.MULTILINE)
         if inputs and re.search(r"mr_\d+_label", inputs[1]):
             readers.add(job.split(":")[0])
-    assert readers == {"check_cases", "score_method", "draw_overlays"}  # of check_cases see tests/data/checks
+    assert readers == {
+        "check_cases",
+        "score_method",
+        "draw_overlays",
+        "draw_extremes",
+    }  # of check_cases see tests/data/checks
     assert "cases/mr/mr1/label.nii" not in text
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import time
@@ -34,6 +35,9 @@ AFTER_SEGMENTERS = {
     "draw_losses",
     "draw_overlays",
     "draw_boxes",
+    "draw_dice_against_asd",
+    "draw_extremes",
+    "write_report",
     "all",
 }
 AFTER_SYNTHESIS = AFTER_SEGMENTERS | {"draw_translations"}
@@ -85,9 +89,27 @@ def test_every_artifact_stands_where_the_house_says(finished):
         "seed-0/segmenters/ct-to-mr.disentangled-multi/dar_unet-selftrained/weights.safetensors",
         "seed-0/segmenters/mr/dar_unet/history.tsv",
         "figures/overlays-ct-to-mr.png",
+        "figures/overlays-ct-to-mr.svg",
+        "figures/extremes-ct-to-mr.svg",
+        "figures/dice_asd-ct-to-mr.svg",
     ):
         assert finished.result(path).stat().st_size > 0, path
     assert list(finished.folder.rglob("checkpoints")) == [] and list(finished.folder.rglob(".partial-*")) == []
+
+
+def test_the_report_shows_the_tables_numbers_every_figure_and_what_the_jobs_took(finished):
+    text = finished.result("report.html").read_text()
+    summary = pd.read_csv(finished.result("tables/summary.tsv"), sep="\t")
+    table = text.partition('<table aria-label="Scores">')[2].partition("</table>")[0]
+    shown = {re.search(r">(\w+)</td>", row)[1]: row for row in table.split("<tr>")[2:]}
+    for method, rows in summary.groupby("method"):
+        for row in rows.itertuples():
+            assert f">{row.dice_mean:.3f}<" in shown[method], (method, row.structure)
+    assert text.count("<svg") == 8  # Dice, Dice against ASD, extremes, overlays, translations, two of styles, losses
+    assert set(re.findall(r'data-figure="(\w+)', text)) >= {"dice", "dice_asd", "extremes", "overlays", "losses"}
+    assert "train_translator" in text and "CPU, " in text and f"torch {metadata.version('torch')}" in text
+    assert "1, 1 of them with a label" in text  # the test cases
+    assert finished.result("report.provenance.json").is_file()
 
 
 def test_provenance_leads_from_the_table_back_to_the_scans(finished):
@@ -96,6 +118,7 @@ def test_provenance_leads_from_the_table_back_to_the_scans(finished):
     records = [json.loads(path.read_text()) for path in results.rglob("*.provenance.json")]
     made = {path: digest for record in records for path, digest in record["outputs"].items()}
     read = {path: digest for record in records for path, digest in record["inputs"].items()}
+    assert read.pop("results/phantom/checks.txt")  # what check_cases writes has no provenance
     assert len(made) > 40 and read.items() <= made.items()  # the phantom's scans are made too
     for path, digest in made.items():
         if (file := finished.folder / path).is_file():

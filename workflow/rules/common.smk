@@ -146,5 +146,6 @@ wildcard_constraints:
     network=rf"{TRAINED}(-{'|-'.join(CHOICES)})?",
     choice="|".join(CHOICES),
     table="|".join(TABLES),
+    of_table="|".join(["", *(f"-{table}" for table in config["tables"])]),
     translation="|".join(TRANSLATIONS),
     training_set=rf"[A-Za-z0-9-]+(\.({'|'.join(TRANSLATIONS)}))?",

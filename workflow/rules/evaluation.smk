@@ -99,11 +99,14 @@ rule draw_losses:
     input:
         histories=list(histories().values()),
     output:
-        figure=report(
-            "results/{run}/figures/losses.png",
-            caption="../report/losses.rst",
-            category="Training",
-        ),
+        figures=[
+            report(
+                "results/{run}/figures/losses.png",
+                caption="../report/losses.rst",
+                category="Training",
+            ),
+            "results/{run}/figures/losses.svg",
+        ],
     log:
         "results/{run}/logs/draw_losses/losses.log",
     benchmark:
@@ -141,11 +144,14 @@ rule draw_translations:
             "image.nii",
         ),
     output:
-        figure=report(
-            "results/{run}/figures/translations-{direction}.png",
-            caption="../report/translations.rst",
-            category="Translation",
-        ),
+        figures=[
+            report(
+                "results/{run}/figures/translations-{direction}.png",
+                caption="../report/translations.rst",
+                category="Translation",
+            ),
+            "results/{run}/figures/translations-{direction}.svg",
+        ],
     log:
         "results/{run}/logs/draw_translations/{direction}.log",
     benchmark:
@@ -168,11 +174,14 @@ rule draw_styles:
         codes="results/{run}/seed-{seed}/styles/{direction}/{translation}/codes.tsv",
         styles="results/{run}/seed-{seed}/styles/{direction}/{translation}/styles.tsv",
     output:
-        figure=report(
-            "results/{run}/seed-{seed}/styles/{direction}/{translation}/styles.png",
-            caption="../report/styles.rst",
-            category="Translation",
-        ),
+        figures=[
+            report(
+                "results/{run}/seed-{seed}/styles/{direction}/{translation}/styles.png",
+                caption="../report/styles.rst",
+                category="Translation",
+            ),
+            "results/{run}/seed-{seed}/styles/{direction}/{translation}/styles.svg",
+        ],
     log:
         "results/{run}/logs/draw_styles/{direction}-{translation}-{seed}.log",
     benchmark:
@@ -192,18 +201,21 @@ rule draw_styles:
 rule draw_overlays:
     """Draw reference and masks of all methods over a slice of the first test cases."""
     input:
-        images=lambda wildcards: scored_images(wildcards.direction)[:OVERLAY_CASES],
+        images=lambda wildcards: drawn_images(wildcards.direction),
         predictions=lambda wildcards: [
             predictions_of(method, wildcards.direction, SEEDS[0])
             for method in drawn_methods(wildcards.direction)
         ],
         references=lambda wildcards: references_of(wildcards.direction)[:OVERLAY_CASES],
     output:
-        figure=report(
-            "results/{run}/figures/overlays-{direction}.png",
-            caption="../report/overlays.rst",
-            category="Results",
-        ),
+        figures=[
+            report(
+                "results/{run}/figures/overlays-{direction}.png",
+                caption="../report/overlays.rst",
+                category="Results",
+            ),
+            "results/{run}/figures/overlays-{direction}.svg",
+        ],
     log:
         "results/{run}/logs/draw_overlays/{direction}.log",
     benchmark:
@@ -228,28 +240,100 @@ rule draw_overlays:
 rule draw_boxes:
     """Draw the Dice of every test case, a box per method."""
     input:
-        metrics=lambda wildcards: metrics_of(
-            scored_rows("summary", [wildcards.direction])
-        ),
+        metrics=lambda wildcards: metrics_of(drawn_rows(wildcards)),
     output:
-        figure=report(
-            "results/{run}/figures/dice-{direction}.png",
-            caption="../report/dice.rst",
-            category="Results",
-        ),
+        figures=[
+            report(
+                "results/{run}/figures/dice-{direction}{of_table}.png",
+                caption="../report/dice.rst",
+                category="Results",
+            ),
+            "results/{run}/figures/dice-{direction}{of_table}.svg",
+        ],
     log:
-        "results/{run}/logs/draw_boxes/{direction}.log",
+        "results/{run}/logs/draw_boxes/{direction}{of_table}.log",
     benchmark:
-        "results/{run}/benchmarks/draw_boxes/{direction}.tsv"
+        "results/{run}/benchmarks/draw_boxes/{direction}{of_table}.tsv"
     conda:
         "../../envs/imaging.yaml"
     resources:
         mem_mb=2000,
         runtime="10m",
     params:
-        rows=lambda wildcards: scored_rows("summary", [wildcards.direction]),
+        rows=drawn_rows,
         structures=STRUCTURES,
+        stamp=stamp(),
+        code=code_version("dar_uda.evaluation.figures_scores"),
+    script:
+        "../scripts/draw_boxes.py"
+
+
+rule draw_dice_against_asd:
+    """Draw every test case at its Dice and its ASD, a marker per method."""
+    input:
+        metrics=lambda wildcards: metrics_of(drawn_rows(wildcards)),
+    output:
+        figures=[
+            report(
+                "results/{run}/figures/dice_asd-{direction}{of_table}.png",
+                caption="../report/dice_asd.rst",
+                category="Results",
+            ),
+            "results/{run}/figures/dice_asd-{direction}{of_table}.svg",
+        ],
+    log:
+        "results/{run}/logs/draw_dice_against_asd/{direction}{of_table}.log",
+    benchmark:
+        "results/{run}/benchmarks/draw_dice_against_asd/{direction}{of_table}.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        rows=drawn_rows,
+        stamp=stamp(),
+        code=code_version("dar_uda.evaluation.figures_scores"),
+    script:
+        "../scripts/draw_dice_against_asd.py"
+
+
+rule draw_extremes:
+    """Draw the worst and the best test case of every method."""
+    input:
+        metrics=lambda wildcards: metrics_of(drawn_rows(wildcards, SEEDS[:1])),
+        images=lambda wildcards: scored_images(wildcards.direction),
+        predictions=lambda wildcards: [
+            predictions_of(**row) for row in drawn_rows(wildcards, SEEDS[:1])
+        ],
+        references=lambda wildcards: references_of(wildcards.direction),
+    output:
+        figures=[
+            report(
+                "results/{run}/figures/extremes-{direction}{of_table}.png",
+                caption="../report/extremes.rst",
+                category="Results",
+            ),
+            "results/{run}/figures/extremes-{direction}{of_table}.svg",
+        ],
+    log:
+        "results/{run}/logs/draw_extremes/{direction}{of_table}.log",
+    benchmark:
+        "results/{run}/benchmarks/draw_extremes/{direction}{of_table}.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    resources:
+        mem_mb=4000,
+        runtime="10m",
+    params:
+        cases=lambda wildcards: scored_cases(wildcards.direction),
+        methods=lambda wildcards: [
+            row["method"] for row in drawn_rows(wildcards, SEEDS[:1])
+        ],
+        structures=STRUCTURES,
+        values=lambda wildcards: label_values(target_of(wildcards.direction)),
+        slice_axis=lambda wildcards: slice_axis_of(target_of(wildcards.direction)),
         stamp=stamp(),
         code=code_version("dar_uda.evaluation.figures_segmentation"),
     script:
-        "../scripts/draw_boxes.py"
+        "../scripts/draw_extremes.py"

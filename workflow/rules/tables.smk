@@ -1,4 +1,4 @@
-"""Tables that are targets of their own."""
+"""Tables that are targets of their own, each with a report."""
 
 for table in config["tables"]:
 
@@ -8,4 +8,5 @@ for table in config["tables"]:
         input:
             f"results/{RUN}/checks.txt",
             table_files(table),
+            report_of(table),
         localrule: True

@@ -1,4 +1,4 @@
-from dar_uda.evaluation.figures_segmentation import draw_dice_boxes
+from dar_uda.evaluation.figures_scores import draw_dice_boxes
 from dar_uda.training.job_record import recorded
 
 params, paths = snakemake.params, snakemake.input.metrics

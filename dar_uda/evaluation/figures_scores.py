@@ -1,0 +1,98 @@
+"""How Dice and ASD spread over the test cases."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
+from numpy.typing import NDArray
+
+from dar_uda.evaluation.case_means import read_case_means
+from dar_uda.evaluation.figure_style import MARKERS, colour_of, new_figure, plain_frame, save_figure
+from dar_uda.evaluation.tables import mean_over_seeds, ordered_methods, read_cases
+
+DISTANCES = [0, 0.5, 1, 2, 5, 10, 20, 50, 100, 200]
+"""Ticks in mm of an axis that is linear up to 1 mm, then logarithmic."""
+
+
+def draw_dice_boxes(metrics: list[dict], structures: list[str], figures: Sequence[str | Path], stamp: str = "") -> None:
+    """Draw the Dice of every case, a box per method: one panel per structure, one row per direction.
+
+    A method without metrics in a direction leaves its place empty there.
+
+    Args:
+        metrics: One `{"direction", "method", "seed", "path"}` per file of `score_method`; seeds are averaged.
+        structures: Names, in the order of the panels.
+        figures: Output files, PNG or SVG.
+        stamp: What it says of the run, in small type.
+    """
+    pairs = ordered_methods(metrics)
+    directions, methods = (list(dict.fromkeys(names)) for names in zip(*pairs, strict=True))
+    width = max(0.8 + 0.4 * len(methods), 1.8)
+    page = new_figure(width * len(structures) + 0.6, 3.4 * len(directions))
+    grid = page.subplots(len(directions), len(structures), squeeze=False, sharey=True)
+    for direction, line in zip(directions, grid, strict=True):
+        dices = [_read_dice(metrics, direction, method, structures) for method in methods]
+        for index, (structure, axes) in enumerate(zip(structures, line, strict=True)):
+            _draw_boxes(axes, methods, [dice[:, index] for dice in dices])
+            axes.set_title(structure, fontsize=10)
+        line[0].set_ylabel(f"{direction}\nDice", fontsize=9)
+    save_figure(page, figures, stamp)
+
+
+def _read_dice(metrics: list[dict], direction: str, method: str, structures: list[str]) -> NDArray[np.float64]:
+    """Return the Dice of shape (cases, structures), without cases where the method has no metrics."""
+    paths = [m["path"] for m in metrics if (m["direction"], m["method"]) == (direction, method)]
+    return mean_over_seeds(read_cases(paths, structures)[0]) if paths else np.empty((0, len(structures)))
+
+
+def _draw_boxes(axes: Axes, methods: list[str], dices: list[NDArray[np.float64]]) -> None:
+    rng = np.random.default_rng(0)
+    for position, dice in enumerate(dices):
+        dice = dice[np.isfinite(dice)]
+        if not dice.size:
+            continue
+        colour = colour_of(position)
+        box = axes.boxplot(
+            dice, positions=[position], widths=0.6, showfliers=False, patch_artist=True, manage_ticks=False
+        )
+        box["boxes"][0].set(facecolor=to_rgba(colour, 0.25), edgecolor=colour)
+        box["medians"][0].set(color="black", linewidth=1.5)
+        spread = position + rng.uniform(-0.18, 0.18, len(dice))
+        axes.scatter(spread, dice, s=12, color=colour, edgecolor="white", linewidths=0.4, zorder=3)
+    axes.set_xticks(range(len(methods)), methods, rotation=35, ha="right", fontsize=8)
+    axes.set(xlim=(-0.6, len(methods) - 0.4), ylim=(-0.03, 1.03))
+    plain_frame(axes)
+    axes.grid(visible=False, axis="x")
+
+
+def draw_dice_against_asd(metrics: list[dict], figures: Sequence[str | Path], stamp: str = "") -> None:
+    """Draw every case at its Dice and its ASD, both means over the structures, a colour and a marker per method.
+
+    A case of which a method misses a structure has a hollow marker: its ASD leaves that structure out. A case without
+    any ASD has no marker; the legend counts those.
+
+    Args:
+        metrics, figures, stamp: See `draw_dice_boxes`; of one direction.
+    """
+    page = new_figure(7.5, 5)
+    axes = page.subplots()
+    for index, (_, method) in enumerate(ordered_methods(metrics)):
+        cases = read_case_means(m["path"] for m in metrics if m["method"] == method)
+        drawn = cases.dropna()
+        without = len(cases) - len(drawn)
+        label = f"{method} ({without} without ASD)" if without else method
+        colour = colour_of(index)
+        style = {"s": 44, "marker": MARKERS[index % len(MARKERS)], "edgecolors": colour, "linewidths": 1.2}
+        faces = [to_rgba(colour, 0.0 if missed else 0.75) for missed in drawn["missed"]]
+        axes.scatter(drawn["dice"], drawn["asd_mm"], facecolors=faces, **style)
+        axes.scatter([], [], facecolors=to_rgba(colour, 0.75), label=label, **style)
+    axes.scatter([], [], s=44, facecolors="none", edgecolors="0.4", label="hollow: misses a structure")
+    axes.set_yscale("symlog", linthresh=1)
+    axes.set_yticks(DISTANCES, [f"{distance:g}" for distance in DISTANCES])
+    axes.set_ylim(0, max(1.0, axes.dataLim.ymax) * 1.25)
+    axes.set(xlabel="Dice of a case (1 is perfect)", ylabel="ASD of a case in mm (0 is perfect)", xlim=(-0.03, 1.03))
+    plain_frame(axes)
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8)
+    save_figure(page, figures, stamp)

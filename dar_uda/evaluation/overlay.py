@@ -1,0 +1,115 @@
+"""One slice of a case, and the outlines of its structures over it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+from dar_uda.data.geometry import canonical_axes, check_same_grid, reorder_like, spacing_of
+from dar_uda.data.grid import Grid
+from dar_uda.data.labels import map_labels
+from dar_uda.data.volume import Volume, read_label, read_volume
+from dar_uda.evaluation.figure_style import COLOURS_ON_IMAGES, colour_of, hide_ticks
+
+OPACITY = 0.35
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """One row of the overlays: a slice, its aspect (row by column spacing), the class maps to lay over it."""
+
+    image: NDArray
+    aspect: float
+    classes: dict[str, NDArray | None]
+
+
+def read_overlay(
+    case: str,
+    image: str | Path,
+    reference: str | Path | None,
+    predictions: dict[str, str | Path],
+    values: list[list[int]],
+    slice_axis: int | None,
+) -> Overlay:
+    """Return the middle labelled slice of the reference, else of the first prediction that has one, else the middle.
+
+    Args:
+        predictions: Mask files on the image's grid, by name; `classes` of the result has those and `reference`.
+        reference, values, slice_axis: See `draw_overlays`.
+    """
+    volume = read_volume(image)
+    axes, _ = canonical_axes(volume.grid.affine, slice_axis)
+    _, rows, columns = (spacing_of(volume.grid.affine)[axis] for axis in axes)
+    classes = {"reference": None}
+    if reference:
+        label = read_label(reference, image)
+        mapped = Volume(map_labels(label.array, values), label.grid)
+        classes["reference"] = _canonical(mapped, volume.grid, case, slice_axis)
+    for method, path in predictions.items():
+        classes[method] = _canonical(read_volume(path), volume.grid, case, slice_axis)
+    pixels = _canonical(volume, volume.grid, case, slice_axis)
+    depth = _middle_depth([labels for labels in classes.values() if labels is not None], len(pixels))
+    slices = {name: None if labels is None else labels[depth] for name, labels in classes.items()}
+    return Overlay(pixels[depth], rows / columns, slices)
+
+
+def _canonical(volume: Volume, grid: Grid, case: str, slice_axis: int | None) -> NDArray:
+    """Return the values as (depth, height, width) of the image with this grid, on which they must lie."""
+    check_same_grid(grid, volume.grid, case)
+    axes, signs = canonical_axes(grid.affine, slice_axis)
+    array = reorder_like(volume.array, volume.grid, grid).transpose(axes)
+    return array[tuple(slice(None, None, sign) for sign in signs)]
+
+
+def _middle_depth(class_maps: list[NDArray], depth: int) -> int:
+    """Return the middle labelled slice of the first class map that has one, else the middle slice."""
+    for classes in class_maps:
+        labelled = np.flatnonzero((classes > 0).any(axis=(1, 2)))
+        if labelled.size:
+            return int(labelled[0] + labelled[-1]) // 2
+    return depth // 2
+
+
+def height_of(row: Overlay) -> float:
+    """Return the height of a panel in units of its width."""
+    rows, columns = row.image.shape
+    return rows * row.aspect / columns
+
+
+def draw_overlay(axes: Axes, row: Overlay, classes: NDArray | None) -> None:
+    """Draw the slice, from its 1st to its 99th percentile, and a class map of its shape over it."""
+    low, high = np.percentile(row.image, [1, 99])
+    axes.imshow(row.image, cmap="gray", vmin=low, vmax=max(high, low + 1e-6), aspect=row.aspect)
+    hide_ticks(axes)
+    if classes is None:
+        axes.text(0.5, 0.03, "no reference", color="white", ha="center", transform=axes.transAxes, fontsize=7)
+        return
+    tint = np.zeros((*classes.shape, 4))
+    for index in np.unique(classes[classes > 0]).astype(int):
+        colour = colour_of(index - 1, COLOURS_ON_IMAGES)
+        tint[classes == index] = to_rgba(colour, OPACITY)
+        axes.contour(classes == index, levels=[0.5], colors=[colour], linewidths=1.1)
+    axes.imshow(tint, aspect=row.aspect, interpolation="nearest")
+
+
+def draw_reference(axes: Axes, classes: NDArray) -> None:
+    """Draw the outline of every structure of a class map (rows, columns), dashed and white."""
+    for index in np.unique(classes[classes > 0]):
+        axes.contour(classes == index, levels=[0.5], colors=["white"], linewidths=1, linestyles="dashed")
+
+
+def draw_legend(page: Figure, structures: list[str], others: Sequence[Artist] = ()) -> None:
+    """Name the colour of every structure below the panels, and what else there is."""
+    colours = [colour_of(index, COLOURS_ON_IMAGES) for index in range(len(structures))]
+    handles = [
+        Patch(facecolor=to_rgba(colour, OPACITY), edgecolor=colour, label=name)
+        for colour, name in zip(colours, structures, strict=True)
+    ]
+    page.legend(handles=[*handles, *others], loc="outside lower center", ncols=5, frameon=False, fontsize=8)

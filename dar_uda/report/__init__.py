@@ -1,0 +1,1 @@
+"""The last stage: one page that shows and explains a run."""

@@ -1,0 +1,121 @@
+"""The report of a run: one HTML file that needs no other file and no network."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dar_uda.data.files import write_beside
+from dar_uda.evaluation.bootstrap import COVERAGE, RESAMPLES
+from dar_uda.evaluation.tables import MEAN, read_disagreements
+from dar_uda.report.figures import inline_svg
+from dar_uda.report.origins import read_origins
+from dar_uda.report.scores import case_table, disagreement_table, headline, missed_cases, read_summary, score_table
+from dar_uda.report.stages import read_stages
+from dar_uda.report.templates import render
+from dar_uda.report.trainings import training_table
+from dar_uda.report.words import CAPTIONS, CHECKPOINTS, PROTOCOLS, words_of_method
+
+
+def write_report(
+    facts: Mapping[str, Any],
+    methods: Mapping[str, Mapping[str, Any]],
+    metrics: Sequence[dict],
+    unavailable: Sequence[dict],
+    drawn: Sequence[dict],
+    structures: Sequence[str],
+    table: str | Path,
+    checks: str | Path,
+    page: str | Path,
+) -> None:
+    """Write what was run and what came of it as a page for a reader who knows neither the paper nor the config.
+
+    Time, memory, devices and versions are those of the jobs whose benchmarks and provenance lie in the run's folder.
+
+    Args:
+        facts: What was run: `run` (name), `folder`, `table`, `task`, `protocol`, `budget`, `checkpoint`, `seeds`,
+            `stamp` and `cases`, a list of `{"domain", "split", "cases", "labelled"}`.
+        methods: What each method of the table is: arguments of `words_of_method`, and `note`.
+        metrics: One `{"direction", "method", "seed", "path", "disagreement"}` per file of `score_method`.
+        unavailable: `{"direction", "method", "reason"}`: methods without a score.
+        drawn: One `{"kind", "variant", "direction", "path"}` per SVG; kinds are those of `CAPTIONS`, a variant or a
+            direction may be empty.
+        structures: Names, in the order of the columns.
+        table: TSV of `tabulate`.
+        checks: What was found of the cases before anything was trained.
+        page: Output, HTML.
+    """
+    summary, folder = read_summary(table), Path(facts["folder"])
+    stages = read_stages(folder / "benchmarks")
+    disagreements = read_disagreements(list(metrics))
+    directions = [
+        _direction(name, summary, disagreements, metrics, unavailable, drawn, structures)
+        for name in dict.fromkeys(summary["direction"])
+    ]
+    text = render(
+        facts=facts,
+        protocol=PROTOCOLS[facts["protocol"]],
+        checkpoint=CHECKPOINTS[facts["checkpoint"]],
+        methods={name: (words_of_method(**_without_note(entry)), entry["note"]) for name, entry in methods.items()},
+        directions=directions,
+        figures=[_figure(entry) for entry in drawn if not entry["direction"]],
+        csv=_data_uri(summary),
+        checks=Path(checks).read_text(encoding="utf-8").strip(),
+        stages=stages,
+        peak_mib=float(pd.Series([stage.peak_mib for stage in stages], dtype=float).max()),
+        trainings=training_table(folder),
+        origins=read_origins(folder),
+        coverage=COVERAGE,
+        resamples=RESAMPLES,
+    )
+    with write_beside(page) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def _direction(
+    name: str,
+    summary: pd.DataFrame,
+    disagreements: pd.DataFrame,
+    metrics: Sequence[dict],
+    unavailable: Sequence[dict],
+    drawn: Sequence[dict],
+    structures: Sequence[str],
+) -> dict[str, Any]:
+    """Return what the page shows of a direction."""
+    rows = summary[summary["direction"] == name]
+    means = rows[rows["structure"] == MEAN].set_index("method")
+    own = [entry for entry in metrics if entry["direction"] == name]
+    return {
+        "name": name,
+        "source": name.split("-to-")[0],
+        "target": name.split("-to-")[1],
+        "headline": headline(means["dice_mean"].to_dict()),
+        "bars": means[means["dice_mean"].notna()].reset_index().to_dict("records"),
+        "scores": score_table(rows, structures),
+        "cases": case_table(own),
+        "disagreement": disagreement_table(disagreements[disagreements["direction"] == name]),
+        "missed": missed_cases(own),
+        "unavailable": [entry for entry in unavailable if entry["direction"] == name],
+        "figures": [_figure(entry) for entry in drawn if entry["direction"] == name],
+    }
+
+
+def _figure(entry: Mapping[str, str]) -> dict[str, Any]:
+    """Return name, caption and drawing of a figure."""
+    caption, path = CAPTIONS[entry["kind"]], Path(entry["path"])
+    title = f"{caption.title} ({entry['variant']})" if entry["variant"] else caption.title
+    parts = [path.stem, entry["variant"], "" if entry["direction"] in path.stem else entry["direction"]]
+    name = "-".join(filter(None, parts))
+    svg = inline_svg(path, name, f"{title}, {entry['direction']}. {caption.shows}")
+    return {"name": name, "title": title, "caption": caption, "svg": svg}
+
+
+def _data_uri(table: pd.DataFrame) -> str:
+    encoded = base64.b64encode(table.to_csv(index=False).encode()).decode()
+    return f"data:text/csv;charset=utf-8;base64,{encoded}"
+
+
+def _without_note(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if key != "note"}

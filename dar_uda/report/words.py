@@ -1,0 +1,88 @@
+"""What the page says of methods, choices and figures to a reader who has not read the paper."""
+
+from dataclasses import dataclass
+
+TRAINING_SETS = {
+    "{source}": "Trained on the labelled source scans as they are.",
+    "{target}": "Trained on labels of the target, which adaptation does without: what would be reached with them.",
+    "disentangled-multi": "Trained on source scans that the translator redrew in several styles of the target.",
+    "disentangled-average": "Trained on source scans that the translator redrew in the mean style of the target.",
+    "cyclegan-single": "Trained on source scans that CycleGAN translated to the target, in one way.",
+    "synseg_net": "SynSeg-Net: CycleGAN and segmentation network trained together.",
+    "ada_output": "AdaOutput: trained so that another network cannot tell its masks of the two domains apart.",
+}
+RANDOMISED = "The intensities of its training volumes are changed at random."
+SELF_TRAINED = "A second round learns from the first round's own masks of the unlabelled target scans."
+PROTOCOLS = {
+    "clean": "no label of the target is read before the scores, but by methods that are trained on such labels",
+    "paper": "as the paper's reference code treats volumes: test cases are cropped by their labels, so numbers are "
+    "higher than on whole scans",
+}
+CHECKPOINTS = {
+    "last": "the last of each training",
+    "validation": "chosen without labels of the target",
+    "oracle": "ORACLE: chosen by the target's test labels, which nobody has in practice",
+}
+
+
+@dataclass(frozen=True)
+class Caption:
+    """Title of a kind of figure, what it shows, and what to look at."""
+
+    title: str
+    shows: str
+    look: str
+
+
+CAPTIONS = {
+    "dice": Caption(
+        "Dice of every test case",
+        "A panel per structure, a box per method, a dot per case. The line in the box is the median, the box holds the "
+        "middle half of the cases.",
+        "High and short boxes are good. A dot far below its box is a case on which the method failed.",
+    ),
+    "dice_asd": Caption(
+        "Dice against ASD",
+        "Each marker is one test case; both values are means over its structures. The distance is linear up to 1 mm, "
+        "then logarithmic. Hollow: a structure was missed, and the distance leaves it out.",
+        "Good cases lie at the lower right. A case with a high Dice and a large distance has voxels far off the organ.",
+    ),
+    "extremes": Caption(
+        "Worst and best case of each method",
+        "By the mean Dice of the case, first seed. Colour is the mask, dashed white the reference, over the middle "
+        "slice of the reference.",
+        "Compare the two outlines. One slice is not the case: open the volume before you judge it.",
+    ),
+    "overlays": Caption(
+        "Masks of all methods",
+        "The first test cases (at most four), first seed: the reference, if there is one, then the mask of each "
+        "method, over one slice.",
+        "Look for organs that are absent, cut, or found in the wrong place.",
+    ),
+    "translations": Caption(
+        "Translations",
+        "A labelled source scan, the same scan redrawn in styles of the target, and real scans of the target, at three "
+        "depths.",
+        "The anatomy must be that of the source, the contrast that of the target. An organ that moves or vanishes "
+        "makes its label wrong.",
+    ),
+    "styles": Caption(
+        "Styles of the target",
+        "Each dot is the style code of one target slice, in two principal components; colour is its cluster. Stars are "
+        "the styles in which the source is redrawn.",
+        "Stars should be spread over the dots. Stars in one corner mean synthetic volumes that look alike.",
+    ),
+    "losses": Caption(
+        "Losses",
+        "Each training of the first seed over its steps; the bold line is smoothed, the thin one is not.",
+        "A loss that still falls at the end asks for more steps. Losses of the translator's networks against each "
+        "other need not fall.",
+    ),
+}
+
+
+def words_of_method(training_set: str, network: str, *, flat: bool, randomised: bool, self_trained: bool) -> str:
+    """Return what a method is, in sentences, from its definition in the config; `flat`: its network is 2D."""
+    kind = training_set if training_set in TRAINING_SETS else training_set.partition(".")[2]
+    sentences = [TRAINING_SETS[kind], f"Network: {network} ({'2D, slice by slice' if flat else '3D'})."]
+    return " ".join(sentences + [RANDOMISED] * randomised + [SELF_TRAINED] * self_trained)

@@ -1,0 +1,264 @@
+"""The page: its numbers, its escaping, and that it needs nothing but itself."""
+
+import base64
+import io
+import json
+import re
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from dar_uda.evaluation.figure_style import save_figure
+from dar_uda.evaluation.tables import tabulate
+from dar_uda.report.figures import inline_svg
+from dar_uda.report.origins import read_origins
+from dar_uda.report.page import write_report
+from dar_uda.report.scores import headline, missed_cases
+from dar_uda.report.stages import read_stages
+from dar_uda.report.templates import duration
+from dar_uda.report.words import words_of_method
+
+STRUCTURES = ["liver", "spleen"]
+NASTY = "<script>alert(1)</script>&'\"x"
+# Dice of liver and spleen by case; means 0.25, 0.7, 0.85. The gap is (0.7 - 0.25) / (0.85 - 0.25) = 75 %.
+DICE = {
+    "source_only": {NASTY: (0.5, 0.0), "b": (0.3, 0.2)},
+    "dar_uda": {NASTY: (0.6, 0.8), "b": (0.9, 0.5)},
+    "supervised": {NASTY: (0.8, 0.9), "b": (0.8, 0.9)},
+}
+
+
+class Page(HTMLParser):
+    """What a browser would see: every start tag with its attributes, and the cells of every table by its label."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.tables, self.cell = [], {}, None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.tags.append((tag, attributes))
+        if tag == "table":
+            self.rows = self.tables.setdefault(attributes.get("aria-label"), [])
+        elif tag == "tr":
+            self.rows.append([])
+        elif tag == "td":
+            self.cell = {"text": "", "sort": attributes.get("data-sort"), "class": attributes.get("class")}
+            self.rows[-1].append(self.cell)
+
+    def handle_endtag(self, tag):
+        self.cell = None if tag == "td" else self.cell
+
+    def handle_data(self, data):
+        if self.cell is not None:
+            self.cell["text"] += data
+
+
+def write_run(folder, dice):
+    """Write what a report reads of a run with these Dice; return the arguments of `write_report`."""
+    metrics = []
+    for method, cases in dice.items():
+        rows = [
+            (case, structure, value, None if value == 0 else 2.0, "missed" if value == 0 else "ok")
+            for case, values in cases.items()
+            for structure, value in zip(STRUCTURES, values, strict=True)
+        ]
+        paths = [folder / f"{method}.tsv", folder / f"{method}-disagreement.tsv"]
+        pd.DataFrame(rows, columns=["case", "structure", "dice", "asd_mm", "status"]).to_csv(
+            paths[0], sep="\t", index=False
+        )
+        pd.DataFrame([(*row[:2], 0.125) for row in rows], columns=["case", "structure", "disagreement"]).to_csv(
+            paths[1], sep="\t", index=False
+        )
+        row = {"direction": "ct-to-mr", "method": method, "seed": 0}
+        metrics.append({**row, "path": paths[0], "disagreement": paths[1]})
+    unavailable = [] if dice else [{"direction": "ct-to-mr", "method": "dar_uda", "reason": "no label"}]
+    pages = {name: folder / f"summary.{name}" for name in ("markdown", "latex", "html")}
+    run = {"notes": {}, "stamp": "A stamp.", "choices": {"protocol": "clean"}, "ends": {}, "resources": {}}
+    tabulate(metrics, unavailable, STRUCTURES, **run, table=folder / "summary.tsv", **pages)
+    (folder / "checks.txt").write_text(f"1 warning: {NASTY}\n")
+    figure = Figure()
+    figure.subplots().plot([0, 1], "o", label=NASTY)
+    save_figure(figure, [folder / f"{name}.svg" for name in ("dice-ct-to-mr", "styles", "losses")], f"stamp {NASTY}")
+    drawn = [
+        ("dice", "", "ct-to-mr", folder / "dice-ct-to-mr.svg"),
+        ("styles", "multi", "ct-to-mr", folder / "styles.svg"),
+        ("styles", "average", "ct-to-mr", folder / "styles.svg"),
+        ("losses", "", "", folder / "losses.svg"),
+    ]
+    definition = {"network": "dar_unet", "flat": False, "randomised": False, "self_trained": False, "note": NASTY}
+    choices = {"task": "phantom", "protocol": "clean", "budget": "demo", "checkpoint": "last", "seeds": [0]}
+    cases = [{"domain": "mr", "split": "test", "cases": [NASTY, "b"], "labelled": 2}]
+    names = {"run": "phantom", "folder": str(folder), "table": "summary", "stamp": "A stamp.", "cases": cases}
+    return {
+        "facts": {**choices, **names},
+        "methods": {method: {"training_set": "{source}", **definition} for method in dice},
+        "metrics": metrics,
+        "unavailable": unavailable,
+        "drawn": [dict(zip(("kind", "variant", "direction", "path"), entry, strict=True)) for entry in drawn],
+        "structures": STRUCTURES,
+        "table": folder / "summary.tsv",
+        "checks": folder / "checks.txt",
+        "page": folder / "report.html",
+    }
+
+
+@pytest.fixture
+def report(tmp_path):
+    write_report(**write_run(tmp_path, DICE))
+    return (tmp_path / "report.html").read_text()
+
+
+def test_the_table_shows_means_worked_out_by_hand_and_sorts_by_numbers(report):
+    _, *rows = Page(report).tables["Scores"]
+    shown = {row[0]["text"]: [cell["text"] for cell in row[1:]] for row in rows}
+    assert [shown[method][0] for method in DICE] == ["2", "2", "2"]
+    assert [shown["dar_uda"][column][:5] for column in (1, 2, 3)] == ["0.750", "0.650", "0.700"]
+    assert [shown[method][3][:5] for method in DICE] == ["0.250", "0.700", "0.850"]
+    assert [shown[method][5:] for method in DICE] == [["1", "0%"], ["0", "75%"], ["0", "100%"]]
+    assert [float(row[5]["sort"]) for row in rows] == [2.0, 2.0, 2.0]  # mean ASD, without what is missed
+    assert float(rows[1][4]["sort"]) == 0.7 and rows[1][0]["sort"] == "dar_uda"
+    assert re.search(r"0\.\d{3} to 0\.\d{3}", shown["dar_uda"][1]), "an interval"
+    assert rows[1][4]["class"] == "best" and rows[2][4]["class"] is None, "the ceiling is not compared"
+
+
+def test_a_value_that_is_not_there_is_a_dash_that_sorts_last(tmp_path):
+    write_report(**write_run(tmp_path, {"dar_uda": {"a": (0.0, 0.0), "b": (0.0, 0.0)}}))
+    _, row = Page((tmp_path / "report.html").read_text()).tables["Scores"]
+    assert (row[5]["text"], row[5]["sort"]) == ("–", "") and row[6]["text"] == "4"
+
+
+def test_peak_memory_is_that_of_the_largest_job_whatever_escaped_the_measurement(tmp_path):
+    for rule, row in {"make_phantom": "7\t-", "train_segmenter": "100.5\t900.4", "score_method": "1\t30"}.items():
+        (tmp_path / "benchmarks" / rule).mkdir(parents=True)
+        (tmp_path / "benchmarks" / rule / "job.tsv").write_text(f"s\tmax_rss\n{row}\n")
+    write_report(**write_run(tmp_path, DICE))
+    text = (tmp_path / "report.html").read_text()
+    assert "<dd>900 MiB</dd>" in text and "<dd>1 min 48 s</dd>" in text  # 7 + 100.5 + 1 seconds
+
+
+def test_missed_cases_are_named(tmp_path, report):
+    metrics = [{"method": "source_only", "path": tmp_path / "source_only.tsv"}]
+    assert missed_cases(metrics) == {"source_only": {"spleen": [NASTY]}}
+    assert "spleen in &lt;script&gt;" in report
+
+
+def test_names_are_escaped_wherever_they_stand(report):
+    assert NASTY not in report and "<script>alert" not in report
+    scripts = [attributes for tag, attributes in Page(report).tags if tag == "script"]
+    assert len(scripts) == 1
+    _, *cases = Page(report).tables["Every case"]
+    assert cases[0][1]["text"] == NASTY, "and read as they are"
+
+
+def test_nothing_is_loaded_from_elsewhere(report):
+    page = Page(report)
+    links = [
+        value
+        for tag, attributes in page.tags
+        for name, value in attributes.items()
+        if name in ("src", "href", "xlink:href", "srcset", "action", "poster", "data")
+    ]
+    assert len(links) > 5 and all(link.startswith(("data:", "#")) for link in links)
+    assert {tag for tag, _ in page.tags}.isdisjoint({"link", "iframe", "object", "embed", "base"})
+    assert not re.search(r"@import|url\((?!#)|fetch\(|XMLHttpRequest", report)
+    policy = next(attributes["content"] for tag, attributes in page.tags if "http-equiv" in attributes)
+    assert "default-src 'none'" in policy
+
+
+def test_links_lead_to_parts_of_the_page_and_no_id_stands_twice(report):
+    tags = Page(report).tags
+    ids = [attributes["id"] for _, attributes in tags if "id" in attributes]
+    assert len(ids) == len(set(ids)) > 10
+    targets = [attributes["href"][1:] for tag, attributes in tags if tag == "a" and attributes["href"][0] == "#"]
+    assert set(targets) <= set(ids) and "ct-to-mr" in targets
+
+
+def test_figures_are_xml_of_their_own_with_a_text_for_those_who_do_not_see_them(report):
+    drawings = re.findall(r"<svg.*?</svg>", report, flags=re.DOTALL)
+    assert len(drawings) == 4
+    for drawing in drawings:
+        root = ElementTree.fromstring(drawing)
+        assert root.get("role") == "img" and len(root.get("aria-label")) > 40
+        names = {element.get("id") for element in root.iter()}
+        used = {element.get("{http://www.w3.org/1999/xlink}href") for element in root.iter()} - {None}
+        assert used and {link[1:] for link in used} <= names
+    buttons = [attributes for tag, attributes in Page(report).tags if "data-figure" in attributes]
+    names = [button["data-figure"] for button in buttons]
+    assert names == ["dice-ct-to-mr", "styles-multi-ct-to-mr", "styles-average-ct-to-mr", "losses"]
+
+
+def test_the_table_is_there_as_csv(tmp_path, report):
+    link = next(a for tag, a in Page(report).tags if tag == "a" and "download" in a)
+    assert link["download"] == "phantom-summary.csv"
+    found = pd.read_csv(io.BytesIO(base64.b64decode(link["href"].partition("base64,")[2])))
+    pd.testing.assert_frame_equal(found, pd.read_csv(tmp_path / "summary.tsv", sep="\t"))
+
+
+def test_a_run_without_labels_has_a_page_that_says_why_nothing_is_scored(tmp_path):
+    write_report(**write_run(tmp_path, {}))
+    text = (tmp_path / "report.html").read_text()
+    assert "Nothing is scored here" in text and "<strong>dar_uda</strong> has no result: no label." in text
+    assert Page(text).tables == {} and text.count("<svg") == 4
+
+
+def test_stages_add_up_their_rules_and_unknown_rules_are_evaluation(tmp_path):
+    usage = {
+        "train_segmenter/a": "100.5\t900",
+        "train_segmenter/deep/b": "50\t1200",
+        "predict_cases/c": "9.5\t300",
+        "make_phantom": "7\t-",
+        "new_rule/d": "3\t20",
+    }
+    for name, row in usage.items():
+        (tmp_path / f"{name}.tsv").parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"{name}.tsv").write_text(f"s\tmax_rss\n{row}\n")
+    stages = {stage.name: stage for stage in read_stages(tmp_path)}
+    assert list(stages) == ["data", "segmentation", "evaluation"]
+    found = stages["segmentation"]
+    assert (found.jobs, found.seconds, found.longest_seconds, found.peak_mib) == (3, 160.0, 100.5, 1200.0)
+    assert [rule["rule"] for rule in found.rules] == ["train_segmenter", "predict_cases"]
+    assert stages["data"].rules[0]["rule"] == "make_phantom" and pd.isna(stages["data"].peak_mib)
+    assert stages["evaluation"].seconds == 3 and read_stages(tmp_path / "nothing") == []
+
+
+def test_origins_name_every_device_version_and_code(tmp_path):
+    for name, device, version in (("a", "CPU, x86_64", "2.6"), ("b", "NVIDIA X", "2.7"), ("c", "NVIDIA X", "2.7")):
+        record = {"rule": "train", "device": device, "packages": {"torch": version}, "params": {"code": name}}
+        (tmp_path / f"{name}.provenance.json").write_text(json.dumps(record))
+    origins = read_origins(tmp_path)
+    assert origins.devices == ["CPU, x86_64", "NVIDIA X"]
+    assert origins.packages == {"torch": ["2.6", "2.7"]} and origins.code == {"train": ["a", "b", "c"]}
+
+
+def test_the_headline_says_what_of_the_gap_is_closed_where_there_is_one():
+    assert "75% of the gap" in headline({"source_only": 0.25, "dar_uda": 0.7, "supervised": 0.85})
+    assert "gap" not in headline({"source_only": 0.9, "dar_uda": 0.7, "supervised": 0.85})
+    assert headline({"dar_uda": float("nan")}) == "" == headline({"source_only": 0.5})
+
+
+def test_ids_of_one_figure_do_not_clash_with_those_of_another(tmp_path):
+    path = tmp_path / "f.svg"
+    path.write_text('<?xml version="1.0"?><svg><g id="a"/><use href="#a"/><path clip-path="url(#b)"/></svg>')
+    svg = inline_svg(path, "one", 'a "b"')
+    assert svg == (
+        '<svg role="img" aria-label="a &quot;b&quot;"><g id="one-a"/><use href="#one-a"/>'
+        '<path clip-path="url(#one-b)"/></svg>'
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.44, "0.4 s"), (42.4, "42 s"), (59.6, "1 min 0 s"), (185, "3 min 5 s"), (7620, "2 h 7 min")]
+)
+def test_durations_are_said_as_people_do(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_a_method_is_described_from_its_definition():
+    switches = {"flat": False, "randomised": True, "self_trained": True}
+    text = words_of_method("{direction}.disentangled-multi", "dar_unet", **switches)
+    assert "several styles" in text and "3D" in text and "second round" in text and "at random" in text
