@@ -110,7 +110,7 @@ def write_run(folder, dice):
 @pytest.fixture
 def report(tmp_path):
     write_report(**write_run(tmp_path, DICE))
-    return (tmp_path / "report.html").read_text()
+    return (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_the_table_shows_means_worked_out_by_hand_and_sorts_by_numbers(report):
@@ -128,7 +128,7 @@ def test_the_table_shows_means_worked_out_by_hand_and_sorts_by_numbers(report):
 
 def test_a_value_that_is_not_there_is_a_dash_that_sorts_last(tmp_path):
     write_report(**write_run(tmp_path, {"dar_uda": {"a": (0.0, 0.0), "b": (0.0, 0.0)}}))
-    _, row = Page((tmp_path / "report.html").read_text()).tables["Scores"]
+    _, row = Page((tmp_path / "report.html").read_text(encoding="utf-8")).tables["Scores"]
     assert (row[5]["text"], row[5]["sort"]) == ("–", "") and row[6]["text"] == "4"
 
 
@@ -137,7 +137,7 @@ def test_peak_memory_is_that_of_the_largest_job_whatever_escaped_the_measurement
         (tmp_path / "benchmarks" / rule).mkdir(parents=True)
         (tmp_path / "benchmarks" / rule / "job.tsv").write_text(f"s\tmax_rss\n{row}\n")
     write_report(**write_run(tmp_path, DICE))
-    text = (tmp_path / "report.html").read_text()
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "<dd>900 MiB</dd>" in text and "<dd>1 min 48 s</dd>" in text  # 7 + 100.5 + 1 seconds
 
 
@@ -201,7 +201,7 @@ def test_the_table_is_there_as_csv(tmp_path, report):
 
 def test_a_run_without_labels_has_a_page_that_says_why_nothing_is_scored(tmp_path):
     write_report(**write_run(tmp_path, {}))
-    text = (tmp_path / "report.html").read_text()
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Nothing is scored here" in text and "<strong>dar_uda</strong> has no result: no label." in text
     assert Page(text).tables == {} and text.count("<svg") == 4
 

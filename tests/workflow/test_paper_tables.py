@@ -15,7 +15,7 @@ def test_every_row_of_the_papers_tables_is_filled(tmp_path):
         for suffix in ("md", "tex", "html"):
             page = run.result(f"tables/{table}.{suffix}").read_text()
             assert "Task phantom, protocol clean, budget tiny, seeds 0." in page
-        report = run.result(f"report-{table}.html").read_text()
+        report = run.result(f"report-{table}.html").read_text(encoding="utf-8")
         directions = summary["direction"].nunique()
         assert report.count('<table aria-label="Scores">') == directions and report.count("<svg") == 3 * directions
     assert "s per step" in run.result("tables/architecture_study.md").read_text()

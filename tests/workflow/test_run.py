@@ -98,7 +98,7 @@ def test_every_artifact_stands_where_the_house_says(finished):
 
 
 def test_the_report_shows_the_tables_numbers_every_figure_and_what_the_jobs_took(finished):
-    text = finished.result("report.html").read_text()
+    text = finished.result("report.html").read_text(encoding="utf-8")
     summary = pd.read_csv(finished.result("tables/summary.tsv"), sep="\t")
     table = text.partition('<table aria-label="Scores">')[2].partition("</table>")[0]
     shown = {re.search(r">(\w+)</td>", row)[1]: row for row in table.split("<tr>")[2:]}
