@@ -55,6 +55,11 @@ def test_run_makes_the_table_that_the_contract_names_and_prints_it(finished):
     assert finished.result("tables/summary.md").read_text().strip() in finished.printed
 
 
+def test_all_cases_are_checked_before_anything_is_made_of_them(finished):
+    rules = re.findall(r"^(?:local)?rule (\w+):", finished.printed, re.MULTILINE)
+    assert rules[:2] == ["make_phantom", "check_cases"]
+
+
 def test_metrics_have_one_row_per_case_and_structure(finished):
     metrics = pd.read_csv(finished.result("seed-0/metrics/ct-to-mr/dar_uda.tsv"), sep="\t")
     assert list(metrics.columns) == ["case", "structure", "dice", "asd_mm", "status"]
