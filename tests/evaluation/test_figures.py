@@ -207,4 +207,4 @@ def test_the_same_figure_is_the_same_svg_and_says_nothing_of_when_it_was_made(tm
     first, second = (tmp_path / name / "styles.svg" for name in ("one", "two"))
     assert first.read_bytes() == second.read_bytes()
     assert ElementTree.parse(first).getroot().tag == "{http://www.w3.org/2000/svg}svg"
-    assert "<metadata" not in first.read_text()
+    assert "<metadata" not in first.read_text(encoding="utf-8")
