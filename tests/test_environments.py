@@ -41,3 +41,10 @@ def test_pinned_versions_are_within_the_bounds():
         if requirement.name.lower() in pinned:
             assert pinned[requirement.name.lower()] in requirement.specifier, requirement
     assert BOUNDS.keys() - pinned.keys() <= {"jsonschema"}, "snakemake brings it"
+
+
+@pytest.mark.parametrize("image", ["Containerfile", "apptainer.def"])
+def test_an_image_holds_all_that_the_workflow_reads(image):
+    text = (REPOSITORY / image).read_text()
+    for name in ("Snakefile", "config", "dar_uda", "envs", "workflow"):
+        assert re.search(rf"\b{name}( .*)? /opt/dar-uda/", text), name
