@@ -2,10 +2,12 @@
 
 import ast
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.cli import get_argument_parser
 
 from docs.config_keys import MARK, PAGE, page
 
@@ -98,3 +100,19 @@ def fits(phrase, text):
 @pytest.mark.parametrize("text", messages())
 def test_an_error_message_is_explained(text):
     assert any(fits(phrase, text) for phrase in PHRASES), text
+
+
+def commands():
+    """Yield every call of Snakemake in an indented line or block of the pages, but those that need a plugin."""
+    for path in (REPOSITORY / "README.md", REPOSITORY / "config" / "README.md", *DOCS.glob("*.md")):
+        text = path.read_text(encoding="utf-8").replace("\\\n", " ")
+        for line in re.findall(r"^(?:    )?(snakemake -.*|snakemake [a-z].*)$", text, re.MULTILINE):
+            if "--workflow-profile" not in line:
+                yield line.removesuffix(" ...")
+
+
+@pytest.mark.parametrize("line", sorted(set(commands())))
+def test_snakemake_understands_a_command_of_the_pages(line):
+    words = shlex.split(line, comments=True)
+    options = get_argument_parser().parse_args(words[1:])  # SystemExit or ValueError where it does not
+    assert all("=" not in target for target in options.targets)
