@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from dar_uda.segmentation.losses import segmentation_loss
 from dar_uda.segmentation.networks import make_segmenter
 from dar_uda.segmentation.patches import PatchSampler
+from dar_uda.segmentation.samples import middle_slices
 from dar_uda.segmentation.train import OPTIMISATION, SAMPLING, SegmenterTrainer
 from dar_uda.training.device import autocast
 from dar_uda.training.job import Job
@@ -74,6 +75,7 @@ class AdaOutputTrainer(SegmenterTrainer):
         self.judges.requires_grad_(False)
         outputs = self._outputs(images)
         losses = [segmentation_loss(scores, labels, self.focal_weight) for scores in outputs]
+        self.seen = middle_slices(images, labels, outputs[0])
         of_target = [_probabilities(scores) for scores in self._outputs(unlabelled)]
         adversarial = [self._judged(k, p, real=True) for k, p in enumerate(of_target)]
         descend(
@@ -148,6 +150,7 @@ def train_ada_output(
     sampler, target = PatchSampler(images, labels, **sampling), PatchSampler(target_images, None, **sampling)
     steps, settings = segmentation["steps"], {key: segmentation[key] for key in OPTIMISATION}
     trainer = AdaOutputTrainer(segmenter, sampler, job, steps, target=target, classes=classes, **adversary, **settings)
-    files, choices = [*images, *labels, *target_images], {"classes": classes, "network": network}
-    with job.training("train_ada_output", trainer, steps, segmentation, history, files, adversary=adversary, **choices):
+    files = [*images, *labels, *target_images]
+    choices = {"classes": classes, "network": network, "adversary": adversary}
+    with job.training("train_ada_output", trainer, steps, segmentation, history, files, trainer.picture, **choices):
         trainer.kept.save(weights)

@@ -66,7 +66,7 @@ def train_on_pseudo_labels(
     trainer = SegmenterTrainer(segmenter, sampler, second, steps, **settings)
     files = [initial, *images, *labels, *(path for pair in volumes for path in pair)]
     choices = {"self_training": self_training, "randomisation": randomisation}
-    with job.training("self_train_segmenter", trainer, steps, segmentation, history, files, **choices):
+    with job.training("self_train_segmenter", trainer, steps, segmentation, history, files, trainer.picture, **choices):
         trainer.candidate(steps).save(weights)
 
 

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dar_uda.segmentation.losses import segmentation_loss
 from dar_uda.segmentation.networks import Segmenter, make_segmenter
 from dar_uda.segmentation.patches import PatchSampler, Prefetcher
 from dar_uda.segmentation.randomisation import Randomisation
+from dar_uda.segmentation.samples import draw_slices, middle_slices
 from dar_uda.training import ranks
 from dar_uda.training.device import autocast
 from dar_uda.training.ema import MovingAverage
@@ -64,13 +66,19 @@ class SegmenterTrainer(TrainerOfParts):
     def update(self, step: int) -> dict[str, float]:
         self._set_rate(step)
         images, labels = self.patches(step)
-        losses = [segmentation_loss(scores, labels, self.focal_weight) for scores in self._outputs(images)]
+        outputs = self._outputs(images)
+        losses = [segmentation_loss(scores, labels, self.focal_weight) for scores in outputs]
         descend(self.optimizer, sum(losses))
         if self.average:
             self.average.update(self.network, step)
         if step + 1 in self.finished_after:
             self.finished[str(step + 1)] = self._finish().state_dict()
+        self.seen = middle_slices(images, labels, outputs[0])
         return {"loss": float(sum(losses).detach()), "fused": float(losses[0].detach())}
+
+    def picture(self) -> NDArray:
+        """Return the middle slices of the last update's patches, see `draw_slices`."""
+        return draw_slices(*self.seen)
 
     def _set_rate(self, step: int) -> None:
         for group in self.optimizer.param_groups:
@@ -200,7 +208,8 @@ def train_segmenter(
         [*images, *labels, *source_images, *source_labels],
         {"classes": classes, "network": network, "candidates": candidates},
     )
-    with job.training(name, timed, steps, segmentation, history, files, randomisation=randomisation, **choices):
+    choices |= {"randomisation": randomisation}
+    with job.training(name, timed, steps, segmentation, history, files, trainer.picture, **choices):
         write_resources(resources, segmenter, timed)
         for step in trainer.finished_after:
             path = weights if candidates == 1 else Path(weights) / f"step-{step:07d}.safetensors"

@@ -1,12 +1,13 @@
 """What every training is told alike, and the frame in which it runs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 
 from dar_uda.training import ranks
 from dar_uda.training.checkpoint import CheckpointFolder, checkpoints_of, identity_of
@@ -64,6 +65,7 @@ class Job:
         settings: Mapping[str, Any],
         history: str | Path,
         inputs: Sequence[str | Path],
+        picture: Callable[[], NDArray] | None = None,
         **choices: Any,
     ) -> Iterator[None]:
         """Train to the end, then run the block, which writes what was made; after it the checkpoints go.
@@ -75,6 +77,8 @@ class Job:
             settings: The training's branch of the configuration, with `checkpoint_every`.
             history: Output, TSV: one row per step, one column per loss; see `checkpoints_of`.
             inputs: Files the training reads.
+            picture: Draws what TensorBoard shows at every checkpoint, (H, W, 3) in [0, 1]; None: it shows the samples
+                that the training draws itself.
             choices: All else on which the training depends: with the settings, the inputs' contents and this job it
                 is what a checkpoint must agree in to be resumed.
 
@@ -88,7 +92,8 @@ class Job:
         if ranks.number() > 0:
             run_training(name, trainer, steps, checkpoints, settings["checkpoint_every"])
             raise OtherRank
-        with checkpoints, TensorBoard(history) if self.tensorboard else nullcontext() as board:
+        shown = TensorBoard(history, picture, settings["checkpoint_every"]) if self.tensorboard else nullcontext()
+        with checkpoints, shown as board:
             report = board.report if board else None
             losses = run_training(name, trainer, steps, checkpoints, settings["checkpoint_every"], report)
             yield

@@ -1,8 +1,10 @@
 """What a training reports, as TensorBoard reads it: a copy for the eye that changes nothing in the training."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from numpy.typing import NDArray
 
 SAMPLES = "samples.png"
 """The picture that a translator's training draws beside its history."""
@@ -13,16 +15,17 @@ MISSING = (
 
 
 class TensorBoard:
-    """Scalars of every step, and the samples whenever they were drawn anew; to be closed by its `with` block.
+    """Scalars of every step, and pictures; to be closed by its `with` block.
 
     Args:
         history: Output of the training.
+        picture: Drawn after every `every` steps. Samples beside the history are shown whenever they were drawn anew.
 
     Raises:
         ValueError: The package tensorboard is missing.
     """
 
-    def __init__(self, history: str | Path) -> None:
+    def __init__(self, history: str | Path, picture: Callable[[], NDArray] | None = None, every: int = 1) -> None:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ModuleNotFoundError as error:
@@ -30,6 +33,7 @@ class TensorBoard:
         self.folder, self.samples = events_of(history), Path(history).parent / SAMPLES
         self.open_writer, self.writer = SummaryWriter, None
         self.drawn, self.drawn_at, self.step = _date(self.samples), 0, 0
+        self.picture, self.every = picture, every
 
     def __enter__(self) -> "TensorBoard":
         return self
@@ -49,6 +53,8 @@ class TensorBoard:
         for name, value in losses.items():
             self.writer.add_scalar(name, value, step)
         self._add_samples()
+        if self.picture and step % self.every == 0:
+            self.writer.add_image("patches", self.picture(), step, dataformats="HWC")
 
     def _add_samples(self) -> None:
         if _date(self.samples) != self.drawn and self.drawn_at < self.step:

@@ -1,9 +1,12 @@
 """The second round, for real on tiny volumes: which masks it learns from, and from where it goes on."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from dar_uda.adaptation.pseudo_labels import is_plausible, label_target, volumes_of
 from dar_uda.adaptation.self_training import kept_cases, train_on_pseudo_labels
@@ -53,11 +56,11 @@ def first_round(tmp_path_factory):
     return folder
 
 
-def second_round(first, folder, **changes):
+def second_round(first, folder, job=JOB, **changes):
     train_on_pseudo_labels(
         first / "weights.safetensors", [first / "source.nii"], [first / "label.nii"],
         ["t1", "t2"], [first / "target.nii", first / "empty.nii"], first / "labels", first / "volumes.tsv",
-        folder / "weights.safetensors", folder / "history.tsv", JOB, SETTINGS, {**SELF_TRAINING, **changes},
+        folder / "weights.safetensors", folder / "history.tsv", job, SETTINGS, {**SELF_TRAINING, **changes},
         RANDOMISATION,
     )  # fmt: skip
     return (folder / "weights.safetensors").read_bytes()
@@ -79,6 +82,17 @@ def test_a_mask_of_implausible_volume_is_written_and_not_kept(first_round):
     assert table["kept"].tolist() == [True, False]
     assert table["organ"][0] == pytest.approx((found == 1).sum() / (expected == 1).sum(), abs=1e-3)
     assert kept_cases(first_round / "volumes.tsv") == {"t1"}
+
+
+def test_tensorboard_shows_the_patches_and_changes_no_bit(first_round, tmp_path):
+    of_run = tmp_path / "seed-0" / "segmenters"
+    for folder in (of_run / "plain", of_run / "watched"):
+        folder.mkdir(parents=True)
+    plain = second_round(first_round, of_run / "plain")
+    assert second_round(first_round, of_run / "watched", replace(JOB, tensorboard=True)) == plain
+    events = EventAccumulator(str(tmp_path / "tensorboard" / "seed-0" / "segmenters" / "watched")).Reload()
+    shown = [(one.step, one.width, one.height) for one in events.Images("patches")]
+    assert shown == [(step, 2 * 32, 3 * 32) for step in (2, 4, 6)]
 
 
 def test_the_second_round_goes_on_from_the_first(first_round, tmp_path):

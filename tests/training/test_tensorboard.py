@@ -3,12 +3,14 @@
 import sys
 from contextlib import suppress
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib.image import imread
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from dar_uda.training.job import Job
@@ -44,12 +46,13 @@ class Walk:
         torch.set_rng_state(state["random"])
 
 
-def train(run, job=JOB, fatal=None, steps=10):
+def train(run, job=JOB, fatal=None, steps=10, picture=None):
     """Train in a run's folder; return the weight."""
     history = run / "seed-0" / "translators" / "disentangled" / "history.tsv"
     history.parent.mkdir(parents=True, exist_ok=True)
     trainer = Walk(history.parent / "samples.png", fatal)
-    with suppress(KeyboardInterrupt), job.training("walk", trainer, steps, {"checkpoint_every": 3}, history, []):
+    settings = {"checkpoint_every": 3}
+    with suppress(KeyboardInterrupt), job.training("walk", trainer, steps, settings, history, [], picture):
         pass
     return trainer.weight
 
@@ -67,6 +70,16 @@ def test_the_scalars_are_the_history_and_the_pictures_the_samples_as_they_were_d
         assert [one.step for one in scalars] == list(history["step"]) == list(range(1, 11))
         np.testing.assert_allclose([one.value for one in scalars], history[name], rtol=1e-4)
     assert [one.step for one in events(tmp_path).Images("samples")] == [4, 8]
+
+
+def test_the_picture_of_a_training_is_drawn_at_every_checkpoint(tmp_path):
+    shades = iter((0.0, 0.2, 1.0))
+    train(tmp_path, picture=lambda: np.full((2, 5, 3), next(shades), np.float32))
+    shown = events(tmp_path).Images("patches")
+    assert [(one.step, one.width, one.height) for one in shown] == [(3, 5, 2), (6, 5, 2), (9, 5, 2)]
+    greys = [imread(BytesIO(one.encoded_image_string), format="png")[..., :3] for one in shown]
+    for grey, shade in zip(greys, (0.0, 0.2, 1.0), strict=True):
+        np.testing.assert_allclose(grey, shade, atol=1 / 255)
 
 
 def test_a_training_that_goes_on_writes_every_step_once_and_one_begun_anew_forgets_the_old(tmp_path):

@@ -1,0 +1,44 @@
+"""Patches of a training beside what they should become and what they do: the eye's check while it trains."""
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+OPACITY = 0.5
+
+
+def middle_slices(images: Tensor, labels: Tensor, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return of every patch the middle slice, its labels, and the classes that score highest there, each (N, H, W).
+
+    They are copies: the patches' memory is not kept.
+
+    Args:
+        images: (N, 1, D, H, W).
+        labels: (N, D, H, W) classes.
+        scores: (N, classes, D, H, W).
+    """
+    middle = images.shape[2] // 2
+    return images[:, 0, middle].clone(), labels[:, middle].clone(), scores.detach()[:, :, middle].argmax(dim=1)
+
+
+def draw_slices(images: Tensor, labels: Tensor, predicted: Tensor) -> NDArray:
+    """Return slices (N, H, W) as a picture (3 H, N W, 3) in [0, 1]: as they are, under labels, under predicted classes.
+
+    Args:
+        images: In [-1, 1]; what lies beyond is drawn black or white.
+    """
+    grey = ((images.float().clamp(-1, 1) + 1) / 2)[..., None].expand(-1, -1, -1, 3)
+    rows = [grey, _tinted(grey, labels), _tinted(grey, predicted)]
+    return torch.cat([torch.cat(list(row), dim=1) for row in rows]).cpu().numpy()
+
+
+def _tinted(grey: Tensor, classes: Tensor) -> Tensor:
+    """Return slices (N, H, W, 3) under the colours of the classes above 0."""
+    from matplotlib.colors import to_rgb
+
+    from dar_uda.evaluation.figure_style import COLOURS_ON_IMAGES, colour_of
+
+    colours = [to_rgb(colour_of(index, COLOURS_ON_IMAGES)) for index in range(int(classes.max()))]
+    table = torch.tensor([(0.0, 0.0, 0.0), *colours], device=grey.device)
+    opacity = OPACITY * (classes > 0)[..., None]
+    return grey * (1 - opacity) + table[classes] * opacity
