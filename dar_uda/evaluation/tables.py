@@ -37,6 +37,7 @@ those trained on labels of the target, are marked; in ASD without those that nev
 
 def tabulate(
     metrics: list[dict],
+    disagreements: list[dict],
     unavailable: list[dict],
     structures: list[str],
     notes: Mapping[str, str],
@@ -64,8 +65,8 @@ def tabulate(
       empty where one of the two is unavailable or the ceiling is not higher.
 
     Args:
-        metrics: One `{"direction", "method", "seed", "path", "disagreement"}` per file of `score_method`; the
-            last is `predict_cases`' table of disagreements.
+        metrics: One `{"direction", "method", "seed", "path"}` per file of `score_method`.
+        disagreements: The same per table of disagreements of `predict_cases`, of masks that no label scores too.
         unavailable: `{"direction", "method", "reason"}`: methods that cannot be run, shown with n = 0.
         structures: Names, in the order of the rows.
         notes: What the pages say of methods that differ from the paper in training or inference, by method.
@@ -87,24 +88,24 @@ def tabulate(
     summary = _with_gap_closed(pd.DataFrame(rows, columns=COLUMNS), ends).astype({"missed": "Int64"})
     with write_beside(table) as partial:
         summary.assign(**choices).to_csv(partial, sep="\t", index=False, float_format="%.4f")
-    disagreements, costs = read_disagreements(metrics), {m: _cost(paths) for m, paths in resources.items()}
+    changes, costs = read_disagreements(disagreements), {m: _cost(paths) for m, paths in resources.items()}
     sections = []
     for direction in summary["direction"].unique():
         absent = [entry for entry in unavailable if entry["direction"] == direction]
         own = summary[summary["direction"] == direction]
         sections.append(_direction_section(direction, own, structures, notes, absent, costs))
-        sections += _case_sections(disagreements[disagreements["direction"] == direction], direction)
+        sections += _case_sections(changes[changes["direction"] == direction], direction)
     write_page(Page(stamp, sections, NOTES), markdown, latex, html)
 
 
-def tabulate_disagreements(metrics: list[dict], choices: Mapping[str, str], table: str | Path) -> None:
+def tabulate_disagreements(disagreements: list[dict], choices: Mapping[str, str], table: str | Path) -> None:
     """Write `direction method case structure disagreement`: means over the seeds, all test cases, labelled or not.
 
     Args:
-        metrics, choices: See `tabulate`.
+        disagreements, choices: See `tabulate`.
     """
     with write_beside(table) as partial:
-        read_disagreements(metrics).assign(**choices).to_csv(partial, sep="\t", index=False, float_format="%.4f")
+        read_disagreements(disagreements).assign(**choices).to_csv(partial, sep="\t", index=False, float_format="%.4f")
 
 
 def ordered_methods(entries: Iterable[dict]) -> list[tuple[str, str]]:
@@ -142,14 +143,14 @@ def mean_over_seeds(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.divide(np.nansum(values, axis=0), counts, out=np.full(counts.shape, np.nan), where=counts > 0)
 
 
-def read_disagreements(metrics: list[dict]) -> pd.DataFrame:
+def read_disagreements(disagreements: list[dict]) -> pd.DataFrame:
     """Return `direction method case structure disagreement`, means over the files of a method (one per seed)."""
     text = dict.fromkeys(["case", "structure"], str)
     tables = [
-        pd.read_csv(m["disagreement"], sep="\t", dtype=text, keep_default_na=False, na_values={"disagreement": [""]})
+        pd.read_csv(entry["path"], sep="\t", dtype=text, keep_default_na=False, na_values={"disagreement": [""]})
         .astype({"disagreement": float})
-        .assign(direction=m["direction"], method=m["method"])
-        for m in metrics
+        .assign(direction=entry["direction"], method=entry["method"])
+        for entry in disagreements
     ]
     keys = ["direction", "method", "case", "structure"]
     pooled = pd.concat(tables) if tables else pd.DataFrame(columns=[*keys, "disagreement"])

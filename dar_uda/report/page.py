@@ -23,6 +23,7 @@ def write_report(
     facts: Mapping[str, Any],
     methods: Mapping[str, Mapping[str, Any]],
     metrics: Sequence[dict],
+    disagreements: Sequence[dict],
     unavailable: Sequence[dict],
     drawn: Sequence[dict],
     structures: Sequence[str],
@@ -38,7 +39,7 @@ def write_report(
         facts: What was run: `run` (name), `folder`, `table`, `task`, `protocol`, `budget`, `checkpoint`, `seeds`,
             `stamp` and `cases`, a list of `{"domain", "split", "cases", "labelled"}`.
         methods: What each method of the table is: arguments of `words_of_method`, and `note`.
-        metrics: One `{"direction", "method", "seed", "path", "disagreement"}` per file of `score_method`.
+        metrics, disagreements: See `tabulate`.
         unavailable: `{"direction", "method", "reason"}`: methods without a score.
         drawn: One `{"kind", "variant", "direction", "path"}` per SVG; kinds are those of `CAPTIONS`, a variant or a
             direction may be empty.
@@ -49,9 +50,9 @@ def write_report(
     """
     summary, folder = read_summary(table), Path(facts["folder"])
     stages = read_stages(folder / "benchmarks")
-    disagreements = read_disagreements(list(metrics))
+    changes = read_disagreements(list(disagreements))
     directions = [
-        _direction(name, summary, disagreements, metrics, unavailable, drawn, structures)
+        _direction(name, summary, changes, metrics, unavailable, drawn, structures)
         for name in dict.fromkeys(summary["direction"])
     ]
     text = render(
@@ -77,7 +78,7 @@ def write_report(
 def _direction(
     name: str,
     summary: pd.DataFrame,
-    disagreements: pd.DataFrame,
+    changes: pd.DataFrame,
     metrics: Sequence[dict],
     unavailable: Sequence[dict],
     drawn: Sequence[dict],
@@ -95,7 +96,7 @@ def _direction(
         "bars": means[means["dice_mean"].notna()].reset_index().to_dict("records"),
         "scores": score_table(rows, structures),
         "cases": case_table(own),
-        "disagreement": disagreement_table(disagreements[disagreements["direction"] == name]),
+        "disagreement": disagreement_table(changes[changes["direction"] == name]),
         "missed": missed_cases(own),
         "unavailable": [entry for entry in unavailable if entry["direction"] == name],
         "figures": [_figure(entry) for entry in drawn if entry["direction"] == name],

@@ -27,6 +27,10 @@ def entry(method, path, seed=0, direction="ct-to-mr", changed=(("007", "liver", 
     return {"direction": direction, "method": method, "seed": seed, **files}
 
 
+def disagreements_of(metrics):
+    return [{**one, "path": one["disagreement"]} for one in metrics]
+
+
 def one_case(path, dice, structure="liver"):
     return write_metrics(path, [("007", structure, dice, 1.0, OK)])
 
@@ -34,7 +38,7 @@ def one_case(path, dice, structure="liver"):
 def summary(tmp_path, metrics, unavailable=(), structures=("liver",), notes=None, ends=None, resources=None):
     table, *pages = (tmp_path / f"summary.{suffix}" for suffix in ("tsv", "md", "tex", "html"))
     told = list(structures), notes or {}, "Task t, protocol clean.", CHOICES, ends or {}, resources or {}
-    tabulate(list(metrics), list(unavailable), *told, table, *pages)
+    tabulate(list(metrics), disagreements_of(metrics), list(unavailable), *told, table, *pages)
     indexed = pd.read_csv(table, sep="\t").set_index(["direction", "method", "structure"])
     return indexed, pages[0].read_text()
 
@@ -142,7 +146,7 @@ def test_disagreement_is_a_mean_over_seeds_and_on_the_page_over_structures(tmp_p
     paths = [write_metrics(tmp_path / f"{seed}.tsv", scores) for seed in range(2)]
     metrics = [entry("dar_uda", paths[0], changed=first), entry("dar_uda", paths[1], seed=1, changed=second)]
     _, page = summary(tmp_path, metrics, structures=["liver", "spleen"])
-    tabulate_disagreements(metrics, CHOICES, tmp_path / "disagreement.tsv")
+    tabulate_disagreements(disagreements_of(metrics), CHOICES, tmp_path / "disagreement.tsv")
     header, *rows = (tmp_path / "disagreement.tsv").read_text().splitlines()
     assert header.split("\t") == ["direction", "method", "case", "structure", "disagreement", "protocol", "checkpoint"]
     assert [row.split("\t")[2:5] for row in rows] == [

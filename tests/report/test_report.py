@@ -58,9 +58,9 @@ class Page(HTMLParser):
             self.cell["text"] += data
 
 
-def write_run(folder, dice):
+def write_run(folder, dice, scored=True):
     """Write what a report reads of a run with these Dice; return the arguments of `write_report`."""
-    metrics = []
+    metrics, disagreements = [], []
     for method, cases in dice.items():
         rows = [
             (case, structure, value, None if value == 0 else 2.0, "missed" if value == 0 else "ok")
@@ -75,11 +75,12 @@ def write_run(folder, dice):
             paths[1], sep="\t", index=False
         )
         row = {"direction": "ct-to-mr", "method": method, "seed": 0}
-        metrics.append({**row, "path": paths[0], "disagreement": paths[1]})
-    unavailable = [] if dice else [{"direction": "ct-to-mr", "method": "dar_uda", "reason": "no label"}]
+        metrics += [{**row, "path": paths[0]}] if scored else []
+        disagreements.append({**row, "path": paths[1]})
+    unavailable = [] if metrics else [{"direction": "ct-to-mr", "method": "dar_uda", "reason": "no label"}]
     pages = {name: folder / f"summary.{name}" for name in ("markdown", "latex", "html")}
     run = {"notes": {}, "stamp": "A stamp.", "choices": {"protocol": "clean"}, "ends": {}, "resources": {}}
-    tabulate(metrics, unavailable, STRUCTURES, **run, table=folder / "summary.tsv", **pages)
+    tabulate(metrics, disagreements, unavailable, STRUCTURES, **run, table=folder / "summary.tsv", **pages)
     (folder / "checks.txt").write_text(f"1 warning: {NASTY}\n")
     figure = Figure()
     figure.subplots().plot([0, 1], "o", label=NASTY)
@@ -98,6 +99,7 @@ def write_run(folder, dice):
         "facts": {**choices, **names},
         "methods": {method: {"training_set": "{source}", **definition} for method in dice},
         "metrics": metrics,
+        "disagreements": disagreements,
         "unavailable": unavailable,
         "drawn": [dict(zip(("kind", "variant", "direction", "path"), entry, strict=True)) for entry in drawn],
         "structures": STRUCTURES,
@@ -204,6 +206,15 @@ def test_a_run_without_labels_has_a_page_that_says_why_nothing_is_scored(tmp_pat
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Nothing is scored here" in text and "<strong>dar_uda</strong> has no result: no label." in text
     assert Page(text).tables == {} and text.count("<svg") == 4
+
+
+def test_a_run_without_labels_shows_the_disagreement_which_needs_none(tmp_path):
+    write_report(**write_run(tmp_path, {"dar_uda": {"a": (0.5, 0.5), "b": (0.5, 0.5)}}, scored=False))
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert list(Page(text).tables) == ["Disagreement"]
+    _, *rows = Page(text).tables["Disagreement"]
+    assert [[cell["text"] for cell in row] for row in rows] == [["a", "0.125"], ["b", "0.125"]]
+    assert "| a    |   0.125 |" in (tmp_path / "summary.markdown").read_text(encoding="utf-8")
 
 
 def test_stages_add_up_their_rules_and_unknown_rules_are_evaluation(tmp_path):

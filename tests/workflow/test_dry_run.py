@@ -183,6 +183,16 @@ def test_unlabelled_target_leaves_supervised_out(tmp_path):
     assert "metrics/ct-to-mr/supervised.tsv" not in text
 
 
+def test_masks_that_no_label_scores_are_made_and_their_disagreement_is_tabulated(tmp_path):
+    table = write_cases(tmp_path, [(case, domain, domain == "ct", split) for case, domain, _, split in ROWS])
+    arguments = ("task=abdomen", "directions=ct-to-mr", f"cases={table}", "budget=laptop")
+    jobs, text = planned(tmp_path, "--config", *arguments)
+    assert jobs["predict_cases"] == 2 and "score_method" not in jobs
+    tabulation = next(part for part in text.split("rule ") if part.startswith("tabulate_disagreements:"))
+    assert "disagreement/ct-to-mr/dar_uda.tsv" in tabulation
+    assert "disagreement/ct-to-mr/source_only.tsv" in tabulation
+
+
 def test_target_labels_are_read_for_the_scores_alone(tmp_path):
     table = write_cases(tmp_path, [(case, domain, True, split) for case, domain, _, split in ROWS])
     arguments = ("task=abdomen", "directions=ct-to-mr", f"cases={table}", "methods=[source_only,dar_uda]")

@@ -34,7 +34,7 @@ rule tabulate:
     """Bring the scores of a table's methods, directions and seeds together."""
     input:
         metrics=lambda wildcards: metrics_of(scored_rows(wildcards.table)),
-        disagreements=lambda wildcards: disagreements_of(scored_rows(wildcards.table)),
+        disagreements=lambda wildcards: disagreements_of(masked_rows(wildcards.table)),
         resources=lambda wildcards: [
             path for paths in resources_of(wildcards.table).values() for path in paths
         ],
@@ -58,6 +58,7 @@ rule tabulate:
         runtime="10m",
     params:
         rows=lambda wildcards: scored_rows(wildcards.table),
+        masked=lambda wildcards: masked_rows(wildcards.table),
         unavailable=lambda wildcards: unavailable_rows(wildcards.table),
         notes=lambda wildcards: method_notes(wildcards.table),
         resources=lambda wildcards: resources_of(wildcards.table),
@@ -73,8 +74,7 @@ rule tabulate:
 rule tabulate_disagreements:
     """Bring together how much the masks of every test case change with the image."""
     input:
-        metrics=metrics_of(scored_rows("summary")),
-        disagreements=disagreements_of(scored_rows("summary")),
+        disagreements=disagreements_of(masked_rows("summary")),
     output:
         table="results/{run}/tables/disagreement.tsv",
     log:
@@ -87,7 +87,7 @@ rule tabulate_disagreements:
         mem_mb=2000,
         runtime="10m",
     params:
-        rows=scored_rows("summary"),
+        masked=masked_rows("summary"),
         choices=stamped_choices(),
         code=code_version("dar_uda.evaluation.tables"),
     script:

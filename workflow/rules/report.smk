@@ -6,9 +6,9 @@ rule write_report:
     input:
         metrics=lambda wildcards: metrics_of(scored_rows(table_of(wildcards))),
         disagreements=lambda wildcards: disagreements_of(
-            scored_rows(table_of(wildcards))
+            masked_rows(table_of(wildcards))
         ),
-        figures=lambda wildcards: [
+        drawn=lambda wildcards: [
             f"{figure['path']}.svg" for figure in figures_of(table_of(wildcards))
         ],
         table=lambda wildcards: f"results/{RUN}/tables/{table_of(wildcards)}.tsv",
@@ -31,8 +31,9 @@ rule write_report:
         facts=lambda wildcards: facts_of(table_of(wildcards)),
         methods=lambda wildcards: methods_in_words(table_of(wildcards)),
         rows=lambda wildcards: scored_rows(table_of(wildcards)),
+        masked=lambda wildcards: masked_rows(table_of(wildcards)),
         unavailable=lambda wildcards: unavailable_rows(table_of(wildcards)),
-        figures=lambda wildcards: figures_of(table_of(wildcards)),
+        drawn=lambda wildcards: figures_of(table_of(wildcards)),
         structures=STRUCTURES,
         templates=template_version(),
         code=code_version("dar_uda.report.page"),

@@ -101,6 +101,19 @@ def scored_rows(table, directions=None, seeds=None):
     ]
 
 
+def masked_rows(table):
+    """Return direction, method and seed of the masks behind a table; behind the summary also those that no label scores."""
+    if table != "summary":
+        return scored_rows(table)
+    return [
+        {"direction": direction, "method": method, "seed": seed}
+        for direction in DIRECTIONS
+        for method in methods_of(table)
+        for seed in SEEDS
+        if not missing_for(method, direction)
+    ]
+
+
 def unavailable_rows(table):
     """Return direction, method and reason of every row of a table that stays empty."""
     return [

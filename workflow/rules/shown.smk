@@ -132,10 +132,7 @@ def methods_in_words(table):
 def unscored_predictions():
     """Return the folders of masks that the run makes although no label can score them."""
     return [
-        predictions_of(method, direction, seed)
-        for direction in DIRECTIONS
-        if not scored_cases(direction)
-        for method in TABLES["summary"]["methods"]
-        if not missing_for(method, direction)
-        for seed in SEEDS
+        predictions_of(**row)
+        for row in masked_rows("summary")
+        if not scored_cases(row["direction"])
     ]

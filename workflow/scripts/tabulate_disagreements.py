@@ -1,8 +1,7 @@
 from dar_uda.evaluation.tables import tabulate_disagreements
 from dar_uda.training.job_record import recorded
 
-rows, inputs = snakemake.params.rows, snakemake.input
-files = zip(rows, inputs.metrics, inputs.disagreements, strict=True)
+masked, files = snakemake.params.masked, snakemake.input.disagreements
 with recorded(snakemake):
-    scores = [{**row, "path": path, "disagreement": other} for row, path, other in files]
-    tabulate_disagreements(scores, snakemake.params.choices, **snakemake.output)
+    disagreements = [{**row, "path": path} for row, path in zip(masked, files, strict=True)]
+    tabulate_disagreements(disagreements, snakemake.params.choices, **snakemake.output)

@@ -2,9 +2,8 @@ from dar_uda.report.page import write_report
 from dar_uda.training.job_record import recorded
 
 params, inputs = snakemake.params, snakemake.input
-files = zip(params.rows, inputs.metrics, inputs.disagreements, strict=True)
-metrics = [{**row, "path": path, "disagreement": other} for row, path, other in files]
-drawn = [{**figure, "path": path} for figure, path in zip(params.figures, inputs.figures, strict=True)]
+rows = {"metrics": params.rows, "disagreements": params.masked, "drawn": params.drawn}
+files = {key: [{**row, "path": path} for row, path in zip(rows[key], inputs[key], strict=True)] for key in rows}
 options = {key: params[key] for key in ("facts", "methods", "unavailable", "structures")}
 with recorded(snakemake):
-    write_report(**options, metrics=metrics, drawn=drawn, table=inputs.table, checks=inputs.checks, **snakemake.output)
+    write_report(**options, **files, table=inputs.table, checks=inputs.checks, **snakemake.output)
