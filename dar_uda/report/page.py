@@ -15,7 +15,7 @@ from dar_uda.report.origins import read_origins
 from dar_uda.report.scores import case_table, disagreement_table, headline, missed_cases, read_summary, score_table
 from dar_uda.report.stages import read_stages
 from dar_uda.report.templates import render
-from dar_uda.report.trainings import training_table
+from dar_uda.report.trainings import peaks_of, training_table
 from dar_uda.report.words import CAPTIONS, CHECKPOINTS, PROTOCOLS, words_of_method
 
 
@@ -49,7 +49,7 @@ def write_report(
         page: Output, HTML.
     """
     summary, folder = read_summary(table), Path(facts["folder"])
-    stages = read_stages(folder / "benchmarks")
+    stages, trainings = read_stages(folder / "benchmarks"), training_table(folder)
     changes = read_disagreements(list(disagreements))
     directions = [
         _direction(name, summary, changes, metrics, unavailable, drawn, structures)
@@ -65,8 +65,8 @@ def write_report(
         csv=_data_uri(summary),
         checks=Path(checks).read_text(encoding="utf-8").strip(),
         stages=stages,
-        peak_mib=float(pd.Series([stage.peak_mib for stage in stages], dtype=float).max()),
-        trainings=training_table(folder),
+        peak_mib=float(pd.Series([*(stage.peak_mib for stage in stages), *peaks_of(trainings)], dtype=float).max()),
+        trainings=trainings,
         origins=read_origins(folder),
         coverage=COVERAGE,
         resamples=RESAMPLES,

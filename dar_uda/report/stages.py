@@ -16,6 +16,8 @@ STAGES = {
     ),
 }
 LAST_STAGE = "evaluation"
+REPORT = "write_report"
+"""Its measurement, if there is one, is of the page before this one."""
 STAGE_OF = {rule: stage for stage, rules in STAGES.items() for rule in rules}
 
 
@@ -33,7 +35,7 @@ class Stage:
 
 def read_stages(benchmarks: str | Path) -> list[Stage]:
     """Return the stages that have jobs in the folder, in the order of the workflow; every other rule is evaluation."""
-    resources = read_resources(benchmarks).reset_index()
+    resources = read_resources(benchmarks).drop(REPORT, errors="ignore").reset_index()
     stages = resources["rule"].map(lambda rule: STAGE_OF.get(rule, LAST_STAGE))
     return [_stage(name, resources[stages == name]) for name in (*STAGES, LAST_STAGE) if (stages == name).any()]
 

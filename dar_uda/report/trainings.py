@@ -27,3 +27,8 @@ def training_table(run: str | Path) -> Table:
         )
     header = ["training set", "network", "seed", "parameters", "s per step", "peak MiB"]
     return Table("Trainings of segmentation networks", header, rows)
+
+
+def peaks_of(trainings: Table) -> list[float]:
+    """Return the peak memory in MiB of the trainings that were measured as a process."""
+    return [row[-1].value for row in trainings.rows if row[-1].note == MEMORY["cpu"]]

@@ -226,6 +226,19 @@ def test_a_budget_wins_over_shipped_values_and_the_user_over_the_budget(tmp_path
     assert "style-5.nii" in shipped, "what the user wrote counts, though it is the shipped value"
 
 
+def test_a_copy_of_the_shipped_config_outdoes_a_budget_only_where_it_was_changed(tmp_path):
+    copy = tmp_path / "config.yaml"
+    text = (REPOSITORY / "config" / "config.yaml").read_text(encoding="utf-8")
+    copy.write_text(text, encoding="utf-8")
+    chosen = ("--config", "budget=laptop", "run=mine", "methods=[dar_uda]")
+    assert planned(tmp_path, "--configfile", str(copy), *chosen)[0] == planned(tmp_path, *chosen)[0]
+    assert text.count("  clusters: 6\n") == 1
+    copy.write_text(text.replace("  clusters: 6\n", "  clusters: 2\n"), encoding="utf-8")
+    jobs, plan = planned(tmp_path, "--configfile", str(copy), *chosen)
+    assert "style-1.nii" in plan and "style-2.nii" not in plan
+    assert jobs["self_train_segmenter"] == 1, "of budget laptop"
+
+
 def test_randomised_methods_have_segmenters_of_their_own_mixed_with_the_source(tmp_path):
     methods = "methods=[source_only,source_randomised,dar_uda]"
     off, text = planned(tmp_path, "--config", methods)
@@ -286,10 +299,24 @@ def test_all_that_is_wrong_with_a_config_is_told_at_once(tmp_path):
     for line in (
         "config: Additional properties are not allowed ('bogus' was unexpected)",
         "config.run: 'abc\\n' does not match",
-        "config.segmentation: Additional properties are not allowed ('stepz' was unexpected)",
+        "config.segmentation: Additional properties are not allowed ('stepz' was unexpected); did you mean steps?",
         "config.segmentation.batch: 0 is less than the minimum of 1",
     ):
         assert line in text
+    assert f"Config {config}:" in text
+
+
+def test_an_error_of_the_config_says_what_the_key_is_for(tmp_path):
+    config = tmp_path / "mine.yaml"
+    config.write_text("tasks: {phantom: {labels: {liver: four}, grid: {spacing: [5, 5]}, directions: [ct_to_mr]}}\n")
+    status, text = dry_run(tmp_path, "--configfile", str(config))
+    assert status != 0
+    for words in (
+        "(A whole number from 1 to 65535, a range such as `55-70`, or a list of them)",
+        "is too short (Voxel size in mm: in-plane, in-plane, slice axis",
+        "(Two domains of the task, such as `ct-to-mr`)",
+    ):
+        assert words in text
 
 
 @pytest.mark.parametrize(

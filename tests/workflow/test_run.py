@@ -174,6 +174,9 @@ def test_weights_are_chosen_from_candidates_and_every_table_says_how(finished, t
     assert run.result(f"{segmenters}/dar_unet-{choice}-selftrained/weights.safetensors").is_file()
     for suffix in ("md", "tex", "html"):
         assert stamp in run.result(f"tables/summary.{suffix}").read_text()
+    for path in ("tables/summary.md", "report.html"):
+        assert "Changed: selection.candidates 2." in run.result(path).read_text(encoding="utf-8")
+        assert "Changed:" not in finished.result(path).read_text(encoding="utf-8")
     record = json.loads(run.result(f"{segmenters}/dar_unet-{choice}/weights.provenance.json").read_text())
     of_target = {path for path in record["inputs"] if "/mr" in path.split("cases")[-1]}
     assert (

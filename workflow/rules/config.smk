@@ -2,6 +2,7 @@
 
 import json
 import math
+from difflib import get_close_matches
 from importlib.util import find_spec
 
 import yaml
@@ -20,6 +21,18 @@ NAMES = (
     "checkpoint",
     "directions",
     "methods",
+)
+
+
+METHOD_BRANCHES = (
+    "translation",
+    "styles",
+    "segmentation",
+    "selection",
+    "cyclegan",
+    "synseg_net",
+    "ada_output",
+    "inference",
 )
 
 
@@ -49,7 +62,8 @@ def read_config(config):
         config["run"] = str(config["run"])
     problems = list(odd_values(config)) or list(schema_problems(config))
     if problems:
-        raise WorkflowError("\n  ".join(["Config:", *problems]))
+        files = ", ".join(map(str, workflow.overwrite_configfiles or []))
+        raise WorkflowError("\n  ".join([f"Config {files}".rstrip() + ":", *problems]))
 
 
 def odd_values(value, place="config"):
@@ -73,7 +87,22 @@ def schema_problems(config):
     for error in sorted(
         validator.iter_errors(config), key=lambda error: error.json_path
     ):
-        yield f"{error.json_path.replace('$', 'config', 1)}: {error.message[:300]}"
+        place = error.json_path.replace("$", "config", 1)
+        yield f"{place}: {error.message[:300]}{advice_on(error)}"
+
+
+def advice_on(error):
+    """Return what the schema says of the key, or which known key resembles an unknown one."""
+    if error.validator == "additionalProperties":
+        known = error.schema.get("properties", {})
+        near = [
+            match
+            for key in error.instance.keys() - known
+            for match in get_close_matches(key, known, 1)
+        ]
+        return f"; did you mean {', '.join(sorted(near))}?" if near else ""
+    description = " ".join(error.schema.get("description", "").split()).split(". ")[0]
+    return f" ({description})" if description and error.validator != "required" else ""
 
 
 def check_double_keys(paths):
@@ -118,12 +147,56 @@ def merged(values, changes):
 
 def method_values(branch):
     """Return a branch of the method: the shipped values, the budget's, the task's for this budget, the user's."""
+    return merged(values_without_user(branch), changes_of_user(branch))
+
+
+def values_without_user(branch):
+    """Return the shipped values of a branch, with the budget's and the task's for this budget over them."""
     budget = entry_of("budgets", BUDGET, "budget")
     of_task = TASK.get("budgets", {}).get(BUDGET, {})
     values = SHIPPED_CONFIG[branch]
-    for changes in (budget, of_task, read_values(USER_CONFIG)):
+    for changes in (budget, of_task):
         values = merged(values, changes.get(branch, {}))
     return values
+
+
+def changes_of_user(branch):
+    """Return what the user writes of a branch; of a copy of the whole shipped one, as snakedeploy makes it, what differs."""
+    written, shipped = read_values(USER_CONFIG).get(branch, {}), SHIPPED_CONFIG[branch]
+    return different(written, shipped) if written.keys() >= shipped.keys() else written
+
+
+def different(values, others):
+    """Return the nested `values` without those that `others` has too."""
+    return {
+        key: (
+            different(value, others[key])
+            if isinstance(value, dict) and isinstance(others.get(key), dict)
+            else value
+        )
+        for key, value in values.items()
+        if key not in others or value != others[key]
+    }
+
+
+def changed_values():
+    """Return what the user changes of the budget's values, as `branch.key value`."""
+    changes = []
+    for branch in METHOD_BRANCHES:
+        before = values_without_user(branch)
+        changes += listed(different(method_values(branch), before), branch)
+    return changes
+
+
+def listed(values, place):
+    """Return the nested `values` as `place.key value`."""
+    lines = []
+    for key, value in values.items():
+        if isinstance(value, dict):
+            lines += listed(value, f"{place}.{key}")
+        else:
+            lines.append(f"{place}.{key} {json.dumps(value)}")
+    return lines
 
 
 def read_task():

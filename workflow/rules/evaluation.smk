@@ -62,7 +62,7 @@ rule tabulate:
         unavailable=lambda wildcards: unavailable_rows(wildcards.table),
         notes=lambda wildcards: method_notes(wildcards.table),
         resources=lambda wildcards: resources_of(wildcards.table),
-        stamp=stamp(),
+        stamp=stamp_with_changes(),
         choices=stamped_choices(),
         ends=lambda wildcards: gap_ends(wildcards.table),
         structures=STRUCTURES,

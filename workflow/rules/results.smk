@@ -170,6 +170,12 @@ def stamp():
     return f"{text} {CHOSEN_BY[config['checkpoint']]}".rstrip()
 
 
+def stamp_with_changes():
+    """Return the stamp, and what of the budget's values was changed."""
+    changes = changed_values()
+    return f"{stamp()} Changed: {'; '.join(changes)}." if changes else stamp()
+
+
 def stamped_choices():
     """Return what every row of a table says of the run, by column."""
     return {key: config[key] for key in ("protocol", "checkpoint")}

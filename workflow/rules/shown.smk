@@ -100,7 +100,7 @@ def facts_of(table):
         "table": table,
         "budget": BUDGET,
         "seeds": SEEDS,
-        "stamp": stamp(),
+        "stamp": stamp_with_changes(),
         "cases": [
             {
                 "domain": domain,

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dar_uda.data.checks.finding import OTHER_PLANE, TWICE, UNREADABLE, Finding, report
+from dar_uda.data.checks.finding import ABSENT, NOWHERE, OTHER_PLANE, TWICE, UNREADABLE, Finding, report
 from dar_uda.data.checks.image import Problem, problems_of_grid, problems_of_values
 from dar_uda.data.checks.label import problems_of_label_grid, problems_of_label_values
 from dar_uda.data.files import write_beside
@@ -64,6 +64,7 @@ def check_cases(
     findings = [*_twice(cases), *_other_planes(cases, [plane for _, plane in read])]
     for found, _ in read:
         findings += found
+    findings = [*(finding for finding in findings if finding.kind != ABSENT), *_nowhere(cases, findings)]
     lines = list(report(findings, len(cases)))
     if any(finding.kind.stops for finding in findings):
         raise ValueError("\n".join(["the cases have problems.", *lines]))
@@ -133,6 +134,15 @@ def _other_planes(cases: Sequence[CaseFiles], planes: Sequence[str | None]) -> I
             if plane != usual[0][0]:
                 text = f"{case.image} has {plane} slices, most have {usual[0][0]} ones"
                 yield Finding(OTHER_PLANE, domain, case.name, text)
+
+
+def _nowhere(cases: Sequence[CaseFiles], findings: Sequence[Finding]) -> Iterator[Finding]:
+    """Yield the structures that are absent from every label of a domain whose values were looked at."""
+    labels = Counter(case.domain for case in cases if case.label and case.label_values)
+    absent = Counter((finding.domain, finding.found) for finding in findings if finding.kind == ABSENT)
+    for (domain, values), count in absent.items():
+        if count == labels[domain]:
+            yield Finding(NOWHERE, domain, f"all {count}", f"no voxel of value {values}")
 
 
 def _problems_of_image(case: CaseFiles, window: Sequence[float] | None) -> Iterator[Problem]:

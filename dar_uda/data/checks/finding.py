@@ -57,6 +57,13 @@ NOT_WHOLE = Kind(
 )
 OTHER_VALUES = Kind("Labels with values that the task does not name", "they count as background", False)
 NO_STRUCTURE = Kind("Labels without any structure", "if that is not meant, look at `labels` of the task", False)
+ABSENT = Kind("Structures that a label does not hold", "nothing: most labels lack some", False)
+"""Counted, not reported."""
+NOWHERE = Kind(
+    "Structures that no label of their domain holds, of those on which a method trains",
+    "a network cannot learn them: look at `labels` of the task, and at the values in the files",
+    False,
+)
 FEW_VOXELS = Kind("Structures of few voxels", "if that is not meant, look at the label file", False)
 TWICE = Kind("Files that stand twice in the table", "a scan is one case, to train or to test")
 

@@ -5,7 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from dar_uda.data.checks.finding import FEW_VOXELS, NO_STRUCTURE, NOT_WHOLE, OTHER_GRID, OTHER_VALUES, SAME_FILE
+from dar_uda.data.checks.finding import (
+    ABSENT,
+    FEW_VOXELS,
+    NO_STRUCTURE,
+    NOT_WHOLE,
+    OTHER_GRID,
+    OTHER_VALUES,
+    SAME_FILE,
+)
 from dar_uda.data.checks.image import Problem
 from dar_uda.data.geometry import check_same_grid
 from dar_uda.data.grid import Grid
@@ -52,12 +60,17 @@ def problems_of_label_values(path: Path, scan: Path, values: Sequence[Sequence[i
     named = {value for group in groups for value in group} | {0}
     if others := [value for value in voxels if value not in named]:
         more = f" and {len(others) - LISTED} more" if len(others) > LISTED else ""
-        yield OTHER_VALUES, f"{path}: {', '.join(map(str, others[:LISTED]))}{more}"
+        yield OTHER_VALUES, f"{path}: {_listed(others)}{more}"
     sizes = [sum(voxels.get(value, 0) for value in group) for group in groups]
     if not any(sizes):
         yield NO_STRUCTURE, str(path)
+    yield from ((ABSENT, _listed(group)) for group, size in zip(groups, sizes, strict=True) if not size)
     few = [(group, size) for group, size in zip(groups, sizes, strict=True) if 0 < size < FEW]
     for group, size in few[:LISTED]:
-        yield FEW_VOXELS, f"{path}: {size} voxels of value {', '.join(map(str, group[:LISTED]))}"
+        yield FEW_VOXELS, f"{path}: {size} voxels of value {_listed(group)}"
     if len(few) > LISTED:
         yield FEW_VOXELS, f"{path}: and {len(few) - LISTED} values more"
+
+
+def _listed(values: Sequence[int]) -> str:
+    return ", ".join(map(str, values[:LISTED]))

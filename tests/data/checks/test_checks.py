@@ -160,6 +160,20 @@ def test_a_label_that_is_its_scan_is_refused_and_long_lists_are_cut(tmp_path):
     assert len(lines) == 1 + 9 + 1 and "and 247 values more" in lines[-2]
 
 
+def test_a_structure_that_no_label_holds_is_named_with_its_value(tmp_path):
+    """Of values 6, 7 and 9: a holds 6, b holds 6 and 7; c, whose values are not looked at, would hold 9."""
+    both = changed(np.where(BOX, 6, 0).astype(np.uint8), (0, 0, 0), 7)
+    for name, label in (("a", np.where(BOX, 6, 0)), ("b", both), ("c", np.where(BOX, 9, 0))):
+        nib.save(image(), tmp_path / f"{name}.nii")
+        nib.save(image(label.astype(np.uint8)), tmp_path / f"{name}_label.nii")
+    files = {name: {"image": tmp_path / f"{name}.nii", "label": tmp_path / f"{name}_label.nii"} for name in "abc"}
+    cases = [{"name": name, "domain": "ct", "label_values": name != "c", **of_case} for name, of_case in files.items()]
+    lines = check_cases(cases, {}, {"ct": [[6], [7], [9, 10]]}, processes=1)
+    found = lines.index(next(line for line in lines if "no label of their domain holds" in line))
+    assert lines[found + 1] == "  ct/all 2: no voxel of value 9, 10"
+    assert sum("no voxel of value" in line for line in lines) == 1
+
+
 def test_a_scans_error_does_not_hide_its_labels(tmp_path):
     told = check(tmp_path, image(GOOD[..., None].repeat(2, 3)), image(BOX + 0.5))
     assert "expected 3 axes" in told and "no whole numbers" in told
