@@ -14,7 +14,8 @@ TRAINING_SETS = {
 RANDOMISED = "The intensities of its training volumes are changed at random."
 SELF_TRAINED = "A second round learns from the first round's own masks of the unlabelled target scans."
 PROTOCOLS = {
-    "clean": "no label of the target is read before the scores, but by methods that are trained on such labels",
+    "clean": "test scans are taken whole. Labels of the target are read for the scores alone, and by methods that say "
+    "so below",
     "paper": "as the paper's reference code treats volumes: test cases are cropped by their labels, so numbers are "
     "higher than on whole scans",
 }
@@ -50,13 +51,13 @@ CAPTIONS = {
     "extremes": Caption(
         "Worst and best case of each method",
         "By the mean Dice of the case, first seed. Colour is the mask, dashed white the reference, over the middle "
-        "slice of the reference.",
+        "slice of the reference. A picture without colour: nothing was found on this slice.",
         "Compare the two outlines. One slice is not the case: open the volume before you judge it.",
     ),
     "overlays": Caption(
         "Masks of all methods",
         "The first test cases (at most four), first seed: the reference, if there is one, then the mask of each "
-        "method, over one slice.",
+        "method, over one slice. A picture without colour: nothing was found on this slice.",
         "Look for organs that are absent, cut, or found in the wrong place.",
     ),
     "translations": Caption(
@@ -64,7 +65,7 @@ CAPTIONS = {
         "A labelled source scan, the same scan redrawn in styles of the target, and real scans of the target, at three "
         "depths.",
         "The anatomy must be that of the source, the contrast that of the target. An organ that moves or vanishes "
-        "makes its label wrong.",
+        "makes its label wrong. What is blurred away here no network can learn.",
     ),
     "styles": Caption(
         "Styles of the target",
@@ -74,7 +75,10 @@ CAPTIONS = {
     ),
     "losses": Caption(
         "Losses",
-        "Each training of the first seed over its steps; the bold line is smoothed, the thin one is not.",
+        "Each training of the first seed over its steps; the bold line is smoothed, the thin one is not. Of a "
+        "segmentation network `fused` is the output that predicts, `loss` the sum of all its outputs. Of a translator, "
+        "`reconstruction` and `cycle` say how much of a slice is lost on the way there, or there and back; "
+        "`adversarial` and `discriminators` are two networks against each other, one drawing, one judging.",
         "A loss that still falls at the end asks for more steps. Losses of the translator's networks against each "
         "other need not fall.",
     ),

@@ -14,7 +14,7 @@ def test_every_row_of_the_papers_tables_is_filled(tmp_path):
         assert len(summary) == count * 5 and (summary["n"] == 1).all()
         for suffix in ("md", "tex", "html"):
             page = run.result(f"tables/{table}.{suffix}").read_text()
-            assert "Task phantom, protocol clean, budget tiny, seeds 0." in page
+            assert "Task phantom, protocol clean, budget tiny, seed 0." in page
         report = run.result(f"report-{table}.html").read_text(encoding="utf-8")
         directions = summary["direction"].nunique()
         assert report.count('<table aria-label="Scores">') == directions and report.count("<svg") == 3 * directions

@@ -166,7 +166,8 @@ def resources_of(table):
 def stamp():
     """Return what every table says of the run."""
     seeds = ", ".join(map(str, SEEDS))
-    text = f"Task {config['task']}, protocol {config['protocol']}, budget {BUDGET}, seeds {seeds}."
+    noun = "seed" if len(SEEDS) == 1 else "seeds"
+    text = f"Task {config['task']}, protocol {config['protocol']}, budget {BUDGET}, {noun} {seeds}."
     return f"{text} {CHOSEN_BY[config['checkpoint']]}".rstrip()
 
 
