@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from importlib.metadata import version
 from pathlib import Path
 
 
@@ -12,6 +13,7 @@ def parser() -> argparse.ArgumentParser:
         description="Helpers beside the workflow, which runs as: snakemake --cores all",
         epilog="dar-uda COMMAND --help tells more of each. An error is told in words, with the exit status 1.",
     )
+    whole.add_argument("--version", action="version", version=f"dar-uda {version('dar-uda')}")
     commands = whole.add_subparsers(required=True, dest="command", metavar="COMMAND", title="commands")
     for add in (_inspect, _phantom, _cases, _check, _status, _view, _export, _predict):
         add(commands)

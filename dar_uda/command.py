@@ -80,6 +80,9 @@ def _check(options: argparse.Namespace) -> None:
 
     _log_plainly()
     folder, rows = options.table.parent, read_cases_table(options.table)
+    domains = sorted({row["domain"] for row in rows})
+    if unknown := sorted(dict(options.window).keys() - set(domains)):
+        raise ValueError(f"--window {', '.join(unknown)}: {options.table} has the domains {', '.join(domains)}")
     cases = [
         {"name": row["case"], "domain": row["domain"]}
         | {what: folder / row[what] if row[what] else "" for what in ("image", "label")}

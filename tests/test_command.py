@@ -1,5 +1,6 @@
 import logging
 import sys
+from importlib.metadata import version
 
 import nibabel as nib
 import numpy as np
@@ -65,3 +66,17 @@ def test_the_help_of_every_subcommand_says_what_it_does_and_gives_an_example(cap
     for name, first, *_ in listed:
         text = help_of(capsys, name)
         assert f"\n{first.capitalize()} " in text and f"example: dar-uda {name} " in text
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"dar-uda {version('dar-uda')}\n"
+
+
+def test_a_window_of_a_domain_that_the_table_lacks_is_refused(tmp_path, capsys):
+    nib.save(nib.Nifti1Image(np.arange(64.0).reshape(4, 4, 4), np.eye(4)), tmp_path / "a.nii")
+    (tmp_path / "cases.tsv").write_text("case\tdomain\timage\tlabel\tsplit\na\tct\ta.nii\t\ttrain\n")
+    assert main(["check", str(tmp_path / "cases.tsv"), "--window", "CT=-350,350"]) == 1
+    assert "cases.tsv has the domains ct" in capsys.readouterr().err

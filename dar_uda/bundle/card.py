@@ -21,7 +21,7 @@ def model_card(facts: Mapping[str, Any], metrics: Path) -> str:
         f"Segments {', '.join(facts['structures'])} in scans of the domain `{facts['domain']}`. Made by DAR-UDA's "
         f"method `{facts['method']}` with labels of `{source}`; how, tells `provenance.json`.",
         "",
-        f"    dar-uda predict {facts['method']} SCAN... -o masks",
+        "    dar-uda predict FOLDER_OF_THIS_PAGE SCAN... -o masks",
         "",
         f"Classes in the masks: {', '.join(f'{i} {name}' for i, name in enumerate(facts['structures'], start=1))}.",
         "",

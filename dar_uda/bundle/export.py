@@ -3,17 +3,20 @@
 import json
 import logging
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from dar_uda.bundle.card import model_card
 from dar_uda.bundle.likeness import Likeness
+from dar_uda.data.files import check_writable
 from dar_uda.segmentation.components import single_structures
 from dar_uda.training.job_record import provenance_path
 
 logger = logging.getLogger(__name__)
 FORMAT = 1
+LISTED = 8
 
 
 def export_bundle(predictions: str | Path, bundle: str | Path, licence: str) -> None:
@@ -48,7 +51,7 @@ def export_bundle(predictions: str | Path, bundle: str | Path, licence: str) -> 
     grid = {key: value for key, value in case["params"]["grid"].items() if key != "region_margin"}
     inference = record["params"]["inference"]
     structures = record["params"]["structures"]
-    bundle.parent.mkdir(parents=True, exist_ok=True)
+    check_writable(bundle.parent)
     with TemporaryDirectory(prefix=".partial-", dir=bundle.parent) as partial:
         folder = Path(partial) / bundle.name
         folder.mkdir()
@@ -81,13 +84,24 @@ def export_bundle(predictions: str | Path, bundle: str | Path, licence: str) -> 
         (folder / "bundle.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
         (folder / "README.md").write_text(model_card(facts, folder / "metrics.tsv"), encoding="utf-8")
         folder.rename(bundle)
+    logger.info("Written: %s", bundle)
 
 
 def _provenance(result: Path) -> dict[str, Any]:
     path = provenance_path(result)
     if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist; expected the provenance of {result.name} of a finished run")
+        found = ", ".join(map(str, list(_predictions_below(result))[:LISTED])) or "none that is finished"
+        raise FileNotFoundError(
+            f"{path} does not exist; expected results/RUN/seed-SEED/predictions/DIRECTION/METHOD of a finished run. "
+            f"Below {result}: {found}"
+        )
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _predictions_below(folder: Path) -> Iterator[Path]:
+    """Yield the folders of finished methods' masks below a folder."""
+    for path in sorted(folder.glob("**/predictions/*/*.provenance.json")):
+        yield path.with_name(path.name.removesuffix(".provenance.json")).relative_to(folder)
 
 
 def _anonymous(record: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from dar_uda.bundle.segmenter import Segmenter
-from dar_uda.data.files import write_beside
+from dar_uda.data.files import check_writable, write_beside
 from dar_uda.data.predictions import mask_path
 from dar_uda.data.volume import ITK_SUFFIXES, Volume, write_mask
 from dar_uda.training.progress import Progress
@@ -28,7 +28,8 @@ def predict_scans(
 ) -> None:
     """Write `{scan}.nii.gz`, the mask on the scan's own grid, of every scan, and `volumes.tsv`.
 
-    Of a DICOM series also `{scan}.dcm`, the mask as DICOM SEG.
+    Of a DICOM series also `{scan}.dcm`, the mask as DICOM SEG. What the folder has of a scan of the same name is
+    replaced; rows of other scans stay in `volumes.tsv`.
 
     Args:
         scans: Volume files, folders of one DICOM series, or folders of volume files, of which each is a scan.
@@ -38,7 +39,9 @@ def predict_scans(
 
     Raises:
         ValueError: Two scans have one name; or some could not be segmented: the message names each, the others are.
+        OSError: Nothing can be written into the folder, or a file has its name.
     """
+    check_writable(output)
     paths = [path for scan in scans for path in scans_of(Path(scan))]
     repeated = [name for name, times in Counter(map(name_of, paths)).items() if times > 1]
     if repeated:
@@ -59,11 +62,21 @@ def predict_scans(
                 _write_segmentation(Path(output) / f"{name_of(path)}.dcm", path, mask, segmenter)
             rows += [(name_of(path), *row) for row in volumes_of(mask, segmenter.structures)]
         progress.report(done)
-    with write_beside(Path(output) / "volumes.tsv") as partial:
-        table = pd.DataFrame(rows, columns=["scan", "structure", "voxels", "ml"])
-        table.to_csv(partial, sep="\t", index=False, float_format="%.3f")
+    if rows:
+        _write_volumes(Path(output) / "volumes.tsv", rows)
+        logger.info("Written: %s, masks and volumes.tsv", output)
     if problems:
         raise ValueError("\n".join([f"{len(problems)} of {len(paths)} scans have no mask:", *problems]))
+
+
+def _write_volumes(path: Path, rows: Sequence[tuple]) -> None:
+    """Write the rows, after those that the file has of other scans."""
+    table = pd.DataFrame(rows, columns=["scan", "structure", "voxels", "ml"])
+    if path.exists():
+        before = pd.read_csv(path, sep="\t", dtype={"scan": str, "structure": str}, keep_default_na=False)
+        table = pd.concat([before[~before["scan"].isin(table["scan"])], table])
+    with write_beside(path) as partial:
+        table.to_csv(partial, sep="\t", index=False, float_format="%.3f")
 
 
 def _write_segmentation(path: Path, series: Path, mask: Volume, segmenter: Segmenter) -> None:

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from dar_uda.data.files import FORGOTTEN, locked, write_beside
+from dar_uda.data.files import FORGOTTEN, check_writable, locked, write_beside
 from dar_uda.data.network_volume import open_image, write_image
 from dar_uda.preprocessing.slices import extract_slices, open_slices
 from dar_uda.training.weights import load_weights, save_weights
 
 HOLD = """
 import sys, time
-from dar_uda.data.files import locked
+from dar_uda.data.files import check_writable, locked
 with locked(sys.argv[1]):
     print("held", flush=True)
     time.sleep(60)
@@ -108,3 +108,11 @@ def test_a_result_that_was_cut_short_is_refused_by_name(tmp_path, kind, share):
     path.write_bytes(content[: int(share * len(content))])
     with pytest.raises(ValueError, match=f"{path.name} cannot be read .*delete it and run again"):
         read(path)
+
+
+def test_a_folder_into_which_nothing_can_be_written_is_told_before_the_work(tmp_path):
+    check_writable(tmp_path / "new" / "deep")
+    assert list((tmp_path / "new" / "deep").iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"file: nothing can be written there \(File exists\); give another folder"):
+        check_writable(tmp_path / "file")

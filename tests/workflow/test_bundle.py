@@ -103,10 +103,27 @@ def test_a_scan_that_cannot_be_read_does_not_stop_the_others(run, bundle, tmp_pa
     assert main(["predict", str(bundle), str(broken.parent), "-o", str(tmp_path / "masks"), "--device", "cpu"]) == 1
     assert "1 of 2 scans have no mask" in (said := capsys.readouterr().err) and "broken.nii.gz" in said
     assert {path.name for path in (tmp_path / "masks").iterdir()} == {"good.nii.gz", "volumes.tsv"}
+    assert main(["predict", str(bundle), str(broken), "-o", str(tmp_path / "none"), "--device", "cpu"]) == 1
+    assert list((tmp_path / "none").iterdir()) == []
+
+
+def test_scans_that_come_one_at_a_time_share_a_folder(run, bundle, tmp_path, capfd):
+    for name in ("mr0", "mr2", "mr0"):
+        scan = str(run.result(f"data/mr/{name}_image.nii.gz"))
+        assert main(["predict", str(bundle), scan, "-o", str(tmp_path), "--device", "cpu"]) == 0
+    volumes = pd.read_csv(tmp_path / "volumes.tsv", sep="\t")
+    structures = list(volumes["structure"].unique())
+    named = [(scan, structure) for scan in ("mr2_image", "mr0_image") for structure in structures]
+    assert list(zip(volumes["scan"], volumes["structure"], strict=True)) == named
+    assert f"Written: {tmp_path}, masks and volumes.tsv" in capfd.readouterr().err
 
 
 def test_what_is_no_bundle_and_what_exists_are_refused(run, bundle, tmp_path, capsys):
     assert main(["predict", str(tmp_path), "scan.nii", "-o", str(tmp_path)]) == 1
     assert "expected a folder that `dar-uda export` wrote" in capsys.readouterr().err
+    assert main(["export", str(run.result("seed-0")), "-o", str(tmp_path / "new")]) == 1
+    said = capsys.readouterr().err
+    assert "expected results/RUN/seed-SEED/predictions/DIRECTION/METHOD of a finished run" in said
+    assert "predictions/ct-to-mr/source_only" in said
     assert main(["export", str(run.result(MASKS)), "-o", str(bundle)]) == 1
     assert "expected a new folder" in capsys.readouterr().err
