@@ -119,6 +119,16 @@ def test_webgl_2_draws_in_three_planes(page):
     assert page.driver.execute_script("return panes[0].view.screenSlices.map((slice) => slice.axCorSag)") == [0, 1, 2]
 
 
+def test_the_letters_at_the_lower_edge_keep_the_distance_of_those_at_the_upper(page):
+    page.driver.execute_script("panes[0].view.drawText = ([x, y], text) => (window.drawn ??= []).push([text, y])")
+    drawn = dict(page.driver.execute_script("panes[0].view.drawScene(); return drawn"))
+    size, (_, top, _, height) = page.driver.execute_script(
+        "return [panes[0].view.fontPx, panes[0].view.screenSlices[2].leftTopWidthHeight]"  # sagittal, drawn last
+    )
+    assert drawn["S"] == pytest.approx(top, abs=0.1)  # where a letter's box begins, which has a quarter free above it
+    assert drawn["I"] + 1.25 * size == pytest.approx(top + height, abs=0.1)
+
+
 def test_another_case_is_another_picture_and_says_that_it_has_no_reference(page):
     before = page.pixels()
     page.choose("#case", "m2")

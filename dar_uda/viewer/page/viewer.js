@@ -13,12 +13,19 @@ let panes;
 let volumes = new Map(); // of the chosen case alone: number to a promise of its image
 let latest = 0; // counts what was asked for, so that a slow answer to an old question is dropped
 
+/** NiiVue, but letters at the lower edge keep the distance of those at the upper: an I on the edge looks cut off. */
+class Planes extends Niivue {
+  drawTextAbove([x, y], ...rest) {
+    super.drawTextAbove([x, y - this.fontPx / 4], ...rest);
+  }
+}
+
 class Pane {
   constructor(section) {
     this.section = section;
     this.layers = [];
-    this.view = new Niivue({
-      backColor: [0, 0, 0, 1], fontColor: [0.75, 0.79, 0.83, 1], fontMinPx: 15, showAllOrientationMarkers: true,
+    this.view = new Planes({
+      backColor: [0, 0, 0, 1], fontColor: [0.75, 0.79, 0.83, 1], fontMinPx: 18, showAllOrientationMarkers: true,
       crosshairColor: [0.9, 0.9, 0.9, 0.6], crosshairWidth: 0.8, crosshairWidthUnit: "mm", crosshairGap: 8,
       isRadiologicalConvention: true, dragAndDropEnabled: false, dragMode: DRAG_MODE.none, loadingText: "", logLevel: "error",
       viewModeHotKey: "", clipPlaneHotKey: "", cycleClipPlaneHotKey: "",
