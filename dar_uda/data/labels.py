@@ -29,7 +29,8 @@ def map_labels(array: NDArray, values: Sequence[Sequence[int]]) -> NDArray[np.ui
                 "Label map holds values that are no whole numbers: expected the label file, uninterpolated"
             )
         array = rounded
-    classes = np.zeros(array.shape, dtype=np.uint8)
+    classes = np.zeros_like(array, dtype=np.uint8, subok=False)
     for index, group in enumerate(values, start=1):
-        classes[np.isin(array, list(group))] = index
+        for value in group:
+            classes[array == value] = index
     return classes

@@ -9,7 +9,6 @@ import numpy as np
 from dar_uda.data.geometry import slice_axis_of
 from dar_uda.data.grid import Grid, nifti_header
 from dar_uda.data.labels import map_labels
-from dar_uda.data.probabilities import STEPS
 from dar_uda.data.reading import OF_RESULTS, reading
 from dar_uda.data.volume import Volume, read_label, read_volume
 
@@ -40,11 +39,11 @@ def read_reference(path: str | Path, image: str | Path, values: Sequence[Sequenc
 
 
 def read_probability(path: str | Path) -> Volume:
-    """Return the probability of the likeliest structure, in [0, 1], of a file that `probabilities_file` wrote."""
+    """Return the probability of the likeliest structure, in steps of 1/255, from a file of `probabilities_file`."""
     with reading(path, OF_RESULTS):
         image = nib.load(path)
         highest = image.dataobj.get_unscaled()[..., 1:].max(axis=-1)
-    return Volume(highest / np.float32(STEPS), Grid(highest.shape, image.affine))
+    return Volume(highest, Grid(highest.shape, image.affine))
 
 
 def outlined(labels: Volume, classes: int) -> Volume:
@@ -54,13 +53,13 @@ def outlined(labels: Volume, classes: int) -> Volume:
     those of the scan, across its coarsest axis.
     """
     array = labels.array.astype(np.min_scalar_type(2 * classes))
-    border = np.zeros(array.shape, bool)
+    border = np.zeros_like(array, bool)
     for axis in {0, 1, 2} - {slice_axis_of(labels.grid.affine)}:
         before, after = _neighbours(axis)
         differs = labels.array[before] != labels.array[after]
         border[before] |= differs
         border[after] |= differs
-    array[border & (array > 0)] += classes
+    np.add(array, classes, out=array, where=border & (array > 0))
     return Volume(array, labels.grid)
 
 

@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -119,6 +120,16 @@ def test_webgl_2_draws_in_three_planes(page):
     assert page.driver.execute_script("return panes[0].view.screenSlices.map((slice) => slice.axCorSag)") == [0, 1, 2]
 
 
+def test_the_letters_at_the_lower_edge_keep_the_distance_of_those_at_the_upper(page):
+    page.driver.execute_script("panes[0].view.drawText = ([x, y], text) => (window.drawn ??= []).push([text, y])")
+    drawn = dict(page.driver.execute_script("panes[0].view.drawScene(); return drawn"))
+    size, (_, top, _, height) = page.driver.execute_script(
+        "return [panes[0].view.fontPx, panes[0].view.screenSlices[2].leftTopWidthHeight]"  # sagittal, drawn last
+    )
+    assert drawn["S"] == pytest.approx(top, abs=0.1)  # where a letter's box begins, which has a quarter free above it
+    assert drawn["I"] + 1.25 * size == pytest.approx(top + height, abs=0.1)
+
+
 def test_another_case_is_another_picture_and_says_that_it_has_no_reference(page):
     before = page.pixels()
     page.choose("#case", "m2")
@@ -229,6 +240,15 @@ def test_the_window_changes_the_picture_and_can_be_reset(page):
     page.wait(lambda: np.array_equal(page.pixels(), before))
 
 
+def test_a_change_of_the_window_makes_two_textures_of_the_scans_size_and_none_of_the_masks(page):
+    page.driver.execute_script(
+        "const { gl } = panes[0].view, make = gl.texStorage3D; window.made = [];"
+        "gl.texStorage3D = (...values) => { made.push(values.slice(3)); make.apply(gl, values); }"
+    )
+    page.click("#reset")
+    assert page.driver.execute_script("return made").count([20, 16, 6]) == 2  # the scan's values, and their colours
+
+
 def test_a_synthetic_volume_stands_beside_its_source(page):
     page.click("input[value=synthetic]")
     assert page.find("#first h2").text == "c1: source, ct"
@@ -242,13 +262,45 @@ def test_a_synthetic_volume_stands_beside_its_source(page):
     assert np.array_equal(page.pixels(), source)
 
 
+def choose_m2(page):
+    page.driver.execute_script("find('#case').value = 1; find('#case').dispatchEvent(new Event('change'))")
+
+
+def test_it_says_what_is_still_read(page, server):
+    number, go_on = server.catalog.page["cases"][1]["image"], Event()
+    read = server.catalog.volumes[number]
+    server.catalog.volumes[number] = lambda: go_on.wait() and read()
+    try:
+        choose_m2(page)
+        page.wait(lambda: page.find("#status").text == "Reading image ...")
+    finally:
+        go_on.set()
+        server.catalog.volumes[number] = read
+    page.settle()
+    assert page.find("#status").text == ""
+
+
+def test_a_volume_that_is_too_long_for_the_graphics_is_named_with_its_size(page):
+    page.driver.execute_script("panes[0].view.uiData.max3D = 19")
+    choose_m2(page)
+    page.wait(lambda: "at most 19 voxels a side, not 20 x 16 x 6 voxels" in page.find("#status").text)
+
+
+def test_a_volume_that_the_graphics_refuse_is_named_with_its_size(page):
+    page.driver.execute_script("const errors = [1281]; panes[0].view.gl.getError = () => errors.pop() ?? 0")
+    choose_m2(page)
+    page.wait(lambda: "cannot hold 20 x 16 x 6 voxels" in page.find("#status").text)
+    page.choose("#case", "m1")
+    assert page.find("#status").text == ""
+
+
 def test_a_volume_that_is_gone_is_named(page, server):
     number = server.catalog.page["cases"][1]["image"]
     reader = server.catalog.volumes[number]
     scan = reader.args[0]
     gone = scan.rename(scan.with_name("gone.nii.gz"))
     try:
-        page.driver.execute_script("find('#case').value = 1; find('#case').dispatchEvent(new Event('change'))")
+        choose_m2(page)
         page.wait(lambda: "m2.nii.gz: no such file" in page.find("#status").text)
     finally:
         gone.rename(scan)

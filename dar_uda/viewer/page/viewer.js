@@ -6,19 +6,34 @@ const { AXIAL, CORONAL, SAGITTAL } = SLICE_TYPE;
 const BESIDE = [[AXIAL, 0, 0, 0.61, 1], [CORONAL, 0.63, 0, 0.37, 0.49], [SAGITTAL, 0.63, 0.51, 0.37, 0.49]];
 const BELOW = [[AXIAL, 0, 0, 1, 0.59], [CORONAL, 0, 0.61, 0.49, 0.39], [SAGITTAL, 0.51, 0.61, 0.49, 0.39]];
 const PROBABILITY = { R: [60, 220, 255], G: [0, 50, 240], B: [90, 60, 150], A: [0, 140, 255], I: [0, 128, 255] };
+const STEPS = 255; // of a probability, from 0 to 1
 const find = (selector, within = document) => within.querySelector(selector);
 
 let catalog;
 let panes;
-let volumes = new Map(); // of the chosen case alone: number to a promise of its image
+let volumes = new Map(); // of the chosen case alone: number to what it is and a promise of its image
 let latest = 0; // counts what was asked for, so that a slow answer to an old question is dropped
+
+/** NiiVue where it draws planes alone. */
+class Planes extends Niivue {
+  /** Keep letters at the lower edge as far from it as those at the upper: an I on the edge looks cut off. */
+  drawTextAbove([x, y], ...rest) {
+    super.drawTextAbove([x, y - this.fontPx / 4], ...rest);
+  }
+
+  /** Make a texture; of the two that light a 3D view, which is not drawn, one voxel a slice. */
+  rgbaTex(texture, unit, [rank, width, height, depth], ...rest) {
+    const unseen = [this.gl.TEXTURE6, this.gl.TEXTURE8].includes(unit);
+    return super.rgbaTex(texture, unit, unseen ? [rank, 1, 1, depth] : [rank, width, height, depth], ...rest);
+  }
+}
 
 class Pane {
   constructor(section) {
     this.section = section;
     this.layers = [];
-    this.view = new Niivue({
-      backColor: [0, 0, 0, 1], fontColor: [0.75, 0.79, 0.83, 1], fontMinPx: 15, showAllOrientationMarkers: true,
+    this.view = new Planes({
+      backColor: [0, 0, 0, 1], fontColor: [0.75, 0.79, 0.83, 1], fontMinPx: 18, showAllOrientationMarkers: true,
       crosshairColor: [0.9, 0.9, 0.9, 0.6], crosshairWidth: 0.8, crosshairWidthUnit: "mm", crosshairGap: 8,
       isRadiologicalConvention: true, dragAndDropEnabled: false, dragMode: DRAG_MODE.none, loadingText: "", logLevel: "error",
       viewModeHotKey: "", clipPlaneHotKey: "", cycleClipPlaneHotKey: "",
@@ -45,6 +60,14 @@ class Pane {
     this.view.volumes = layers.map((layer) => layer.image);
     this.view.setVolume(layers[0].image, 0);
     this.view.setCustomLayout(layout.map(([sliceType, ...position]) => ({ sliceType, position })));
+    this.checkDrawn();
+  }
+
+  /** Throw where the graphics refused: they keep an error until it is asked for, and of each kind one. */
+  checkDrawn() {
+    let refused = false;
+    while (this.view.gl.getError()) refused = true;
+    if (refused) throw new Error(`The graphics of this browser cannot hold ${sizeOf(this.layers[0].image)}.`);
   }
 
   place() {
@@ -127,20 +150,39 @@ function colours(filled) {
 }
 
 /** Return the image of a volume; each is fetched once while a case is shown. */
-function load(number) {
-  if (!volumes.has(number)) volumes.set(number, fetchImage(number));
-  return volumes.get(number);
+function load(number, what) {
+  if (!volumes.has(number)) {
+    const volume = { what, image: fetchImage(number).finally(() => { volume.read = true; sayWhatIsRead(); }) };
+    volumes.set(number, volume);
+    sayWhatIsRead();
+  }
+  return volumes.get(number).image;
+}
+
+function sayWhatIsRead() {
+  const awaited = [...volumes.values()].filter(({ read }) => !read).map(({ what }) => what);
+  if (awaited.length && find("main").ariaBusy === "true") say(`Reading ${[...new Set(awaited)].join(", ")} ...`);
 }
 
 async function fetchImage(number) {
   const answer = await fetch(`volumes/${number}`).catch(() => null);
   if (!answer) throw new Error("No answer: dar-uda view has ended. Give it again, and open the address that it prints.");
   if (!answer.ok) throw new Error(await answer.text());
-  return NVImage.loadFromUrl({ url: await answer.arrayBuffer(), name: `${number}.nii` });
+  const content = await answer.arrayBuffer().catch(() => null);
+  if (!content) {
+    const size = Math.round(answer.headers.get("Content-Length") / 1e6);
+    throw new Error(`${size} MB did not arrive: too much for this browser, or dar-uda view has ended.`);
+  }
+  const image = await NVImage.loadFromUrl({ url: content, name: `${number}.nii` });
+  const { max3D } = panes[0].view.uiData;
+  if (Math.max(...image.hdr.dims.slice(1, 4)) <= max3D) return image;
+  throw new Error(`The graphics of this browser draw at most ${max3D} voxels a side, not ${sizeOf(image)}.`);
 }
 
+const sizeOf = (image) => `${image.hdr.dims.slice(1, 4).join(" x ")} voxels`;
+
 async function scan(number, window = null) {
-  const image = await load(number);
+  const image = await load(number, "image");
   if (!image.opened) {
     image.opened = window ?? [image.cal_min, image.cal_max];
     image.range = rangeOf(image.img, image.opened); // NiiVue's own leaves out what is near the border
@@ -151,9 +193,9 @@ async function scan(number, window = null) {
 
 /** Return the lowest and the highest of some values and of [low, high]. */
 function rangeOf(values, [low, high]) {
-  for (const value of values) {
-    if (value < low) low = value;
-    if (value > high) high = value;
+  for (let index = 0; index < values.length; index++) { // for ... of takes forty times as long
+    if (values[index] < low) low = values[index];
+    if (values[index] > high) high = values[index];
   }
   return [low, high];
 }
@@ -161,7 +203,7 @@ function rangeOf(values, [low, high]) {
 async function labels(name, number) {
   const { on, filled, opacity } = overlay(name);
   if (!on || number === null) return null;
-  const image = await load(number);
+  const image = await load(number, name);
   image.setColormapLabel(colours(filled));
   return { what: name, image, opacity, say: nameOf, labelled: true };
 }
@@ -169,10 +211,10 @@ async function labels(name, number) {
 async function probability(number) {
   const { on, opacity } = overlay("probability");
   if (!on || number === null) return null;
-  const image = await load(number);
-  Object.assign(image, { cal_min: 0.05, cal_max: 1 });
+  const image = await load(number, "probability");
+  Object.assign(image, { cal_min: 0.05 * STEPS, cal_max: STEPS });
   image._colormap = "probability";
-  return { what: "probability", image, opacity, say: (value) => value.toFixed(2) };
+  return { what: "probability", image, opacity, say: (value) => (value / STEPS).toFixed(2) };
 }
 
 /** Return the panes of a test case: one method, and another beside it if one is chosen. */
@@ -205,7 +247,7 @@ async function show({ opened = false } = {}) {
   const main = find("main");
   if (opened) volumes = new Map();
   main.setAttribute("aria-busy", "true");
-  say(opened ? "Reading the volumes ..." : "");
+  say("");
   adapt();
   try {
     const shown = await (chosen() === "cases" ? casePanes() : syntheticPanes());
@@ -246,13 +288,14 @@ function middle({ layers, view }) {
   const [, width, height] = layer.image.hdr.dims;
   const sum = [0, 0, 0];
   let count = 0;
-  layer.image.img.forEach((label, index) => {
-    if (!label) return;
+  const { img } = layer.image;
+  for (let index = 0; index < img.length; index++) {
+    if (!img[index]) continue;
     sum[0] += index % width;
     sum[1] += Math.floor(index / width) % height;
     sum[2] += Math.floor(index / width / height);
     count++;
-  });
+  }
   const voxel = [...sum.map((total) => Math.round(total / count)), 1];
   return layer.image.hdr.affine.slice(0, 3).map((row) => row.reduce((total, step, axis) => total + step * voxel[axis], 0));
 }
@@ -314,7 +357,8 @@ function setWindow(event) {
 function applyWindow(of) {
   for (const { layers, view } of panes.filter((pane) => !pane.section.hidden)) {
     [layers[0].image.cal_min, layers[0].image.cal_max] = of(layers[0].image);
-    view.updateGLVolume();
+    view.refreshLayers(layers[0].image, 0);
+    view.drawScene();
   }
 }
 
