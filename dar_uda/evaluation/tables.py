@@ -74,7 +74,7 @@ def tabulate(
         choices: What every row says of the run, by column: protocol and the choice of the weights.
         ends: Floor and ceiling of the gap of a method other than `ENDS`, by method.
         resources: Files of `write_resources` by method, whose means the pages show; empty: no such columns.
-        table: Output TSV with the columns `COLUMNS` and those of `choices`, four decimals.
+        table: Output TSV with the columns `COLUMNS` and those of `choices`, six decimals.
         markdown, latex, html: Output pages: one table per direction, the best and second best of the methods other than
             the ceilings marked, with notes on methods and the disagreement of every case.
 
@@ -87,7 +87,7 @@ def tabulate(
         rows += _method_rows(direction, method, [file["path"] for file in files], structures)
     summary = _with_gap_closed(pd.DataFrame(rows, columns=COLUMNS), ends).astype({"missed": "Int64"})
     with write_beside(table) as partial:
-        summary.assign(**choices).to_csv(partial, sep="\t", index=False, float_format="%.4f")
+        summary.assign(**choices).to_csv(partial, sep="\t", index=False, float_format="%.6f")
     changes, costs = read_disagreements(disagreements), {m: _cost(paths) for m, paths in resources.items()}
     sections = []
     for direction in summary["direction"].unique():

@@ -64,11 +64,11 @@ def test_rows_are_means_over_cases_and_the_mean_row_is_the_mean_of_the_structure
     assert np.isnan(spleen["asd_ci_low"]), "one case has an ASD: no interval"
 
 
-def test_the_table_has_exactly_the_promised_columns_and_four_decimals(tmp_path):
+def test_the_table_has_exactly_the_promised_columns_and_six_decimals(tmp_path):
     summary(tmp_path, [entry("dar_uda", one_case(tmp_path / "m.tsv", 1 / 3))])
     header, first = (tmp_path / "summary.tsv").read_text().splitlines()[:2]
     assert header == "\t".join([*COLUMNS, "protocol", "checkpoint"])
-    assert first == "ct-to-mr\tdar_uda\tliver\t1\t0\t0.3333\t\t\t1.0000\t\t\t\tclean\tlast"
+    assert first == "ct-to-mr\tdar_uda\tliver\t1\t0\t0.333333\t\t\t1.000000\t\t\t\tclean\tlast"
 
 
 def test_a_single_case_has_no_interval(tmp_path):
@@ -103,7 +103,7 @@ def test_the_gap_of_a_2d_method_lies_between_its_own_ends(tmp_path):
     rows, _ = summary(tmp_path, metrics, ends={"cyclegan_2d": ["floor", "ceiling"]})
     gaps = rows["gap_closed"].xs("mean", level="structure")
     assert gaps["ct-to-mr", "cyclegan_2d"] == pytest.approx(0.5)  # (0.4 - 0.1) / (0.7 - 0.1)
-    assert gaps["ct-to-mr", "ceiling"] == pytest.approx(0.8333)  # (0.7 - 0.2) / (0.8 - 0.2)
+    assert gaps["ct-to-mr", "ceiling"] == pytest.approx(0.833333)  # (0.7 - 0.2) / (0.8 - 0.2)
 
 
 def test_a_method_that_never_finds_a_structure_has_no_place_in_the_asd(tmp_path):

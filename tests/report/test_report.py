@@ -128,6 +128,13 @@ def test_the_table_shows_means_worked_out_by_hand_and_sorts_by_numbers(report):
     assert rows[1][4]["class"] == "best" and rows[2][4]["class"] is None, "the ceiling is not compared"
 
 
+def test_the_page_rounds_as_the_tables_do(tmp_path):
+    write_report(**write_run(tmp_path, {"dar_uda": {"a": (0.31348, 0.5), "b": (0.31348, 0.5)}}))
+    _, row = Page((tmp_path / "report.html").read_text(encoding="utf-8")).tables["Scores"]
+    assert row[2]["text"].startswith("0.313"), "of 0.31348, not of 0.3135"
+    assert "0.313" in (tmp_path / "summary.markdown").read_text(encoding="utf-8")
+
+
 def test_a_value_that_is_not_there_is_a_dash_that_sorts_last(tmp_path):
     write_report(**write_run(tmp_path, {"dar_uda": {"a": (0.0, 0.0), "b": (0.0, 0.0)}}))
     _, row = Page((tmp_path / "report.html").read_text(encoding="utf-8")).tables["Scores"]
