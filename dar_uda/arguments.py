@@ -33,7 +33,10 @@ def _command(commands: argparse._SubParsersAction, name: str, what: str, example
 
 def _inspect(commands: argparse._SubParsersAction) -> None:
     inspect = _command(
-        commands, "inspect", "print how scans would be read: shape, spacing, slice axis", "ct/p01.nii.gz mr/q01_t2"
+        commands,
+        "inspect",
+        "print how scans would be read, from their headers: shape, spacing, axes, slice axis",
+        "ct/p01.nii.gz mr/q01_t2",
     )
     inspect.add_argument(
         "scan",

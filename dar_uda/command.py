@@ -101,15 +101,25 @@ def _cases(options: argparse.Namespace) -> None:
 
 
 def _inspect(options: argparse.Namespace) -> None:
+    from nibabel.orientations import aff2axcodes
+
     from dar_uda.data.geometry import canonical_axes, spacing_of
     from dar_uda.data.volume import read_grid
 
+    problems = []
     for scan in options.scan:
-        grid = read_grid(scan)
+        try:
+            grid = read_grid(scan)
+        except (ValueError, OSError) as error:
+            problems.append(str(error))
+            continue
         axes, _ = canonical_axes(grid.affine)
         spacing = " x ".join(f"{step:.3g}" for step in spacing_of(grid.affine))
         shape = " x ".join(str(size) for size in grid.shape)
-        print(f"{scan}: {shape} voxels of {spacing} mm, slice axis {axes[0]}")
+        ends = "".join(aff2axcodes(grid.affine))
+        print(f"{scan}: {shape} voxels of {spacing} mm, axes to {ends}, slice axis {axes[0]}")
+    if problems:
+        raise ValueError("\n".join(problems))
 
 
 def _phantom(options: argparse.Namespace) -> None:

@@ -12,7 +12,14 @@ from dar_uda.command import _Plain, main
 def test_inspect_prints_shape_spacing_and_slice_axis(tmp_path, capsys):
     nib.save(nib.Nifti1Image(np.zeros((4, 6, 5), np.int16), np.diag([2.0, 7.5, 2.0, 1.0])), tmp_path / "scan.nii.gz")
     assert main(["inspect", str(tmp_path / "scan.nii.gz")]) == 0
-    assert "4 x 6 x 5 voxels of 2 x 7.5 x 2 mm, slice axis 1" in capsys.readouterr().out
+    assert "4 x 6 x 5 voxels of 2 x 7.5 x 2 mm, axes to RAS, slice axis 1" in capsys.readouterr().out
+
+
+def test_inspect_goes_on_after_a_scan_that_cannot_be_read(tmp_path, capsys):
+    nib.save(nib.Nifti1Image(np.zeros((4, 6, 5), np.int16), np.diag([-2.0, -2, 7.5, 1.0])), tmp_path / "scan.nii.gz")
+    assert main(["inspect", str(tmp_path / "none.nii.gz"), str(tmp_path / "scan.nii.gz")]) == 1
+    said = capsys.readouterr()
+    assert "none.nii.gz" in said.err and "axes to LPS, slice axis 2" in said.out
 
 
 def test_a_missing_file_is_one_line_and_a_status(tmp_path, capsys):

@@ -93,6 +93,8 @@ def _write_segmentation(path: Path, series: Path, mask: Volume, segmenter: Segme
 def scans_of(path: Path) -> list[Path]:
     """Return the volume files of a folder; the path itself where it has none: a file, or a DICOM series."""
     files = sorted(file for file in path.iterdir() if file.name.endswith(SUFFIXES)) if path.is_dir() else []
+    for folder in sorted(file for file in path.iterdir() if file.is_dir()) if files else []:
+        logger.warning("Not read: %s, a folder in a folder of volume files; give it by itself", folder)
     return files or [path]
 
 

@@ -95,16 +95,18 @@ def test_it_warns_of_a_scan_of_the_other_modality(run, bundle, caplog):
     assert "ct0_image.nii.gz looks unlike the training scans of mr" in caplog.text
 
 
-def test_a_scan_that_cannot_be_read_does_not_stop_the_others(run, bundle, tmp_path, capsys):
+def test_a_scan_that_cannot_be_read_does_not_stop_the_others(run, bundle, tmp_path, capsys, caplog):
     broken = tmp_path / "scans" / "broken.nii.gz"
     broken.parent.mkdir()
     broken.write_bytes(b"no image")
     (tmp_path / "scans" / "good.nii.gz").symlink_to(run.result("data/mr/mr2_image.nii.gz"))
+    (tmp_path / "scans" / "series").mkdir()
     assert main(["predict", str(bundle), str(broken.parent), "-o", str(tmp_path / "masks"), "--device", "cpu"]) == 1
     assert "1 of 2 scans have no mask" in (said := capsys.readouterr().err) and "broken.nii.gz" in said
     assert {path.name for path in (tmp_path / "masks").iterdir()} == {"good.nii.gz", "volumes.tsv"}
     assert main(["predict", str(bundle), str(broken), "-o", str(tmp_path / "none"), "--device", "cpu"]) == 1
     assert list((tmp_path / "none").iterdir()) == []
+    assert f"Not read: {tmp_path / 'scans' / 'series'}, a folder in a folder of volume files" in caplog.text
 
 
 def test_scans_that_come_one_at_a_time_share_a_folder(run, bundle, tmp_path, caplog):
