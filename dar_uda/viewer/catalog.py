@@ -109,17 +109,19 @@ def _cases(catalog: Catalog, methods: list[Record]) -> Iterator[dict[str, Any]]:
 
 
 def _prediction(catalog: Catalog, record: Record, case: str) -> dict[str, Any]:
-    """Return one method's mask of a case with its Dice, and the probabilities where the run kept them."""
+    """Return one method's mask of a case with its Dice; where the run kept probabilities, the likeliest, then each."""
     names = record.wildcards
     seed = record.run / f"seed-{names['seed']}"
     folder = seed / "predictions" / names["direction"] / names["method"]
+    structures = len(record.params["structures"])
     probabilities = probabilities_path(folder, case)
+    shown = [None, *range(1, structures + 1)] if probabilities.exists() else []
     metrics = seed / "metrics" / names["direction"] / f"{names['method']}.tsv"
     return {
         "method": names["method"],
         "seed": names["seed"],
-        "mask": catalog.add(read_mask, mask_path(folder, case), len(record.params["structures"])),
-        "probability": catalog.add(read_probability, probabilities) if probabilities.exists() else None,
+        "mask": catalog.add(read_mask, mask_path(folder, case), structures),
+        "probabilities": [catalog.add(read_probability, probabilities, label) for label in shown],
         "dice": _dice(metrics, case),
     }
 

@@ -1,10 +1,12 @@
 """What the page shows, as NIfTI in memory: voxels and their place in space, nothing else of the file they come from."""
 
 from collections.abc import Sequence
+from functools import reduce
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from nibabel.arrayproxy import ArrayProxy
 
 from dar_uda.data.geometry import slice_axis_of
 from dar_uda.data.grid import Grid, nifti_header
@@ -38,11 +40,19 @@ def read_reference(path: str | Path, image: str | Path, values: Sequence[Sequenc
     return outlined(Volume(map_labels(label.array, values), label.grid), len(values))
 
 
-def read_probability(path: str | Path) -> Volume:
-    """Return the probability of the likeliest structure, in steps of 1/255, from a file of `probabilities_file`."""
+def read_probability(path: str | Path, label: int | None = None) -> Volume:
+    """Return the probability of one structure, in steps of 1/255, from a file of `probabilities_file`.
+
+    Memory holds two structures, not all.
+
+    Args:
+        label: Class of the structure, 1..K; None: in every voxel that of the likeliest, background left out.
+    """
     with reading(path, OF_RESULTS):
         image = nib.load(path)
-        highest = image.dataobj.get_unscaled()[..., 1:].max(axis=-1)
+        stored = ArrayProxy(path, (image.shape, np.uint8, image.dataobj.offset), keep_file_open=True)
+        labels = range(1, image.shape[-1]) if label is None else [label]
+        highest = reduce(np.maximum, (stored[..., index] for index in labels))
     return Volume(highest, Grid(highest.shape, image.affine))
 
 

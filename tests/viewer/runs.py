@@ -31,10 +31,11 @@ def write(path, array, affine=AFFINE):
 
 
 def write_probabilities(path):
-    """Write 204/255 for the spleen in the box, else 1 for the background and 0 for the structures."""
+    """Write 204/255 for the spleen and 51/255 for the liver in the box, else 1 for the background."""
     grid = Grid(SHAPE, AFFINE)
     with probabilities_file(path, grid, 1 + len(STRUCTURES)) as stored:
-        stored[..., 0] = 255 - box(204)
+        stored[..., 0] = 255 - box(255)
+        stored[..., 1] = box(51)
         stored[..., 2] = box(204)
 
 

@@ -54,11 +54,11 @@ def test_a_reference_has_the_classes_of_the_run(catalog):
     assert np.array_equal(reference, box(1 + 2) - box(2, (6, 6, 2), size=2))
 
 
-def test_a_probability_is_that_of_the_likeliest_structure(catalog):
+def test_probabilities_are_those_of_the_likeliest_structure_and_of_each(catalog):
     kept, none = catalog.page["cases"][0]["predictions"]
-    assert none["probability"] is None
-    values = np.asanyarray(image_of(catalog, kept["probability"]).dataobj)
-    assert np.array_equal(values, box(204))
+    assert none["probabilities"] == []
+    voxels = [np.asanyarray(image_of(catalog, number).dataobj) for number in kept["probabilities"]]
+    assert np.array_equal(voxels, [box(204), box(51), box(204)])
 
 
 def test_a_synthetic_volume_stands_beside_its_source_with_its_code(catalog):

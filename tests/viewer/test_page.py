@@ -161,10 +161,20 @@ def test_probabilities_are_offered_where_they_were_kept(page):
     before = page.pixels()
     page.click("[data-overlay=probability] input[type=checkbox]")
     page.changed(before)
-    assert "probability" in page.place()
+    assert "probability 0.80" in page.place()
     page.choose("#method", "source_only")
     assert "kept no probabilities" in page.find("#missing").text
     assert "probability" not in page.place()
+
+
+def test_the_probability_of_one_structure_is_drawn_where_it_is_chosen(page):
+    page.click("[data-overlay=probability] input[type=checkbox]")
+    likeliest = page.pixels()
+    page.choose("[data-overlay=probability] select", "liver")
+    page.changed(likeliest)
+    assert "probability 0.20" in page.place()
+    page.choose("[data-overlay=probability] select", "spleen")
+    page.wait(lambda: np.array_equal(page.pixels(), likeliest))
 
 
 def test_the_mouse_moves_the_crosshair_and_the_wheel_the_slice(page):

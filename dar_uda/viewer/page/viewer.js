@@ -208,10 +208,11 @@ async function labels(name, number) {
   return { what: name, image, opacity, say: nameOf, labelled: true };
 }
 
-async function probability(number) {
+/** Return the layer of the chosen probability; of those kept the first is the likeliest structure's, then one each. */
+async function probability(kept) {
   const { on, opacity } = overlay("probability");
-  if (!on || number === null) return null;
-  const image = await load(number, "probability");
+  if (!on || !kept.length) return null;
+  const image = await load(kept[find("[data-overlay=probability] select").value], "probability");
   Object.assign(image, { cal_min: 0.05 * STEPS, cal_max: STEPS });
   image._colormap = "probability";
   return { what: "probability", image, opacity, say: (value) => (value / STEPS).toFixed(2) };
@@ -222,8 +223,8 @@ async function casePanes() {
   const entry = chosenCase();
   const options = [find("#method"), find("#second")].map((select) => select.selectedOptions[0]);
   return Promise.all(options.filter(({ value }) => value).map(async ({ value, text }) => {
-    const { mask, probability: kept } = entry.predictions[value];
-    const overlays = [probability(kept), labels("prediction", mask), labels("reference", entry.reference)];
+    const { mask, probabilities } = entry.predictions[value];
+    const overlays = [probability(probabilities), labels("prediction", mask), labels("reference", entry.reference)];
     const layers = await Promise.all([scan(entry.image, entry.window), ...overlays]);
     return { title: `${entry.case}, ${entry.direction}: ${text}`, layers };
   }));
@@ -306,7 +307,7 @@ function adapt() {
   for (const part of document.querySelectorAll("[data-for]")) part.hidden = part.dataset.for !== what;
   const entry = what === "cases" ? chosenCase() : chosenSource();
   const methods = ["#method", "#second"].map((id) => entry.predictions?.[find(id).value]).filter(Boolean);
-  const kept = methods.some(({ probability }) => probability !== null);
+  const kept = methods.some(({ probabilities }) => probabilities.length);
   find("[data-overlay=probability] input").disabled = !kept;
   find("[data-overlay=reference] input").disabled = (what === "cases" ? entry.reference : entry.label) === null;
   find("#missing").textContent = [
@@ -390,6 +391,8 @@ async function start() {
     const group = ({ direction, translation, seed }) => `${direction}, ${translation}, seed ${seed}`;
     fill(find("#source"), catalog.synthetic.map((entry, index) => [index, entry.case, group(entry)]));
     find("input[value=synthetic]").disabled = !catalog.synthetic.length;
+    const structures = catalog.structures.map(({ name }, index) => [index + 1, spoken(name)]);
+    fill(find("[data-overlay=probability] select"), [[0, "likeliest structure"], ...structures]);
     offer();
     panes = await Promise.all(["#first", "#other"].map((id) => new Pane(find(id)).attach()));
   } catch (error) {
