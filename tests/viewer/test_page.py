@@ -259,6 +259,18 @@ def test_a_change_of_the_window_makes_two_textures_of_the_scans_size_and_none_of
     assert page.driver.execute_script("return made").count([20, 16, 6]) == 2  # the scan's values, and their colours
 
 
+def test_on_a_narrow_screen_the_picture_is_as_wide_as_the_page_and_two_stand_one_below_the_other(page):
+    page.driver.set_window_size(500, 800)  # Chromium's least
+    try:
+        page.choose("#second", "source_only")
+        first, other = (page.find(f"#{pane} canvas").rect for pane in ("first", "other"))
+        assert min(first["width"], other["width"]) > 450
+        assert other["y"] > first["y"] + first["height"]
+        assert page.driver.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+    finally:
+        page.driver.set_window_size(1200, 800)
+
+
 def test_a_synthetic_volume_stands_beside_its_source(page):
     page.click("input[value=synthetic]")
     assert page.find("#first h2").text == "c1: source, ct"

@@ -53,12 +53,14 @@ class Pane {
   }
 
   /** Draw layers, the scan first: what each is, its image, how opaque it is, how to say its values, if they are labels. */
-  draw(title, layers, layout) {
+  draw(title, layers) {
     find("h2", this.section).textContent = title;
     this.layers = layers;
     for (const { image, opacity } of layers) image.opacity = opacity;
     this.view.volumes = layers.map((layer) => layer.image);
     this.view.setVolume(layers[0].image, 0);
+    const { clientWidth, clientHeight } = find(".planes", this.section);
+    const layout = clientWidth > clientHeight ? BESIDE : BELOW;
     this.view.setCustomLayout(layout.map(([sliceType, ...position]) => ({ sliceType, position })));
     this.checkDrawn();
   }
@@ -263,10 +265,9 @@ async function show({ opened = false } = {}) {
 
 function draw(shown, opened) {
   const drawn = panes.slice(0, shown.length);
-  const layout = drawn.length < 2 ? BESIDE : BELOW;
   find("#other").hidden = drawn.length < 2;
   link(drawn);
-  drawn.forEach((pane, index) => pane.draw(shown[index].title, shown[index].layers.filter(Boolean), layout));
+  drawn.forEach((pane, index) => pane.draw(shown[index].title, shown[index].layers.filter(Boolean)));
   const place = opened ? middle(panes[0]) : panes[0].place();
   for (const pane of drawn) pane.goTo(place);
   readWindow();
