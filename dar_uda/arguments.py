@@ -204,7 +204,10 @@ def _window(text: str) -> tuple[str, tuple[float, float]]:
 
 
 def _share(text: str) -> float:
-    share = float(text)
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
     if not 0 < share < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no share between 0 and 1")
+        raise argparse.ArgumentTypeError(f"{text} is no share between 0 and 1, such as 0.2")
     return share
