@@ -38,12 +38,13 @@ def _inspect(commands: argparse._SubParsersAction) -> None:
         "print how scans would be read, from their headers: shape, spacing, axes, slice axis",
         "ct/p01.nii.gz mr/q01_t2",
     )
+    inspect.description += "\nThe voxels are not read: `dar-uda check` reads them."
     inspect.add_argument(
         "scan",
         nargs="+",
         type=Path,
         metavar="SCAN",
-        help="volume file (NIfTI, MetaImage, NRRD) or folder of one DICOM series",
+        help="volume file (NIfTI, MetaImage, NRRD), folder of one DICOM series, or folder of volume files",
     )
 
 
@@ -203,7 +204,10 @@ def _window(text: str) -> tuple[str, tuple[float, float]]:
 
 
 def _share(text: str) -> float:
-    share = float(text)
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
     if not 0 < share < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no share between 0 and 1")
+        raise argparse.ArgumentTypeError(f"{text} is no share between 0 and 1, such as 0.2")
     return share

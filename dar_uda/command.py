@@ -4,6 +4,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from dar_uda.arguments import parser
 
@@ -101,25 +102,32 @@ def _cases(options: argparse.Namespace) -> None:
 
 
 def _inspect(options: argparse.Namespace) -> None:
+    from dar_uda.data.scans import scans_of
+
+    _log_plainly()
+    problems = []
+    for scan in [path for given in options.scan for path in scans_of(given)]:
+        try:
+            print(_description_of(scan))
+        except (ValueError, OSError) as error:
+            problems.append(str(error))
+    if problems:
+        raise ValueError("\n".join(problems))
+
+
+def _description_of(scan: Path) -> str:
+    """Return how a scan would be read, one line; raise as `read_grid` does."""
     from nibabel.orientations import aff2axcodes
 
     from dar_uda.data.geometry import canonical_axes, spacing_of
     from dar_uda.data.volume import read_grid
 
-    problems = []
-    for scan in options.scan:
-        try:
-            grid = read_grid(scan)
-        except (ValueError, OSError) as error:
-            problems.append(str(error))
-            continue
-        axes, _ = canonical_axes(grid.affine)
-        spacing = " x ".join(f"{step:.3g}" for step in spacing_of(grid.affine))
-        shape = " x ".join(str(size) for size in grid.shape)
-        ends = "".join(aff2axcodes(grid.affine))
-        print(f"{scan}: {shape} voxels of {spacing} mm, axes to {ends}, slice axis {axes[0]}")
-    if problems:
-        raise ValueError("\n".join(problems))
+    grid = read_grid(scan)
+    axes, _ = canonical_axes(grid.affine)
+    spacing = " x ".join(f"{step:.3g}" for step in spacing_of(grid.affine))
+    shape = " x ".join(str(size) for size in grid.shape)
+    ends = "".join(aff2axcodes(grid.affine))
+    return f"{scan}: {shape} voxels of {spacing} mm, axes to {ends}, slice axis {axes[0]}"
 
 
 def _phantom(options: argparse.Namespace) -> None:

@@ -57,13 +57,21 @@ def status_of(run: str | Path) -> str:
         run: Folder `results/{run}`.
 
     Raises:
-        FileNotFoundError: It holds no log.
+        FileNotFoundError: There is no such folder, or it holds no log; the message lists runs that are there.
     """
     run = Path(run)
+    if not run.is_dir():
+        raise FileNotFoundError(f"{run}: no such folder; expected the folder of a run{_runs_in(run.parent)}")
     jobs = [_job(path, run / "logs") for path in sorted((run / "logs").rglob("*.log"))]
     if not jobs:
-        raise FileNotFoundError(f"{run}/logs holds no log; expected the folder of a run, such as results/phantom")
+        raise FileNotFoundError(f"{run}/logs holds no log; expected the folder of a run{_runs_in(run)}")
     return "\n".join([*_stages(run, jobs), *_details(jobs), *_checkpoints(run), *_waits_for(run, jobs)])
+
+
+def _runs_in(folder: Path) -> str:
+    """Return the end of a message: which runs lie in a folder, an example where none does."""
+    runs = sorted(str(path.parent) for path in folder.glob("*/logs"))
+    return f": {', '.join(runs)}" if runs else ", such as results/phantom"
 
 
 def _job(path: Path, logs: Path) -> JobStatus:

@@ -22,6 +22,18 @@ def test_inspect_goes_on_after_a_scan_that_cannot_be_read(tmp_path, capsys):
     assert "none.nii.gz" in said.err and "axes to LPS, slice axis 2" in said.out
 
 
+def test_inspect_reads_a_folder_of_volume_files_as_predict_does(tmp_path, capsys, caplog):
+    (tmp_path / "series").mkdir()
+    for name in ("a.nii.gz", "b.nii"):
+        nib.save(nib.Nifti1Image(np.zeros((4, 6, 5), np.int16), np.eye(4)), tmp_path / name)
+    assert main(["inspect", str(tmp_path)]) == 0
+    assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == [
+        f"{tmp_path}/a.nii.gz",
+        f"{tmp_path}/b.nii",
+    ]
+    assert f"Not read: {tmp_path}/series" in caplog.text
+
+
 def test_a_missing_file_is_one_line_and_a_status(tmp_path, capsys):
     assert main(["inspect", str(tmp_path / "none.nii.gz")]) == 1
     assert "none.nii.gz" in capsys.readouterr().err

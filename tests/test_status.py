@@ -100,3 +100,17 @@ def test_of_many_jobs_that_failed_the_last_are_told(tmp_path):
 def test_what_is_no_run_is_refused(tmp_path, capsys):
     assert main(["status", str(tmp_path)]) == 1
     assert "expected the folder of a run, such as results/phantom" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [("results", "results/logs holds no log"), ("results/phantm", "results/phantm: no such folder")],
+)
+def test_of_a_folder_of_runs_or_a_misspelt_run_the_runs_are_listed(tmp_path, given, message):
+    for name in ("phantom", "abdomen"):
+        (tmp_path / "results" / name / "logs").mkdir(parents=True)
+    with pytest.raises(FileNotFoundError, match=message) as refused:
+        status_of(tmp_path / given)
+    assert str(refused.value).endswith(
+        f"expected the folder of a run: {tmp_path}/results/abdomen, {tmp_path}/results/phantom"
+    )

@@ -12,11 +12,11 @@ import pandas as pd
 from dar_uda.bundle.segmenter import Segmenter
 from dar_uda.data.files import check_writable, write_beside
 from dar_uda.data.predictions import mask_path
-from dar_uda.data.volume import ITK_SUFFIXES, Volume, write_mask
+from dar_uda.data.scans import name_of, scans_of
+from dar_uda.data.volume import Volume, write_mask
 from dar_uda.training.progress import Progress
 
 logger = logging.getLogger(__name__)
-SUFFIXES = (".nii.gz", ".nii", ".hdr", *ITK_SUFFIXES)
 
 
 def predict_scans(
@@ -88,20 +88,6 @@ def _write_segmentation(path: Path, series: Path, mask: Volume, segmenter: Segme
         write_segmentation(path, series, mask, segmenter.structures, model)
     except ValueError as error:
         logger.warning("%s. The mask is written, a DICOM SEG is not.", error)
-
-
-def scans_of(path: Path) -> list[Path]:
-    """Return the volume files of a folder; the path itself where it has none: a file, or a DICOM series."""
-    files = sorted(file for file in path.iterdir() if file.name.endswith(SUFFIXES)) if path.is_dir() else []
-    for folder in sorted(file for file in path.iterdir() if file.is_dir()) if files else []:
-        logger.warning("Not read: %s, a folder in a folder of volume files; give it by itself", folder)
-    return files or [path]
-
-
-def name_of(scan: Path) -> str:
-    """Return a scan's name without the suffix of its kind."""
-    suffix = next((suffix for suffix in SUFFIXES if scan.name.endswith(suffix)), "")
-    return scan.absolute().name.removesuffix(suffix)
 
 
 def volumes_of(mask: Volume, structures: Sequence[str]) -> list[tuple[str, int, float]]:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 COLUMNS = ("case", "domain", "image", "label", "split")
 SPLITS = ("train", "test")
+NO_LABEL = ("-", "na", "n/a", "none")
+"""What people write, in either case, where the cell of a label should be empty."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 DOMAIN = re.compile(r"[A-Za-z0-9]{1,40}")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -96,6 +98,8 @@ def _problems_of_row(row: Row, cells: dict) -> Iterator[str]:
         yield f"domain {row['domain'][:60]!r}; expected letters and digits"
     if not row["image"]:
         yield "no image; expected a volume file or a DICOM folder"
+    if row["label"].lower() in NO_LABEL:
+        yield f"label {row['label']!r}; expected a path: leave the cell empty where there is no label"
     for what in ("image", "label"):
         if CONTROL.search(row[what]):
             yield f"{what} {row[what][:60]!r} holds control characters"

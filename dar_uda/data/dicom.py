@@ -21,6 +21,7 @@ ROUNDING_MM = 0.02
 """Or by this: positions are decimal text, and some scanners write few digits."""
 DIRECTION_TOLERANCE = 1e-3
 UNIT_TOLERANCE = 1e-2
+LISTED = 8
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,9 @@ def _sorted_slices(folder: str | Path) -> list[DicomSlice]:
     folder = Path(folder)
     paths = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
     if len(paths) < 2:
-        raise ValueError(f"{folder}: found {len(paths)} files, expected a DICOM series of at least 2 slices")
+        below = ", ".join(sorted(path.name for path in folder.iterdir() if path.is_dir())[:LISTED])
+        hint = f"; give one of its folders: {below}" if below else ""
+        raise ValueError(f"{folder}: found {len(paths)} files, expected a DICOM series of at least 2 slices{hint}")
     slices = [_read_header(path) for path in paths]
     first = slices[0]
     for one in slices[1:]:

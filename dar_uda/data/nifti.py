@@ -30,6 +30,8 @@ def open_nifti(path: Path) -> nib.Nifti1Pair:
         try:
             image = nib.load(path)
         except nib.filebasedimages.ImageFileError as error:
+            if _is_dicom(path):
+                raise UnreadableFileError(f"{path} is one DICOM file: give its folder, read as one series") from error
             raise UnreadableFileError(
                 f"{path} is no NIfTI file; expected .nii, .nii.gz, .mha, .nrrd or a folder of DICOM files"
             ) from error
@@ -38,6 +40,11 @@ def open_nifti(path: Path) -> nib.Nifti1Pair:
         _check_header(image, path)
         _check_length(image, path)
         return image
+
+
+def _is_dicom(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
 
 
 def nifti_grid(image: nib.Nifti1Pair, path: Path) -> Grid:

@@ -51,6 +51,12 @@ def test_a_name_that_could_leave_its_folder_or_break_a_path_is_refused(tmp_path,
         read_cases_table(write(tmp_path, f"{name}\tct\ta.nii\t\ttrain"))
 
 
+@pytest.mark.parametrize("word", ["-", "NA", "n/a", "None"])
+def test_a_word_for_no_label_is_refused_with_the_remedy(tmp_path, word):
+    with pytest.raises(ValueError, match=f"line 2: label '{word}'; expected a path: leave the cell empty where"):
+        read_cases_table(write(tmp_path, f"ct1\tct\ta.nii\t{word}\ttrain"))
+
+
 def test_a_case_in_both_splits_is_refused(tmp_path):
     with pytest.raises(ValueError, match="case ct1 of domain ct stands 2 times; expected once, to train or to test"):
         read_cases_table(write(tmp_path, "ct1\tct\ta.nii\t\ttrain", "ct1\tct\tb.nii\t\ttest"))

@@ -76,6 +76,18 @@ def test_other_files_and_an_empty_folder_are_refused_by_name(tmp_path):
         read_volume(tmp_path / "series")
 
 
+def test_one_file_of_a_series_is_refused_with_the_remedy(tmp_path):
+    paths = write_series(tmp_path / "series")
+    with pytest.raises(ValueError, match="m.dcm is one DICOM file: give its folder"):
+        read_grid(paths[0])
+
+
+def test_of_a_folder_whose_slices_lie_further_down_the_folders_are_listed(tmp_path):
+    write_series(tmp_path / "series")
+    with pytest.raises(ValueError, match="found 0 files, expected a DICOM series .* one of its folders: series$"):
+        read_grid(tmp_path)
+
+
 def test_a_slice_of_another_size_is_refused_by_name(tmp_path):
     write_series(tmp_path / "series")
     write_slice(tmp_path / "series" / "scout.dcm", np.zeros((6, 9)), ORIGIN + 12.5 * NORMAL, uid=9)

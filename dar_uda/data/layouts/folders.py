@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from dar_uda.data.layouts.case import VOLUME_FILE, Case, Found, case_name, need_folder, stem_of
+from dar_uda.data.layouts.case import VOLUME_FILE, Case, Found, case_name, stem_of
 
 DATA_FILES = (".img", ".raw", ".zraw")
 """Which a header beside them names: .hdr, .mhd, .nhdr."""
@@ -16,12 +16,14 @@ def find(folder: Path, domain: str | None) -> Found:
     A label has its scan's name; endings such as `_image`, `_label` or `_seg` do not count.
 
     Raises:
-        ValueError: No domain was given, or two labels have one name.
+        ValueError: No domain was given, there is no `images/`, or two labels have one name.
     """
     if domain is None:
         raise ValueError(f"Plain folders do not tell their domain: give it, as in ct={folder}")
+    if not (folder / "images").is_dir():
+        raise ValueError(f"{folder} has no folder images/: put the scans into images/, their labels into labels/")
     found, labels = Found(), _labels(folder)
-    for image in sorted(need_folder(folder / "images").iterdir()):
+    for image in sorted((folder / "images").iterdir()):
         if image.name.startswith(".") or image.suffix.lower() in DATA_FILES:
             continue
         if not (image.is_dir() or VOLUME_FILE.search(image.name)):

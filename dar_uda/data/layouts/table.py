@@ -47,7 +47,8 @@ def find_cases(layout: str, folders: Sequence[str]) -> Found:
         found.cases = [case for case, problem in problems.items() if problem is None]
         if not found.cases:
             reasons = "".join(f"; {path} {reason}" for path, reason in found.left_out[:3])
-            raise ValueError(f"{folder}: found no case of the layout {layout} ({LAYOUTS[layout]}){reasons}")
+            files = module.__doc__.partition("\n")[0].removesuffix(".")
+            raise ValueError(f"{folder}: found no case of the layout {layout}; expected {files}{reasons}")
         together.left_out += found.left_out
         together.remarks += [remark for remark in found.remarks if remark not in together.remarks]
         together.cases += found.cases
@@ -88,7 +89,7 @@ def write_cases(
         writer.writerows(rows)
     if drawn:
         found.remarks.append(f"Split of {drawn} cases drawn by patient: {test_share:g} to test, seed {seed}.")
-    return [*_report(cases, found), f"Written: {table} ({len(rows)} cases)"]
+    return [*_report(cases, found), *_lacking(rows), f"Written: {table} ({len(rows)} cases)"]
 
 
 def _with_known_patients(cases: Sequence[Case], rows: Sequence[dict[str, str]]) -> list[Case]:
@@ -114,6 +115,16 @@ def _report(cases: Sequence[Case], found: Found) -> Iterator[str]:
         yield "Left out:"
         yield from (f"  {path}: {reason}" for path, reason in found.left_out)
     yield from found.remarks
+
+
+def _lacking(rows: Sequence[dict[str, str]]) -> Iterator[str]:
+    """Yield what domains without cases of a split cannot be."""
+    for domain in sorted({row["domain"] for row in rows}):
+        splits = {row["split"] for row in rows if row["domain"] == domain}
+        if "train" not in splits:
+            yield f"WARNING: domain {domain} has no case to train: no training can read it"
+        if "test" not in splits:
+            yield f"Domain {domain} has no case to test: it can be a source, not a target"
 
 
 def _row(case: Case, folder: Path) -> dict[str, str]:

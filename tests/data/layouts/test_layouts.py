@@ -309,6 +309,8 @@ def test_a_label_on_another_grid_and_an_unreadable_scan_are_left_out_with_the_re
     [
         ("btcv", "none", "none: no such folder"),
         ("btcv", ".", "found no case of the layout btcv"),
+        ("bids", ".", "layout bids; expected BIDS: `sub-*/anat/sub-*_{T1w,T2w,...}.nii.gz`, labels in `derivatives/"),
+        ("folders", "ct=.", "has no folder images/: put the scans into images/, their labels into labels/"),
         ("folders", ".", "Plain folders do not tell their domain"),
         ("nnunet", ".", "has no dataset.json"),
         ("crossmoda", "ct=.", "crossMoDA's names tell the domain"),
@@ -318,6 +320,25 @@ def test_a_folder_of_another_layout_is_refused_by_name(tmp_path, capsys, layout,
     path = folder.replace(".", str(tmp_path)) if "." in folder else tmp_path / folder
     assert message in refusal(tmp_path, capsys, layout, path)
     assert not (tmp_path / "cases.tsv").exists()
+
+
+def test_a_domain_without_cases_of_a_split_is_told(tmp_path, capsys):
+    write_tree(tmp_path / "ct", "images/a.nii", "images/b.nii")
+    write_tree(tmp_path / "mr", "images/c.nii")
+    _, printed = write_table(tmp_path, capsys, "folders", f"ct={tmp_path / 'ct'}", f"mr={tmp_path / 'mr'}")
+    assert "Domain mr has no case to test: it can be a source" in printed and "Domain ct" not in printed
+    write_json(tmp_path / "dataset.json", channel_names={"0": "CT"}, labels={})
+    write_nifti(tmp_path / "imagesTs" / "t_0000.nii.gz")
+    (tmp_path / "cases.tsv").unlink()
+    _, printed = write_table(tmp_path, capsys, "nnunet", tmp_path)
+    assert "WARNING: domain ct has no case to train" in printed
+
+
+@pytest.mark.parametrize("share", ["abc", "0", "1.5", "nan"])
+def test_what_is_no_share_is_refused_in_words(tmp_path, capsys, share):
+    with pytest.raises(SystemExit):
+        main(["cases", "btcv", str(tmp_path), "-o", str(tmp_path / "cases.tsv"), "--test-share", share])
+    assert f"{share} is no share between 0 and 1, such as 0.2" in capsys.readouterr().err
 
 
 def case(name, domain="ct", labelled=True, patient=None):
