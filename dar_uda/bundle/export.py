@@ -17,6 +17,8 @@ from dar_uda.training.job_record import provenance_path
 logger = logging.getLogger(__name__)
 FORMAT = 1
 LISTED = 8
+GENERATED = "results/phantom/data/"
+"""Where the workflow writes the scans of task phantom."""
 
 
 def export_bundle(predictions: str | Path, bundle: str | Path, licence: str) -> None:
@@ -69,6 +71,7 @@ def export_bundle(predictions: str | Path, bundle: str | Path, licence: str) -> 
             "direction": predictions.parent.name,
             "domain": domain,
             "task": record["choices"]["task"],
+            "run": _run_of(record, case),
             "licence": licence,
             "structures": structures,
             "preprocessing": {
@@ -96,6 +99,16 @@ def _provenance(result: Path) -> dict[str, Any]:
             f"Below {result}: {found}"
         )
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _run_of(record: dict[str, Any], case: dict[str, Any]) -> dict[str, Any]:
+    """Return name, seed and budget (None: the task's own) of a method's run, and whether its scans were generated."""
+    return {
+        "name": record["wildcards"]["run"],
+        "seed": int(record["wildcards"]["seed"]),
+        "budget": record["choices"]["budget"],
+        "generated": any(name.startswith(GENERATED) for name in case["inputs"]),
+    }
 
 
 def _predictions_below(folder: Path) -> Iterator[Path]:
