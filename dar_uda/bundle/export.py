@@ -93,10 +93,11 @@ def export_bundle(predictions: str | Path, bundle: str | Path, licence: str) -> 
 def _provenance(result: Path) -> dict[str, Any]:
     path = provenance_path(result)
     if not path.exists():
-        found = ", ".join(map(str, list(_predictions_below(result))[:LISTED])) or "none that is finished"
+        folder = result.parent if "predictions" in result.parts and not result.is_dir() else result
+        found = ", ".join(map(str, list(_predictions_below(folder))[:LISTED])) or "none that is finished"
         raise FileNotFoundError(
             f"{path} does not exist; expected results/RUN/seed-SEED/predictions/DIRECTION/METHOD of a finished run. "
-            f"Below {result}: {found}"
+            f"Below {folder}: {found}"
         )
     return json.loads(path.read_text(encoding="utf-8"))
 
@@ -113,7 +114,8 @@ def _run_of(record: dict[str, Any], case: dict[str, Any]) -> dict[str, Any]:
 
 def _predictions_below(folder: Path) -> Iterator[Path]:
     """Yield the folders of finished methods' masks below a folder."""
-    for path in sorted(folder.glob("**/predictions/*/*.provenance.json")):
+    paths = sorted(folder.glob("**/*.provenance.json"))
+    for path in (path for path in paths if path.parents[1].name == "predictions"):
         yield path.with_name(path.name.removesuffix(".provenance.json")).relative_to(folder)
 
 
