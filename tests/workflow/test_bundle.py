@@ -1,6 +1,9 @@
 """A finished method, exported and used on scans one at a time: the masks are the workflow's own."""
 
 import json
+import re
+from pathlib import Path
+from textwrap import dedent
 
 import nibabel as nib
 import numpy as np
@@ -14,6 +17,7 @@ from dar_uda.command import main
 from tests.data.dicom_files import PATIENT, write_as_dicom
 from tests.workflow.tiny_run import prepare
 
+PAGE = Path(__file__).parents[2] / "docs" / "predict.md"
 MASKS = "seed-0/predictions/ct-to-mr/source_only"
 
 
@@ -89,6 +93,17 @@ def test_a_bundle_holds_all_and_names_nothing_of_the_machine(run, bundle):
         assert str(run.folder) not in path.read_text() and "mr2" not in path.read_text()
 
 
+def test_the_python_example_of_the_page_does_what_it_says(run, bundle, tmp_path, monkeypatch):
+    (example,) = re.findall(r"^    from dar_uda import.*\n(?:    .*\n)+", PAGE.read_text(), re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mr_abdomen").symlink_to(bundle)
+    (tmp_path / "scan.nii.gz").symlink_to(run.result("data/mr/mr2_image.nii.gz"))
+    exec(dedent(example), {})
+    mask, expected = nib.load("mask.nii.gz"), nib.load(run.result(f"{MASKS}/mr2.nii.gz"))
+    assert (np.asarray(mask.dataobj) == np.asarray(expected.dataobj)).all() and (mask.affine == expected.affine).all()
+    assert nib.load("probabilities.nii.gz").shape == (*mask.shape, 5)
+
+
 def test_it_warns_of_a_scan_of_the_other_modality(run, bundle, caplog):
     segmenter = Segmenter.load(bundle, "cpu")
     ct, mr = (run.result(f"data/{name}_image.nii.gz") for name in ("ct/ct0", "mr/mr0"))
@@ -126,9 +141,21 @@ def test_scans_that_come_one_at_a_time_share_a_folder(run, bundle, tmp_path, cap
 def test_what_is_no_bundle_and_what_exists_are_refused(run, bundle, tmp_path, capsys):
     assert main(["predict", str(tmp_path), "scan.nii", "-o", str(tmp_path)]) == 1
     assert "expected a folder that `dar-uda export` wrote" in capsys.readouterr().err
-    assert main(["export", str(run.result("seed-0")), "-o", str(tmp_path / "new")]) == 1
-    said = capsys.readouterr().err
-    assert "expected results/RUN/seed-SEED/predictions/DIRECTION/METHOD of a finished run" in said
-    assert "predictions/ct-to-mr/source_only" in said
     assert main(["export", str(run.result(MASKS)), "-o", str(bundle)]) == 1
     assert "expected a new folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ("seed-0", "seed-0: predictions/ct-to-mr/source_only"),
+        ("seed-0/predictions/ct-to-mr", "ct-to-mr: source_only"),
+        ("seed-0/predictions/ct-to-mr/dar_uda", "ct-to-mr: source_only"),
+        ("data", "none that is finished"),
+    ],
+)
+def test_of_a_folder_that_is_no_methods_those_that_are_there_are_listed(run, tmp_path, capsys, given, found):
+    assert main(["export", str(run.result(given)), "-o", str(tmp_path / "new")]) == 1
+    said = capsys.readouterr().err
+    assert "expected results/RUN/seed-SEED/predictions/DIRECTION/METHOD of a finished run" in said
+    assert said.rstrip().endswith(found)
