@@ -70,7 +70,7 @@ def status_of(run: str | Path) -> str:
 
 def _runs_in(folder: Path) -> str:
     """Return the end of a message: which runs lie in a folder, an example where none does."""
-    runs = sorted(str(path.parent) for path in folder.glob("*/logs"))
+    runs = sorted(str(path.parent) for path in folder.glob("[!.]*/logs"))
     return f": {', '.join(runs)}" if runs else ", such as results/phantom"
 
 

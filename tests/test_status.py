@@ -109,6 +109,7 @@ def test_what_is_no_run_is_refused(tmp_path, capsys):
 def test_of_a_folder_of_runs_or_a_misspelt_run_the_runs_are_listed(tmp_path, given, message):
     for name in ("phantom", "abdomen"):
         (tmp_path / "results" / name / "logs").mkdir(parents=True)
+    (tmp_path / "results" / ".git" / "logs").mkdir(parents=True)
     with pytest.raises(FileNotFoundError, match=message) as refused:
         status_of(tmp_path / given)
     assert str(refused.value).endswith(

@@ -17,6 +17,8 @@ from dar_uda.training.job_record import provenance_path
 logger = logging.getLogger(__name__)
 FORMAT = 1
 LISTED = 8
+GENERATED = "results/phantom/data/"
+"""Where the workflow writes the scans of task phantom."""
 
 
 def export_bundle(predictions: str | Path, bundle: str | Path, licence: str) -> None:
@@ -69,6 +71,7 @@ def export_bundle(predictions: str | Path, bundle: str | Path, licence: str) -> 
             "direction": predictions.parent.name,
             "domain": domain,
             "task": record["choices"]["task"],
+            "run": _run_of(record, case),
             "licence": licence,
             "structures": structures,
             "preprocessing": {
@@ -90,17 +93,29 @@ def export_bundle(predictions: str | Path, bundle: str | Path, licence: str) -> 
 def _provenance(result: Path) -> dict[str, Any]:
     path = provenance_path(result)
     if not path.exists():
-        found = ", ".join(map(str, list(_predictions_below(result))[:LISTED])) or "none that is finished"
+        folder = result.parent if "predictions" in result.parts and not result.is_dir() else result
+        found = ", ".join(map(str, list(_predictions_below(folder))[:LISTED])) or "none that is finished"
         raise FileNotFoundError(
             f"{path} does not exist; expected results/RUN/seed-SEED/predictions/DIRECTION/METHOD of a finished run. "
-            f"Below {result}: {found}"
+            f"Below {folder}: {found}"
         )
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def _run_of(record: dict[str, Any], case: dict[str, Any]) -> dict[str, Any]:
+    """Return name, seed and budget (None: the task's own) of a method's run, and whether its scans were generated."""
+    return {
+        "name": record["wildcards"]["run"],
+        "seed": int(record["wildcards"]["seed"]),
+        "budget": record["choices"]["budget"],
+        "generated": any(name.startswith(GENERATED) for name in case["inputs"]),
+    }
+
+
 def _predictions_below(folder: Path) -> Iterator[Path]:
     """Yield the folders of finished methods' masks below a folder."""
-    for path in sorted(folder.glob("**/predictions/*/*.provenance.json")):
+    paths = sorted(folder.glob("**/*.provenance.json"))
+    for path in (path for path in paths if path.parents[1].name == "predictions"):
         yield path.with_name(path.name.removesuffix(".provenance.json")).relative_to(folder)
 
 
