@@ -177,6 +177,12 @@ def _predict(commands: argparse._SubParsersAction) -> None:
         help="where SCAN.nii.gz, for a DICOM series SCAN.dcm, and volumes.tsv go",
     )
     predict.add_argument(
+        "--continue",
+        action="store_true",
+        dest="skip_done",
+        help="skip scans whose masks are in FOLDER, made of the same scan by the same bundle with the same options",
+    )
+    predict.add_argument(
         "--device",
         choices=["auto", "cpu", "cuda"],
         default="auto",

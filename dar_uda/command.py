@@ -2,18 +2,25 @@
 
 import argparse
 import logging
+import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from dar_uda.arguments import parser
+from dar_uda.data.text import shown
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand; return the exit status."""
     options = parser().parse_args(arguments)
     try:
-        COMMANDS[options.command](options)
+        with _ended_by_sigterm():
+            COMMANDS[options.command](options)
     except ModuleNotFoundError as error:
         remedy = "install what this version needs: pip install -c constraints.txt -e ."
         return _failed(f"the package {error.name} is missing; {remedy}")
@@ -21,23 +28,50 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(str(error))
     except MemoryError:
         return _failed("out of memory")
-    except KeyboardInterrupt:
-        return _failed("stopped; what is written is whole") + 129
+    except KeyboardInterrupt as error:
+        more = "; the same command with --continue does the rest" if options.command == "predict" else ""
+        return _failed(f"stopped; what is written is whole{more}") + (142 if isinstance(error, Terminated) else 129)
     return 0
+
+
+class Terminated(KeyboardInterrupt):
+    """The process got SIGTERM: as Ctrl-C, it cleans up and ends."""
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Within the block, SIGTERM raises `Terminated`."""
+
+    def end(*_: object) -> NoReturn:
+        raise Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set handlers
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _failed(text: str) -> int:
     """Print an error so that it stands out; return the exit status."""
     mark = "\x1b[1;31mERROR:\x1b[0m" if sys.stderr.isatty() else "ERROR:"
-    print(f"dar-uda: {mark} {text}", file=sys.stderr)
+    print(f"dar-uda: {mark} {shown(text)}", file=sys.stderr)
     return 1
+
+
+def _say(text: str) -> None:
+    """Print lines, which may hold names of files."""
+    print(shown(text))
 
 
 class _Plain(logging.Formatter):
     """Messages as they are, but for those that shall stand out."""
 
     def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
+        text = shown(super().format(record))
         return f"{record.levelname}: {text}" if record.levelno > logging.INFO else text
 
 
@@ -50,7 +84,7 @@ def _log_plainly() -> None:
 def _status(options: argparse.Namespace) -> None:
     from dar_uda.status import status_of
 
-    print(status_of(options.folder))
+    _say(status_of(options.folder))
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -66,7 +100,8 @@ def _predict(options: argparse.Namespace) -> None:
 
     _log_plainly()
     segmenter = Segmenter.load(options.bundle, options.device)
-    predict_scans(segmenter, options.scan, options.output, options.average_views, options.probabilities)
+    choices = options.average_views, options.probabilities, options.skip_done
+    predict_scans(segmenter, options.scan, options.output, *choices)
 
 
 def _view(options: argparse.Namespace) -> None:
@@ -90,25 +125,25 @@ def _check(options: argparse.Namespace) -> None:
         for row in rows
     ]
     for domain in sorted({row["domain"] for row in rows} - {row["domain"] for row in rows if row["split"] == "train"}):
-        print(f"WARNING: domain {domain} has no case to train: trainings read the cases whose split is `train`")
-    print("\n".join(check_cases(cases, dict(options.window), {}, options.processes)))
+        _say(f"WARNING: domain {domain} has no case to train: trainings read the cases whose split is `train`")
+    _say("\n".join(check_cases(cases, dict(options.window), {}, options.processes)))
 
 
 def _cases(options: argparse.Namespace) -> None:
     from dar_uda.data.layouts.table import write_cases
 
     split = options.test_share, options.seed
-    print("\n".join(write_cases(options.layout, options.folder, options.output, options.append, *split)))
+    _say("\n".join(write_cases(options.layout, options.folder, options.output, options.append, *split)))
 
 
 def _inspect(options: argparse.Namespace) -> None:
-    from dar_uda.data.scans import scans_of
+    from dar_uda.data.scans import given_scans
 
     _log_plainly()
     problems = []
-    for scan in [path for given in options.scan for path in scans_of(given)]:
+    for scan in given_scans(options.scan):
         try:
-            print(_description_of(scan))
+            _say(_description_of(scan))
         except (ValueError, OSError) as error:
             problems.append(str(error))
     if problems:
@@ -136,8 +171,10 @@ def _phantom(options: argparse.Namespace) -> None:
     image, label = (
         options.folder / f"{options.domain}{options.number:02d}_{what}.nii.gz" for what in ("image", "label")
     )
+    if there := [path for path in (image, label) if os.path.lexists(path)]:
+        raise FileExistsError(f"{there[0]} exists: give another folder, or delete it")
     make_phantom(options.domain, options.number, image, label, options.seed)
-    print(f"{image}\n{label}")
+    _say(f"{image}\n{label}")
 
 
 COMMANDS = {

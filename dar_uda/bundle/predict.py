@@ -1,22 +1,25 @@
 """Scans that come later, segmented with a bundle: a mask each, and the volumes of their structures."""
 
 import logging
-from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from dar_uda.bundle.scan_output import MASK, PROBABILITIES, SEG, MadeOf, ScanOutput, bundle_digest, image_digest
 from dar_uda.bundle.segmenter import Segmenter
-from dar_uda.data.files import check_writable, write_beside
-from dar_uda.data.predictions import mask_path
-from dar_uda.data.scans import name_of, scans_of
-from dar_uda.data.volume import Volume, write_mask
+from dar_uda.data.companions import companions
+from dar_uda.data.files import check_not_read, check_writable, folds_case, staging, turn, write_beside
+from dar_uda.data.scans import given_scans, names_apart
+from dar_uda.data.volume import Volume, read_volume, write_mask
 from dar_uda.training.progress import Progress
 
 logger = logging.getLogger(__name__)
+COLUMNS = ["scan", "structure", "voxels", "ml"]
 
 
 def predict_scans(
@@ -25,62 +28,130 @@ def predict_scans(
     output: str | Path,
     average: bool,
     probabilities: bool = False,
+    skip_done: bool = False,
 ) -> None:
     """Write `{scan}.nii.gz`, the mask on the scan's own grid, of every scan, and `volumes.tsv`.
 
-    Of a DICOM series also `{scan}.dcm`, the mask as DICOM SEG. What the folder has of a scan of the same name is
-    replaced; rows of other scans stay in `volumes.tsv`.
+    Of a DICOM series also `{scan}.dcm`, the mask as DICOM SEG. Scans of one name are told apart by the names of their
+    folders. What the folder has of the same scan is replaced whole; rows of other scans stay in `volumes.tsv`.
 
     Args:
         scans: Volume files, folders of one DICOM series, or folders of volume files, of which each is a scan.
         output: Folder to write into.
         average: Average the probabilities of five views of a scan.
         probabilities: Write those of all classes too: `probabilities/{scan}.nii.gz`, see `Segmenter.predict`.
+        skip_done: Leave the masks that are whole and were made of the same scans in the same way.
 
     Raises:
-        ValueError: Two scans have one name; or some could not be segmented: the message names each, the others are.
+        ValueError: An output is a file that is read, or was made of another scan: nothing is written. Or some scans
+            could not be segmented: the message names each, the others are.
         OSError: Nothing can be written into the folder, or a file has its name.
     """
     check_writable(output)
-    paths = [path for scan in scans for path in scans_of(Path(scan))]
-    repeated = [name for name, times in Counter(map(name_of, paths)).items() if times > 1]
-    if repeated:
-        raise ValueError(f"several scans are called {', '.join(repeated)}; expected one mask a name: give them apart")
+    folder, paths = Path(output), given_scans(scans)
+    outputs = [ScanOutput(folder, name) for name in names_apart(paths, folds_case(folder))]
+    table = folder / "volumes.tsv"
+    _check_outputs(paths, outputs, table, [*scans, *_files_of(segmenter)])
     if any(path.is_dir() for path in paths):
         import_module("highdicom")  # if it is missing, say so before the work
+    average = average or segmenter.facts["inference"]["test_time_augmentation"]
+    wanted = MadeOf("", bundle_digest(segmenter), average, (PROBABILITIES,) if probabilities else ())
     progress = Progress("predict", len(paths), unit="scan")
-    rows, problems = [], []
-    for done, path in enumerate(paths, start=1):
+    problems, skipped = [], 0
+    for done, (path, of_scan) in enumerate(zip(paths, outputs, strict=True), start=1):
         try:
-            kept = mask_path(Path(output) / "probabilities", name_of(path)) if probabilities else None
-            mask = segmenter.predict(path, True if average else None, kept)
-        except (ValueError, OSError) as error:
-            problems.append(str(error))
-        else:
-            write_mask(mask_path(output, name_of(path)), mask.array, mask.grid)
-            if path.is_dir():
-                _write_segmentation(Path(output) / f"{name_of(path)}.dcm", path, mask, segmenter)
-            rows += [(name_of(path), *row) for row in volumes_of(mask, segmenter.structures)]
+            made = replace(wanted, image=image_digest(path))
+            if skip_done and of_scan.is_done(made):
+                rows = volumes_of(read_volume(of_scan.mask), segmenter.structures)
+                _write_volumes(table, [(of_scan.name, *row) for row in rows])
+                skipped += 1
+            else:
+                _predict_scan(segmenter, path, of_scan, table, made)
+        except (ValueError, OSError, RuntimeError, MemoryError) as error:
+            problems.append(_named(error, path))
         progress.report(done)
-    if rows:
-        _write_volumes(Path(output) / "volumes.tsv", rows)
+    if skipped:
+        logger.info("%d of %d scans were done before", skipped, len(paths))
+    if len(problems) < len(paths):
         logger.info("Written: %s, masks and volumes.tsv", output)
     if problems:
         raise ValueError("\n".join([f"{len(problems)} of {len(paths)} scans have no mask:", *problems]))
 
 
+def _check_outputs(
+    scans: Sequence[Path], outputs: Sequence[ScanOutput], table: Path, read: Sequence[str | Path]
+) -> None:
+    """See that nothing is written over but what was made of the same scans, before the first is segmented."""
+    voxels = [file for scan in scans for file in companions(scan)]
+    check_not_read([table, *(file for one in outputs for file in one.files)], [*scans, *voxels, *read])
+    _read_volumes(table)
+    for scan, one in zip(scans, outputs, strict=True):
+        if one.exists():
+            with suppress(OSError):  # a scan that cannot be read is named when its turn comes
+                one.check_free(scan, image_digest(scan))
+
+
+def _files_of(segmenter: Segmenter) -> list[Path]:
+    return [file for file in segmenter.folder.iterdir() if file.is_file()]
+
+
+def _predict_scan(segmenter: Segmenter, scan: Path, output: ScanOutput, table: Path, made: MadeOf) -> None:
+    """Segment a scan; when all of it is written, put it in place, with its rows of the table."""
+    with staging(table.parent) as stage:
+        kept = stage / PROBABILITIES if PROBABILITIES in made.extras else None
+        mask = segmenter.predict(scan, made.average, kept)
+        if scan.is_dir() and _write_segmentation(stage / SEG, scan, mask, segmenter):
+            made = replace(made, extras=(*made.extras, SEG))
+        write_mask(stage / MASK, mask.array, mask.grid, made.remark())
+        rows = [(output.name, *row) for row in volumes_of(mask, segmenter.structures)]
+        with turn(table):
+            output.check_free(scan, made.image)  # another process may have been faster
+            output.replace(stage, made)
+            _add_rows(table, rows)
+
+
+def _named(error: Exception, scan: Path) -> str:
+    """Return what an error means, with the scan that it is about."""
+    text = "out of memory" if isinstance(error, MemoryError) else str(error) or type(error).__name__
+    return text if str(scan) in text else f"{scan}: {text}"
+
+
 def _write_volumes(path: Path, rows: Sequence[tuple]) -> None:
-    """Write the rows, after those that the file has of other scans."""
-    table = pd.DataFrame(rows, columns=["scan", "structure", "voxels", "ml"])
-    if path.exists():
-        before = pd.read_csv(path, sep="\t", dtype={"scan": str, "structure": str}, keep_default_na=False)
-        table = pd.concat([before[~before["scan"].isin(table["scan"])], table])
+    """Write the rows, after those that the file has of other scans, whichever process writes those."""
+    with turn(path):
+        _add_rows(path, rows)
+
+
+def _add_rows(path: Path, rows: Sequence[tuple]) -> None:
+    table = pd.DataFrame([(scan, name, str(voxels), f"{ml:.3f}") for scan, name, voxels, ml in rows], columns=COLUMNS)
+    before = _read_volumes(path)
+    table = pd.concat([before[~before["scan"].isin(table["scan"])], table])
     with write_beside(path) as partial:
-        table.to_csv(partial, sep="\t", index=False, float_format="%.3f")
+        table.to_csv(partial, sep="\t", index=False)
 
 
-def _write_segmentation(path: Path, series: Path, mask: Volume, segmenter: Segmenter) -> None:
-    """Write the mask of a DICOM series as DICOM SEG; warn where its headers do not allow one."""
+def _read_volumes(path: Path) -> pd.DataFrame:
+    """Return the rows of the table as text; none where there is no file.
+
+    Raises:
+        ValueError: The file is another one.
+    """
+    if not path.exists():
+        return pd.DataFrame(columns=COLUMNS)
+    try:
+        table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    except ValueError:
+        table = pd.DataFrame()
+    if list(table.columns) != COLUMNS:
+        raise ValueError(
+            f"{path}: expected the columns {', '.join(COLUMNS)}, which `dar-uda predict` writes: "
+            "give another folder with -o, or move that file away"
+        )
+    return table
+
+
+def _write_segmentation(path: Path, series: Path, mask: Volume, segmenter: Segmenter) -> bool:
+    """Write the mask of a DICOM series as DICOM SEG; warn, and return False, where its headers do not allow one."""
     from dar_uda.bundle.dicom_seg import write_segmentation
 
     model = f"{segmenter.facts['method']} {segmenter.facts['direction']}"
@@ -88,6 +159,8 @@ def _write_segmentation(path: Path, series: Path, mask: Volume, segmenter: Segme
         write_segmentation(path, series, mask, segmenter.structures, model)
     except ValueError as error:
         logger.warning("%s. The mask is written, a DICOM SEG is not.", error)
+        return False
+    return True
 
 
 def volumes_of(mask: Volume, structures: Sequence[str]) -> list[tuple[str, int, float]]:

@@ -1,15 +1,16 @@
-"""Outputs that are whole or absent: write beside, then rename."""
+"""Outputs that are whole or absent, and never an input: write beside, then rename."""
 
 import errno
 import fcntl
+import glob
 import logging
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import NamedTemporaryFile, TemporaryDirectory, TemporaryFile
 
 logger = logging.getLogger(__name__)
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
@@ -18,6 +19,10 @@ FULL = 2**20
 """Bytes free on a disk below which a failed write is taken for a full disk."""
 FORGOTTEN = 24 * 3600
 """Seconds after which a temporary file is one that a killed process left behind."""
+ABANDONED = 20.0
+"""Seconds after which the mark of a process that changes a file is one that a killed process left behind."""
+PAUSE = 0.01
+"""Seconds between two looks at whether another process is done."""
 
 
 @contextmanager
@@ -43,6 +48,98 @@ def write_beside(path: str | Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_not_read(outputs: Iterable[str | Path], inputs: Iterable[str | Path]) -> None:
+    """See that no output is an input, under whatever spelling or link, and that none lies among the files of one.
+
+    An output that lies directly in a folder that is read would be read with it the next time.
+
+    Args:
+        outputs: Files that a command writes, replaces or deletes.
+        inputs: Files and folders that it was given to read.
+
+    Raises:
+        ValueError: One does; the message names both.
+    """
+    read: dict[object, Path] = {}
+    folders: dict[object, Path] = {}
+    for path in map(Path, inputs):
+        read |= dict.fromkeys(_identities(path), path)
+        if path.is_dir():
+            folders |= dict.fromkeys(_identities(path), path)
+            read |= {key: file for file in path.iterdir() for key in _identities(file)}
+    for output in map(Path, outputs):
+        if same := [read[key] for key in _identities(output) if key in read]:
+            raise ValueError(f"{output} would replace {same[0]}, which is read: give another folder with -o")
+        if around := [folders[key] for key in _identities(output.parent) if key in folders]:
+            raise ValueError(
+                f"{output} would lie among the files of {around[0]}, which are read: give another folder with -o"
+            )
+
+
+def _identities(path: Path) -> set[object]:
+    """Return by what a file is known: its place, the place to which its links lead, and its number on the disk."""
+    found: set[object] = {path.resolve(), path.parent.resolve() / path.name}
+    with suppress(OSError):
+        status = path.stat()
+        found.add((status.st_dev, status.st_ino))
+    return found
+
+
+def folds_case(folder: str | Path) -> bool:
+    """Return whether the disk of a folder, which can be written into, takes `A` and `a` for one name."""
+    with NamedTemporaryFile(prefix=".partial-case-", dir=folder) as probe:
+        return Path(folder, Path(probe.name).name.upper()).exists()
+
+
+@contextmanager
+def staging(folder: str | Path) -> Iterator[Path]:
+    """Yield a new hidden folder within `folder`, to write what then moves there at once; it goes with the block."""
+    for old in Path(folder).glob(".partial-*"):
+        with suppress(OSError):
+            if old.is_dir() and time.time() - old.stat().st_mtime > FORGOTTEN:
+                shutil.rmtree(old)
+    with TemporaryDirectory(prefix=".partial-", dir=folder, ignore_cleanup_errors=True) as stage:
+        yield Path(stage)
+
+
+def place(staged: Path, path: Path) -> None:
+    """Move a whole file to its name, also where its folder is a link to another disk."""
+    try:
+        staged.replace(path)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with write_beside(path) as partial:
+            shutil.copyfile(staged, partial)
+
+
+@contextmanager
+def turn(path: str | Path) -> Iterator[None]:
+    """Wait until no other process changes a file, and let none do so until the block ends.
+
+    The mark is a file beside it, which only one process can make: so it works where locks do not.
+    """
+    path = Path(path)
+    mark = path.with_name(f".partial-turn-{path.name}")
+    seen, since = None, 0.0
+    while True:
+        try:
+            mark.touch(exist_ok=False)
+            break
+        except FileExistsError:
+            with suppress(FileNotFoundError):
+                status = mark.stat()
+                if (status.st_ino, status.st_mtime_ns) != seen:
+                    seen, since = (status.st_ino, status.st_mtime_ns), time.monotonic()
+                elif time.monotonic() - since > ABANDONED:
+                    mark.unlink()
+            time.sleep(PAUSE)
+    try:
+        yield
+    finally:
+        mark.unlink(missing_ok=True)
 
 
 def check_writable(folder: str | Path) -> None:
@@ -82,6 +179,7 @@ def locked(path: str | Path) -> Iterator[None]:
 
 
 def _remove_forgotten(path: Path) -> None:
-    for old in path.parent.glob(f".partial-*-{path.name}"):
-        if time.time() - old.stat().st_mtime > FORGOTTEN:
-            old.unlink(missing_ok=True)
+    for old in path.parent.glob(f".partial-*-{glob.escape(path.name)}"):
+        with suppress(OSError):  # another process has removed it, or it is another user's
+            if time.time() - old.stat().st_mtime > FORGOTTEN:
+                old.unlink()

@@ -5,13 +5,17 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from nibabel.nifti1 import Nifti1Extension
 from numpy.typing import NDArray
 
 from dar_uda.data import nifti
 from dar_uda.data.files import write_beside
 from dar_uda.data.grid import Grid, nifti_header
 from dar_uda.data.nifti import nifti_grid, nifti_values, open_nifti
+from dar_uda.data.reading import UnreadableFileError, reading
 
+COMMENT = 6
+"""NIfTI's code of a header extension that is plain text."""
 ITK_SUFFIXES = (".mha", ".mhd", ".nrrd", ".nhdr")
 
 
@@ -101,8 +105,11 @@ def read_grid(path: str | Path) -> Grid:
     return nifti_grid(open_nifti(path), path)
 
 
-def write_mask(path: str | Path, array: NDArray[np.uint8], grid: Grid) -> None:
+def write_mask(path: str | Path, array: NDArray[np.uint8], grid: Grid, remark: str = "") -> None:
     """Write a label map on `grid` as NIfTI, with exactly the geometry the grid was read with.
+
+    Args:
+        remark: Goes into the file as a comment, a header extension; see `remark_of`.
 
     Raises:
         ValueError: The array is not uint8 or not of the grid's shape.
@@ -114,8 +121,21 @@ def write_mask(path: str | Path, array: NDArray[np.uint8], grid: Grid) -> None:
     header = nifti_header(grid)
     header.set_data_dtype(np.uint8)
     header.set_data_shape(array.shape)
+    if remark:
+        header.extensions.append(Nifti1Extension("comment", remark.encode("ascii")))
     with write_beside(path) as temporary:
         nib.save(nib.Nifti1Image(array, header.get_best_affine(), header), temporary)
+
+
+def remark_of(path: str | Path) -> str:
+    """Return the comment that `write_mask` put into a file; "" where there is none, or no such file."""
+    try:
+        with reading(path):
+            extensions = nib.load(path).header.extensions
+    except UnreadableFileError:
+        return ""
+    texts = [one.get_content().strip(b"\0") for one in extensions if one.get_code() == COMMENT]
+    return texts[0].decode("ascii", "replace") if texts else ""
 
 
 def _existing(path: str | Path) -> Path:

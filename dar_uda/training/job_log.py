@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dar_uda.data.files import locked
+from dar_uda.data.text import shown
 
 PLAIN = (ValueError, OSError, RuntimeError, FloatingPointError)
 """Errors whose text says all; of others the kind is told too."""
@@ -42,14 +43,18 @@ def job_log(path: str | Path) -> Iterator[None]:
 def start_log(path: str | Path | None) -> None:
     """Send this process's log lines to `path` (appended) and to the terminal; None: warnings, to the terminal alone."""
     files = [logging.FileHandler(path, encoding="utf-8")] if path else []
-    logging.basicConfig(
-        level=logging.INFO if path else logging.WARNING,
-        format="%(asctime)s %(message)s",
-        datefmt="%H:%M:%S",
-        handlers=[*files, logging.StreamHandler(sys.stderr)],
-        force=True,
-    )
+    handlers = [*files, logging.StreamHandler(sys.stderr)]
+    for handler in handlers:
+        handler.setFormatter(_Lines("%(asctime)s %(message)s", "%H:%M:%S"))
+    logging.basicConfig(level=logging.INFO if path else logging.WARNING, handlers=handlers, force=True)
     logging.captureWarnings(True)
+
+
+class _Lines(logging.Formatter):
+    """Lines in which names of files do no harm."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return shown(super().format(record))
 
 
 def in_words(error: BaseException) -> str:

@@ -6,6 +6,8 @@ import sys
 import time
 from collections.abc import Mapping
 
+from dar_uda.data.text import shown_name
+
 logger = logging.getLogger(__name__)
 SECONDS_BETWEEN_LINES = 10.0
 SECONDS_BETWEEN_BARS = 0.2
@@ -23,7 +25,7 @@ class Progress:
     """
 
     def __init__(self, name: str, total: int, done: int = 0, unit: str = "step") -> None:
-        self.name, self.total, self.first, self.unit = name, total, done, unit
+        self.name, self.total, self.first, self.unit = shown_name(name), total, done, unit
         self.start = self.last = time.monotonic()
 
     def report(self, done: int, values: Mapping[str, float] | None = None) -> None:

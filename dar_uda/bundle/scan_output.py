@@ -1,0 +1,154 @@
+"""What an output folder has of one scan: written whole, replaced whole, and never exchanged for another scan's."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from dar_uda.bundle.segmenter import Segmenter
+from dar_uda.data.companions import companions
+from dar_uda.data.files import place
+from dar_uda.data.predictions import mask_path, probabilities_path
+from dar_uda.data.text import shown_name
+from dar_uda.data.volume import check_whole, remark_of
+from dar_uda.training.job_record import checksums
+
+MARK = "DAR-UDA "
+"""Begins the comment in a mask's header: what it was made of, as JSON."""
+MASK, PROBABILITIES, SEG = "mask.nii.gz", "probabilities.nii.gz", "segmentation.dcm"
+"""What is written of a scan, as called before it has its name."""
+OF_BUNDLE = ("bundle.json", "weights.safetensors", "region.json")
+"""Files of a bundle on which a mask depends."""
+
+
+@dataclass(frozen=True)
+class MadeOf:
+    """What a scan's output depends on.
+
+    Attributes:
+        image: Digest of the scan's files.
+        bundle: Digest of the bundle's files.
+        average: Whether it is the average of several views.
+        extras: What belongs to the mask: `PROBABILITIES`, `SEG`.
+    """
+
+    image: str
+    bundle: str
+    average: bool
+    extras: tuple[str, ...] = ()
+
+    def remark(self) -> str:
+        """Return it as the mask's header holds it."""
+        return MARK + json.dumps(asdict(self))
+
+    @classmethod
+    def of_mask(cls, path: Path) -> "MadeOf | None":
+        """Return what a mask was made of, whole or not; None where `dar-uda predict` did not write it."""
+        try:
+            facts = json.loads(remark_of(path).removeprefix(MARK))
+            return cls(**facts | {"extras": tuple(facts["extras"])})
+        except (ValueError, TypeError, KeyError):
+            return None
+
+
+class ScanOutput:
+    """The files of one scan in an output folder.
+
+    Attributes:
+        name: As the rows of `volumes.tsv` have it.
+        mask: `{name}.nii.gz`; says in its header what it was made of.
+        extras: Where what belongs to it goes: `probabilities/{name}.nii.gz`, `{name}.dcm`.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.name = shown_name(name)
+        self.mask = mask_path(folder, name)
+        self.extras = {PROBABILITIES: probabilities_path(folder, name), SEG: folder / f"{name}.dcm"}
+
+    @property
+    def files(self) -> list[Path]:
+        return [self.mask, *self.extras.values()]
+
+    def exists(self) -> bool:
+        return any(map(_exists, self.files))
+
+    def check_free(self, scan: Path, image: str) -> None:
+        """See that only files are replaced which were made of this image.
+
+        Args:
+            image: The scan's digest.
+
+        Raises:
+            ValueError: There are others, such as the mask of another scan of this name; the message names one.
+        """
+        made = MadeOf.of_mask(self.mask)
+        if made is not None and made.image == image:
+            own = {self.mask, *(self.extras[kind] for kind in made.extras)}
+        else:
+            own = set()
+        written = {self.mask, self.extras[PROBABILITIES], *([self.extras[SEG]] if scan.is_dir() else [])}
+        if others := [path for path in self.files if path in written - own and _exists(path)]:
+            raise ValueError(
+                f"{others[0]} exists, and was not made of {scan}: nothing is written over it. "
+                "Give another folder with -o, or delete it first"
+            )
+
+    def is_done(self, wanted: MadeOf) -> bool:
+        """Return whether the mask is whole, was made of the same by the same, and what belongs to it is there.
+
+        A DICOM SEG is not in `wanted`: not every series can have one.
+        """
+        made = MadeOf.of_mask(self.mask)
+        return (
+            made is not None
+            and _is_whole(self.mask)
+            and (made.image, made.bundle, made.average) == (wanted.image, wanted.bundle, wanted.average)
+            and set(wanted.extras) <= set(made.extras)
+            and all(self.extras[kind].exists() for kind in made.extras)
+        )
+
+    def replace(self, stage: Path, made: MadeOf) -> None:
+        """Move `MASK` and the extras, written into a staging folder, in place of the earlier ones.
+
+        The mask goes first, and says what belongs to it: a stop in between is seen by `is_done`.
+        """
+        before = MadeOf.of_mask(self.mask)
+        for kind in before.extras if before else ():
+            self.extras[kind].unlink(missing_ok=True)
+        for kind in made.extras:
+            self.extras[kind].parent.mkdir(exist_ok=True)
+        place(stage / MASK, self.mask)
+        for kind in made.extras:
+            place(stage / kind, self.extras[kind])
+
+
+def image_digest(scan: Path) -> str:
+    """Return the digest of a scan: of its file, the file that holds its voxels, or the files of its series."""
+    if scan.is_dir():
+        files = sorted(file for file in scan.iterdir() if file.is_file() and file.name[0] != ".")
+    else:
+        files = [scan, *companions(scan)]
+    return _digest_of(files)
+
+
+def bundle_digest(segmenter: Segmenter) -> str:
+    """Return the digest of what a bundle's masks depend on."""
+    return _digest_of([path for name in OF_BUNDLE if (path := segmenter.folder / name).exists()])
+
+
+def _digest_of(files: list[Path]) -> str:
+    """Return the digest of files' contents, in their order; names do not count."""
+    return hashlib.blake2b("".join(checksums(files).values()).encode(), digest_size=16).hexdigest()
+
+
+def _is_whole(mask: Path) -> bool:
+    try:
+        check_whole(mask)
+    except (ValueError, OSError):
+        return False
+    return True
+
+
+def _exists(path: Path) -> bool:
+    """Return whether something of this name could be lost: a file that is not empty, a folder, a link."""
+    return path.is_symlink() or (path.exists() and path.lstat().st_size > 0)

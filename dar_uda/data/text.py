@@ -1,0 +1,20 @@
+"""Names and messages as a terminal, a log or a table can hold them."""
+
+import re
+
+CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Control characters but the line end, and those that turn the direction of text around."""
+
+
+def shown(text: str) -> str:
+    r"""Return text with control characters, and bytes that are not UTF-8, written out: `caf\xe9`, `\x1b[31m`.
+
+    File names may hold both. A terminal would obey the former; a UTF-8 file cannot hold the latter.
+    """
+    text = CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def shown_name(name: str) -> str:
+    """Return the name of a file on one line; two names never look alike."""
+    return shown(name.replace("\\", "\\\\")).replace("\n", "\\n")
