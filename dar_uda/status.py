@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dar_uda.training.progress import duration
+from dar_uda.training.provenance import plain
 
 STATES = ("done", "running", "failed", "stopped")
 ORDER = (
@@ -131,14 +132,25 @@ def _details(jobs: Sequence[JobStatus]) -> Iterator[str]:
 
 def _checkpoints(run: Path) -> Iterator[str]:
     """Yield where trainings that are not done would go on."""
-    elsewhere = os.environ.get(CHECKPOINTS)
-    root = Path(elsewhere, *run.parts[bool(run.anchor) :]) if elsewhere else run
-    paths = sorted(root.glob("seed-*/**/checkpoints/latest.pt"))
-    if paths:
+    found = {
+        path.parents[1].relative_to(root): path
+        for root in _checkpoint_roots(run)
+        for path in sorted(root.glob("seed-*/**/checkpoints/latest.pt"))
+    }
+    if found:
         yield "\ncheckpoints:"
-    for path in paths:
+    for training, path in found.items():
         age = duration(time.time() - path.stat().st_mtime)
-        yield f"  {path.parents[1].relative_to(root)}: {_step_of(path)}, saved {age} ago"
+        yield f"  {training}: {_step_of(path)}, saved {age} ago"
+
+
+def _checkpoint_roots(run: Path) -> list[Path]:
+    """Return the folders in which a run's checkpoints may lie: its own, or one by each spelling of its path."""
+    elsewhere = os.environ.get(CHECKPOINTS)
+    if not elsewhere:
+        return [run]
+    spelled = [run, run.absolute(), run.resolve()]
+    return [Path(elsewhere, *path.parts[bool(path.anchor) :]) for path in [*spelled, Path(*plain(run).parts[-2:])]]
 
 
 def _step_of(checkpoint: Path) -> str:
@@ -171,4 +183,5 @@ def _waits_for(run: Path, jobs: Sequence[JobStatus]) -> Iterator[str]:
 
 
 def _is_locked(run: Path) -> bool:
-    return any((run.resolve().parents[1] / ".snakemake" / "locks").glob("*"))
+    folders = {run.absolute().parent.parent, run.resolve().parent.parent, Path.cwd()}
+    return any(lock for folder in folders for lock in (folder / ".snakemake" / "locks").glob("*"))

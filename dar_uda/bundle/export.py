@@ -2,17 +2,18 @@
 
 import json
 import logging
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from dar_uda.bundle.card import model_card
 from dar_uda.bundle.likeness import Likeness
-from dar_uda.data.files import check_writable
+from dar_uda.data.files import check_writable, staging
 from dar_uda.segmentation.components import single_structures
 from dar_uda.training.job_record import provenance_path
+from dar_uda.training.provenance import Record, plain, read_record
 
 logger = logging.getLogger(__name__)
 FORMAT = 1
@@ -32,35 +33,38 @@ def export_bundle(predictions: str | Path, bundle: str | Path, licence: str) -> 
     Raises:
         FileNotFoundError: The run's files are not all there.
         FileExistsError: The bundle is.
-        ValueError: The method cannot be used on scans without labels.
+        ValueError: The method cannot be used on scans without labels; or the bundle would lie among its masks.
     """
-    predictions, bundle = Path(predictions).resolve(), Path(bundle)
-    if bundle.exists():
+    predictions, bundle = _masks_of(Path(predictions)), Path(bundle)
+    if os.path.lexists(bundle):
         raise FileExistsError(f"{bundle} exists; expected a new folder")
-    record = _provenance(predictions)
-    root = _root(predictions, record)
-    paths = {name: root / name for name in record["inputs"]}
-    weights = next(path for path in paths.values() if path.suffix == ".safetensors")
-    images = [path for path in paths.values() if path.name == "image.nii"]
-    labels = [path for path in paths.values() if path.name == "label.nii"]
-    case = _provenance(images[0])
-    if record["choices"]["protocol"] == "paper":
+    if predictions.resolve() in bundle.resolve().parents:
+        raise ValueError(f"{bundle} would lie among the masks of {predictions}: give another folder with -o")
+    run = predictions.parent.parent.parent.parent
+    record = _record(run, predictions)
+    paths = [record.locate(name) for name in record.inputs]
+    weights = next(path for path in paths if path.suffix == ".safetensors")
+    images = [path for path in paths if path.name == "image.nii"]
+    labels = [path for path in paths if path.name == "label.nii"]
+    _check_there([weights, *labels])
+    case = _record(run, images[0])
+    if record.facts["choices"]["protocol"] == "paper":
         raise ValueError(
             f"{predictions} is of protocol paper, which may crop a scan by its own label: other scans have none; "
             "expected a run with protocol clean"
         )
-    domain = case["wildcards"]["domain"]
-    grid = {key: value for key, value in case["params"]["grid"].items() if key != "region_margin"}
-    inference = record["params"]["inference"]
-    structures = record["params"]["structures"]
+    domain = case.wildcards["domain"]
+    grid = {key: value for key, value in case.params["grid"].items() if key != "region_margin"}
+    inference = record.params["inference"]
+    structures = record.params["structures"]
     check_writable(bundle.parent)
-    with TemporaryDirectory(prefix=".partial-", dir=bundle.parent) as partial:
-        folder = Path(partial) / bundle.name
+    with staging(bundle.parent) as partial:
+        folder = partial / bundle.name
         folder.mkdir()
         shutil.copyfile(weights, folder / "weights.safetensors")
-        for name in [name for name in case["inputs"] if name.endswith("region.json")]:
-            shutil.copyfile(root / name, folder / "region.json")
-        origin = {"masks": _anonymous(record), "weights": _anonymous(_provenance(weights))}
+        for name in [name for name in case.inputs if name.endswith("region.json")]:
+            shutil.copyfile(case.locate(name), folder / "region.json")
+        origin = {"masks": _anonymous(record.facts), "weights": _anonymous(_record(run, weights).facts)}
         (folder / "provenance.json").write_text(json.dumps(origin, indent=1) + "\n", encoding="utf-8")
         metrics = predictions.parents[2] / "metrics" / predictions.parent.name / f"{predictions.name}.tsv"
         if metrics.exists():
@@ -70,19 +74,19 @@ def export_bundle(predictions: str | Path, bundle: str | Path, licence: str) -> 
             "method": predictions.name,
             "direction": predictions.parent.name,
             "domain": domain,
-            "task": record["choices"]["task"],
-            "run": _run_of(record, case),
+            "task": record.facts["choices"]["task"],
+            "run": _run_of(record.facts, case.inputs),
             "licence": licence,
             "structures": structures,
             "preprocessing": {
                 "grid": grid,
-                **{key: case["params"][key] for key in ("intensity", "slice_axis", "double_depth")},
+                **{key: case.params[key] for key in ("intensity", "slice_axis", "double_depth")},
             },
             "inference": inference,
-            "window": record["params"]["window"],
+            "window": record.params["window"],
             "single": single_structures(labels, len(structures)) if inference["largest_component"] else [],
-            "likeness": _likeness(predictions.parents[3], domain),
-            "packages": record["packages"],
+            "likeness": _likeness(run, domain),
+            "packages": record.facts["packages"],
         }
         (folder / "bundle.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
         (folder / "README.md").write_text(model_card(facts, folder / "metrics.tsv"), encoding="utf-8")
@@ -90,25 +94,44 @@ def export_bundle(predictions: str | Path, bundle: str | Path, licence: str) -> 
     logger.info("Written: %s", bundle)
 
 
-def _provenance(result: Path) -> dict[str, Any]:
+def _masks_of(given: Path) -> Path:
+    """Return the folder of a method's masks by the path at which its run's other files can be found.
+
+    Raises:
+        FileNotFoundError: There is no finished method.
+    """
+    given = plain(given)
+    for predictions in (given, given.resolve()):
+        if provenance_path(predictions).exists() and predictions.parent.parent.name == "predictions":
+            return predictions
+    folder = given.parent if "predictions" in given.parts and not given.is_dir() else given
+    found = ", ".join(map(str, list(_predictions_below(folder))[:LISTED])) or "none that is finished"
+    raise FileNotFoundError(
+        f"{provenance_path(given)} does not exist; expected results/RUN/seed-SEED/predictions/DIRECTION/METHOD of a "
+        f"finished run. Below {folder}: {found}"
+    )
+
+
+def _record(run: Path, result: Path) -> Record:
     path = provenance_path(result)
-    if not path.exists():
-        folder = result.parent if "predictions" in result.parts and not result.is_dir() else result
-        found = ", ".join(map(str, list(_predictions_below(folder))[:LISTED])) or "none that is finished"
+    _check_there([path])
+    return read_record(run, path)
+
+
+def _check_there(files: Sequence[Path]) -> None:
+    if missing := [str(file) for file in files if not file.exists()]:
         raise FileNotFoundError(
-            f"{path} does not exist; expected results/RUN/seed-SEED/predictions/DIRECTION/METHOD of a finished run. "
-            f"Below {folder}: {found}"
+            f"{', '.join(missing[:LISTED])} does not exist; expected the whole run: copy or move all of its folder"
         )
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _run_of(record: dict[str, Any], case: dict[str, Any]) -> dict[str, Any]:
+def _run_of(record: dict[str, Any], scans: Sequence[str]) -> dict[str, Any]:
     """Return name, seed and budget (None: the task's own) of a method's run, and whether its scans were generated."""
     return {
         "name": record["wildcards"]["run"],
         "seed": int(record["wildcards"]["seed"]),
         "budget": record["choices"]["budget"],
-        "generated": any(name.startswith(GENERATED) for name in case["inputs"]),
+        "generated": any(name.startswith(GENERATED) for name in scans),
     }
 
 
@@ -125,14 +148,6 @@ def _anonymous(record: dict[str, Any]) -> dict[str, Any]:
     params = {key: value for key, value in record["params"].items() if key != "cases"}
     choices = {key: value for key, value in record["choices"].items() if key not in ("cases", "container")}
     return kept | {"params": params, "choices": choices, "inputs": sorted(record["inputs"].values())}
-
-
-def _root(predictions: Path, record: dict[str, Any]) -> Path:
-    """Return the folder from which the paths of a provenance count."""
-    name = Path(next(iter(record["outputs"])))
-    if predictions.parts[-len(name.parts) :] != name.parts:
-        raise ValueError(f"{predictions} is not where its run made it ({name}); export it from there")
-    return Path(*predictions.parts[: -len(name.parts)])
 
 
 def _likeness(run: Path, domain: str) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Checkpoints to resume from: kept while a training runs, gone when it is done."""
+"""Checkpoints to resume from: kept while a training runs, gone when all that it makes is written."""
 
 import hashlib
 import json
@@ -37,19 +37,30 @@ def identity_of(settings: Mapping[str, Any], inputs: Sequence[str | Path]) -> st
     return digest.hexdigest()
 
 
+def remove_checkpoints(folder: Path) -> None:
+    """Remove a training's working folder, which no process has open; warn where that fails, for the work is done."""
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        logger.warning("%s cannot be removed (%s): the training is done, delete the folder by hand", folder, error)
+
+
 class CheckpointFolder:
     """A training's working folder, locked against a second writer while it is open.
 
     Args:
         folder: Where the checkpoint lies; made on entry, removed when the block ends without an error.
         identity: See `identity_of`; a checkpoint of another identity is ignored.
+        keep: Do not remove it: the job has more to write, and removes it itself, see `remove_checkpoints`.
 
     Raises:
         RuntimeError: Another process trains in this folder.
     """
 
-    def __init__(self, folder: str | Path, identity: str) -> None:
-        self.folder, self.identity = Path(folder), identity
+    def __init__(self, folder: str | Path, identity: str, keep: bool = False) -> None:
+        self.folder, self.identity, self.keep = Path(folder), identity, keep
         self.path = self.folder / "latest.pt"
 
     def __enter__(self) -> "CheckpointFolder":
@@ -59,9 +70,9 @@ class CheckpointFolder:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if kind is None:
-            shutil.rmtree(self.folder)
         self._lock.__exit__(kind, error, trace)
+        if kind is None and not self.keep:
+            remove_checkpoints(self.folder)
 
     def save(self, state: Mapping[str, Any]) -> None:
         """Write the state whole; a kill in the middle leaves the checkpoint before it."""

@@ -32,6 +32,7 @@ class Job:
         dtype: Of convolutions and products.
         recompute: Have segmenters keep less of the forward pass, and compute it again in the backward pass.
         tensorboard: Write what trainings report for TensorBoard too.
+        keep_checkpoints: Leave a finished training's: who runs the job removes them when all else is written.
     """
 
     seed: int
@@ -40,6 +41,7 @@ class Job:
     dtype: torch.dtype
     recompute: bool = False
     tensorboard: bool = False
+    keep_checkpoints: bool = False
 
     @classmethod
     def prepare(
@@ -51,10 +53,12 @@ class Job:
         precision: str,
         recompute: bool = False,
         tensorboard: bool = False,
+        keep_checkpoints: bool = False,
     ) -> "Job":
         """Return the job on a device of torch's and in the precision named; see `use_device` and `choose_precision`."""
         where = use_device(device, threads)
-        return cls(seed, code, where, choose_precision(precision, where), recompute, tensorboard)
+        dtype = choose_precision(precision, where)
+        return cls(seed, code, where, dtype, recompute, tensorboard, keep_checkpoints)
 
     @contextmanager
     def training(
@@ -68,7 +72,7 @@ class Job:
         picture: Callable[[], NDArray] | None = None,
         **choices: Any,
     ) -> Iterator[None]:
-        """Train to the end, then run the block, which writes what was made; after it the checkpoints go.
+        """Train to the end, then run the block, which writes what was made; after it the checkpoints go, or are kept.
 
         Of several ranks the first alone locks the folder, saves, and runs the block.
 
@@ -88,7 +92,7 @@ class Job:
         kept = {key: value for key, value in settings.items() if key not in PACE}
         computing = {"seed": self.seed, "code": self.code, "device": self.device.type, "dtype": self.dtype}
         identity = identity_of({**choices, **computing, "steps": steps, "settings": kept}, inputs)
-        checkpoints = CheckpointFolder(checkpoints_of(history), identity)
+        checkpoints = CheckpointFolder(checkpoints_of(history), identity, self.keep_checkpoints)
         if ranks.number() > 0:
             run_training(name, trainer, steps, checkpoints, settings["checkpoint_every"])
             raise OtherRank

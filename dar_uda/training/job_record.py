@@ -25,6 +25,7 @@ PACKAGES = (
 def recorded(job: Any) -> Iterator[None]:
     """Log the block to the job's log, and when it ended without an error write the provenance of its outputs.
 
+    A training's checkpoints go last: a job that fails before is done again, and goes on from them.
     Of a job whose results other runs may take from Snakemake's cache it also writes time and memory: Snakemake allows
     no `benchmark:` there.
 
@@ -54,6 +55,10 @@ def recorded(job: Any) -> Iterator[None]:
             partial.write_text(json.dumps(record, indent=1, default=str) + "\n", encoding="utf-8")
         if job.bench_iteration is None:
             write_usage(benchmark_path(job.log[0]), time.monotonic() - start)
+        if history := getattr(job.output, "history", None):
+            from dar_uda.training.checkpoint import checkpoints_of, remove_checkpoints
+
+            remove_checkpoints(checkpoints_of(history))
 
 
 def benchmark_path(log: str | Path) -> Path:

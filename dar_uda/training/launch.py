@@ -29,6 +29,7 @@ def launch(
     recompute: bool,
     gpus_per_training: int = 1,
     tensorboard: bool = False,
+    keep_checkpoints: bool = False,
     **arguments: Any,
 ) -> None:
     """Run `train(**arguments, job=...)`, as `gpus_per_training` ranks where that is more than one.
@@ -37,7 +38,7 @@ def launch(
 
     Args:
         train: A function at the top of a module.
-        seed, code, device, precision, recompute, tensorboard: See `Job`.
+        seed, code, device, precision, recompute, tensorboard, keep_checkpoints: See `Job`.
         log: Where the first rank's lines go.
 
     Raises:
@@ -46,7 +47,7 @@ def launch(
     """
     computing = {
         **{"seed": seed, "code": code, "precision": precision},
-        **{"recompute": recompute, "tensorboard": tensorboard},
+        **{"recompute": recompute, "tensorboard": tensorboard, "keep_checkpoints": keep_checkpoints},
     }
     devices = lease_devices(device, gpus_per_training)
     computing["threads"] = max(1, threads // len(devices))

@@ -1,6 +1,5 @@
 """What of a run can be shown: its test cases with their masks, and its synthetic volumes beside their sources."""
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,6 +14,7 @@ from dar_uda.data.volume import Volume, read_volume
 from dar_uda.evaluation.figure_style import COLOURS_ON_IMAGES, colour_of
 from dar_uda.evaluation.score import read_metrics
 from dar_uda.training.job_record import provenance_path
+from dar_uda.training.provenance import Record, plain, read_record
 from dar_uda.viewer.volumes import read_mask, read_probability, read_reference
 
 
@@ -45,7 +45,7 @@ def read_catalog(run: str | Path) -> Catalog:
     Raises:
         FileNotFoundError: It is no such folder.
     """
-    run = Path(run).resolve()
+    run = plain(run)
     methods = [read_record(run, path) for path in sorted(run.glob("seed-*/predictions/*/*.provenance.json"))]
     if not methods:
         raise FileNotFoundError(
@@ -57,36 +57,6 @@ def read_catalog(run: str | Path) -> Catalog:
     catalog.page["cases"] = list(_cases(catalog, methods))
     catalog.page["synthetic"] = list(_synthetic(catalog, run, len(structures)))
     return catalog
-
-
-@dataclass(frozen=True)
-class Record:
-    """The provenance of a result, and where the files are that it names.
-
-    Attributes:
-        run: Folder of the run as it lies on the disk now.
-        origin: The same folder as its provenance names it.
-    """
-
-    run: Path
-    origin: Path
-    wildcards: dict[str, str]
-    params: dict[str, Any]
-    inputs: list[str]
-
-    def locate(self, name: str) -> Path:
-        """Return a file of the provenance: below the run wherever that is now, else from its working directory."""
-        if Path(name).is_relative_to(self.origin):
-            return self.run / Path(name).relative_to(self.origin)
-        return Path(*self.run.parts[: -len(self.origin.parts)]) / name
-
-
-def read_record(run: Path, path: Path) -> Record:
-    """Return a file of provenance below `run`."""
-    record = json.loads(path.read_text(encoding="utf-8"))
-    depth = len(path.relative_to(run).parts)
-    origin = Path(*Path(next(iter(record["outputs"]))).parts[:-depth])
-    return Record(run, origin, record["wildcards"], record["params"], list(record["inputs"]))
 
 
 def _cases(catalog: Catalog, methods: list[Record]) -> Iterator[dict[str, Any]]:

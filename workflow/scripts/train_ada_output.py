@@ -5,4 +5,4 @@ from dar_uda.training.launch import launch
 keys = ("device", "precision", "recompute", "tensorboard")
 job = {"threads": snakemake.threads, "log": snakemake.log[0], **{key: snakemake.config[key] for key in keys}}
 with recorded(snakemake):
-    launch(train_ada_output, **snakemake.input, **snakemake.output, **snakemake.params, **job)
+    launch(train_ada_output, **snakemake.input, **snakemake.output, **snakemake.params, **job, keep_checkpoints=True)

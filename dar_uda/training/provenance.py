@@ -1,0 +1,57 @@
+"""What the provenance of a result says, and where the files that it names are now."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Record:
+    """The provenance of a result of a run, which may have been moved, copied or renamed since, or lie behind a link.
+
+    Attributes:
+        run: Folder of the run as it lies on the disk now.
+        origin: The same folder as its provenance names it.
+        facts: What the file holds, see `recorded`.
+    """
+
+    run: Path
+    origin: Path
+    facts: dict[str, Any]
+
+    @property
+    def wildcards(self) -> dict[str, str]:
+        return self.facts["wildcards"]
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return self.facts["params"]
+
+    @property
+    def inputs(self) -> list[str]:
+        return list(self.facts["inputs"])
+
+    def locate(self, name: str) -> Path:
+        """Return a file of the provenance: below the run wherever that is now, else from its working directory."""
+        if Path(name).is_relative_to(self.origin):
+            return self.run / Path(name).relative_to(self.origin)
+        if (here := Path.cwd() / self.origin).exists() and here.samefile(self.run):
+            return Path.cwd() / name
+        return Path(*self.run.parts[: -len(self.origin.parts)]) / name
+
+
+def read_record(run: Path, path: Path) -> Record:
+    """Return a file of provenance below `run`."""
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    depth = len(path.relative_to(run).parts)
+    origin = Path(*Path(next(iter(facts["outputs"]))).parts[:-depth])
+    return Record(run, origin, facts)
+
+
+def plain(path: str | Path) -> Path:
+    """Return an absolute path without `..`; links stay, as far as they lead to the same place without it."""
+    path = Path(path)
+    short = Path(os.path.normpath(path.absolute()))
+    return short if short.exists() and path.exists() and short.samefile(path) else path.resolve()
