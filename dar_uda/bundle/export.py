@@ -11,6 +11,7 @@ from typing import Any
 from dar_uda.bundle.card import model_card
 from dar_uda.bundle.likeness import Likeness
 from dar_uda.data.files import check_writable, staging
+from dar_uda.data.phantom_files import is_phantom
 from dar_uda.segmentation.components import single_structures
 from dar_uda.training.job_record import provenance_path
 from dar_uda.training.provenance import Record, plain, read_record
@@ -18,8 +19,6 @@ from dar_uda.training.provenance import Record, plain, read_record
 logger = logging.getLogger(__name__)
 FORMAT = 1
 LISTED = 8
-GENERATED = "results/phantom/data/"
-"""Where the workflow writes the scans of task phantom."""
 
 
 def export_bundle(predictions: str | Path, bundle: str | Path, licence: str) -> None:
@@ -131,7 +130,7 @@ def _run_of(record: dict[str, Any], scans: Sequence[str]) -> dict[str, Any]:
         "name": record["wildcards"]["run"],
         "seed": int(record["wildcards"]["seed"]),
         "budget": record["choices"]["budget"],
-        "generated": any(name.startswith(GENERATED) for name in scans),
+        "generated": any(map(is_phantom, scans)),
     }
 
 

@@ -82,7 +82,7 @@ class Segmenter:
         """
         if test_time_augmentation is None:
             test_time_augmentation = self.facts["inference"]["test_time_augmentation"]
-        with TemporaryDirectory(prefix="dar-uda-") as scratch:
+        with TemporaryDirectory(prefix="dar-uda-", ignore_cleanup_errors=True) as scratch:
             image, grid = Path(scratch) / "image.nii", Path(scratch) / "grid.json"
             self._preprocess(scan, image, grid)
             self._warn_of(scan, image)
@@ -93,7 +93,7 @@ class Segmenter:
 
     def distance(self, scan: str | Path) -> float | None:
         """Return how far a scan lies from the training scans, see `Likeness`; None where the bundle cannot tell."""
-        with TemporaryDirectory(prefix="dar-uda-") as scratch:
+        with TemporaryDirectory(prefix="dar-uda-", ignore_cleanup_errors=True) as scratch:
             image = Path(scratch) / "image.nii"
             self._preprocess(scan, image, Path(scratch) / "grid.json")
             return self._distance(image)

@@ -13,8 +13,9 @@ def companions(path: str | Path) -> list[Path]:
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix == ".hdr":
-        found = [path.with_suffix(ending) for ending in (".img", ".IMG", ".img.gz")]
-        return [file for file in found if file.is_file()][:1]
+        found = path.parent.iterdir() if path.parent.is_dir() else []
+        named = [file for file in found if file.name.startswith(path.stem)]
+        return [file for file in sorted(named) if file.name[len(path.stem) :].lower() in (".img", ".img.gz")][:1]
     if suffix not in (".mhd", ".nhdr") or not path.is_file():
         return []
     from dar_uda.data.itk_formats import read_header

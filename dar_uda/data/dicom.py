@@ -9,7 +9,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from dar_uda.data.grid import LPS_TO_RAS
-from dar_uda.data.reading import reading
+from dar_uda.data.reading import check_name, reading
 
 POSITION = "0020|0032"
 ORIENTATION = "0020|0037"
@@ -96,6 +96,7 @@ def _sorted_slices(folder: str | Path) -> list[DicomSlice]:
 
 def _read_header(path: Path) -> DicomSlice:
     """Return the geometry of one DICOM file."""
+    check_name(path)
     reader = sitk.ImageFileReader()
     reader.SetImageIO("GDCMImageIO")
     reader.SetFileName(str(path))

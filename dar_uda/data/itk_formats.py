@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from dar_uda.data.grid import LPS_TO_RAS, Grid
-from dar_uda.data.reading import UnreadableFileError, reading
+from dar_uda.data.reading import UnreadableFileError, check_name, reading
 
 READERS = {".mha": "MetaImageIO", ".mhd": "MetaImageIO", ".nrrd": "NrrdImageIO", ".nhdr": "NrrdImageIO"}
 """SimpleITK's reader by the file's ending."""
@@ -126,6 +126,7 @@ def check_whole(path: Path) -> None:
 
 
 def _reader(path: Path) -> sitk.ImageFileReader:
+    check_name(path)
     reader = sitk.ImageFileReader()
     reader.SetImageIO(READERS[path.suffix.lower()])
     reader.SetFileName(str(path))

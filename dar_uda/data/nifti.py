@@ -8,11 +8,13 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from dar_uda.data.companions import companions
 from dar_uda.data.grid import Grid, geometry_fields
 from dar_uda.data.reading import UnreadableFileError, reading
 
 MILLIMETRES = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 1e-3}
 """By NIfTI's code of the spatial unit: none given, metre, millimetre, micron."""
+SINGLES, PAIRS = (nib.Nifti1Image, nib.Nifti2Image), (nib.Nifti1Pair, nib.Nifti2Pair)
 FORM_CODES = range(6)
 CHUNK = 2**22
 DEFLATE_RATIO = 1040
@@ -28,7 +30,7 @@ def open_nifti(path: Path) -> nib.Nifti1Pair:
     with reading(path), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            image = nib.load(path)
+            image = _load(path)
         except nib.filebasedimages.ImageFileError as error:
             if _is_dicom(path):
                 raise UnreadableFileError(f"{path} is one DICOM file: give its folder, read as one series") from error
@@ -40,6 +42,26 @@ def open_nifti(path: Path) -> nib.Nifti1Pair:
         _check_header(image, path)
         _check_length(image, path)
         return image
+
+
+def _load(path: Path) -> nib.spatialimages.SpatialImage:
+    """Return what nibabel loads, also by suffixes in which upper and lower case are mixed (a.Nii.gz; a.HDR, a.img)."""
+    pair = path.suffix.lower() == ".hdr"
+    voxels = companions(path) if pair else [path]
+    try:
+        image = nib.load(path)
+        if not voxels or all(Path(file.filename).exists() for file in image.file_map.values()):
+            return image
+    except (FileNotFoundError, nib.filebasedimages.ImageFileError):
+        if not voxels or path.name == path.name.lower():
+            raise
+    kinds = PAIRS if pair else SINGLES
+    with nib.openers.ImageOpener(path) as file:
+        head = file.read(kinds[-1].header_class.sizeof_hdr)
+    for kind in kinds:
+        if kind.header_class.may_contain_header(head):
+            return kind.from_file_map(kind.make_file_map({"image": str(voxels[0]), "header": str(path)}))
+    raise nib.filebasedimages.ImageFileError(path)
 
 
 def _is_dicom(path: Path) -> bool:

@@ -9,6 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from dar_uda.data.files import write_beside
 from dar_uda.data.phantom_anatomy import build_anatomy, label_tissues
+from dar_uda.data.phantom_files import MARK
 from dar_uda.data.phantom_scanner import MR_STYLES, scan_ct, scan_mr
 
 DOMAINS = ("ct", "mr")
@@ -99,5 +100,6 @@ def _write(path: str | Path, array: NDArray, affine: NDArray[np.float64], orient
     picture.set_sform(picture.affine, code=1)
     picture.set_qform(picture.affine, code=1)
     picture.header.set_xyzt_units("mm")
+    picture.header["descrip"] = MARK
     with write_beside(path) as temporary:
         nib.save(picture, temporary)

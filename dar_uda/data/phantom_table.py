@@ -29,7 +29,7 @@ def make_phantoms(
     """
     numbers: Counter[str] = Counter()
     for case, domain, image, label in zip(cases, domains, images, labels, strict=True):
-        with TemporaryDirectory() as scratch:
+        with TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
             unwanted = Path(scratch) / "label.nii.gz"
             make_phantom(domain, numbers[domain], image, label or unwanted, seed)
         numbers[domain] += 1

@@ -22,3 +22,15 @@ def reading(path: str | Path, remedy: str = "copy or export it anew") -> Iterato
     except Exception as error:  # nibabel, zlib, NumPy and SimpleITK have a dozen kinds for broken files
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UnreadableFileError(f"{path} cannot be read ({reason[:300]}): {remedy}") from error
+
+
+def check_name(path: str | Path) -> None:
+    """Raise where a path is no UTF-8 text: SimpleITK ends the whole process on such a name.
+
+    Raises:
+        UnreadableFileError: It is not.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise UnreadableFileError(f"{path}: its name or its folder's is not UTF-8; rename it") from error

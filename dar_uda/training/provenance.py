@@ -54,4 +54,5 @@ def plain(path: str | Path) -> Path:
     """Return an absolute path without `..`; links stay, as far as they lead to the same place without it."""
     path = Path(path)
     short = Path(os.path.normpath(path.absolute()))
-    return short if short.exists() and path.exists() and short.samefile(path) else path.resolve()
+    same = short.exists() and short.samefile(path) if path.exists() else True
+    return short if same else path.resolve()

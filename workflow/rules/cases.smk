@@ -1,11 +1,19 @@
 """The cases table, checked, and what it says of a case, a domain or a direction."""
 
 import os
+import re
 
 from dar_uda.data.cases_table import read_rows
 from dar_uda.data.companions import companions
+from dar_uda.data.phantom_files import (
+    is_phantom,
+    path_in,
+    phantom_path,
+    problems_of_phantoms,
+)
 
-PHANTOM_DATA = "results/phantom/data"
+RESULTS = re.compile(rf"results/({re.escape(RUN)}|[^/]+/(cases|seed-[^/]+/synthetic))/")
+"""Paths of this run, and those of any run that are outputs of rules by themselves."""
 
 
 def find_cases_table():
@@ -27,14 +35,17 @@ def path_from(folder, path):
     """Return `path`, which counts from `folder`, as counted from the working directory; "" stays empty."""
     if not path:
         return ""
-    path = os.path.normpath(os.path.join(folder, path))
+    given = os.path.join(folder, path)
+    path = os.path.normpath(given)
+    if os.path.exists(given) and os.path.realpath(given) != os.path.realpath(path):
+        path = os.path.realpath(given)
     inside = os.path.isabs(path) and path.startswith(os.getcwd() + os.sep)
-    return os.path.relpath(path) if inside else path
+    return phantom_path(os.path.relpath(path) if inside else path)
 
 
 def is_generated(row):
     """Return whether rule make_phantom writes the image of this case."""
-    return row["image"].startswith(f"{PHANTOM_DATA}/")
+    return is_phantom(row["image"])
 
 
 def read_cases():
@@ -48,6 +59,8 @@ def read_cases():
         row["image"] = path_from(folder, row["image"])
         row["label"] = path_from(folder, row["label"])
     problems += [problem for row in rows for problem in problems_of(row)]
+    if workflow.is_main_process:
+        problems += problems_of_phantoms(rows)
     if problems:
         raise WorkflowError("\n  ".join([f"Cases table {table}:", *problems]))
     return rows
@@ -64,6 +77,8 @@ def problems_of(row):
         needed = row[what] and not is_generated(row) and not workflow.remote_exec
         if needed and not os.path.exists(row[what]):
             yield f"case {row['case']}: {what} {row[what]} does not exist."
+        if RESULTS.match(path_in("results", row[what])) and not is_phantom(row[what]):
+            yield f"case {row['case']}: {what} {row[what]} is a result of the workflow, which it may write over: copy it elsewhere."
 
 
 def cases_of(domain, split, labelled=False):
