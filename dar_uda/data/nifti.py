@@ -50,7 +50,7 @@ def _load(path: Path) -> nib.spatialimages.SpatialImage:
     voxels = companions(path) if pair else [path]
     try:
         image = nib.load(path)
-        if not voxels or all(Path(file.filename).exists() for file in image.file_map.values()):
+        if not voxels or Path(image.file_map["image"].filename).exists():
             return image
     except (FileNotFoundError, nib.filebasedimages.ImageFileError):
         if not voxels or path.name == path.name.lower():
