@@ -48,12 +48,14 @@ def _load(path: Path) -> nib.spatialimages.SpatialImage:
     """Return what nibabel loads, also by suffixes in which upper and lower case are mixed (a.Nii.gz; a.HDR, a.img)."""
     pair = path.suffix.lower() == ".hdr"
     voxels = companions(path) if pair else [path]
+    if not voxels:
+        raise UnreadableFileError(f"{path} says its voxels are in {path.stem}.img, which is not beside it: copy both")
     try:
         image = nib.load(path)
-        if not voxels or Path(image.file_map["image"].filename).exists():
+        if Path(image.file_map["image"].filename).exists():
             return image
     except (FileNotFoundError, nib.filebasedimages.ImageFileError):
-        if not voxels or path.name == path.name.lower():
+        if path.name == path.name.lower():
             raise
     kinds = PAIRS if pair else SINGLES
     with nib.openers.ImageOpener(path) as file:

@@ -1,6 +1,8 @@
 """A 3D volume in (NIfTI, MetaImage or NRRD file, or DICOM folder) and a mask out, on the volume's own grid."""
 
+import zlib
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import nibabel as nib
@@ -16,6 +18,7 @@ from dar_uda.data.reading import UnreadableFileError, reading
 
 COMMENT = 6
 """NIfTI's code of a header extension that is plain text."""
+GZIP, LONGEST_HEADER = zlib.MAX_WBITS + 16, 2**14
 ITK_SUFFIXES = (".mha", ".mhd", ".nrrd", ".nhdr")
 
 
@@ -128,10 +131,11 @@ def write_mask(path: str | Path, array: NDArray[np.uint8], grid: Grid, remark: s
 
 
 def remark_of(path: str | Path) -> str:
-    """Return the comment that `write_mask` put into a file; "" where there is none, or no such file."""
+    """Return the comment that `write_mask` put into a file (.nii.gz), whole or not; "" where there is none."""
     try:
-        with reading(path):
-            extensions = nib.load(path).header.extensions
+        with reading(path), Path(path).open("rb") as file:
+            head = zlib.decompressobj(GZIP).decompress(file.read(LONGEST_HEADER), LONGEST_HEADER)
+            extensions = nib.Nifti1Header.from_fileobj(BytesIO(head)).extensions
     except UnreadableFileError:
         return ""
     texts = [one.get_content().strip(b"\0") for one in extensions if one.get_code() == COMMENT]
