@@ -3,13 +3,22 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
+from itertools import product
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from dar_uda.data.files import FORGOTTEN, check_writable, locked, write_beside
+from dar_uda.data.files import (
+    FORGOTTEN,
+    check_not_read,
+    check_writable,
+    locked,
+    write_beside,
+)
 from dar_uda.data.network_volume import open_image, write_image
 from dar_uda.preprocessing.slices import extract_slices, open_slices
 from dar_uda.training.weights import load_weights, save_weights
@@ -51,6 +60,86 @@ def test_temporary_files_of_killed_processes_go_after_a_day(tmp_path):
     with write_beside(tmp_path / "x.tsv") as partial:
         partial.write_text("x")
     assert sorted(path.name for path in tmp_path.iterdir()) == [young.name, other.name, "x.tsv"]
+
+
+def test_a_temporary_file_that_another_process_removes_first_is_none_of_ours(tmp_path):
+    (tmp_path / ".partial-aaaa-x[1].tsv").symlink_to("gone")
+    with write_beside(tmp_path / "x[1].tsv") as partial:
+        partial.write_text("x")
+    old = tmp_path / ".partial-bbbb-x[1].tsv"
+    old.touch()
+    os.utime(old, (0, 0))
+    with write_beside(tmp_path / "x[1].tsv") as partial:
+        partial.write_text("x")
+    assert not old.exists()
+
+
+SPELLINGS = (
+    *("{folder}/{name}", "{folder}/../{folder}/{name}", "./{folder}//{name}", "to_{folder}/{name}", "file_to_{name}"),
+    *("{root}/{folder}/{name}", "{root}/to_{folder}/./{name}", "hard_{name}", "{folder}/below/../{name}"),
+)
+
+
+def test_an_output_is_an_input_by_any_spelling_and_link_and_by_no_other(tmp_path, monkeypatch):
+    """300 draws of two spellings; whether they are one file, the operating system says."""
+    monkeypatch.chdir(tmp_path)
+    for folder, name in product("ab", "xy"):
+        Path(folder, "below").mkdir(parents=True, exist_ok=True)
+        Path(folder, name).write_text(folder + name)
+    for folder, name in zip("ab", "xy", strict=True):
+        Path(f"to_{folder}").symlink_to(folder)
+        Path(f"file_to_{name}").symlink_to(Path(folder, name))
+        Path(f"hard_{name}").hardlink_to(Path(folder, name))
+    rng, same = np.random.default_rng(0), 0
+    for _ in range(300):
+        one, other = (
+            rng.choice(SPELLINGS).format(folder=rng.choice(["a", "b"]), name=rng.choice(["x", "y"]), root=tmp_path)
+            for _ in range(2)
+        )
+        is_input = Path(one).samefile(other)
+        with pytest.raises(ValueError, match="would replace") if is_input else nullcontext():
+            check_not_read([one], [other])
+        folder = Path(other).parent
+        among = Path(one).parent.samefile(folder) or any(Path(one).samefile(file) for file in folder.iterdir())
+        with pytest.raises(ValueError, match="would (lie among|replace)") if among else nullcontext():
+            check_not_read([one], [folder])
+        same += is_input
+    assert 50 < same < 250
+
+
+def test_a_file_goes_to_its_name_also_on_another_disk(tmp_path, monkeypatch):
+    within = Path.replace
+
+    def replace(path, to):
+        if path.name == "staged":
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        within(path, to)
+
+    (tmp_path / "staged").write_text("whole")
+    monkeypatch.setattr(Path, "replace", replace)
+    place(tmp_path / "staged", tmp_path / "name")
+    assert (tmp_path / "name").read_text() == "whole"
+
+
+def test_a_staging_folder_that_cannot_be_removed_is_no_failure_and_goes_after_a_day(tmp_path, monkeypatch):
+    def rmtree(*_, **__):
+        raise OSError(errno.ENOTEMPTY, "Directory not empty")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rmdir", rmtree)
+        with staging(tmp_path) as stage:
+            (stage / "x").touch()
+    assert stage.exists()
+    os.utime(stage, (0, 0))
+    with staging(tmp_path):
+        assert not stage.exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_whether_a_disk_takes_upper_and_lower_case_for_one_is_seen(tmp_path):
+    (tmp_path / "a").touch()
+    assert folds_case(tmp_path) == (tmp_path / "A").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 def test_a_full_disk_is_named_whatever_the_writer_says(tmp_path, monkeypatch):
