@@ -16,7 +16,10 @@ from dar_uda.data.files import (
     FORGOTTEN,
     check_not_read,
     check_writable,
+    folds_case,
     locked,
+    place,
+    staging,
     write_beside,
 )
 from dar_uda.data.network_volume import open_image, write_image

@@ -1,8 +1,12 @@
+import errno
+import logging
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
+import pytest
 
-from dar_uda.training.job_record import benchmark_path, write_usage
+from dar_uda.training.job_record import benchmark_path, provenance_path, recorded, write_usage
 
 
 def test_time_and_memory_lie_where_snakemake_puts_them():
@@ -18,3 +22,63 @@ def test_the_highest_memory_counts_the_past_too(tmp_path):
     table = pd.read_csv(tmp_path / "rule" / "job.tsv", sep="\t")
     assert table["s"].tolist() == [2.5]
     assert 300 < table["max_rss"][0] < 4000
+
+
+class Files(list):
+    """Outputs as Snakemake hands them to a script: by number and by name."""
+
+    def __init__(self, **named):
+        super().__init__(named.values())
+        self.__dict__.update(named)
+
+
+@pytest.fixture
+def job(tmp_path):
+    """A training's job whose outputs and checkpoint are written."""
+    folder = tmp_path / "results" / "tiny" / "seed-0" / "segmenters" / "ct"
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "checkpoints" / "latest.pt").touch()
+    for name in ("weights.safetensors", "history.tsv"):
+        (folder / name).touch()
+    return SimpleNamespace(
+        rule="train_segmenter",
+        **{name: {} for name in ("wildcards", "params", "config", "resources")},
+        **{"threads": 1, "input": [], "bench_iteration": None},
+        output=Files(weights=str(folder / "weights.safetensors"), history=str(folder / "history.tsv")),
+        log=[str(tmp_path / "results" / "tiny" / "logs" / "train_segmenter" / "ct.log")],
+    )
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before():
+    handlers, level = logging.root.handlers[:], logging.root.level
+    yield
+    logging.root.handlers[:], logging.root.level = handlers, level
+
+
+def test_a_trainings_checkpoint_goes_when_its_provenance_is_written(job):
+    checkpoint = Path(job.output.weights).parent / "checkpoints"
+    with recorded(job):
+        assert checkpoint.exists()
+    assert not checkpoint.exists() and provenance_path(job.output.weights).exists()
+
+
+@pytest.mark.parametrize("failing", ["write_beside", "write_usage", "checksums", "_versions"])
+def test_a_trainings_checkpoint_outlives_all_that_may_fail_after_it(job, monkeypatch, failing):
+    def fail(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(f"dar_uda.training.job_record.{failing}", fail)
+    with pytest.raises(SystemExit), recorded(job):
+        pass
+    assert (Path(job.output.weights).parent / "checkpoints" / "latest.pt").exists()
+
+
+def test_a_checkpoint_that_cannot_be_removed_fails_no_job(job, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.ENOTEMPTY, "Directory not empty")
+
+    monkeypatch.setattr("dar_uda.training.checkpoint.shutil.rmtree", fail)
+    with recorded(job):
+        pass
+    assert "cannot be removed" in Path(job.log[0]).read_text()

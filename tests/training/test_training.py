@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 from pathlib import Path
@@ -8,6 +9,7 @@ from adabelief_pytorch import AdaBelief
 
 from dar_uda.training.checkpoint import CheckpointFolder, checkpoints_of, identity_of
 from dar_uda.training.device import choose_precision, prepare_device
+from dar_uda.training.job import Job
 from dar_uda.training.loop import Terminated, run_training
 from dar_uda.training.optimizer import adabelief
 from dar_uda.training.progress import Bar, Progress
@@ -226,3 +228,44 @@ def test_the_optimizer_steps_as_adabelief_pytorch_does():
         foreach.step()
         plain.step()
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-7)
+
+
+def test_the_lock_is_closed_before_its_folder_is_removed(tmp_path, monkeypatch):
+    """On NFS a file that is open is renamed where it is deleted: its folder is not empty (OSError 39)."""
+    held = []
+
+    def rmtree(folder):
+        held.extend(file.resolve() for file in Path("/proc/self/fd").iterdir())
+        assert folder == tmp_path / "work"
+
+    monkeypatch.setattr("dar_uda.training.checkpoint.shutil.rmtree", rmtree)
+    with CheckpointFolder(tmp_path / "work", "x") as checkpoints:
+        checkpoints.save({"step": 5})
+    assert held and not any((tmp_path / "work") in path.parents for path in held)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOTEMPTY, "Directory not empty"), PermissionError("not yours")])
+def test_a_folder_that_cannot_be_removed_is_a_warning_and_the_training_is_done(tmp_path, monkeypatch, caplog, error):
+    def rmtree(_):
+        raise error
+
+    monkeypatch.setattr("dar_uda.training.checkpoint.shutil.rmtree", rmtree)
+    with CheckpointFolder(tmp_path / "work", "x"):
+        pass
+    assert f"{tmp_path / 'work'} cannot be removed ({error}): the training is done" in caplog.text
+
+
+def test_a_folder_that_is_kept_is_there_for_the_next_try(tmp_path):
+    with CheckpointFolder(tmp_path / "work", "x", keep=True) as checkpoints:
+        checkpoints.save({"step": 5})
+    with CheckpointFolder(tmp_path / "work", "x") as checkpoints:
+        assert checkpoints.load(CPU) == {"step": 5}
+    assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_job_with_more_to_write_keeps_a_finished_trainings_checkpoint(tmp_path, keep):
+    job = Job.prepare(0, "code", 1, "cpu", "float32", keep_checkpoints=keep)
+    with job.training("t", Summing(), 4, {"checkpoint_every": 1}, tmp_path / "history.tsv", []):
+        pass
+    assert (tmp_path / "checkpoints" / "latest.pt").exists() == keep and (tmp_path / "history.tsv").exists()
