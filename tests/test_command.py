@@ -44,6 +44,29 @@ def test_phantom_writes_image_and_label(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mr03_image.nii.gz", "mr03_label.nii.gz"]
 
 
+@pytest.mark.parametrize("there", ["mr03_image.nii.gz", "mr03_label.nii.gz"])
+def test_phantom_writes_over_nothing(tmp_path, capsys, there):
+    (tmp_path / there).symlink_to("elsewhere")
+    assert main(["phantom", "mr", "3", str(tmp_path)]) == 1
+    assert f"{there} exists: give another folder, or delete it" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == [there] and (tmp_path / there).is_symlink()
+
+
+@pytest.mark.parametrize("more", [[], ["--append"]])
+def test_cases_writes_over_no_file_of_the_dataset(tmp_path, capsys, more):
+    for what in ("images", "labels"):
+        (tmp_path / what).mkdir()
+        nib.save(nib.Nifti1Image(np.ones((4, 4, 4), np.uint8), np.eye(4)), tmp_path / what / "p1.nii.gz")
+    (tmp_path / "dataset.json").write_text("{}")
+    (tmp_path / "link.tsv").symlink_to(tmp_path / "images" / "p1.nii.gz")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    for table in ("images/p1.nii.gz", "dataset.json", "link.tsv", "labels/../labels/p1.nii.gz", "images"):
+        assert main(["cases", "folders", f"ct={tmp_path}", "-o", str(tmp_path / table), *more]) == 1
+        assert str(tmp_path / table) in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert (tmp_path / "link.tsv").is_symlink()
+
+
 def test_a_package_that_is_missing_is_named_with_the_remedy(monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(sys.modules, "dar_uda.data.phantom", None)
     assert main(["phantom", "mr", "3", str(tmp_path)]) == 1
@@ -55,7 +78,7 @@ def test_a_package_that_is_missing_is_named_with_the_remedy(monkeypatch, tmp_pat
     [
         (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), 1, "ERROR: CUDA out of memory"),
         (MemoryError(), 1, "ERROR: out of memory"),
-        (KeyboardInterrupt(), 130, "ERROR: stopped; what is written is whole"),
+        (KeyboardInterrupt(), 130, "ERROR: stopped; what is written is whole\n"),
     ],
 )
 def test_what_ends_a_command_is_told_in_words(monkeypatch, tmp_path, capsys, error, status, words):

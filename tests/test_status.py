@@ -87,6 +87,23 @@ def test_checkpoints_are_told_with_their_steps(tmp_path, monkeypatch, elsewhere)
     assert "  seed-0/segmenters/ct/dar_unet: cannot be read, its training starts anew" in text
 
 
+def test_a_run_behind_a_link_is_told_as_any_other(tmp_path, monkeypatch):
+    project, run = tmp_path / "project", tmp_path / "scratch" / "phantom"
+    start(run, "check_cases.log", "succeeds").wait()
+    project.mkdir()
+    (project / "results").symlink_to(run.parent)
+    (project / ".snakemake" / "locks").mkdir(parents=True)
+    (project / ".snakemake" / "locks" / "0.input.lock").touch()
+    checkpoint = tmp_path / "disk" / "results" / "phantom" / "seed-0" / "checkpoints" / "latest.pt"
+    checkpoint.parent.mkdir(parents=True)
+    torch.save({"step": 7}, checkpoint)
+    monkeypatch.setenv("DAR_UDA_CHECKPOINTS", str(tmp_path / "disk"))
+    monkeypatch.chdir(project)
+    for given in ("results/phantom", project / "results" / "phantom", "./results/phantom/."):
+        text = status_of(given)
+        assert "1 done, 0 running" in text and "Snakemake, which holds this folder" in text and "step 7, saved" in text
+
+
 def test_of_many_jobs_that_failed_the_last_are_told(tmp_path):
     for number in range(8):
         log = tmp_path / "results" / "phantom" / "logs" / "preprocess_case" / f"mr-mr{number}.log"

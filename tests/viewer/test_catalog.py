@@ -79,6 +79,17 @@ def test_a_run_that_was_moved_shows_the_scan_on_the_network_grid(run, tmp_path):
         moved.rename(run)
 
 
+@pytest.mark.parametrize("linked", ["results", "results/tiny"])
+def test_a_run_behind_a_link_shows_the_scan_itself(tmp_path, monkeypatch, linked):
+    run = make_run(tmp_path / "project")
+    (tmp_path / "project" / linked).rename(tmp_path / "scratch")
+    (tmp_path / "project" / linked).symlink_to(tmp_path / "scratch")
+    monkeypatch.chdir(tmp_path / "project")
+    for given in (run, "results/tiny", "results/../results/tiny/", run.resolve()):
+        case, _ = read_catalog(given).page["cases"]
+        assert not case["resampled"] and case["reference"] is not None
+
+
 def test_a_dicom_series_is_given_without_its_patient(tmp_path):
     write_series(tmp_path / "series")
     content = nifti_bytes(read_volume(tmp_path / "series"))

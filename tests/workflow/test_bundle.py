@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from textwrap import dedent
 
@@ -80,6 +81,10 @@ def test_a_dicom_series_gets_its_mask_as_nifti_and_as_seg_and_no_log_names_its_p
     assert "Planted" not in "".join(capfd.readouterr()) + (tmp_path / "out" / "volumes.tsv").read_text()
 
 
+def test_the_runs_trainings_leave_no_checkpoint(run):
+    assert list(run.folder.rglob("checkpoints")) == [] and list(run.folder.rglob("weights.safetensors"))
+
+
 def test_a_bundle_holds_all_and_names_nothing_of_the_machine(run, bundle):
     assert {path.name for path in bundle.iterdir()} == {
         *("README.md", "bundle.json", "provenance.json", "weights.safetensors"),
@@ -136,6 +141,57 @@ def test_scans_that_come_one_at_a_time_share_a_folder(run, bundle, tmp_path, cap
     named = [(scan, structure) for scan in ("mr2_image", "mr0_image") for structure in structures]
     assert list(zip(volumes["scan"], volumes["structure"], strict=True)) == named
     assert f"Written: {tmp_path}, masks and volumes.tsv" in caplog.text
+
+
+def moved(run, folder, how):
+    """Return a run's folder of masks after its results were moved, and the folder from which to give it."""
+    project = folder / "project"
+    shutil.copytree(run.folder / "results", project / "results")
+    if how == "results are a link":
+        (project / "results").rename(folder / "scratch")
+        (project / "results").symlink_to(folder / "scratch")
+    elif how == "the run is a link":
+        (project / "results" / "phantom").rename(folder / "scratch")
+        (project / "results" / "phantom").symlink_to(folder / "scratch")
+    elif how == "renamed":
+        return (project / "results" / "phantom").rename(folder / "other") / MASKS, folder
+    elif how == "given where it is":
+        return Path("..", "phantom", MASKS), project / "results" / "phantom"
+    elif how == "given with dots":
+        return Path("results/phantom", MASKS, "..", "..", "..", "..", MASKS), project
+    elif how == "one seed is a link":
+        (project / "results" / "phantom" / "seed-0").rename(folder / "scratch")
+        (project / "results" / "phantom" / "seed-0").symlink_to(folder / "scratch")
+    return Path("results/phantom", MASKS), project
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        *("copied", "renamed", "results are a link", "the run is a link", "one seed is a link"),
+        *("given where it is", "given with dots"),
+    ],
+)
+def test_a_run_is_exported_from_where_it_is_now(run, bundle, tmp_path, monkeypatch, how):
+    masks, start = moved(run, tmp_path, how)
+    monkeypatch.chdir(start)
+    assert main(["export", str(masks), "-o", str(tmp_path / "new"), "--licence", "CC BY 4.0"]) == 0
+    for path in bundle.iterdir():
+        assert (tmp_path / "new" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_a_run_of_which_a_part_is_missing_is_named(run, tmp_path, capsys):
+    shutil.copytree(run.result("seed-0"), tmp_path / "run" / "seed-0")
+    assert main(["export", str(tmp_path / "run" / MASKS), "-o", str(tmp_path / "new")]) == 1
+    assert "does not exist; expected the whole run" in capsys.readouterr().err and not (tmp_path / "new").exists()
+
+
+def test_a_bundle_never_lies_among_masks(run, tmp_path, capsys):
+    (tmp_path / "link").symlink_to(run.result(MASKS))
+    for output in (run.result(MASKS) / "bundle", tmp_path / "link" / "below" / "bundle"):
+        assert main(["export", str(run.result(MASKS)), "-o", str(output)]) == 1
+        assert "would lie among the masks" in capsys.readouterr().err
+    assert not (run.result(MASKS) / "bundle").exists()
 
 
 def test_what_is_no_bundle_and_what_exists_are_refused(run, bundle, tmp_path, capsys):
