@@ -96,11 +96,11 @@ def folds_case(folder: str | Path) -> bool:
 @contextmanager
 def staging(folder: str | Path) -> Iterator[Path]:
     """Yield a new hidden folder within `folder`, to write what then moves there at once; it goes with the block."""
-    for old in Path(folder).glob(".partial-*"):
+    for old in Path(folder).glob(".partial-dar-uda-*"):
         with suppress(OSError):
             if old.is_dir() and time.time() - old.stat().st_mtime > FORGOTTEN:
                 shutil.rmtree(old)
-    with TemporaryDirectory(prefix=".partial-", dir=folder, ignore_cleanup_errors=True) as stage:
+    with TemporaryDirectory(prefix=".partial-dar-uda-", dir=folder, ignore_cleanup_errors=True) as stage:
         yield Path(stage)
 
 
