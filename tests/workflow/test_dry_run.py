@@ -414,6 +414,31 @@ def test_case_name_that_leaves_its_folder_is_refused(tmp_path):
     assert "line 2: case '../ct1'; expected" in text
 
 
+def test_no_file_of_the_user_and_no_result_is_an_output_or_an_input_by_way_of_the_table(tmp_path):
+    data = tmp_path / "results" / "phantom" / "data"
+    cases = tmp_path / "results" / "phantom" / "cases" / "mr"
+    for folder in (data, cases):
+        folder.mkdir(parents=True)
+    files = [tmp_path / "own.nii.gz", data / "mine.nii.gz", cases / "image.nii"]
+    for file in files:
+        file.write_bytes(b"the user's")
+    (tmp_path / "link").symlink_to(data.parent)
+    rows = [
+        ("c1", "ct", "results/phantom/data/new.nii.gz", "own.nii.gz", "train"),
+        ("c2", "ct", f"{tmp_path}/link/data/mine.nii.gz", "", "train"),
+        ("m1", "mr", "link/cases/mr/image.nii", "", "test"),
+        ("m2", "mr", "results/phantom/data/m2.nii.gz", "link/../phantom/data/m2_label.nii.gz", "train"),
+    ]
+    (tmp_path / "cases.tsv").write_text("\n".join("\t".join(row) for row in [COLUMNS, *rows]) + "\n")
+    status, text = dry_run(tmp_path, "--config", "cases=cases.tsv")
+    assert status != 0
+    assert "case c1: label own.nii.gz lies outside results/phantom/data" in text
+    assert "case c2: image results/phantom/data/mine.nii.gz was not generated, and would be written over" in text
+    assert "case m1: image link/cases/mr/image.nii is a result of the workflow" in text
+    assert "case m2" not in text
+    assert [file.read_bytes() for file in files] == [b"the user's"] * 3
+
+
 def test_missing_image_is_refused_by_case_and_file(tmp_path):
     table = write_cases(tmp_path, ROWS)
     (tmp_path / "mr_3_image.nii.gz").unlink()

@@ -37,7 +37,7 @@ def path_from(folder, path):
         return ""
     given = os.path.join(folder, path)
     path = os.path.normpath(given)
-    if os.path.exists(given) and os.path.realpath(given) != os.path.realpath(path):
+    if os.path.realpath(given) != os.path.realpath(path):
         path = os.path.realpath(given)
     inside = os.path.isabs(path) and path.startswith(os.getcwd() + os.sep)
     return phantom_path(os.path.relpath(path) if inside else path)
