@@ -60,13 +60,12 @@ def predict_scans(
     problems, skipped = [], 0
     for done, (path, of_scan) in enumerate(zip(paths, outputs, strict=True), start=1):
         try:
-            made = replace(wanted, image=image_digest(path))
-            if skip_done and of_scan.is_done(made):
+            if skip_done and of_scan.exists() and of_scan.is_done(replace(wanted, image=image_digest(path))):
                 rows = volumes_of(read_volume(of_scan.mask), segmenter.structures)
                 _write_volumes(table, [(of_scan.name, *row) for row in rows])
                 skipped += 1
             else:
-                _predict_scan(segmenter, path, of_scan, table, made)
+                _predict_scan(segmenter, path, of_scan, table, wanted)
         except (ValueError, OSError, RuntimeError, MemoryError) as error:
             problems.append(_named(error, path))
         progress.report(done)
@@ -102,6 +101,7 @@ def _predict_scan(segmenter: Segmenter, scan: Path, output: ScanOutput, table: P
         mask = segmenter.predict(scan, made.average, kept)
         if scan.is_dir() and _write_segmentation(stage / SEG, scan, mask, segmenter):
             made = replace(made, extras=(*made.extras, SEG))
+        made = replace(made, image=image_digest(scan))
         write_mask(stage / MASK, mask.array, mask.grid, made.remark())
         rows = [(output.name, *row) for row in volumes_of(mask, segmenter.structures)]
         with turn(table):

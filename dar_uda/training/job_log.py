@@ -35,7 +35,7 @@ def job_log(path: str | Path) -> Iterator[None]:
     except Exception as error:
         logging.critical("ERROR: %s (more in %s)", in_words(error), path)
         with path.open("a", encoding="utf-8") as file:
-            traceback.print_exception(error, file=file)
+            file.write(shown("".join(traceback.format_exception(error))))
         raise SystemExit(1) from None
     logging.info("done in %.2f s", time.perf_counter() - start)
 

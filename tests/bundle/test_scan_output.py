@@ -295,6 +295,18 @@ def test_one_scan_that_is_impossible_is_named_and_the_others_have_masks(segmente
     assert rows(tmp_path / "out") == {"s0": 1, "s2": 3}
 
 
+def test_a_scan_that_is_not_there_is_named_with_what_is_expected(segmenter, tmp_path):
+    scans = [write_scan(tmp_path / f"{name}.nii.gz") for name in ("a", "b")]
+    predict(segmenter, *scans, output=tmp_path / "out")
+    scans[0].unlink()
+    for skip_done in (True, False):
+        with pytest.raises(ValueError, match="1 of 2 scans have no mask:\n.*a.nii.gz"):
+            predict(segmenter, *scans, output=tmp_path / "out", skip_done=skip_done)
+    assert (tmp_path / "out" / "a.nii.gz").exists()
+    with pytest.raises(ValueError, match="c.nii: no such file or folder; expected a volume file"):
+        predict(segmenter, tmp_path / "c.nii", output=tmp_path / "out")
+
+
 def test_names_that_are_no_text_are_written_out_in_the_table(segmenter, tmp_path):
     names = [b"caf\xe9", b"red\x1b[31m", b"two\nlines", b"tab\there", b"caf\\xe9", "\u8089".encode(), b'say "a"']
     for voxels, name in enumerate(names, start=1):

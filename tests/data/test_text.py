@@ -7,7 +7,7 @@ import pytest
 
 from dar_uda.command import _failed, _Plain, _say
 from dar_uda.data.text import shown, shown_name
-from dar_uda.training.job_log import start_log
+from dar_uda.training.job_log import job_log, start_log
 from dar_uda.training.progress import Progress
 
 
@@ -40,11 +40,13 @@ def test_no_terminal_and_no_log_gets_control_characters(tmp_path, capsys):
         start_log(tmp_path / "job.log")
         logging.warning("scan %s", NASTY)
         Progress(NASTY, 1).report(1)
+        with pytest.raises(SystemExit), job_log(tmp_path / "job.log"):
+            raise ValueError(NASTY)
     finally:
         logging.root.handlers[:], logging.root.level = handlers, level
     _failed(NASTY)
     _say(NASTY)
     record = logging.LogRecord("x", logging.INFO, "", 0, NASTY, (), None)
     told = "".join(capsys.readouterr()) + (tmp_path / "job.log").read_text(encoding="utf-8") + _Plain().format(record)
-    assert told.count(r"\x1b]0;x\x07caf\xe9") == 7
+    assert told.count(r"\x1b]0;x\x07caf\xe9") == 10
     assert "\x1b" not in told and "\x07" not in told
