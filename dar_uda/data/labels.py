@@ -1,10 +1,20 @@
 """From the label values of a dataset to classes 1..K."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dar_uda.data.geometry import check_same_grid
+from dar_uda.data.grid import Grid
+
+SLICER = ".seg.nrrd"
+EXPORT = (
+    "in Slicer, module Segmentations, Export/import models and labelmaps: export it as a labelmap with the scan as "
+    "reference volume (Advanced), and save that"
+)
+"""What to do with a segmentation of Slicer that is cropped to its segments, or has layers."""
 ROUNDING = 1e-3
 """How far a stored label may lie from a whole number (files with a slope)."""
 
@@ -17,7 +27,7 @@ def map_labels(array: NDArray, values: Sequence[Sequence[int]]) -> NDArray[np.ui
         values: One list of label values per class, in the order of the classes.
 
     Raises:
-        ValueError: A value stands for two classes, or the array holds values that are no whole numbers.
+        ValueError: A value stands for two classes, or the array holds values that are not whole numbers.
     """
     listed = [value for group in values for value in group]
     if len(listed) != len(set(listed)) or len(values) > 255:
@@ -26,7 +36,7 @@ def map_labels(array: NDArray, values: Sequence[Sequence[int]]) -> NDArray[np.ui
         rounded = np.rint(array)
         if not np.all(np.abs(array - rounded) <= ROUNDING):
             raise ValueError(
-                "Label map holds values that are no whole numbers: expected the label file, uninterpolated"
+                "Label map holds values that are not whole numbers: give the file as it was drawn, not interpolated"
             )
         array = rounded
     classes = np.zeros_like(array, dtype=np.uint8, subok=False)
@@ -34,3 +44,20 @@ def map_labels(array: NDArray, values: Sequence[Sequence[int]]) -> NDArray[np.ui
         for value in group:
             classes[array == value] = index
     return classes
+
+
+def check_label_grid(image: Grid, label: Grid, case: str, path: str | Path) -> None:
+    """Raise where a label's voxels are not the image's, see `check_same_grid`.
+
+    Args:
+        path: The label file, for the error.
+
+    Raises:
+        ValueError: Naming case and file, both grids and what to do.
+    """
+    try:
+        check_same_grid(image, label, f"{case} ({path})")
+    except ValueError as error:
+        if str(path).lower().endswith(SLICER):
+            raise ValueError(f"{error} Slicer crops a segmentation to its segments: {EXPORT}.") from error
+        raise

@@ -1,5 +1,7 @@
 """A label map stored as PNG files, one per slice of a DICOM series (CHAOS)."""
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,36 +11,102 @@ from numpy.typing import NDArray
 from dar_uda.data.dicom import series_order
 from dar_uda.data.reading import reading
 
+ENDING = re.compile(r"\.(png|dcm|dicom|ima)$", re.IGNORECASE)
+
 
 def png_files(folder: str | Path) -> list[Path]:
-    """Return the PNG files of a folder, sorted by name; hidden files are ignored."""
-    return sorted(path for path in Path(folder).glob("*.png") if not path.name.startswith("."))
+    """Return the PNG files of a folder, `.png` or `.PNG`, sorted by name; hidden files are ignored."""
+    paths = Path(folder).iterdir()
+    return sorted(path for path in paths if path.suffix.lower() == ".png" and not path.name.startswith("."))
+
+
+def png_of_slices(folder: str | Path, series: str | Path, slices: Sequence[Path]) -> list[Path]:
+    """Return the PNG file of every DICOM file: that of its name, or else that of its number.
+
+    Numbers may count from 0 on one side and from 1 on the other. The order of the names as text does not count.
+
+    Args:
+        folder: The PNG files.
+        series: The folder of the DICOM files, for errors.
+        slices: The DICOM files.
+
+    Raises:
+        ValueError: The counts differ, or names leave open which PNG file belongs to which DICOM file.
+    """
+    files = png_files(folder)
+    if len(files) != len(slices):
+        raise ValueError(
+            f"{folder} holds {len(files)} PNG files, its series {series} {len(slices)} slices: "
+            "expected one PNG per slice; complete the folder, or leave the case out"
+        )
+    stems, wanted = ([ENDING.sub("", path.name).lower() for path in paths] for paths in (files, slices))
+    if sorted(stems) == sorted(set(wanted)):
+        return [files[stems.index(stem)] for stem in wanted]
+    try:
+        numbers, indices = _numbers(stems), _numbers(wanted)
+        offset = _offset(numbers, indices)
+    except ValueError as error:
+        example = ENDING.sub("", slices[0].name)
+        raise ValueError(
+            f"{folder} and its series {series}: names leave open which PNG file belongs to which DICOM file ({error}); "
+            f"rename every PNG file as its DICOM file, such as {example}.png for {slices[0].name}"
+        ) from error
+    return [files[numbers.index(index + offset)] for index in indices]
 
 
 def read_png_labels(folder: str | Path, series: str | Path) -> NDArray:
     """Return the grey values of the PNG files of a folder, stacked as the slices of their DICOM series.
 
-    PNG and DICOM files pair by sorted name; the slices then take the DICOM files' order in space.
-
     Args:
-        folder: The PNG files, as many as the series has slices.
+        folder: The PNG files, as many as the series has slices; see `png_of_slices`.
         series: Folder of the DICOM files.
 
     Returns:
         Array (columns, rows, slices), on the grid of `dar_uda.data.dicom.read_series`.
 
     Raises:
-        ValueError: The counts differ, or a PNG is no grey image of its slice's size.
+        ValueError: See `png_of_slices`; or a PNG is not a grey image of its slice's size.
     """
-    files = png_files(folder)
     in_space, size = series_order(series)
-    if len(files) != len(in_space):
-        raise ValueError(
-            f"{folder} holds {len(files)} PNG files, its series {series} {len(in_space)} slices: "
-            "expected one PNG a slice; complete the folder, or leave the case out"
-        )
-    pairs = dict(zip(sorted(in_space), files, strict=True))
-    return np.stack([_read_png(pairs[path], size) for path in in_space]).T
+    return np.stack([_read_png(path, size) for path in png_of_slices(folder, series, in_space)]).T
+
+
+def _numbers(stems: Sequence[str]) -> list[int]:
+    """Return the number in each name that differs from file to file.
+
+    Raises:
+        ValueError: There is no such number, or more than one.
+    """
+    parts = [re.split("([0-9]+)", stem) for stem in stems]  # text, digits, text, ..., text
+    if len({tuple(part[::2]) for part in parts}) > 1:
+        raise ValueError(f"{stems[0]!r} and others differ in more than a number")
+    columns = [[int(part[k]) for part in parts] for k in range(1, len(parts[0]), 2)]
+    varying = [column for column in columns if len(set(column)) > 1]
+    if len(varying) != 1 or len(set(varying[0])) < len(stems):
+        raise ValueError(f"{len(varying)} numbers of {stems[0]!r} vary, expected one that is another in every file")
+    return varying[0]
+
+
+def _offset(numbers: Sequence[int], indices: Sequence[int]) -> int:
+    """Return by how much the numbers of the PNG files exceed those of the DICOM files.
+
+    Raises:
+        ValueError: The numbers are not the same, nor without a gap from 0 on one side and from 1 on the other.
+    """
+    if sorted(numbers) == sorted(indices):
+        return 0
+    first, count = {min(numbers), min(indices)}, len(numbers)
+    if first == {0, 1} and all(max(found) - min(found) == count - 1 for found in (numbers, indices)):
+        return min(numbers) - min(indices)
+    raise ValueError(
+        f"PNG files are numbered {_listed(numbers)}, DICOM files {_listed(indices)}; expected the same numbers, "
+        "or one count from 0 and one from 1"
+    )
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    start = ", ".join(map(str, sorted(numbers)[:3]))
+    return f"{start} ... {max(numbers)}" if len(numbers) > 3 else start
 
 
 def _read_png(path: Path, size: tuple[int, int]) -> NDArray:
