@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dar_uda.data.contents import foreign_content
 from dar_uda.data.grid import LPS_TO_RAS, Grid
-from dar_uda.data.labels import EXPORT, SLICER
+from dar_uda.data.labels import EXPORT, is_slicer
 from dar_uda.data.reading import UnreadableFileError, reading
 
 READERS = {".mha": "MetaImageIO", ".mhd": "MetaImageIO", ".nrrd": "NrrdImageIO", ".nhdr": "NrrdImageIO"}
@@ -181,7 +181,7 @@ def _grid(reader: sitk.ImageFileReader, path: Path) -> Grid:
         raise UnreadableFileError(f"{path} has shape {tuple(size)}, expected 3 axes: save one volume of it alone")
     if reader.GetNumberOfComponents() != 1:
         count = reader.GetNumberOfComponents()
-        if path.name.lower().endswith(SLICER):
+        if is_slicer(path):
             raise UnreadableFileError(f"{path} has {count} layers, since its segments overlap, expected one: {EXPORT}")
         raise UnreadableFileError(f"{path} holds {count} numbers a voxel, expected one: convert it")
     directions = np.reshape(reader.GetDirection(), (dimension, dimension))[:3, :3]

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from dar_uda.data.geometry import check_same_grid
 from dar_uda.data.grid import Grid
 
-SLICER = ".seg.nrrd"
 EXPORT = (
     "in Slicer, module Segmentations, Export/import models and labelmaps: export it as a labelmap with the scan as "
     "reference volume (Advanced), and save that"
@@ -56,8 +55,12 @@ def check_label_grid(image: Grid, label: Grid, case: str, path: str | Path) -> N
         ValueError: Naming case and file, both grids and what to do.
     """
     try:
-        check_same_grid(image, label, f"{case} ({path})")
+        check_same_grid(image, label, case)
     except ValueError as error:
-        if str(path).lower().endswith(SLICER):
-            raise ValueError(f"{error} Slicer crops a segmentation to its segments: {EXPORT}.") from error
-        raise
+        cropped = f" Slicer crops a segmentation to its segments: {EXPORT}." if is_slicer(path) else ""
+        raise ValueError(f"{error} The label is {path}.{cropped}") from error
+
+
+def is_slicer(path: str | Path) -> bool:
+    """Return whether a file is a segmentation as Slicer saves it."""
+    return str(path).lower().endswith(".seg.nrrd")
