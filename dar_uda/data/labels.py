@@ -26,7 +26,7 @@ def map_labels(array: NDArray, values: Sequence[Sequence[int]]) -> NDArray[np.ui
         values: One list of label values per class, in the order of the classes.
 
     Raises:
-        ValueError: A value stands for two classes, or the array holds values that are not whole numbers.
+        ValueError: A value stands for two classes, or the array holds values that are no whole numbers.
     """
     listed = [value for group in values for value in group]
     if len(listed) != len(set(listed)) or len(values) > 255:
@@ -35,7 +35,7 @@ def map_labels(array: NDArray, values: Sequence[Sequence[int]]) -> NDArray[np.ui
         rounded = np.rint(array)
         if not np.all(np.abs(array - rounded) <= ROUNDING):
             raise ValueError(
-                "Label map holds values that are not whole numbers: give the file as it was drawn, not interpolated"
+                "Label map holds values that are no whole numbers: expected the label file, uninterpolated"
             )
         array = rounded
     classes = np.zeros_like(array, dtype=np.uint8, subok=False)

@@ -12,9 +12,9 @@ def test_each_list_of_values_becomes_its_place_in_the_order_and_the_rest_backgro
 
 def test_labels_stored_as_floats_are_rounded_and_fractions_refused():
     assert map_labels(np.array([0.0, 0.9999999, 2.0], np.float32), [[1], [2]]).tolist() == [0, 1, 2]
-    with pytest.raises(ValueError, match="not whole numbers"):
+    with pytest.raises(ValueError, match="no whole numbers"):
         map_labels(np.array([0.0, 0.5]), [[1]])
-    with pytest.raises(ValueError, match="not whole numbers"):
+    with pytest.raises(ValueError, match="no whole numbers"):
         map_labels(np.array([0.0, np.nan]), [[1]])
 
 
