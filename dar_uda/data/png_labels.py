@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from dar_uda.data.dicom import series_order
 from dar_uda.data.reading import reading
 
+BIT_DEPTH = 24
+"""Place of its byte in a PNG file."""
 ENDING = re.compile(r"\.(png|dcm|dicom|ima)$", re.IGNORECASE)
 
 
@@ -117,4 +119,18 @@ def _read_png(path: Path, size: tuple[int, int]) -> NDArray:
             f"{path} has {image.GetNumberOfComponentsPerPixel()} channels of {image.GetSize()} pixels, "
             f"expected 1 of {size}, as its DICOM slice has"
         )
+    _check_bits(path)
     return sitk.GetArrayFromImage(image)
+
+
+def _check_bits(path: Path) -> None:
+    """Raise where the reader changes stored greys: it scales 2 and 4 bits to 8, and shifts by what sBIT says.
+
+    Of 1 bit it makes 0 and 255, as every reader does.
+    """
+    content = path.read_bytes()
+    stored = content[BIT_DEPTH]
+    place = content.find(b"sBIT", 0, content.find(b"IDAT"))
+    significant = content[place + len(b"sBIT")] if place >= 0 else stored
+    if stored in (2, 4) or significant < stored:
+        raise ValueError(f"{path} has {significant} bits per pixel, expected 8 or 16, all significant: save it so")

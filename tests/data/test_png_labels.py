@@ -1,4 +1,6 @@
 import re
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -131,6 +133,36 @@ def test_a_png_of_another_size_is_refused_by_name(tmp_path):
     write_numbered_series(tmp_path / "series")
     with pytest.raises(ValueError, match=r"IMG-\d.png has 1 channels of \(6, 8\) pixels, expected 1 of \(8, 6\)"):
         read_label(write_pngs(tmp_path / "ground", shape=(8, 6)), tmp_path / "series")
+
+
+def chunk(name, data):
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def write_grey(path, bits, significant=None):
+    """Write 8 x 6 pixels of value 1 in `bits` bits each."""
+    rows = {1: b"\xff", 2: b"\x55\x55", 4: b"\x11" * 4, 8: b"\x01" * 8, 16: b"\x00\x01" * 8}[bits]
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 6, bits, 0, 0, 0, 0))
+    header += chunk(b"sBIT", bytes([significant])) if significant else b""
+    data = chunk(b"IDAT", zlib.compress((b"\x00" + rows) * 6)) + chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + header + data)
+
+
+@pytest.mark.parametrize(
+    ("bits", "significant"),
+    [(8, None), (16, None), (8, 8), (16, 16), (1, None), (2, None), (4, None), (8, 6), (16, 12)],
+)
+def test_a_png_is_read_with_its_stored_values_or_refused(tmp_path, bits, significant):
+    """ITK scales the values of fewer than 8 bits, and drops what sBIT calls not significant; 1 bit is 255 everywhere."""
+    write_numbered_series(tmp_path / "series")
+    (tmp_path / "ground").mkdir()
+    for k in range(5):
+        write_grey(tmp_path / "ground" / f"{k}.png", bits, significant)
+    if bits not in (2, 4) and significant in (None, bits):
+        assert (read_label(tmp_path / "ground", tmp_path / "series").array == (255 if bits == 1 else 1)).all()
+    else:
+        with pytest.raises(ValueError, match=rf"\d.png has {significant or bits} bits per pixel, expected 8 or 16"):
+            read_label(tmp_path / "ground", tmp_path / "series")
 
 
 def test_png_files_without_a_series_and_a_folder_without_png_files_are_refused(tmp_path):
