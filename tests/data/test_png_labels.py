@@ -153,7 +153,7 @@ def write_grey(path, bits, significant=None):
     [(8, None), (16, None), (8, 8), (16, 16), (1, None), (2, None), (4, None), (8, 6), (16, 12)],
 )
 def test_a_png_is_read_with_its_stored_values_or_refused(tmp_path, bits, significant):
-    """ITK scales the values of fewer than 8 bits, and drops what sBIT calls not significant; 1 bit is 255 everywhere."""
+    """ITK scales values of 2 and 4 bits, and drops what sBIT calls not significant; 1 bit is 255 everywhere."""
     write_numbered_series(tmp_path / "series")
     (tmp_path / "ground").mkdir()
     for k in range(5):
