@@ -45,7 +45,8 @@ def png_of_slices(folder: str | Path, series: str | Path, slices: Sequence[Path]
     if sorted(stems) == sorted(set(wanted)):
         return [files[stems.index(stem)] for stem in wanted]
     try:
-        numbers, indices = _numbers(stems), _numbers(wanted)
+        (pattern, numbers), (series_pattern, indices) = _numbered(stems), _numbered(wanted)
+        _check_patterns(pattern, series_pattern)
         offset = _offset(numbers, indices)
     except ValueError as error:
         example = ENDING.sub("", slices[0].name)
@@ -73,20 +74,29 @@ def read_png_labels(folder: str | Path, series: str | Path) -> NDArray:
     return np.stack([_read_png(path, size) for path in png_of_slices(folder, series, in_space)]).T
 
 
-def _numbers(stems: Sequence[str]) -> list[int]:
-    """Return the number in each name that differs from file to file.
+def _numbered(stems: Sequence[str]) -> tuple[str, list[int]]:
+    """Return what all names have in common, `img-4-#`, and the number of each in place of `#`.
 
     Raises:
-        ValueError: There is no such number, or more than one.
+        ValueError: Names differ in more than one number, or not in each file in another.
     """
     parts = [re.split("([0-9]+)", stem) for stem in stems]  # text, digits, text, ..., text
     if len({tuple(part[::2]) for part in parts}) > 1:
         raise ValueError(f"{stems[0]!r} and others differ in more than a number")
-    columns = [[int(part[k]) for part in parts] for k in range(1, len(parts[0]), 2)]
-    varying = [column for column in columns if len(set(column)) > 1]
-    if len(varying) != 1 or len(set(varying[0])) < len(stems):
+    columns = {k: [int(part[k]) for part in parts] for k in range(1, len(parts[0]), 2)}
+    varying = [k for k, column in columns.items() if len(set(column)) > 1]
+    if len(varying) != 1 or len(set(columns[varying[0]])) < len(stems):
         raise ValueError(f"{len(varying)} numbers of {stems[0]!r} vary, expected one that is another in every file")
-    return varying[0]
+    common = [str(columns[k][0]) if k in columns else text for k, text in enumerate(parts[0])]
+    common[varying[0]] = "#"
+    return "".join(common), columns[varying[0]]
+
+
+def _check_patterns(pattern: str, series_pattern: str) -> None:
+    """Raise where names differ in a number that all of a side share: `img-2-#` is another series than `img-1-#`."""
+    shapes = {re.sub("[0-9]+", "#", one) for one in (pattern, series_pattern)}
+    if pattern != series_pattern and len(shapes) == 1:
+        raise ValueError(f"PNG files are called {pattern}, DICOM files {series_pattern}: another series")
 
 
 def _offset(numbers: Sequence[int], indices: Sequence[int]) -> int:

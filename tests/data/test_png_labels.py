@@ -83,6 +83,7 @@ def test_names_of_one_order_pair_in_it(tmp_path, pngs, slices):
         (["1.png", "01.png", "2.png"], ["IM1", "IM2", "IM3"]),  # two files of one number
         (["1_1.png", "1_2.png", "2_1.png"], ["IM1", "IM2", "IM3"]),  # two numbers vary
         (["s1_z9.png", "s2_z8.png", "s3_z7.png"], ["IM1", "IM2", "IM3"]),
+        ([f"IM-0002-{k}.png" for k in (1, 2)], [f"IM-0001-{k}.dcm" for k in (1, 2)]),  # another series
         (["1.png", "2.png", "3.png"], ["IM_0009", "IM_000A", "IM_000B"]),  # hexadecimal
         (["1.png", "2.png", "slice3.png"], ["IM1", "IM2", "IM3"]),
         (["1.png", "2.png", "3.png"], ["1.3.12.55.dcm", "1.3.12.7.dcm", "1.3.12.901.dcm"]),  # unique identifiers
