@@ -105,3 +105,8 @@ def _problems_of_row(row: Row, cells: dict) -> Iterator[str]:
             yield f"{what} {row[what][:60]!r} holds control characters"
     if row["split"] not in SPLITS:
         yield f"split {row['split'][:60]!r}; expected train or test"
+
+
+def refusal_of(row: Row) -> str | None:
+    """Return why a table cannot hold a row; None where it can."""
+    return next(_problems_of_row(row, dict(row)), None)

@@ -1,5 +1,6 @@
 """MetaImage and NRRD files as SimpleITK reads them, their headers and their compressed voxels looked at first."""
 
+import math
 import re
 import zlib
 from dataclasses import dataclass
@@ -9,7 +10,9 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from dar_uda.data.contents import foreign_content
 from dar_uda.data.grid import LPS_TO_RAS, Grid
+from dar_uda.data.labels import EXPORT, is_slicer
 from dar_uda.data.reading import UnreadableFileError, check_name, reading
 
 READERS = {".mha": "MetaImageIO", ".mhd": "MetaImageIO", ".nrrd": "NrrdImageIO", ".nhdr": "NrrdImageIO"}
@@ -17,6 +20,13 @@ READERS = {".mha": "MetaImageIO", ".mhd": "MetaImageIO", ".nrrd": "NrrdImageIO",
 LONGEST_HEADER, CHUNK = 2**16, 2**20
 ONE_FILE = re.compile(r"(?!\.\.?$)[^/\\% ]+( [^/\\%0-9 ]+)*")
 """No folder, no list, no pattern of numbered files."""
+SPACES = (
+    *("left-posterior-superior", "lps", "right-anterior-superior", "ras"),
+    *("left-anterior-superior", "las"),
+)
+"""Spaces of NRRD whose directions ITK knows; it takes any other for the first."""
+ENCODINGS = ("raw", "gzip", "gz", "ascii", "text", "txt", "hex")
+MILLIMETRES = {"mm", "millimeter", "millimeters", "millimetre", "millimetres", "?"}
 EITHER_WRAPPING = zlib.MAX_WBITS + 32
 """zlib's own header or gzip's."""
 
@@ -47,12 +57,14 @@ class Header:
     @property
     def compressed(self) -> bool:
         gzipped = self.fields.get("encoding", "").lower() in ("gzip", "gz")
-        return gzipped or self.fields.get("compresseddata", "").lower() == "true"
+        return gzipped or self.fields.get("compresseddata", "")[:1] in ("T", "t", "1")
 
     @property
     def placed(self) -> bool:
         """Whether it says how the volume lies in space."""
-        return any(name in self.fields for name in ("transformmatrix", "orientation", "rotation", "spacedirections"))
+        if "spacedirections" in self.fields:
+            return self.fields.get("space", "").lower() in SPACES
+        return any(name in self.fields for name in ("transformmatrix", "orientation", "rotation"))
 
 
 def read_header(path: Path) -> Header:
@@ -61,6 +73,8 @@ def read_header(path: Path) -> Header:
     Raises:
         UnreadableFileError: It has no voxel sizes, or names voxels elsewhere than in a file beside it.
     """
+    if reason := foreign_content(path):
+        raise UnreadableFileError(f"{path} {reason}")
     with path.open("rb") as file:
         head = file.read(LONGEST_HEADER)
     nrrd = path.suffix.lower() in (".nrrd", ".nhdr")
@@ -69,6 +83,9 @@ def read_header(path: Path) -> Header:
     pairs = re.findall(r"^([A-Za-z ]+?)\s*:?[=:]\s*(.*?)\s*$", head[:end].decode("latin-1"), re.MULTILINE)
     header = Header(path, {name.lower().replace(" ", ""): value for name, value in pairs}, end)
     _check_spacing(header)
+    _check_units(header)
+    if (encoding := header.fields.get("encoding", "raw")).lower() not in ENCODINGS:
+        raise UnreadableFileError(f"{path} has the encoding {encoding[:60]!r}; expected raw or gzip: save it so")
     if header.detached and not header.detached.is_file():
         raise UnreadableFileError(f"{path} says its voxels are in {header.detached.name}, which is not beside it")
     return header
@@ -88,6 +105,12 @@ def _check_spacing(header: Header) -> None:
         )
 
 
+def _check_units(header: Header) -> None:
+    units = header.fields.get("spaceunits") or header.fields.get("distanceunits") or ""
+    if not set(re.findall(r'[^\s"]+', units.lower())) <= MILLIMETRES:
+        raise UnreadableFileError(f"{header.path} has sizes in {units[:60]!r}, expected mm: correct its header")
+
+
 def read_itk_grid(path: Path) -> Grid:
     """Return the grid from the header alone.
 
@@ -104,25 +127,45 @@ def read_itk_grid(path: Path) -> Grid:
 def read_itk(path: Path) -> tuple[NDArray, Grid]:
     """Return values and grid, see `read_itk_grid`; the array's axes are the file's."""
     grid = read_itk_grid(path)
-    check_whole(path)
+    _check_whole(path)
     with reading(path):
         array = sitk.GetArrayFromImage(_reader(path).Execute()).T.reshape(grid.shape)
     return (array.astype(np.float32) if array.dtype.kind == "f" else array), grid
 
 
-def check_whole(path: Path) -> None:
-    """Raise where compressed voxels do not end with the checksum of what they hold: ITK does not look."""
+def _check_whole(path: Path) -> None:
+    """Raise where compressed voxels do not end with the checksum of what they hold, or are fewer than the header says.
+
+    ITK looks at neither in a MetaImage, and fills the rest of the volume with what lies in memory.
+    """
     header = read_header(path)
     if not header.compressed:
         return
     with reading(path), (header.detached or path).open("rb") as file:
-        file.seek(0 if header.detached else header.end)
-        stream = zlib.decompressobj(EITHER_WRAPPING)
+        start = file.seek(0 if header.detached else header.end)
+        stream, voxels = zlib.decompressobj(EITHER_WRAPPING), 0
         while not stream.eof:
             rest = stream.unconsumed_tail or file.read(CHUNK)
             if not rest:
                 raise UnreadableFileError(f"{path} ends in the middle of its voxels: copy or export it anew")
-            stream.decompress(rest, CHUNK)
+            voxels += len(stream.decompress(rest, CHUNK))
+        size = file.tell() - start - len(stream.unused_data)
+    if "compresseddata" not in header.fields:
+        return
+    if voxels < (needed := _bytes_of_voxels(path)):
+        raise UnreadableFileError(f"{path} holds {voxels} bytes of voxels, expected {needed}: copy or export it again")
+    stated = header.fields.get("compresseddatasize", "")
+    if not (re.fullmatch("[0-9]{1,18}", stated) and int(stated) >= size):
+        raise UnreadableFileError(
+            f"{path} has the CompressedDataSize {stated[:60]!r}, expected {size} bytes: export it again"
+        )
+
+
+def _bytes_of_voxels(path: Path) -> int:
+    reader = _reader(path)
+    reader.ReadImageInformation()
+    voxel = sitk.GetArrayViewFromImage(sitk.Image([1, 1, 1], reader.GetPixelID(), reader.GetNumberOfComponents()))
+    return math.prod(reader.GetSize()) * voxel.nbytes
 
 
 def _reader(path: Path) -> sitk.ImageFileReader:
@@ -138,9 +181,10 @@ def _grid(reader: sitk.ImageFileReader, path: Path) -> Grid:
     if dimension < 3 or any(extent != 1 for extent in size[3:]):
         raise UnreadableFileError(f"{path} has shape {tuple(size)}, expected 3 axes: save one volume of it alone")
     if reader.GetNumberOfComponents() != 1:
-        raise UnreadableFileError(
-            f"{path} holds {reader.GetNumberOfComponents()} numbers a voxel, expected one: convert it"
-        )
+        count = reader.GetNumberOfComponents()
+        if is_slicer(path):
+            raise UnreadableFileError(f"{path} has {count} layers, since its segments overlap, expected one: {EXPORT}")
+        raise UnreadableFileError(f"{path} holds {count} numbers a voxel, expected one: convert it")
     directions = np.reshape(reader.GetDirection(), (dimension, dimension))[:3, :3]
     affine = np.eye(4)
     affine[:3, :3] = directions * np.array(reader.GetSpacing()[:3])

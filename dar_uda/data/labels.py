@@ -1,10 +1,19 @@
 """From the label values of a dataset to classes 1..K."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dar_uda.data.geometry import check_same_grid
+from dar_uda.data.grid import Grid
+
+EXPORT = (
+    "in Slicer, module Segmentations, Export/import models and labelmaps: export it as a labelmap with the scan as "
+    "reference volume (Advanced), and save that"
+)
+"""What to do with a segmentation of Slicer that is cropped to its segments, or has layers."""
 ROUNDING = 1e-3
 """How far a stored label may lie from a whole number (files with a slope)."""
 
@@ -34,3 +43,24 @@ def map_labels(array: NDArray, values: Sequence[Sequence[int]]) -> NDArray[np.ui
         for value in group:
             classes[array == value] = index
     return classes
+
+
+def check_label_grid(image: Grid, label: Grid, case: str, path: str | Path) -> None:
+    """Raise where a label's voxels are not the image's, see `check_same_grid`.
+
+    Args:
+        path: The label file, for the error.
+
+    Raises:
+        ValueError: Naming case and file, both grids and what to do.
+    """
+    try:
+        check_same_grid(image, label, case)
+    except ValueError as error:
+        cropped = f" Slicer crops a segmentation to its segments: {EXPORT}." if is_slicer(path) else ""
+        raise ValueError(f"{error} The label is {path}.{cropped}") from error
+
+
+def is_slicer(path: str | Path) -> bool:
+    """Return whether a file is a segmentation as Slicer saves it."""
+    return str(path).lower().endswith(".seg.nrrd")

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dar_uda.data.companions import companions
+from dar_uda.data.contents import foreign_content
 from dar_uda.data.grid import Grid, geometry_fields
 from dar_uda.data.reading import UnreadableFileError, reading
 
@@ -34,6 +35,8 @@ def open_nifti(path: Path) -> nib.Nifti1Pair:
         except nib.filebasedimages.ImageFileError as error:
             if _is_dicom(path):
                 raise UnreadableFileError(f"{path} is one DICOM file: give its folder, read as one series") from error
+            if reason := foreign_content(path):
+                raise UnreadableFileError(f"{path} {reason}") from error
             raise UnreadableFileError(
                 f"{path} is no NIfTI file; expected .nii, .nii.gz, .mha, .nrrd or a folder of DICOM files"
             ) from error
@@ -105,20 +108,20 @@ def nifti_grid(image: nib.Nifti1Pair, path: Path) -> Grid:
 def nifti_values(image: nib.Nifti1Pair, grid: Grid, path: Path) -> NDArray:
     """Return the values in the grid's shape: as stored without a scaling, else float32."""
     with reading(path), np.errstate(all="ignore"):
-        check_whole(path)
+        _check_whole(image)
         array = np.asanyarray(image.dataobj)
         if array.dtype.kind == "f":
             array = array.astype(np.float32, copy=False)
         return array.reshape(grid.shape, order="F")
 
 
-def check_whole(path: Path) -> None:
+def _check_whole(image: nib.Nifti1Pair) -> None:
     """Raise where a gzip stream does not end with the checksum of what it holds: nibabel stops before."""
-    if path.suffix.lower() != ".gz":
-        return
-    with reading(path), gzip.open(path) as stream:
-        while stream.read(CHUNK):
-            pass
+    for file in {Path(holder.filename) for holder in image.file_map.values()}:
+        if file.suffix.lower() == ".gz":
+            with reading(file), gzip.open(file) as stream:
+                while stream.read(CHUNK):
+                    pass
 
 
 def _check_header(image: nib.Nifti1Pair, path: Path) -> None:
@@ -151,6 +154,8 @@ def _first_voxel(image: nib.Nifti1Pair) -> int:
 def _check_length(image: nib.Nifti1Pair, path: Path) -> None:
     """Raise where the file cannot hold what its header says, before memory is taken for it."""
     file = Path(image.file_map["image"].filename)
+    if not file.is_file():
+        raise UnreadableFileError(f"{path} has its voxels in {file.name}, which is not beside it: copy it there")
     needed = int(np.prod([int(size) for size in image.shape], dtype=object)) * image.get_data_dtype().itemsize
     suffix = file.suffix.lower()
     room = file.stat().st_size * (DEFLATE_RATIO if suffix == ".gz" else 1)

@@ -10,7 +10,6 @@ import numpy as np
 from nibabel.nifti1 import Nifti1Extension
 from numpy.typing import NDArray
 
-from dar_uda.data import nifti
 from dar_uda.data.files import write_beside
 from dar_uda.data.grid import Grid, nifti_header
 from dar_uda.data.nifti import nifti_grid, nifti_values, open_nifti
@@ -76,24 +75,6 @@ def read_label(path: str | Path, image: str | Path) -> Volume:
     return Volume(array, read_grid(image))
 
 
-def check_whole(path: str | Path) -> None:
-    """Raise where a volume file was cut short or damaged, as far as its length and checksum tell; keep no value.
-
-    Raises:
-        ValueError: See `read_volume`.
-    """
-    path = _existing(path)
-    if path.is_dir():
-        return
-    if path.suffix.lower() in ITK_SUFFIXES:
-        from dar_uda.data import itk_formats
-
-        itk_formats.check_whole(path)
-    else:
-        open_nifti(path)
-        nifti.check_whole(path)
-
-
 def read_grid(path: str | Path) -> Grid:
     """Return the grid of a volume as `read_volume` does, without reading its values."""
     path = _existing(path)
@@ -144,6 +125,11 @@ def remark_of(path: str | Path) -> str:
 
 def _existing(path: str | Path) -> Path:
     path = Path(path)
+    if path.is_symlink() and not path.exists():
+        raise FileNotFoundError(
+            f"{path} is a link to {path.readlink()}, which is not there; fetch it (`git annex get`, `datalad get`), "
+            "or copy the file itself"
+        )
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder; expected a volume file or a folder of DICOM files")
     return path

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from dar_uda.data.geometry import canonical_axes, check_same_grid, reorder_like, spacing_of
 from dar_uda.data.grid import Grid
-from dar_uda.data.labels import map_labels
-from dar_uda.data.volume import Volume, read_label, read_volume
+from dar_uda.data.volume import Volume, read_volume
 from dar_uda.evaluation.figure_style import COLOURS_ON_IMAGES, colour_of, hide_ticks
+from dar_uda.preprocessing.classes import read_classes
 
 OPACITY = 0.35
 
@@ -49,9 +49,8 @@ def read_overlay(
     _, rows, columns = (spacing_of(volume.grid.affine)[axis] for axis in axes)
     classes = {"reference": None}
     if reference:
-        label = read_label(reference, image)
-        mapped = Volume(map_labels(label.array, values), label.grid)
-        classes["reference"] = _canonical(mapped, volume.grid, case, slice_axis)
+        labelled = Volume(read_classes(case, reference, image, volume.grid, values), volume.grid)
+        classes["reference"] = _canonical(labelled, volume.grid, case, slice_axis)
     for method, path in predictions.items():
         classes[method] = _canonical(read_volume(path), volume.grid, case, slice_axis)
     pixels = _canonical(volume, volume.grid, case, slice_axis)

@@ -7,11 +7,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dar_uda.data.files import write_beside
-from dar_uda.data.geometry import check_same_grid, reorder_like, spacing_of
-from dar_uda.data.labels import map_labels
+from dar_uda.data.geometry import spacing_of
 from dar_uda.data.predictions import mask_path
-from dar_uda.data.volume import Volume, read_label, read_volume
+from dar_uda.data.volume import read_volume
 from dar_uda.evaluation.metrics import Score, score_structures
+from dar_uda.preprocessing.classes import read_classes
 
 COLUMNS = ["case", "structure", "dice", "asd_mm", "status"]
 
@@ -43,7 +43,7 @@ def score_method(
     """
     rows = []
     for case, image, reference in zip(cases, images, references, strict=True):
-        rows += _score_case(case, mask_path(predictions, case), read_label(reference, image), structures, values)
+        rows += _score_case(case, mask_path(predictions, case), image, reference, structures, values)
     with write_beside(metrics) as partial:
         pd.DataFrame(rows, columns=COLUMNS).to_csv(partial, sep="\t", index=False, float_format="%.6f")
 
@@ -62,15 +62,15 @@ def read_metrics(path: str | Path) -> pd.DataFrame:
 def _score_case(
     case: str,
     prediction_path: str | Path,
-    reference: Volume,
+    image: str | Path,
+    reference: str | Path,
     structures: list[str],
     values: list[list[int]],
 ) -> list[tuple[str, str, float, float, str]]:
     prediction = read_volume(prediction_path)
-    check_same_grid(prediction.grid, reference.grid, case)
     _check_classes(case, prediction.array, prediction_path, len(structures))
     found = prediction.array.astype(np.uint8, copy=False)
-    true = reorder_like(map_labels(reference.array, values), reference.grid, prediction.grid)
+    true = read_classes(case, reference, image, prediction.grid, values)
     scores = score_structures(found, true, len(structures), spacing_of(prediction.grid.affine))
     return [
         (case, structure, score.dice, score.asd_mm, _status(score))

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dar_uda.data.geometry import check_same_grid, reorder_like
+from dar_uda.data.geometry import reorder_like
 from dar_uda.data.grid import Grid
-from dar_uda.data.labels import map_labels
+from dar_uda.data.labels import check_label_grid, map_labels
 from dar_uda.data.volume import read_label
 
 
@@ -25,12 +25,12 @@ def read_classes(
         values: Label values of each class, see `map_labels`.
 
     Raises:
-        ValueError: Image and label do not share a grid, or the file is no label map; the case is named.
+        ValueError: Image and label do not share a grid, or the file is not a label map; case and file are named.
     """
     try:
         volume = read_label(label, scan)
         classes = map_labels(volume.array, values)
     except ValueError as error:
         raise ValueError(f"Case {case} ({label}): {error}") from error
-    check_same_grid(original, volume.grid, case)
+    check_label_grid(original, volume.grid, case, label)
     return reorder_like(classes, volume.grid, original)

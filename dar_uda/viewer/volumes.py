@@ -37,7 +37,11 @@ def read_reference(path: str | Path, image: str | Path, values: Sequence[Sequenc
         values: For each class the values in the label file that make it up.
     """
     label = read_label(path, image)
-    return outlined(Volume(map_labels(label.array, values), label.grid), len(values))
+    try:
+        classes = map_labels(label.array, values)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    return outlined(Volume(classes, label.grid), len(values))
 
 
 def read_probability(path: str | Path, label: int | None = None) -> Volume:

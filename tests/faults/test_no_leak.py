@@ -45,6 +45,23 @@ def digests(run):
     }
 
 
+def put_noise(run):
+    """Exchange the target's labels: the first holds three voxels of one structure, the others noise of all."""
+    rng = np.random.default_rng(0)
+    for number, path in enumerate(sorted((run.folder / "data" / "mr").glob("*_label.nii.gz"))):
+        values = rng.integers(0, 5, nib.load(path).shape)
+        if number == 0:
+            values[:] = 0
+            values[0, 0, :3] = 1
+        write_values(path, values.astype(np.uint8))
+
+
+def write_values(path, values):
+    label = nib.load(path)
+    label.set_data_dtype(values.dtype)
+    nib.save(nib.Nifti1Image(values, label.affine, label.header), path)
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("volumes")
@@ -55,14 +72,28 @@ def data(tmp_path_factory):
     return folder
 
 
+def test_the_first_rule_says_of_a_targets_label_whether_it_is_one_and_no_more(tmp_path, data):
+    run, report = prepare(tmp_path / "run", data), "results/phantom/checks.txt"
+    choices = "--config", "directions=ct-to-mr", "methods=[dar_uda]", "cases=cases.tsv"
+    written = []
+    for noise in (False, True):
+        if noise:
+            put_noise(run)
+        status, text = run(report, *choices)
+        assert status == 0, text
+        written.append((run.folder / report).read_bytes())
+    assert written[0] == written[1] and b" 0 errors, 0 warnings" in written[0]
+    path = run.folder / "data" / "mr" / "mr2_label.nii.gz"  # of the test case
+    write_values(path, nib.load(path).get_fdata().astype(np.float32) + 0.5)
+    status, _ = run(report, *choices)
+    told = run.result("logs/check_cases.log").read_text()
+    assert status != 0 and "mr/mr2: data/mr/mr2_label.nii.gz" in told and "no whole numbers" in told
+
+
 @pytest.mark.long
 def test_noise_for_target_labels_changes_nothing_up_to_the_masks(tmp_path, data):
     true, noise = prepare(tmp_path / "true", data), prepare(tmp_path / "noise", data)
-    rng = np.random.default_rng(0)
-    for path in (noise.folder / "data" / "mr").glob("*_label.nii.gz"):
-        label = nib.load(path)
-        values = rng.integers(0, 5, label.shape).astype(label.get_data_dtype())
-        nib.save(nib.Nifti1Image(values, label.affine, label.header), path)
+    put_noise(noise)
     for run in (true, noise):
         status, text = run(*CHOICES)
         assert status == 0, text

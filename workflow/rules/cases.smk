@@ -138,7 +138,7 @@ def label_values(domain):
 
 
 def files_to_check():
-    """Return the cases for rule check_cases, which reads the values of labels on which the summary's methods train."""
+    """Return the cases for rule check_cases, which describes the labels on which the summary's methods train, no others."""
     sets = {METHODS[name]["training_set"] for name in TABLES["summary"]["methods"]}
     ends = [source_of, target_of] if "{target}" in sets else [source_of]
     trained_on = {end(direction) for direction in DIRECTIONS for end in ends}

@@ -11,12 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from dar_uda.data.checks.finding import ABSENT, NOWHERE, OTHER_PLANE, TWICE, UNREADABLE, Finding, report
+from dar_uda.data.checks.finding import (
+    ABSENT,
+    NOWHERE,
+    OTHER_PLANE,
+    SHARED_LABEL,
+    TWICE,
+    UNREADABLE,
+    Finding,
+    report,
+)
 from dar_uda.data.checks.image import Problem, problems_of_grid, problems_of_values
 from dar_uda.data.checks.label import problems_of_label_grid, problems_of_label_values
 from dar_uda.data.files import write_beside
 from dar_uda.data.geometry import slice_axis_of
-from dar_uda.data.volume import check_whole, read_grid, read_volume
+from dar_uda.data.volume import read_grid, read_volume
 from dar_uda.training.progress import Progress
 
 PLANES = ("sagittal", "coronal", "axial")
@@ -29,8 +38,8 @@ class CaseFiles:
 
     Attributes:
         label: "" where it has none.
-        label_values: Whether the label's values are looked at, or its header alone: no value of a target's label is
-            read before it is scored.
+        label_values: Whether findings may say what the label holds. Of a label on which no method trains they say
+            whether it is a label map, no more: what is in a target's label reaches nothing but its scores.
     """
 
     name: str
@@ -137,7 +146,7 @@ def _other_planes(cases: Sequence[CaseFiles], planes: Sequence[str | None]) -> I
 
 
 def _nowhere(cases: Sequence[CaseFiles], findings: Sequence[Finding]) -> Iterator[Finding]:
-    """Yield the structures that are absent from every label of a domain whose values were looked at."""
+    """Yield the structures that are absent from every label of a domain that findings may describe."""
     labels = Counter(case.domain for case in cases if case.label and case.label_values)
     absent = Counter((finding.domain, finding.found) for finding in findings if finding.kind == ABSENT)
     for (domain, values), count in absent.items():
@@ -161,16 +170,15 @@ def _problems_of_label(case: CaseFiles, values: Sequence[Sequence[int]] | None) 
         grid = None
     if grid is not None:
         yield from problems_of_label_grid(label, image, grid, case.name)
-    if case.label_values and (grid is not None or not label.is_dir()):
-        yield from problems_of_label_values(label, image, values)
-    else:
-        check_whole(label)
+    if grid is not None or not label.is_dir():
+        yield from problems_of_label_values(label, image, values, describe=case.label_values)
 
 
 def _twice(cases: Sequence[CaseFiles]) -> Iterator[Finding]:
-    """Yield the cases whose image is that of another case."""
-    places = [os.path.realpath(case.image) for case in cases]
-    counts = Counter(places)
-    for case, place in zip(cases, places, strict=True):
-        if counts[place] > 1:
-            yield Finding(TWICE, case.domain, case.name, str(case.image))
+    """Yield the cases whose image, or label, is that of another case."""
+    for what, kind in (("image", TWICE), ("label", SHARED_LABEL)):
+        files = [(case, getattr(case, what)) for case in cases if getattr(case, what)]
+        counts = Counter(os.path.realpath(file) for _, file in files)
+        for case, file in files:
+            if counts[os.path.realpath(file)] > 1:
+                yield Finding(kind, case.domain, case.name, str(file))

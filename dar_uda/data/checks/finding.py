@@ -66,6 +66,9 @@ NOWHERE = Kind(
 )
 FEW_VOXELS = Kind("Structures of few voxels", "if that is not meant, look at the label file", False)
 TWICE = Kind("Files that stand twice in the table", "a scan is one case, to train or to test")
+SHARED_LABEL = Kind(
+    "Labels that several cases name", "if their scans do not show the same voxels, name the label of each scan", False
+)
 
 
 @dataclass(frozen=True)

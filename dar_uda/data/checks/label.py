@@ -15,9 +15,8 @@ from dar_uda.data.checks.finding import (
     SAME_FILE,
 )
 from dar_uda.data.checks.image import Problem
-from dar_uda.data.geometry import check_same_grid
 from dar_uda.data.grid import Grid
-from dar_uda.data.labels import ROUNDING
+from dar_uda.data.labels import ROUNDING, check_label_grid
 from dar_uda.data.volume import read_grid, read_label
 
 FEW = 10
@@ -33,16 +32,19 @@ def problems_of_label_grid(path: Path, scan: Path, grid: Grid, case: str) -> Ite
     """
     found = read_label(path, scan).grid if path.is_dir() else read_grid(path)
     try:
-        check_same_grid(grid, found, case)
+        check_label_grid(grid, found, case, path)
     except ValueError as error:
         yield OTHER_GRID, str(error)
 
 
-def problems_of_label_values(path: Path, scan: Path, values: Sequence[Sequence[int]] | None) -> Iterator[Problem]:
+def problems_of_label_values(
+    path: Path, scan: Path, values: Sequence[Sequence[int]] | None, describe: bool
+) -> Iterator[Problem]:
     """Yield what is wrong with a label map's values.
 
     Args:
         values: Label values of every structure; None: every value but 0 is one.
+        describe: Whether to say which values and structures it holds, or only whether it is a map of known values.
 
     Raises:
         ValueError: The label cannot be read.
@@ -60,7 +62,9 @@ def problems_of_label_values(path: Path, scan: Path, values: Sequence[Sequence[i
     named = {value for group in groups for value in group} | {0}
     if others := [value for value in voxels if value not in named]:
         more = f" and {len(others) - LISTED} more" if len(others) > LISTED else ""
-        yield OTHER_VALUES, f"{path}: {_listed(others)}{more}"
+        yield OTHER_VALUES, f"{path}: {_listed(others)}{more}" if describe else str(path)
+    if not describe:
+        return
     sizes = [sum(voxels.get(value, 0) for value in group) for group in groups]
     if not any(sizes):
         yield NO_STRUCTURE, str(path)

@@ -1,10 +1,16 @@
 """What a layout finds in a folder."""
 
+import hashlib
+import os
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 
 VOLUME_FILE = re.compile(r"\.(nii(\.gz)?|hdr|mha|mhd|nrrd|nhdr)$", re.IGNORECASE)
+
+LONGEST_NAME, DIGEST = 100, 10
+"""Of a case, in a cases table; of it the digest of a name that cannot be kept."""
 
 
 @dataclass(frozen=True)
@@ -12,7 +18,7 @@ class Case:
     """A row of a cases table to be.
 
     Args:
-        patient: Cases of one patient stand in one split.
+        patient: Cases of one patient are on one side of the split.
         label: None where there is none.
         split: "train" or "test" where the dataset or its papers say so; None: to be drawn.
     """
@@ -43,14 +49,19 @@ def stem_of(path: Path) -> str:
 
 
 def case_name(text: str) -> str:
-    """Return `text` as a name that a cases table takes: letters, digits, `_`, `-` and single dots."""
-    name = re.sub(r"[^A-Za-z0-9_.-]", "_", text)
-    return re.sub(r"\.{2,}", ".", name).lstrip("_.-") or "case"
+    """Return `text` as a name that a cases table takes: up to 100 letters, digits, `_`, `-` and single dots.
 
-
-def domain_name(text: str) -> str:
-    """Return `text` as the name of a domain: its letters and digits, in lower case."""
-    return re.sub(r"[^a-z0-9]", "", text.lower())
+    Accents are dropped and spaces become `_`. Where more is lost, a digest of `text` keeps its name apart from others.
+    The name depends on `text` alone: a patient has one name in all domains.
+    """
+    composed = unicodedata.normalize("NFC", text)
+    letters = "".join(sign for sign in unicodedata.normalize("NFKD", composed) if not unicodedata.combining(sign))
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", letters)
+    name = re.sub(r"\.{2,}", ".", name).lstrip("_.-")
+    if name and letters.isascii() and len(name) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(os.fsencode(composed)).hexdigest()[:DIGEST]
+    return f"{(name.strip('_.-') or 'case')[: LONGEST_NAME - DIGEST - 1]}-{digest}"
 
 
 def need_folder(folder: Path) -> Path:

@@ -1,8 +1,10 @@
 """CHAOS (Zenodo): `Train_Sets/MR/<id>/T2SPIR/DICOM_anon/*.dcm` and `.../Ground/*.png`."""
 
+import re
 from pathlib import Path
 
 from dar_uda.data.layouts.case import Case, Found
+from dar_uda.data.layouts.pairing import visible
 
 TEST = {1, 13, 32, 38}
 """The test cases of the paper and of SIFA."""
@@ -12,7 +14,7 @@ SUSPECT = {21, 22, 33}
 def find(folder: Path, domain: str | None) -> Found:
     """Return the labelled T2-SPIR below a folder, with the paper's split."""
     found = Found(remarks=["Split of the paper: CHAOS MR 1, 13, 32, 38 are test cases."])
-    for patient in sorted({path.parent for path in folder.rglob("T2SPIR")}, key=_number):
+    for patient in sorted({path.parent for path in visible(folder, deep=True) if path.name == "T2SPIR"}, key=_number):
         series, ground = (patient / "T2SPIR" / name for name in ("DICOM_anon", "Ground"))
         if not series.is_dir() or not ground.is_dir():
             missing = next(path for path in (series, ground) if not path.is_dir())
@@ -29,6 +31,6 @@ def find(folder: Path, domain: str | None) -> Found:
 
 
 def _number(patient: Path) -> int:
-    if not patient.name.isdigit():
+    if not re.fullmatch(r"[0-9]{1,6}", patient.name):
         raise ValueError(f"{patient}: expected a folder named by the patient's number, as CHAOS has them")
     return int(patient.name)

@@ -1,8 +1,9 @@
 """Whether the files of a case fit together, told from their headers."""
 
-from dar_uda.data.geometry import check_same_grid
+from dar_uda.data.dicom import series_order
+from dar_uda.data.labels import check_label_grid
 from dar_uda.data.layouts.case import Case
-from dar_uda.data.png_labels import png_files
+from dar_uda.data.png_labels import png_of_slices
 from dar_uda.data.volume import read_grid
 
 
@@ -13,11 +14,11 @@ def problem_of(case: Case) -> str | None:
         if case.label is None:
             return None
         if not case.label.is_dir():
-            check_same_grid(grid, read_grid(case.label), case.name)
-            return None
+            check_label_grid(grid, read_grid(case.label), case.name, case.label)
+        elif not case.image.is_dir():
+            return f"its label {case.label} is a folder, its scan a file: PNG labels go with DICOM folders"
+        else:
+            png_of_slices(case.label, case.image, series_order(case.image)[0])
     except (ValueError, OSError) as error:
         return str(error)
-    if not case.image.is_dir():
-        return f"its label {case.label} is a folder, its scan a file: PNG labels go with DICOM folders"
-    slices, files = grid.shape[2], len(png_files(case.label))
-    return None if slices == files else f"{case.label} holds {files} PNG files for {slices} slices"
+    return None

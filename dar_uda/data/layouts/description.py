@@ -1,39 +1,48 @@
 """The `dataset.json` of nnU-Net and of the Medical Segmentation Decathlon."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from dar_uda.data.cases_table import DOMAIN
 
 
 def read_description(folder: Path) -> dict[str, Any]:
     """Return the content of a folder's `dataset.json`.
 
     Raises:
-        ValueError: There is none, or it is no JSON object.
+        ValueError: The file is missing, or does not hold a JSON object.
     """
     path = folder / "dataset.json"
     if not path.is_file():
         raise ValueError(f"{folder} has no dataset.json: give the folder of one dataset")
     try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is no JSON: {error}") from error
+        description = json.loads(path.read_bytes())  # UTF-8 or UTF-16, with a byte order mark or without
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
     if not isinstance(description, dict):
         raise ValueError(f"{path}: found {type(description).__name__}, expected an object")
     return description
 
 
-def first_channel(folder: Path, description: Mapping[str, Any]) -> str:
-    """Return the name of channel 0 (`channel_names`, or `modality` of older files).
+def domain_of(folder: Path, description: Mapping[str, Any]) -> str:
+    """Return the letters and digits of the name of channel 0 (`channel_names`, or `modality` of older files).
 
     Raises:
-        ValueError: None is named.
+        ValueError: It is not named, or has no name that a cases table takes for a domain.
     """
     channels = description.get("channel_names") or description.get("modality") or {}
     if not isinstance(channels, Mapping) or "0" not in channels:
         raise ValueError(f"{folder}/dataset.json names no channel 0: say the domain, as in ct={folder}")
-    return str(channels["0"])
+    domain = re.sub(r"[^a-z0-9]", "", str(channels["0"]).lower())
+    if not DOMAIN.fullmatch(domain):
+        raise ValueError(
+            f"{folder}/dataset.json calls channel 0 {str(channels['0'])[:60]!r}; a domain is up to 40 letters and "
+            f"digits: say it, as in ct={folder}"
+        )
+    return domain
 
 
 def describe_labels(description: Mapping[str, Any]) -> list[str]:

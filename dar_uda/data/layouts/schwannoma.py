@@ -7,11 +7,13 @@ import re
 from pathlib import Path
 
 from dar_uda.data.layouts.case import Case, Found
+from dar_uda.data.layouts.pairing import pair, visible
 
 MODALITIES = {"t1_refT1": ("ceT1", "refT1"), "t2_refT2": ("hrT2", "refT2")}
 FIRST_TEST = 202
 """Patients from here on are the test cases of the dataset's own split."""
-NUMBER = re.compile(r"vs_gk_(\d+)")
+NUMBER = re.compile(r"vs_gk_([0-9]+)")
+FILE = re.compile(r"vs_gk_(.+_ref[^.]*)\.nii(\.gz)?", re.IGNORECASE)
 
 
 def find(folder: Path, domain: str | None) -> Found:
@@ -28,22 +30,30 @@ def find(folder: Path, domain: str | None) -> Found:
             "Both scans of a patient are in the table: a translator may see both, unpaired.",
         ]
     )
-    for image in sorted(folder.rglob("vs_gk_*_ref*.nii*"), key=lambda path: (_number(path), path.name)):
-        what = image.name.removeprefix("vs_gk_").split(".")[0]
+    scans = {}
+    matches = [(path, FILE.fullmatch(path.name)) for path in visible(folder, deep=True)]
+    for image, what in ((path, match[1]) for path, match in matches if match):
         if what in MODALITIES:
-            found.cases.append(_case(image, *MODALITIES[what]))
+            scans[image] = MODALITIES[what]
         elif what.startswith("struc"):
             found.leave_out(image, "is one structure of several: the label is vs_gk_seg_ref*.nii.gz, the schwannoma")
         elif not what.startswith("seg"):
             found.leave_out(image, "is registered to the other scan: the scan itself is taken")
+    labels = pair({image: _labels_of(image, reference) for image, (_, reference) in scans.items()}, found)
+    for image in sorted(scans, key=lambda path: (_number(path), path.name)):
+        found.cases.append(_case(image, scans[image][0], labels.get(image)))
     return found
 
 
-def _case(image: Path, domain: str, reference: str) -> Case:
+def _labels_of(image: Path, reference: str) -> list[Path]:
+    matches = [(path, FILE.fullmatch(path.name)) for path in visible(image.parent)]
+    return [path for path, match in matches if match and match[1] == f"seg_{reference}"]
+
+
+def _case(image: Path, domain: str, label: Path | None) -> Case:
     number = _number(image)
-    labels = sorted(image.parent.glob(f"vs_gk_seg_{reference}.nii*"))
     split = "test" if number >= FIRST_TEST else "train"
-    return Case(f"vs{number:03d}", domain, f"vs{number}", image, labels[0] if labels else None, split)
+    return Case(f"vs{number:03d}", domain, f"vs{number}", image, label, split)
 
 
 def _number(image: Path) -> int:

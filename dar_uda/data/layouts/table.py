@@ -2,19 +2,19 @@
 
 import csv
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
-from dar_uda.data.cases_table import COLUMNS, further_columns, read_cases_table
+from dar_uda.data.cases_table import COLUMNS, CONTROL, DOMAIN, NO_LABEL, further_columns, read_cases_table, refusal_of
 from dar_uda.data.files import write_beside
 from dar_uda.data.layouts.case import Case, Found, need_folder
 from dar_uda.data.layouts.check import problem_of
 from dar_uda.data.layouts.split import draw_split
 
-DOMAIN_FOLDER = re.compile(r"(?:([A-Za-z0-9]+)=)?(.*)")
+LISTED = 8
 LAYOUTS = {
     "btcv": "BTCV (Synapse): CT of the abdomen",
     "chaos": "CHAOS (Zenodo): T2-SPIR MR of the abdomen, DICOM and PNG",
@@ -40,13 +40,13 @@ def find_cases(layout: str, folders: Sequence[str]) -> Found:
     module = import_module(f"dar_uda.data.layouts.{layout}")
     together = Found()
     for text in folders:
-        domain, folder = DOMAIN_FOLDER.fullmatch(text).groups()
+        domain, folder = _domain_and_folder(text)
         found = module.find(need_folder(Path(folder).absolute()), domain)
-        problems = {case: problem_of(case) for case in found.cases}
+        problems = {case: _unwritable(case) or problem_of(case) for case in found.cases}
         found.left_out += [(case.image, problem) for case, problem in problems.items() if problem]
         found.cases = [case for case, problem in problems.items() if problem is None]
         if not found.cases:
-            reasons = "".join(f"; {path} {reason}" for path, reason in found.left_out[:3])
+            reasons = "".join(f"; {printable(path)} {reason}" for path, reason in found.left_out[:3])
             files = module.__doc__.partition("\n")[0].removesuffix(".")
             raise ValueError(f"{folder}: found no case of the layout {layout}; expected {files}{reasons}")
         together.left_out += found.left_out
@@ -54,8 +54,40 @@ def find_cases(layout: str, folders: Sequence[str]) -> Found:
         together.cases += found.cases
     if hasattr(module, "settle"):
         module.settle(together)
-    _check_names([(case.domain, case.name) for case in together.cases])
+    _check_names([(case.domain, case.name, case.image) for case in together.cases])
     return together
+
+
+def _domain_and_folder(text: str) -> tuple[str | None, str]:
+    """Return the parts of `FOLDER` or `DOMAIN=FOLDER`; a path may hold `=` itself.
+
+    Raises:
+        ValueError: What stands before `=` is not a domain.
+    """
+    domain, equals, folder = text.partition("=")
+    if not equals or "/" in domain or (Path(text).is_dir() and not Path(folder).is_dir()):
+        return None, text
+    if not DOMAIN.fullmatch(domain):
+        raise ValueError(
+            f"{text}: found the domain {domain!r}; a domain is letters and digits, up to 40: write it as in "
+            f"{re.sub('[^A-Za-z0-9]', '', domain)[:40] or 'ct'}={folder}"
+        )
+    return domain, folder
+
+
+def _unwritable(case: Case) -> str | None:
+    """Return why a cases table cannot hold a case; None where it can."""
+    files = [str(path) for path in (case.image, case.label) if path]
+    for file in files:
+        try:
+            file.encode("utf-8")
+        except UnicodeEncodeError:
+            return f"the name {printable(file)} is not UTF-8: rename it"
+        if file != file.rstrip():
+            return f"the name {file!r} ends with a space: rename it"
+    row = {"case": case.name, "domain": case.domain, "image": files[0], "label": files[-1], "split": "train"}
+    problem = refusal_of(row)
+    return problem and f"{problem}: rename it"
 
 
 def write_cases(
@@ -71,7 +103,7 @@ def write_cases(
         seed: Of that draw.
 
     Raises:
-        ValueError: See `find_cases`; the table exists and shall not be kept; it has other columns.
+        ValueError: See `find_cases`; the table exists and `append` is not set; it has other columns.
     """
     table = Path(table).absolute()
     before = _rows_to_keep(table) if append and table.exists() else []
@@ -82,9 +114,10 @@ def write_cases(
     drawn = sum(case.split is None for case in known)
     cases = draw_split(known, test_share, seed)
     rows = before + [_row(case, table.parent) for case in cases]
-    _check_names([(row["domain"], row["case"]) for row in rows])
+    _check_names([(row["domain"], row["case"], row["image"]) for row in rows])
     with write_beside(table) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, delimiter="\t", lineterminator="\n")
+        plain = {"quoting": csv.QUOTE_NONE, "quotechar": None}
+        writer = csv.DictWriter(file, COLUMNS, delimiter="\t", lineterminator="\n", **plain)
         writer.writeheader()
         writer.writerows(rows)
     if drawn:
@@ -113,7 +146,7 @@ def _report(cases: Sequence[Case], found: Found) -> Iterator[str]:
         yield f"{domain}: {', '.join(parts)}"
     if found.left_out:
         yield "Left out:"
-        yield from (f"  {path}: {reason}" for path, reason in found.left_out)
+        yield from (f"  {printable(path)}: {reason}" for path, reason in found.left_out)
     yield from found.remarks
 
 
@@ -134,7 +167,9 @@ def _row(case: Case, folder: Path) -> dict[str, str]:
 
 
 def _path_from(folder: Path, path: Path) -> str:
-    return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
+    """Return a path as the table writes it: relative below its folder, unless a reader would take that otherwise."""
+    relative = str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
+    return str(path) if relative != relative.strip() or relative.lower() in NO_LABEL else relative
 
 
 def _rows_to_keep(table: Path) -> list[dict[str, str]]:
@@ -143,10 +178,24 @@ def _rows_to_keep(table: Path) -> list[dict[str, str]]:
     return read_cases_table(table)
 
 
-def _check_names(names: Sequence[tuple[str, str]]) -> None:
-    for (domain, name), count in Counter(names).items():
-        if count > 1:
+def _check_names(cases: Sequence[tuple[str, str, str | Path]]) -> None:
+    """Raise where two cases of a domain have one name.
+
+    Args:
+        cases: Domain, name and image of each.
+    """
+    images = defaultdict(list)
+    for domain, name, image in cases:
+        images[domain, name].append(printable(image))
+    for (domain, name), paths in images.items():
+        if len(paths) > 1:
             raise ValueError(
-                f"Case {name} of domain {domain} is there {count} times: give the datasets different names "
-                "or domains, or one of them alone"
+                f"Case {name} of domain {domain} is there {len(paths)} times: {', '.join(paths[:LISTED])}. Rename all "
+                "but one of these files, and their labels alike; or give the datasets different domains, or one alone"
             )
+
+
+def printable(path: str | Path) -> str:
+    """Return a path as text for any terminal and table: what is not UTF-8, and control characters, are escaped."""
+    text = str(path).encode("utf-8", "backslashreplace").decode("utf-8")
+    return CONTROL.sub(lambda match: repr(match[0])[1:-1], text)

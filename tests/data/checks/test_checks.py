@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from dar_uda.command import main
-from dar_uda.data.checks.cases import check_cases
+from dar_uda.data.checks.cases import CaseFiles, check_cases, findings_of
+from dar_uda.data.checks.finding import report
 
 AFFINE = np.diag([1.0, 1.0, 3.0, 1.0])
 SHAPE = (8, 8, 4)
@@ -128,13 +129,60 @@ def test_labels_of_float_and_int64_type_are_fine(tmp_path):
         assert "0 errors, 0 warnings" in check(tmp_path, label=label)
 
 
-def test_of_a_targets_label_only_the_header_is_read(tmp_path):
-    noise = image(np.random.default_rng(1).normal(size=SHAPE).astype(np.float32))
-    assert "0 errors, 0 warnings" in check(tmp_path, label=noise, label_values=False)
-    assert "another grid" in check(tmp_path, label=image(BOX[:7]), label_values=False)
+@pytest.mark.parametrize(
+    ("label", "line"),
+    [
+        (image(BOX[:7]), "ERROR: Labels on another grid than their image (1)"),
+        (image(BOX + 0.5), "ERROR: Labels that are no whole numbers (1)"),
+        (image(changed(BOX.astype(np.float32), (0, 0, 0), np.nan)), "ERROR: Labels that are no whole numbers (1)"),
+        (image(changed(BOX.astype(np.float32), (0, 0, 0), -np.inf)), "ERROR: Labels that are no whole numbers (1)"),
+        (image(np.zeros(SHAPE, [("R", "u1"), ("G", "u1"), ("B", "u1")])), "ERROR: Files that cannot be read (1)"),
+        (image(changed(BOX, (0, 0), [1, 2, 3, 4])), "WARNING: Labels with values that the task does not name (1)"),
+    ],
+)
+def test_a_label_on_which_nobody_trains_is_named_where_it_is_no_label_map_of_the_task(tmp_path, label, line):
+    told = check(tmp_path, label=label, label_values=False)
+    assert line in told and "label.nii" in told
+    assert ("the cases have problems" in told) == ("ERROR" in told)
 
 
-def test_a_targets_label_must_be_whole_though_its_values_are_not_looked_at(tmp_path):
+def test_two_valid_labels_on_which_nobody_trains_give_one_report_whatever_they_hold(tmp_path):
+    """Of 100 random label maps of values 0, 6 and 7 (few voxels, none, all), and of 100 that hold others too."""
+    rng = np.random.default_rng(25)
+    names = [tmp_path / f"{name}.nii" for name in ("image", "label", "trained", "checks")]
+    nib.save(image(), names[0])
+    nib.save(image(BOX), names[2])
+    case = {"name": "a", "domain": "mr", "image": names[0], "label": names[1], "label_values": False}
+    source = {**case, "name": "b", "domain": "ct", "label": names[2], "label_values": True}
+    for values in ([0, 6, 7], [0, 6, 7, 99, 100, 65535]):
+        written = set()
+        for _ in range(100):
+            drawn = rng.choice(values, SHAPE, p=rng.dirichlet(np.full(len(values), 0.2))).astype(np.uint16)
+            drawn[0, 0, 0] = values[-1]
+            nib.save(image(drawn), names[1])
+            written.add("\n".join(report(findings_of(CaseFiles(**case), None, [[6], [7, 8]]), 1)))
+        assert len(written) == 1
+        assert ("WARNING" in written.pop()) == (99 in values)
+    tables = []
+    for values in (np.zeros(SHAPE, np.uint8), BOX, changed(BOX, (0, 0, 0), 7)):
+        nib.save(image(values), names[1])
+        scan = tmp_path / "other.nii"
+        nib.save(image(GOOD[::-1]), scan)
+        check_cases([case, {**source, "image": scan}], {}, {"mr": [[6], [7, 8]], "ct": [[6]]}, 1, names[3])
+        tables.append(names[3].read_bytes())
+    assert tables[0] == tables[1] == tables[2] and b"0 errors, 0 warnings" in tables[0]
+
+
+def test_a_label_that_two_cases_name_is_a_warning(tmp_path):
+    for name in "ab":
+        nib.save(image(GOOD if name == "a" else GOOD[::-1]), tmp_path / f"{name}.nii")
+    nib.save(image(BOX), tmp_path / "label.nii")
+    case = {"domain": "ct", "label": tmp_path / "label.nii"}
+    lines = check_cases([{**case, "name": name, "image": tmp_path / f"{name}.nii"} for name in "ab"], {}, {}, 1)
+    assert lines[0].startswith("WARNING: Labels that several cases name (2)") and len(lines) == 4
+
+
+def test_a_targets_label_must_be_whole(tmp_path):
     for name in "ab":
         nib.save(image(), tmp_path / f"{name}.nii.gz")
         nib.save(image(BOX), tmp_path / f"{name}_label.nii.gz")
@@ -161,7 +209,7 @@ def test_a_label_that_is_its_scan_is_refused_and_long_lists_are_cut(tmp_path):
 
 
 def test_a_structure_that_no_label_holds_is_named_with_its_value(tmp_path):
-    """Of values 6, 7 and 9: a holds 6, b holds 6 and 7; c, whose values are not looked at, would hold 9."""
+    """Of values 6, 7 and 9: a holds 6, b holds 6 and 7; c, which findings do not describe, holds 9."""
     both = changed(np.where(BOX, 6, 0).astype(np.uint8), (0, 0, 0), 7)
     for name, label in (("a", np.where(BOX, 6, 0)), ("b", both), ("c", np.where(BOX, 9, 0))):
         nib.save(image(), tmp_path / f"{name}.nii")

@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from dar_uda.command import main
 from dar_uda.data.layouts.case import Case
 from dar_uda.data.layouts.split import draw_split
-from tests.data.dicom_files import write_series
+from tests.data.dicom_files import NAMES, write_series
 
 
 def write_nifti(path, shape=(4, 5, 6)):
@@ -62,6 +62,8 @@ def write_chaos_patient(folder, number, pngs=5, steps=(0, 2.5, 5, 7.5, 10)):
     patient = folder / "Train_Sets" / "MR" / str(number) / "T2SPIR"
     patient.mkdir(parents=True)
     write_series(patient / "DICOM_anon", steps)
+    for k, name in enumerate(NAMES):
+        (patient / "DICOM_anon" / name).rename(patient / "DICOM_anon" / f"IMG-0004-0000{k + 1}.dcm")
     (patient / "Ground").mkdir()
     for k in range(pngs):
         pixels = sitk.GetImageFromArray(np.full((6, 8), 63, np.uint8))
@@ -81,7 +83,7 @@ def test_chaos_pairs_series_with_png_folders_and_leaves_out_mismatches_with_the_
     assert rows["chaos01"]["label"] == "Train_Sets/MR/1/T2SPIR/Ground"
     left_out = [line for line in printed.splitlines() if line.startswith("  ")]
     assert len(left_out) == 4
-    assert any("3/T2SPIR/Ground holds 4 PNG files for 5 slices" in line for line in left_out)
+    assert any("3/T2SPIR/Ground holds 4 PNG files, its series" in line for line in left_out)
     assert any("a slice is missing" in line and "5/T2SPIR" in line for line in left_out)
     assert any("2/T1DUAL: is another sequence" in line for line in left_out)
     assert any("4/T2SPIR: has no Ground folder" in line for line in left_out)
@@ -301,7 +303,8 @@ def test_a_label_on_another_grid_and_an_unreadable_scan_are_left_out_with_the_re
     (folder / "images" / "c.nii.gz").write_text("no image")
     rows, printed = write_table(tmp_path, capsys, "folders", f"ct={folder}")
     assert list(rows) == ["a"]
-    assert "Case b: image and label do not share a grid" in printed and "c.nii.gz is no NIfTI file" in printed
+    assert "Case b: image and label do not share a grid" in printed and "The label is" in printed
+    assert "c.nii.gz is no NIfTI file" in printed
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,173 @@
+"""What headers of NRRD and MetaImage say of place, unit, layers and packing."""
+
+import bz2
+import gzip
+import zlib
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from dar_uda.data.checks.cases import check_cases
+from dar_uda.data.itk_formats import read_header
+from dar_uda.data.volume import read_label, read_volume
+
+VALUES = np.arange(120, dtype="<i2")
+IN_RAS = {
+    "left-posterior-superior": (-1, -1, 1),
+    "right-anterior-superior": (1, 1, 1),
+    "left-anterior-superior": (-1, 1, 1),
+}
+
+
+def write_nrrd(path, space="space: left-posterior-superior", data=None, **changes):
+    """Write 4 x 5 x 6 voxels of 1 x 2 x 3 mm with the origin (5, 6, 7)."""
+    fields = {
+        "type": "short",
+        "dimension": "3",
+        "sizes": "4 5 6",
+        "space directions": "(1,0,0) (0,2,0) (0,0,3)",
+        "endian": "little",
+        "encoding": "raw",
+        "space origin": "(5,6,7)",
+        **{name.replace("_", " "): value for name, value in changes.items()},
+    }
+    fields = {name: value for name, value in fields.items() if value is not None}
+    place = ("type", "dimension")  # before the space, all else behind it
+    lines = [f"{name}: {fields.pop(name)}" for name in place] + ([space] if space else [])
+    lines += [f"{name}: {value}" for name, value in fields.items()]
+    path.write_bytes("\n".join(["NRRD0005", *lines, "", ""]).encode() + (VALUES.tobytes() if data is None else data))
+    return path
+
+
+@pytest.mark.parametrize("space", [*IN_RAS, *("LPS", "RAS", "LAS"), "Right-Anterior-Superior"])
+def test_the_spaces_of_nrrd_are_read_as_places_in_ras(tmp_path, space):
+    path = write_nrrd(tmp_path / "a.nrrd", f"space: {space}")
+    whole = {"L": "left", "R": "right", "P": "posterior", "A": "anterior", "S": "superior"}
+    name = "-".join(whole[letter] for letter in space) if space.isupper() else space.lower()
+    signs = np.array(IN_RAS[name])
+    volume = read_volume(path)
+    np.testing.assert_array_equal(volume.array.ravel(order="F"), VALUES)
+    np.testing.assert_allclose(volume.grid.affine[:3], np.c_[np.diag(signs * (1, 2, 3)), signs * (5, 6, 7)])
+    assert read_header(path).placed
+
+
+@pytest.mark.parametrize(
+    ("space", "changes"),
+    [
+        ("space dimension: 3", {}),
+        ("space: scanner-xyz", {}),
+        ("space: 3D-right-handed", {}),
+        ("", {"space directions": None, "space origin": None, "spacings": "1 2 3"}),
+    ],
+)
+def test_a_space_that_says_no_directions_is_warned_of(tmp_path, space, changes):
+    path = write_nrrd(tmp_path / "a.nrrd", space, **changes)
+    assert not read_header(path).placed
+    lines = check_cases([{"name": "a", "domain": "mr", "image": path, "label": ""}], {}, {}, processes=1)
+    assert lines[0].startswith("WARNING: Headers without a place (1)") and str(path) in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("matrix", "orientation", "placed"),
+    [(True, "RAI", True), (True, "???", True), (False, "RAI", False), (False, "LPI", False)],
+)
+def test_a_metaimage_is_placed_by_its_matrix_alone(tmp_path, matrix, orientation, placed):
+    path = tmp_path / "a.mha"
+    sitk.WriteImage(sitk.GetImageFromArray(VALUES.reshape(6, 5, 4)), str(path))
+    content = path.read_bytes().replace(
+        b"AnatomicalOrientation = RAI", f"AnatomicalOrientation = {orientation}".encode()
+    )
+    path.write_bytes(content if matrix else content.replace(b"TransformMatrix = 1 0 0 0 1 0 0 0 1\n", b""))
+    np.testing.assert_array_equal(read_volume(path).array.ravel(order="F"), VALUES)
+    assert read_header(path).placed == placed
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"space units": '"m" "m" "m"'}, "has sizes in .*expected mm"),
+        (
+            {"encoding": "bzip2", "data": bz2.compress(VALUES.tobytes())},
+            "has the encoding 'bzip2'; expected raw or gzip",
+        ),
+        ({"encoding": "gzip", "data": gzip.compress(VALUES.tobytes())[:-12]}, "ends in the middle of its voxels"),
+        ({"encoding": "gzip", "data": gzip.compress(VALUES[:100].tobytes())}, "cannot be read"),
+        ({"data": VALUES[:100].tobytes()}, "cannot be read"),
+    ],
+)
+def test_an_nrrd_of_other_units_packing_or_length_is_refused(tmp_path, changes, told):
+    with pytest.raises(ValueError, match=f"a.nrrd {told}"):
+        read_volume(write_nrrd(tmp_path / "a.nrrd", **changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"space units": '"mm" "mm" "mm"'},
+        {"measurement frame": "(1,0,0) (0,1,0) (0,0,1)"},
+        {"encoding": "gzip", "data": gzip.compress(VALUES.tobytes())},
+        {"encoding": "hex", "data": VALUES.tobytes().hex().encode()},
+        {
+            "dimension": "4",
+            "sizes": "1 4 5 6",
+            "space directions": "none (1,0,0) (0,2,0) (0,0,3)",
+            "kinds": "list domain domain domain",
+        },
+    ],
+)
+def test_an_nrrd_of_these_kinds_is_read(tmp_path, changes):
+    volume = read_volume(write_nrrd(tmp_path / "a.nrrd", **changes))
+    np.testing.assert_array_equal(volume.array.ravel(order="F"), VALUES)
+    np.testing.assert_allclose(np.diag(volume.grid.affine)[:3], (-1, -2, 3))
+
+
+@pytest.mark.parametrize("flag", [b"True", b"TRUE", b"1"])
+@pytest.mark.parametrize(
+    ("kept", "stated", "told"),
+    [
+        (120, 0, None),
+        (120, 500, "cannot be read"),
+        (120, -30, "has the CompressedDataSize .*, expected .* bytes: export it again"),
+        (120, None, "has the CompressedDataSize '', expected"),
+        (100, 0, "holds 200 bytes of voxels, expected 240: copy or export it again"),
+    ],
+)
+def test_packed_voxels_of_a_metaimage_are_as_many_as_its_header_says(tmp_path, flag, kept, stated, told):
+    """ITK fills the rest with what lies in memory; `stated` is how much the stated size exceeds the true one."""
+    path = tmp_path / "a.mha"
+    sitk.WriteImage(sitk.GetImageFromArray(VALUES.reshape(6, 5, 4)), str(path), useCompression=True)
+    lines = path.read_bytes().partition(b"ElementDataFile")[0].splitlines()
+    data = zlib.compress(VALUES[:kept].tobytes())
+    kept_lines = [line for line in lines if not line.startswith(b"Compressed")]
+    kept_lines += [b"CompressedData = " + flag]
+    kept_lines += [] if stated is None else [b"CompressedDataSize = %d" % (len(data) + stated)]
+    path.write_bytes(b"\n".join([*kept_lines, b"ElementDataFile = LOCAL\n"]) + data)
+    if told is None:
+        np.testing.assert_array_equal(read_volume(path).array.ravel(order="F"), VALUES)
+    else:
+        with pytest.raises(ValueError, match=f"a.mha {told}"):
+            read_volume(path)
+
+
+def test_slicers_segmentations_are_read_or_refused_with_what_to_do_in_slicer(tmp_path):
+    scan = sitk.GetImageFromArray(np.random.default_rng(0).integers(0, 500, (10, 20, 20)).astype(np.int16))
+    label = np.zeros((10, 20, 20), np.uint8)
+    label[3:7, 5:15, 5:15] = 2
+    image = sitk.GetImageFromArray(label)
+    for one in (scan, image):
+        one.SetSpacing((1, 1, 3))
+    image.SetMetaData("Segment0_LabelValue", "2")
+    sitk.WriteImage(scan, str(tmp_path / "scan.nrrd"))
+    sitk.WriteImage(image, str(tmp_path / "whole.seg.nrrd"))
+    sitk.WriteImage(image[5:15, 5:15, 3:7], str(tmp_path / "cropped.seg.nrrd"))
+    sitk.WriteImage(sitk.Compose(image, image), str(tmp_path / "layers.seg.nrrd"))
+    np.testing.assert_array_equal(read_label(tmp_path / "whole.seg.nrrd", tmp_path / "scan.nrrd").array, label.T)
+    case = {"name": "a", "domain": "ct", "image": tmp_path / "scan.nrrd"}
+    remedy = "in Slicer, module Segmentations, .* export it as a labelmap with the scan as reference volume"
+    for name, told in (
+        ("cropped", "Slicer crops a segmentation"),
+        ("layers", "has 2 layers, since its segments overlap"),
+    ):
+        with pytest.raises(ValueError, match=rf"(?s){name}.seg.nrrd.*{told}.*{remedy}"):
+            check_cases([{**case, "label": tmp_path / f"{name}.seg.nrrd"}], {}, {}, processes=1)
