@@ -32,7 +32,7 @@ def open_nifti(path: Path) -> nib.Nifti1Pair:
         warnings.simplefilter("ignore")
         try:
             image = _load(path)
-        except nib.filebasedimages.ImageFileError as error:
+        except (nib.filebasedimages.ImageFileError, gzip.BadGzipFile) as error:
             if _is_dicom(path):
                 raise UnreadableFileError(f"{path} is one DICOM file: give its folder, read as one series") from error
             if reason := foreign_content(path):

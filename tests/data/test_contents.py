@@ -88,7 +88,7 @@ def test_the_voxels_of_a_pair_must_be_beside_it_and_whole(tmp_path):
     content = (tmp_path / "a.img").read_bytes()
     np.testing.assert_array_equal(read_volume(tmp_path / "a.hdr").array, VALUES)
     (tmp_path / "a.img").unlink()
-    with pytest.raises(ValueError, match=r"a.hdr has its voxels in a.img, which is not beside it"):
+    with pytest.raises(ValueError, match=r"a.hdr says its voxels are in a.img, which is not beside it"):
         read_volume(tmp_path / "a.hdr")
     (tmp_path / "b.hdr.gz").write_bytes(gzip.compress((tmp_path / "a.hdr").read_bytes()))
     packed = bytearray(gzip.compress(content))

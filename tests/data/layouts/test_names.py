@@ -99,7 +99,7 @@ def test_two_files_of_one_name_are_both_named_with_what_to_do(tmp_path, capsys):
 def test_a_patient_has_one_name_in_all_domains_however_odd(tmp_path):
     folders = [write(tmp_path / domain, "\u5f20\u4e09", "\u674e\u56db", "\u738b") for domain in ("ct", "mr")]
     assert cases(tmp_path, f"ct={folders[0]}", f"mr={folders[1]}") == 0
-    with (tmp_path / "cases.tsv").open() as file:
+    with (tmp_path / "cases.tsv").open(encoding="utf-8") as file:
         sides = {(row["case"], row["split"]) for row in csv.DictReader(file, delimiter="\t")}
     assert len(sides) == 3
 
