@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import NoReturn
 
 from dar_uda.arguments import parser
@@ -137,32 +136,10 @@ def _cases(options: argparse.Namespace) -> None:
 
 
 def _inspect(options: argparse.Namespace) -> None:
-    from dar_uda.data.scans import given_scans
+    from dar_uda.data.inspection import inspect_scans
 
     _log_plainly()
-    problems = []
-    for scan in given_scans(options.scan):
-        try:
-            _say(_description_of(scan))
-        except (ValueError, OSError) as error:
-            problems.append(str(error))
-    if problems:
-        raise ValueError("\n".join(problems))
-
-
-def _description_of(scan: Path) -> str:
-    """Return how a scan would be read, one line; raise as `read_grid` does."""
-    from nibabel.orientations import aff2axcodes
-
-    from dar_uda.data.geometry import canonical_axes, spacing_of
-    from dar_uda.data.volume import read_grid
-
-    grid = read_grid(scan)
-    axes, _ = canonical_axes(grid.affine)
-    spacing = " x ".join(f"{step:.3g}" for step in spacing_of(grid.affine))
-    shape = " x ".join(str(size) for size in grid.shape)
-    ends = "".join(aff2axcodes(grid.affine))
-    return f"{scan}: {shape} voxels of {spacing} mm, axes to {ends}, slice axis {axes[0]}"
+    inspect_scans(options.scan)
 
 
 def _phantom(options: argparse.Namespace) -> None:

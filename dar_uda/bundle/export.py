@@ -11,13 +11,16 @@ from typing import Any
 from dar_uda.bundle.card import model_card
 from dar_uda.bundle.likeness import Likeness
 from dar_uda.data.files import check_writable, staging
+from dar_uda.data.grid import Grid
+from dar_uda.data.network_volume import open_affine, open_image
 from dar_uda.data.phantom_files import is_phantom
+from dar_uda.data.planes import normal_of, usual_normal
 from dar_uda.segmentation.components import single_structures
 from dar_uda.training.job_record import provenance_path
 from dar_uda.training.provenance import Record, plain, read_record
 
 logger = logging.getLogger(__name__)
-FORMAT = 1
+FORMAT = 2
 LISTED = 8
 
 
@@ -56,6 +59,7 @@ def export_bundle(predictions: str | Path, bundle: str | Path, licence: str) -> 
     grid = {key: value for key, value in case.params["grid"].items() if key != "region_margin"}
     inference = record.params["inference"]
     structures = record.params["structures"]
+    training = _training_images(run, domain)
     check_writable(bundle.parent)
     with staging(bundle.parent) as partial:
         folder = partial / bundle.name
@@ -84,7 +88,8 @@ def export_bundle(predictions: str | Path, bundle: str | Path, licence: str) -> 
             "inference": inference,
             "window": record.params["window"],
             "single": single_structures(labels, len(structures)) if inference["largest_component"] else [],
-            "likeness": _likeness(run, domain),
+            "slice_normal": _slice_normal(training or images),
+            "likeness": _likeness(training, domain),
             "packages": record.facts["packages"],
         }
         (folder / "bundle.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
@@ -149,11 +154,22 @@ def _anonymous(record: dict[str, Any]) -> dict[str, Any]:
     return kept | {"params": params, "choices": choices, "inputs": sorted(record["inputs"].values())}
 
 
-def _likeness(run: Path, domain: str) -> dict[str, Any] | None:
-    """Return how the domain's training scans look; None where the run has too few, or none preprocessed."""
+def _slice_normal(images: Sequence[Path]) -> list[float]:
+    """Return the unit vector across the slices of most scans, given those on the network grid: see `normal_of`."""
+    grids = [Grid(open_image(path).shape[::-1], open_affine(path), acquired=2) for path in images]
+    return usual_normal([normal_of(grid) for grid in grids]).tolist()
+
+
+def _training_images(run: Path, domain: str) -> list[Path]:
+    """Return the domain's training scans on the network grid; none where the run has not sliced them."""
     table = run / "slices" / f"{domain}.provenance.json"
     names = json.loads(table.read_text(encoding="utf-8"))["params"]["cases"] if table.exists() else []
-    if len(names) < 2:
+    return [run / "cases" / domain / name / "image.nii" for name in names]
+
+
+def _likeness(images: Sequence[Path], domain: str) -> dict[str, Any] | None:
+    """Return how the domain's training scans look; None where the run has too few, or none preprocessed."""
+    if len(images) < 2:
         logger.warning("The run has no two training scans of %s: the bundle will not tell odd scans", domain)
         return None
-    return vars(Likeness.of([run / "cases" / domain / name / "image.nii" for name in names]))
+    return vars(Likeness.of(images))

@@ -14,6 +14,7 @@ from dar_uda.bundle.scan_output import MASK, PROBABILITIES, SEG, MadeOf, ScanOut
 from dar_uda.bundle.segmenter import Segmenter
 from dar_uda.data.companions import companions
 from dar_uda.data.files import check_not_read, check_writable, folds_case, staging, turn, write_beside
+from dar_uda.data.reading import reason_of
 from dar_uda.data.scans import given_scans, names_apart
 from dar_uda.data.volume import Volume, read_volume, write_mask
 from dar_uda.training.progress import Progress
@@ -66,8 +67,8 @@ def predict_scans(
                 skipped += 1
             else:
                 _predict_scan(segmenter, path, of_scan, table, wanted)
-        except (ValueError, OSError, RuntimeError, MemoryError) as error:
-            problems.append(_named(error, path))
+        except Exception as error:  # whatever a library raises for one scan, the others have their masks
+            problems.append(reason_of(path, error))
         progress.report(done)
     if skipped:
         logger.info("%d of %d scans were done before", skipped, len(paths))
@@ -108,12 +109,6 @@ def _predict_scan(segmenter: Segmenter, scan: Path, output: ScanOutput, table: P
             output.check_free(scan, made.image)  # another process may have been faster
             output.replace(stage, made)
             _add_rows(table, rows)
-
-
-def _named(error: Exception, scan: Path) -> str:
-    """Return what an error means, with the scan that it is about."""
-    text = "out of memory" if isinstance(error, MemoryError) else str(error) or type(error).__name__
-    return text if str(scan) in text else f"{scan}: {text}"
 
 
 def _write_volumes(path: Path, rows: Sequence[tuple]) -> None:

@@ -10,7 +10,7 @@ from dar_uda.data.companions import companions
 from dar_uda.data.files import place
 from dar_uda.data.predictions import mask_path, probabilities_path
 from dar_uda.data.text import shown_name
-from dar_uda.data.volume import check_whole, remark_of
+from dar_uda.data.volume import read_volume, remark_of
 from dar_uda.training.job_record import checksums
 
 MARK = "DAR-UDA "
@@ -143,7 +143,7 @@ def _digest_of(files: list[Path]) -> str:
 
 def _is_whole(mask: Path) -> bool:
     try:
-        check_whole(mask)
+        read_volume(mask)
     except (ValueError, OSError):
         return False
     return True

@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 
 from dar_uda.bundle.export import FORMAT
 from dar_uda.bundle.likeness import MARGIN, Likeness
+from dar_uda.data.checks.scan import problems_of_scan, warn_or_refuse
+from dar_uda.data.geometry import slice_axis_of
 from dar_uda.data.grid import read_grids
 from dar_uda.data.network_volume import open_image
+from dar_uda.data.planes import ALIKE, angle_between, axis_alike, normal_of, plane_of
 from dar_uda.data.probabilities import probabilities_file
 from dar_uda.data.volume import Volume
 from dar_uda.preprocessing.preprocess import preprocess_image
@@ -69,7 +72,7 @@ class Segmenter:
     def predict(
         self, scan: str | Path, test_time_augmentation: bool | None = None, probabilities: str | Path | None = None
     ) -> Volume:
-        """Return the mask of a scan on its own grid, classes 1..K; warn where it looks unlike the training's.
+        """Return the mask of a scan on its own grid, classes 1..K; warn where it is doubtful or unlike the training's.
 
         Args:
             scan: NIfTI, MetaImage or NRRD file, or folder of one DICOM series.
@@ -78,7 +81,7 @@ class Segmenter:
                 argmax is the mask before largest pieces are chosen.
 
         Raises:
-            ValueError: The scan cannot be read; the message names it.
+            ValueError: The scan cannot be read, or a check of `dar-uda check` finds an error; the message names it.
         """
         if test_time_augmentation is None:
             test_time_augmentation = self.facts["inference"]["test_time_augmentation"]
@@ -108,9 +111,26 @@ class Segmenter:
             image=image,
             grid=grid,
             region=region if region.exists() else None,
+            check=partial(self._check, Path(scan)),
             **preprocessing["grid"],
             **options,
         )
+
+    def _check(self, scan: Path, volume: Volume) -> None:
+        """Refuse a scan, or warn of it, as `dar-uda check` does, and where its slices lie unlike the training's."""
+        preprocessing = self.facts["preprocessing"]
+        slice_axis, usual = preprocessing["slice_axis"], self.facts["slice_normal"]
+        warn_or_refuse(problems_of_scan(scan, volume, preprocessing["intensity"].get("window"), slice_axis))
+        normal = normal_of(volume.grid, slice_axis)
+        angle = angle_between(normal, usual)
+        if angle > ALIKE:
+            axis, reason = slice_axis_of(volume.grid, slice_axis)
+            logger.warning(
+                "%s has %s slices (slice axis %d, %s), the training scans of %s %s ones: %.0f degrees apart, its mask "
+                "is likely wrong. `slice_axis: %d` under `preprocessing` in %s cuts it like them.",
+                *(scan, plane_of(normal), axis, reason, self.facts["domain"], plane_of(usual), angle),
+                *(axis_alike(volume.grid, usual), self.folder / "bundle.json"),
+            )
 
     def _slabs(self, image: Path, average: bool) -> Iterator[NDArray[np.float32]]:
         inference = {key: self.facts["inference"][key] for key in ("overlap", "weighting", "batch")}

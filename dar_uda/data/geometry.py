@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from dar_uda.data.grid import Grid
 
 TIE = 0.01
-"""Spacings within this share of the coarsest count as equal when the slice axis is chosen."""
+"""Spacings within this fraction of the coarsest count as equal when the slice axis is chosen."""
 
 GRID_TOLERANCE = 0.1
 """Two grids are one where their corner voxels differ by at most this share of a voxel along every axis."""
@@ -29,16 +29,32 @@ def spacing_of(affine: NDArray[np.float64]) -> tuple[float, float, float]:
     return float(x), float(y), float(z)
 
 
-def slice_axis_of(affine: NDArray[np.float64]) -> int:
-    """Return the axis with the coarsest spacing; of those within 1 % of it, the nearest superior-inferior."""
-    spacing = np.array(spacing_of(affine))
-    superior = np.abs(affine[2, :3]) / spacing
-    return int(np.argmax(np.where(spacing >= (1 - TIE) * spacing.max(), superior, -1.0)))
+def slice_axis_of(grid: Grid, configured: int | None = None) -> tuple[int, str]:
+    """Return the axis of the array (0 to 2) across the slices, and why it is that one.
+
+    The first of these that applies: the configured axis; the axis that the file names (the slices of a DICOM series,
+    NIfTI's dim_info); the only axis of one voxel; the axis with the coarsest spacing; of several within 1 % of the
+    coarsest, the one nearest superior-inferior.
+
+    Raises:
+        ValueError: `configured` is not an axis.
+    """
+    if configured is not None:
+        if configured not in (0, 1, 2):
+            raise ValueError(f"slice_axis is {configured!r}, expected 0, 1 or 2: the file's axis across its slices")
+        return int(configured), "configured"
+    if grid.acquired is not None:
+        return grid.acquired, "dim_info" if grid.header else "as acquired"
+    if list(grid.shape).count(1) == 1:
+        return list(grid.shape).index(1), "one slice"
+    spacing = np.array(spacing_of(grid.affine))
+    coarsest = spacing >= (1 - TIE) * spacing.max()
+    superior = np.abs(grid.affine[2, :3]) / spacing
+    reason = "coarsest" if coarsest.sum() == 1 else "nearest to superior-inferior of equal spacings"
+    return int(np.argmax(np.where(coarsest, superior, -1.0))), reason
 
 
-def canonical_axes(
-    affine: NDArray[np.float64], slice_axis: int | None = None
-) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+def canonical_axes(grid: Grid, slice_axis: int | None = None) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
     """Return which axes of the array become (depth, height, width), and their signs (-1: reversed).
 
     An axial stack comes out with depth to superior, height to posterior, width to the left. No axis is
@@ -46,17 +62,13 @@ def canonical_axes(
     depth) is always right-handed, so that no anatomy comes out mirrored.
 
     Args:
-        affine: (4, 4), voxel index to mm in RAS.
-        slice_axis: Axis of the array (0 to 2) that becomes depth; None: the one with the coarsest spacing.
+        slice_axis: Axis of the array (0 to 2) that becomes depth; None: see `slice_axis_of`.
 
     Raises:
-        ValueError: `slice_axis` is no axis.
+        ValueError: `slice_axis` is not an axis.
     """
-    if slice_axis is None:
-        slice_axis = slice_axis_of(affine)
-    if slice_axis not in (0, 1, 2):
-        raise ValueError(f"Slice axis {slice_axis!r} is no axis of a volume: give 0, 1 or 2, or leave it out")
-    directions = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    slice_axis, _ = slice_axis_of(grid, slice_axis)
+    directions = grid.affine[:3, :3] / np.linalg.norm(grid.affine[:3, :3], axis=0)
     scores = np.stack(list(TARGETS.values())) @ directions  # (target, axis)
     in_plane = [axis for axis in range(3) if axis != slice_axis]
     candidates = [

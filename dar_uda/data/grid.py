@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dar_uda.data.files import write_beside
 
 GEOMETRY_FIELDS = (
+    "dim_info",
     "qform_code",
     "sform_code",
     "quatern_b",
@@ -39,20 +40,24 @@ class Grid:
         shape: Voxels per axis, in the file's axis order.
         affine: (4, 4), voxel index to world position in mm; x to right, y to anterior, z to superior (RAS).
         header: Geometric fields of the NIfTI header it was read from, nothing else of it; empty for DICOM.
+        acquired: Axis across the slices that the scanner acquired, where the file names it; None where it does not.
     """
 
     shape: tuple[int, int, int]
     affine: NDArray[np.float64]
     header: dict[str, Any] = field(default_factory=dict)
+    acquired: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the grid as lists and numbers, for JSON."""
-        return {"shape": list(self.shape), "affine": self.affine.tolist(), "header": self.header}
+        affine = self.affine.tolist()
+        return {"shape": list(self.shape), "affine": affine, "header": self.header, "acquired": self.acquired}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Grid":
         """Return the grid that `to_dict` wrote."""
-        return cls(tuple(values["shape"]), np.array(values["affine"], dtype=np.float64), values["header"])
+        affine = np.array(values["affine"], dtype=np.float64)
+        return cls(tuple(values["shape"]), affine, values["header"], values["acquired"])
 
 
 def geometry_fields(header: nib.Nifti1Header) -> dict[str, Any]:
@@ -66,7 +71,7 @@ def nifti_header(grid: Grid) -> nib.Nifti1Header:
 
     A grid read from NIfTI gets back exactly the fields it came with. Any other gets the affine as sform and,
     where the axes are orthogonal (a qform cannot say shear), as qform too: programs differ in which
-    they read.
+    they read. The slice axis of a DICOM series goes into dim_info.
     """
     header = nib.Nifti1Header()
     if grid.header:
@@ -77,6 +82,7 @@ def nifti_header(grid: Grid) -> nib.Nifti1Header:
     directions = grid.affine[:3, :3] / np.linalg.norm(grid.affine[:3, :3], axis=0)
     orthogonal = np.allclose(directions.T @ directions, np.eye(3), atol=1e-4)
     header.set_data_shape(grid.shape)
+    header.set_dim_info(slice=grid.acquired)
     header.set_qform(grid.affine, code=SCANNER if orthogonal else 0)
     header.set_sform(grid.affine, code=SCANNER)
     header.set_xyzt_units("mm")

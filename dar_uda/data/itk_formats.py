@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dar_uda.data.contents import foreign_content
 from dar_uda.data.grid import LPS_TO_RAS, Grid
 from dar_uda.data.labels import EXPORT, is_slicer
+from dar_uda.data.memory import need_memory
 from dar_uda.data.reading import UnreadableFileError, check_name, reading
 
 READERS = {".mha": "MetaImageIO", ".mhd": "MetaImageIO", ".nrrd": "NrrdImageIO", ".nhdr": "NrrdImageIO"}
@@ -127,6 +128,7 @@ def read_itk_grid(path: Path) -> Grid:
 def read_itk(path: Path) -> tuple[NDArray, Grid]:
     """Return values and grid, see `read_itk_grid`; the array's axes are the file's."""
     grid = read_itk_grid(path)
+    need_memory(math.prod(grid.shape), f"{path}: its {' x '.join(map(str, grid.shape))} voxels, of a byte at least,")
     _check_whole(path)
     with reading(path):
         array = sitk.GetArrayFromImage(_reader(path).Execute()).T.reshape(grid.shape)

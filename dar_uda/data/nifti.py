@@ -1,6 +1,7 @@
 """NIfTI files: their grid and their values."""
 
 import gzip
+import math
 import warnings
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from dar_uda.data.companions import companions
 from dar_uda.data.contents import foreign_content
 from dar_uda.data.grid import Grid, geometry_fields
+from dar_uda.data.memory import need_memory
 from dar_uda.data.reading import UnreadableFileError, reading
 
 MILLIMETRES = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 1e-3}
@@ -102,11 +104,20 @@ def nifti_grid(image: nib.Nifti1Pair, path: Path) -> Grid:
             raise UnreadableFileError(
                 f"{path} has the affine {affine.tolist()}, which has no inverse: correct its header"
             )
-        return Grid(tuple(int(size) for size in shape), affine, geometry_fields(image.header))
+        fields = geometry_fields(image.header)
+        return Grid(tuple(int(size) for size in shape), affine, fields, _slice_axis(image.header))
+
+
+def _slice_axis(header: nib.Nifti1Header) -> int | None:
+    """Return the slice axis of dim_info; None where it is not set, or names one axis for two directions."""
+    frequency, phase, slices = header.get_dim_info()
+    return None if slices in (frequency, phase) else slices
 
 
 def nifti_values(image: nib.Nifti1Pair, grid: Grid, path: Path) -> NDArray:
     """Return the values in the grid's shape: as stored without a scaling, else float32."""
+    shape = " x ".join(map(str, grid.shape))
+    need_memory(math.prod(grid.shape) * image.get_data_dtype().itemsize, f"{path}: its {shape} voxels")
     with reading(path), np.errstate(all="ignore"):
         _check_whole(image)
         array = np.asanyarray(image.dataobj)

@@ -1,11 +1,14 @@
 """The boundary to the libraries that read files: whatever they raise becomes one error that names the file."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 OF_RESULTS = "it was cut short or edited: delete it and run again"
 """The remedy for files of the project's own making."""
+OUT_OF_MEMORY = re.compile("out ?of ?memory|allocate memory|bad.?alloc", re.IGNORECASE)
+"""In the errors of torch, SimpleITK and C++, which are plain RuntimeErrors."""
 
 
 class UnreadableFileError(ValueError):
@@ -34,3 +37,14 @@ def check_name(path: str | Path) -> None:
         str(path).encode()
     except UnicodeEncodeError as error:
         raise UnreadableFileError(f"{path}: its name or its folder's is not UTF-8; rename it") from error
+
+
+def reason_of(path: str | Path, error: Exception) -> str:
+    """Return in one message with the file's name why nothing came of a file, whatever a library raised."""
+    text = str(error)
+    if isinstance(error, MemoryError) or OUT_OF_MEMORY.search(f"{type(error).__name__} {text}"):
+        reason = text[:300] or type(error).__name__
+        return f"{path} does not fit into memory ({reason}): free some, or use a larger machine"
+    if isinstance(error, (ValueError, OSError)):
+        return text if str(path) in text else f"{path}: {text}"
+    return f"{path}: {type(error).__name__}: {text[:300]}"

@@ -19,6 +19,8 @@ COMMENT = 6
 """NIfTI's code of a header extension that is plain text."""
 GZIP, LONGEST_HEADER = zlib.MAX_WBITS + 16, 2**14
 ITK_SUFFIXES = (".mha", ".mhd", ".nrrd", ".nhdr")
+DICOM_SLICES = 2
+"""Axis of a series across its slices."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +45,7 @@ def read_volume(path: str | Path) -> Volume:
         from dar_uda.data.dicom import read_series
 
         array, affine = read_series(path)
-        return Volume(array, Grid(array.shape, affine))
+        return Volume(array, Grid(array.shape, affine, acquired=DICOM_SLICES))
     if path.suffix.lower() in ITK_SUFFIXES:
         from dar_uda.data.itk_formats import read_itk
 
@@ -81,7 +83,7 @@ def read_grid(path: str | Path) -> Grid:
     if path.is_dir():
         from dar_uda.data.dicom import read_series_grid
 
-        return Grid(*read_series_grid(path))
+        return Grid(*read_series_grid(path), acquired=DICOM_SLICES)
     if path.suffix.lower() in ITK_SUFFIXES:
         from dar_uda.data.itk_formats import read_itk_grid
 

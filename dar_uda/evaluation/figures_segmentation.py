@@ -39,7 +39,7 @@ def draw_overlays(
         structures: Names of the classes.
         values: For each structure the values in the label files that make it up.
         figures: Output files, PNG or SVG.
-        slice_axis: Axis of the images across the slices; None: the one with the coarsest spacing.
+        slice_axis: Axis of the images across the slices; None: see `slice_axis_of`.
         stamp: What it says of the run, in small type.
     """
     rows = []

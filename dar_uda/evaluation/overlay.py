@@ -45,7 +45,7 @@ def read_overlay(
         reference, values, slice_axis: See `draw_overlays`.
     """
     volume = read_volume(image)
-    axes, _ = canonical_axes(volume.grid.affine, slice_axis)
+    axes, _ = canonical_axes(volume.grid, slice_axis)
     _, rows, columns = (spacing_of(volume.grid.affine)[axis] for axis in axes)
     classes = {"reference": None}
     if reference:
@@ -62,7 +62,7 @@ def read_overlay(
 def _canonical(volume: Volume, grid: Grid, case: str, slice_axis: int | None) -> NDArray:
     """Return the values as (depth, height, width) of the image with this grid, on which they must lie."""
     check_same_grid(grid, volume.grid, case)
-    axes, signs = canonical_axes(grid.affine, slice_axis)
+    axes, signs = canonical_axes(grid, slice_axis)
     array = reorder_like(volume.array, volume.grid, grid).transpose(axes)
     return array[tuple(slice(None, None, sign) for sign in signs)]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dar_uda.data.geometry import canonical_axes, spacing_of
+from dar_uda.data.geometry import slice_axis_of, spacing_of
 from dar_uda.data.grid import Grid
 from dar_uda.preprocessing.classes import read_classes
 
@@ -28,7 +28,7 @@ def crop_to_labels(
     Raises:
         ValueError: No voxel of the label map is of a structure.
     """
-    depth = canonical_axes(original.affine, slice_axis)[0][0]
+    depth, _ = slice_axis_of(original, slice_axis)
     others = tuple(axis for axis in range(3) if axis != depth)
     labelled = np.flatnonzero(read_classes(case, label, scan, original, values).any(axis=others))
     if labelled.size == 0:
@@ -37,12 +37,12 @@ def crop_to_labels(
     kept = tuple(slice(first, end) if axis == depth else slice(None) for axis in range(3))
     affine = original.affine.copy()
     affine[:3, 3] += original.affine[:3, depth] * first
-    return array[kept], Grid(array[kept].shape, affine)
+    return array[kept], Grid(array[kept].shape, affine, acquired=depth)
 
 
 def doubled_depth(
     original: Grid, spacing: Sequence[float | None], slice_axis: int | None
 ) -> tuple[float | None, float | None, float]:
     """Return the spacing with half the scan's own along the depth: twice as many slices, whatever their distance."""
-    depth = canonical_axes(original.affine, slice_axis)[0][0]
+    depth, _ = slice_axis_of(original, slice_axis)
     return spacing[0], spacing[1], spacing_of(original.affine)[depth] / 2

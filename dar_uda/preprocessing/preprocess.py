@@ -1,6 +1,7 @@
 """One case to the network grid; how to come back is written beside it."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,19 @@ from numpy.typing import NDArray
 
 from dar_uda.data.geometry import canonical_axes, spacing_of
 from dar_uda.data.grid import Grid, read_grids, write_grids
+from dar_uda.data.memory import need_memory
 from dar_uda.data.network_volume import write_image, write_label
-from dar_uda.data.volume import read_volume
+from dar_uda.data.volume import Volume, read_volume
 from dar_uda.preprocessing.body import body_extent
 from dar_uda.preprocessing.classes import read_classes
 from dar_uda.preprocessing.intensity import background, to_unit_range
 from dar_uda.preprocessing.paper_protocol import crop_to_labels, doubled_depth
 from dar_uda.preprocessing.region import cut_to_region
 from dar_uda.preprocessing.resample import resample
+
+MOST_SLICES = 10_000
+COPIES = 8
+"""Bytes of a voxel while a scan is resampled: two copies as float32."""
 
 
 def preprocess_image(
@@ -33,6 +39,7 @@ def preprocess_image(
     label: str | Path | None = None,
     values: Sequence[Sequence[int]] = (),
     double_depth: bool = False,
+    check: Callable[[Volume], None] | None = None,
 ) -> None:
     """Write a scan on the network grid, intensities in [0, 1], and its two grids.
 
@@ -47,17 +54,20 @@ def preprocess_image(
             grid, so that bright fat beyond it does not darken a heart.
         body_width: mm; the square is centred on the body and `spacing` holds for a body this wide: that of a wider
             one is coarser in-plane, of a slimmer one finer. None: the square is that of the scan, in true mm.
-        slice_axis: Axis of the source (0 to 2) that becomes depth; None: the one with the coarsest spacing.
+        slice_axis: Axis of the source (0 to 2) that becomes depth; None: see `slice_axis_of`.
         region: JSON of `find_region`, to which the grid is cut; None: it spans the scan's field of view.
         label: Protocol `paper`: the scan's label map, to whose range the slices are cropped; None: they are not.
         values: Label values of each class, for that.
         double_depth: Protocol `paper`: half the scan's own slice spacing in place of that of `spacing`.
+        check: Called with the scan as it is read, to raise where it is not fit for use.
 
     Raises:
         ValueError: The scan cannot be read or scaled; the message names the case.
     """
     try:
         volume = read_volume(source)
+        if check:
+            check(volume)
         original, array, grid_of_slices = volume.grid, volume.array, volume.grid
         del volume
         if label:
@@ -71,12 +81,13 @@ def preprocess_image(
             del scaled  # hundreds of megabytes that nothing needs any more, like `array` below
         if region:
             network = cut_to_region(network, region)
+        _check_size(grid_of_slices, network)
         fill = background(array, intensity.get("window"))
         array = array.astype(np.float32)
         moved = resample(array, grid_of_slices.affine, network.affine, network.shape, "linear", fill)
         del array
         write_image(image, _scaled_on_grid(moved, intensity).T, network.affine)
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:  # SimpleITK raises the latter
         raise ValueError(f"Case {case} ({source}): {error}") from error
     write_grids(grid, original=original, network=network)
 
@@ -115,8 +126,24 @@ def _scaled_on_grid(moved: NDArray[np.float32], intensity: Mapping[str, Any]) ->
         width, height, depth = moved.shape
         raise ValueError(
             f"On the network grid ({width} x {height} x {depth} voxels): {error}. If the anatomy lies outside it, "
-            "raise `size` or `spacing` of the task's grid; if the scan is darker than its window, change `intensity`."
+            "raise `size` or `spacing` of the task's grid; if the scan is darker than its window, change `intensity`; "
+            "if it is smaller than a few voxels of this grid, correct its spacing."
         ) from error
+
+
+def _check_size(original: Grid, network: Grid) -> None:
+    """Raise where the scan, or what it becomes on the network grid, is too large to be worked on."""
+    if network.shape[2] > MOST_SLICES:
+        raise ValueError(
+            f"The network grid has {network.shape[2]} slices, expected up to {MOST_SLICES}: look at the scan's spacing "
+            "and shape, and at `spacing` of the task's grid"
+        )
+    voxels = math.prod(original.shape) + math.prod(network.shape)
+    need_memory(COPIES * voxels, f"{_by(original.shape)} voxels and {_by(network.shape)} on the network grid")
+
+
+def _by(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))
 
 
 def network_grid(original: Grid, spacing: Sequence[float | None], size: int, slice_axis: int | None = None) -> Grid:
@@ -124,7 +151,7 @@ def network_grid(original: Grid, spacing: Sequence[float | None], size: int, sli
 
     The depth is that of the scan at the new spacing, rounded, at least 1.
     """
-    axes, signs = canonical_axes(original.affine, slice_axis)
+    axes, signs = canonical_axes(original, slice_axis)
     order, flips = list(axes[::-1]), np.array(signs[::-1])  # (width, height, depth)
     own = np.array(spacing_of(original.affine))[order]
     new = np.array([mine if asked is None else asked for asked, mine in zip(spacing, own, strict=True)])
@@ -145,7 +172,7 @@ def fitted_to_body(
     Args:
         array: The scan on `original`, see `body_extent`.
     """
-    depth, height, width = canonical_axes(original.affine, slice_axis)[0]
+    depth, height, width = canonical_axes(original, slice_axis)[0]
     spans = dict(zip((height, width), body_extent(array, (height, width)), strict=True))
     first, last = spans[width]
     scale = (last - first) * spacing_of(original.affine)[width] / body_width

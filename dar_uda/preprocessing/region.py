@@ -54,7 +54,7 @@ def _box_of(
     classes: NDArray[np.uint8], grid: Grid, slice_axis: int | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the lowest and highest edge of the structures along (width, height, depth), mm from the scan's centre."""
-    axes, signs = canonical_axes(grid.affine, slice_axis)
+    axes, signs = canonical_axes(grid, slice_axis)
     order, senses = list(axes[::-1]), np.array(signs[::-1])
     indices = np.argwhere(classes)
     spacing = np.array(spacing_of(grid.affine))

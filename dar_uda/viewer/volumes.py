@@ -64,11 +64,11 @@ def outlined(labels: Volume, classes: int) -> Volume:
     """Return a label map in which k is the inside of class k, and k + `classes` its outline.
 
     A voxel is outline where a neighbour of its slice, one step along either axis, is of another class; the slices are
-    those of the scan, across its coarsest axis.
+    those of the scan.
     """
     array = labels.array.astype(np.min_scalar_type(2 * classes))
     border = np.zeros_like(array, bool)
-    for axis in {0, 1, 2} - {slice_axis_of(labels.grid.affine)}:
+    for axis in {0, 1, 2} - {slice_axis_of(labels.grid)[0]}:
         before, after = _neighbours(axis)
         differs = labels.array[before] != labels.array[after]
         border[before] |= differs

@@ -156,7 +156,7 @@ def test_the_json_beside_the_image_holds_both_grids_and_nothing_of_the_patient(t
     assert set(grids) == {"original", "network"}
     assert grids["original"]["shape"] == [60, 64, 16]
     assert grids["network"]["shape"] == [80, 80, 20]
-    assert set(grids["network"]) == {"shape", "affine", "header"}
+    assert set(grids["network"]) == {"shape", "affine", "header", "acquired"}
 
 
 def test_a_label_on_another_grid_stops_naming_the_case(tmp_path):

@@ -56,6 +56,7 @@ rule check_cases:
         cases=files_to_check(),
         windows={domain: intensity_of(domain).get("window") for domain in DOMAINS},
         labels={domain: label_values(domain) for domain in DOMAINS},
+        slice_axes={domain: slice_axis_of(domain) for domain in DOMAINS},
         code=code_version("dar_uda.data.checks.cases"),
     script:
         "../scripts/check_cases.py"

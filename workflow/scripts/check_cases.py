@@ -5,5 +5,6 @@ from dar_uda.training.job_log import job_log
 
 params = snakemake.params
 with job_log(snakemake.log[0]):
-    lines = check_cases(params.cases, params.windows, params.labels, snakemake.threads, snakemake.output.table)
+    checked = params.cases, params.windows, params.labels
+    lines = check_cases(*checked, snakemake.threads, snakemake.output.table, params.slice_axes)
     logging.info("\n".join(lines))

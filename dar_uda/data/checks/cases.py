@@ -3,33 +3,29 @@
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from dar_uda.data.checks.finding import (
-    ABSENT,
-    NOWHERE,
-    OTHER_PLANE,
-    SHARED_LABEL,
-    TWICE,
-    UNREADABLE,
-    Finding,
-    report,
-)
-from dar_uda.data.checks.image import Problem, problems_of_grid, problems_of_values
+from dar_uda.data.checks.finding import ABSENT, NOWHERE, SHARED_LABEL, TWICE, UNREADABLE, Finding, report
+from dar_uda.data.checks.image import Problem
 from dar_uda.data.checks.label import problems_of_label_grid, problems_of_label_values
+from dar_uda.data.checks.planes import PlacedCase, findings_of_planes
+from dar_uda.data.checks.scan import problems_of_scan
 from dar_uda.data.files import write_beside
-from dar_uda.data.geometry import slice_axis_of
+from dar_uda.data.grid import Grid
+from dar_uda.data.reading import reason_of
 from dar_uda.data.volume import read_grid, read_volume
 from dar_uda.training.progress import Progress
 
-PLANES = ("sagittal", "coronal", "axial")
-"""By the world axis (x, y, z) that the slices follow."""
+Read = tuple[list[Finding], Grid | None]
+"""What is wrong with a case, and where its image lies if that can be read."""
+KILLED = (
+    "the process that read it was killed, as the system does when memory runs out: look at the size of the file and of "
+    "its label, crop or resample them, or take a larger machine"
+)
 
 
 @dataclass(frozen=True)
@@ -55,6 +51,7 @@ def check_cases(
     labels: Mapping[str, Sequence[Sequence[int]] | None],
     processes: int,
     table: str | Path | None = None,
+    slice_axes: Mapping[str, int | None] | None = None,
 ) -> list[str]:
     """Read every case once and return the report of all that is wrong.
 
@@ -64,13 +61,19 @@ def check_cases(
         labels: By domain, see `problems_of_label_values`; a domain that is left out may have any.
         processes: Cases that are read at a time.
         table: Output, text: the report, written if a run can begin.
+        slice_axes: By domain, as configured; None: the config is not known, see `findings_of_planes`.
 
     Raises:
         ValueError: Something stops a run; the message is the report.
     """
     cases = [CaseFiles(**case) for case in cases]
-    read = _read_all(cases, windows, labels, processes)
-    findings = [*_twice(cases), *_other_planes(cases, [plane for _, plane in read])]
+    by_domain = windows, labels, slice_axes or {}
+    read = _read_all([(case, *(values.get(case.domain) for values in by_domain)) for case in cases], processes)
+    grids = [grid for _, grid in read]
+    placed = [
+        PlacedCase(case.name, case.domain, case.image, grid) for case, grid in zip(cases, grids, strict=True) if grid
+    ]
+    findings = [*_twice(cases), *findings_of_planes(placed, slice_axes)]
     for found, _ in read:
         findings += found
     findings = [*(finding for finding in findings if finding.kind != ABSENT), *_nowhere(cases, findings)]
@@ -83,66 +86,65 @@ def check_cases(
     return lines
 
 
-def _read_all(
-    cases: Sequence[CaseFiles], windows: Mapping[str, Any], labels: Mapping[str, Any], processes: int
-) -> list[tuple[list[Finding], str | None]]:
-    """Return what `findings_of` and `plane_of` say of every case, with a progress line as they are done."""
-    progress = Progress("check_cases", len(cases), unit="case")
-    with ProcessPoolExecutor(max(1, min(processes, len(cases)))) as pool:
-        jobs = [pool.submit(_read, case, windows.get(case.domain), labels.get(case.domain)) for case in cases]
+def _read_all(jobs: Sequence[tuple], processes: int) -> list[Read]:
+    """Return what `_read` returns for the arguments of every job, with a progress line as they are done."""
+    progress = Progress("check_cases", len(jobs), unit="case")
+    with ProcessPoolExecutor(max(1, min(processes, len(jobs)))) as pool:
+        reads = [_submitted(pool, job) for job in jobs]
+        for number, _ in enumerate(as_completed(reads), start=1):
+            progress.report(number)
+        return [_read_alone(job) if read.exception() else read.result() for job, read in zip(jobs, reads, strict=True)]
+
+
+def _submitted(pool: ProcessPoolExecutor, job: tuple) -> Future[Read]:
+    try:
+        return pool.submit(_read, *job)
+    except BrokenProcessPool as error:  # an earlier case ended a process
+        broken: Future[Read] = Future()
+        broken.set_exception(error)
+        return broken
+
+
+def _read_alone(job: tuple) -> Read:
+    """Return what `_read` returns in a process of its own: a case that was read beside one that ended the process."""
+    case = job[0]
+    with ProcessPoolExecutor(1) as pool:
         try:
-            for number, job in enumerate(as_completed(jobs)):
-                job.result()
-                progress.report(number + 1)
-        except BrokenProcessPool as error:
-            raise ValueError(
-                "a process that read cases was killed, as the system does when memory runs out: check fewer at a time "
-                "(--cores 1, dar-uda check --processes 1)"
-            ) from error
-        return [job.result() for job in jobs]
+            return pool.submit(_read, *job).result()
+        except BrokenProcessPool:
+            text = f"{case.image}: {KILLED}"
+            return [Finding(UNREADABLE, case.domain, case.name, text)], None
 
 
 def _read(
-    case: CaseFiles, window: Sequence[float] | None, values: Sequence[Sequence[int]] | None
-) -> tuple[list[Finding], str | None]:
-    return findings_of(case, window, values), plane_of(case)
+    case: CaseFiles, window: Sequence[float] | None, values: Sequence[Sequence[int]] | None, slice_axis: int | None
+) -> Read:
+    return findings_of(case, window, values, slice_axis), _grid_of(case)
 
 
 def findings_of(
-    case: CaseFiles, window: Sequence[float] | None, values: Sequence[Sequence[int]] | None
+    case: CaseFiles,
+    window: Sequence[float] | None,
+    values: Sequence[Sequence[int]] | None,
+    slice_axis: int | None = None,
 ) -> list[Finding]:
-    """Return what is wrong with one case; for `window` and `values` see `check_cases`."""
+    """Return what is wrong with one case; for the other arguments see `check_cases`."""
     found: list[Finding] = []
-    for problems in (_problems_of_image(case, window), _problems_of_label(case, values)):
+    image, label = _problems_of_image(case, window, slice_axis), _problems_of_label(case, values)
+    for path, problems in ((case.image, image), (case.label, label)):
         try:
             for kind, text in problems:
                 found.append(Finding(kind, case.domain, case.name, text))
-        except MemoryError:
-            text = f"{case.image} and its label do not fit into memory: check fewer cases at a time"
-            found.append(Finding(UNREADABLE, case.domain, case.name, text))
-        except (ValueError, OSError) as error:
-            found.append(Finding(UNREADABLE, case.domain, case.name, str(error)))
+        except Exception as error:  # whatever a library raises for one file, the others are checked
+            found.append(Finding(UNREADABLE, case.domain, case.name, reason_of(path, error)))
     return found
 
 
-def plane_of(case: CaseFiles) -> str | None:
-    """Return in which plane a scan's slices lie: axial, coronal or sagittal; None where it cannot be read."""
+def _grid_of(case: CaseFiles) -> Grid | None:
     try:
-        affine = read_grid(case.image).affine
-    except (ValueError, OSError):
+        return read_grid(case.image)
+    except Exception:  # a problem of the image, which is reported
         return None
-    return PLANES[int(np.argmax(np.abs(affine[:3, slice_axis_of(affine)])))]
-
-
-def _other_planes(cases: Sequence[CaseFiles], planes: Sequence[str | None]) -> Iterator[Finding]:
-    """Yield the cases whose plane is not that of most cases of their domain."""
-    for domain in dict.fromkeys(case.domain for case in cases):
-        own = [(case, plane) for case, plane in zip(cases, planes, strict=True) if case.domain == domain and plane]
-        usual = Counter(plane for _, plane in own).most_common(1)
-        for case, plane in own:
-            if plane != usual[0][0]:
-                text = f"{case.image} has {plane} slices, most have {usual[0][0]} ones"
-                yield Finding(OTHER_PLANE, domain, case.name, text)
 
 
 def _nowhere(cases: Sequence[CaseFiles], findings: Sequence[Finding]) -> Iterator[Finding]:
@@ -154,20 +156,15 @@ def _nowhere(cases: Sequence[CaseFiles], findings: Sequence[Finding]) -> Iterato
             yield Finding(NOWHERE, domain, f"all {count}", f"no voxel of value {values}")
 
 
-def _problems_of_image(case: CaseFiles, window: Sequence[float] | None) -> Iterator[Problem]:
-    volume = read_volume(case.image)
-    yield from problems_of_grid(Path(case.image), volume.grid)
-    yield from problems_of_values(Path(case.image), volume.array, window)
+def _problems_of_image(case: CaseFiles, window: Sequence[float] | None, slice_axis: int | None) -> Iterator[Problem]:
+    yield from problems_of_scan(Path(case.image), read_volume(case.image), window, slice_axis)
 
 
 def _problems_of_label(case: CaseFiles, values: Sequence[Sequence[int]] | None) -> Iterator[Problem]:
     if not case.label:
         return
     label, image = Path(case.label), Path(case.image)
-    try:
-        grid = read_grid(image)
-    except (ValueError, OSError):  # the image's own problem, which is reported; the label's grid cannot be compared
-        grid = None
+    grid = _grid_of(case)
     if grid is not None:
         yield from problems_of_label_grid(label, image, grid, case.name)
     if grid is not None or not label.is_dir():

@@ -32,6 +32,23 @@ NOT_IN_HU = Kind(
 IMPLAUSIBLE_SPACING = Kind(
     "Voxels of an implausible size", "expected 0.01 to 50 mm: correct the header, or the unit in it (xyzt_units)"
 )
+IMPLAUSIBLE_EXTENT = Kind(
+    "Scans of an implausible extent", "expected up to 5 m: correct the header, or the unit in it (xyzt_units)"
+)
+TOO_LONG = Kind(
+    "Scans of too many voxels along an axis",
+    "expected up to 32767, as many as a mask in NIfTI can have: crop or resample the scan",
+)
+TWO_SIZES = Kind(
+    "Headers that say two voxel sizes",
+    "pixdim and sform differ by more than 10 %: programs differ in which they read; correct the wrong one",
+    stops=False,
+)
+ODD_SLICE_AXIS = Kind(
+    "Headers whose dim_info names a thin slice axis",
+    "as where a program turned the scan and left dim_info: correct it, or set `tasks.TASK.domains.DOMAIN.slice_axis`",
+    stops=False,
+)
 TWO_PLACES = Kind(
     "Headers that say two places", "sform and qform differ by more than a voxel: set the code of the wrong one to 0"
 )
@@ -40,14 +57,20 @@ UNPLACED = Kind(
     "sform and qform have code 0, or no direction is given: left and right may be exchanged; look, and set one",
     False,
 )
+FOLDED = Kind("Images whose axes nearly coincide", "expected 45 degrees or more between any two: correct the header")
 SHEARED = Kind("Images with axes that are not at right angles", "as of a tilted gantry: kept as they are", False)
 MIXED_SERIES = Kind(
     "Folders that may hold several series", "look, and give each series (phase, echo, time) a folder of its own", False
 )
 OTHER_PLANE = Kind(
     "Scans cut in another plane than the others of their domain",
-    "if that is not meant, leave them out or set `slice_axis` of the domain",
+    "if that is not meant, leave them out or set `tasks.TASK.domains.DOMAIN.slice_axis`",
     False,
+)
+OTHER_PLANE_OF_DOMAIN = Kind(
+    "Domains cut in different planes",
+    "a network cannot learn from axial slices what coronal ones look like: set `slice_axis` of one of the two, "
+    "the axis of its files across the slices",
 )
 OTHER_GRID = Kind("Labels on another grid than their image", "resample the label, or correct the header that is wrong")
 SAME_FILE = Kind("Labels that are the scan itself", "name the label file")

@@ -11,6 +11,7 @@ import pytest
 from dar_uda.command import main
 from dar_uda.data.checks.cases import CaseFiles, check_cases, findings_of
 from dar_uda.data.checks.finding import report
+from dar_uda.data.volume import read_volume
 
 AFFINE = np.diag([1.0, 1.0, 3.0, 1.0])
 SHAPE = (8, 8, 4)
@@ -237,16 +238,41 @@ def test_a_scan_in_another_plane_than_its_domain_is_told(tmp_path):
     assert len(lines) == 3
 
 
-def test_a_killed_process_is_told_in_words(tmp_path, monkeypatch):
-    nib.save(image(), tmp_path / "a.nii")
-    monkeypatch.setattr("dar_uda.data.checks.cases._read", die)
-    case = {"name": "a", "domain": "mr", "image": tmp_path / "a.nii", "label": ""}
-    with pytest.raises(ValueError, match="was killed, as the system does when memory runs out"):
-        check_cases([case], {}, {}, processes=1)
+def test_a_case_whose_process_is_killed_is_named_and_the_others_are_checked(tmp_path, monkeypatch):
+    cases = []
+    for name, values in (("a", GOOD), ("b", GOOD), ("c", np.full(SHAPE, 7, np.int16)), ("d", GOOD)):
+        nib.save(image(values), tmp_path / f"{name}.nii")
+        cases.append({"name": name, "domain": "mr", "image": tmp_path / f"{name}.nii", "label": ""})
+    monkeypatch.setattr("dar_uda.data.checks.cases.read_volume", dies_of_b)
+    for processes in (1, 3):
+        with pytest.raises(ValueError, match=r"Files that cannot be read \(1\)") as told:
+            check_cases(cases, {}, {}, processes)
+        lines = str(told.value).splitlines()
+        assert any(line.startswith(f"  mr/b: {tmp_path}/b.nii: the process that read it was killed") for line in lines)
+        assert any("mr/c: " in line and "every voxel is 7" in line for line in lines)
+        assert lines[-1] == "4 cases checked: 2 errors, 0 warnings."
 
 
-def die(*_):
-    os.kill(os.getpid(), signal.SIGKILL)
+def dies_of_b(path):
+    if path.name == "b.nii":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return read_volume(path)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("bad"), MemoryError(), ZeroDivisionError("bad"), OverflowError("bad")])
+def test_whatever_a_library_raises_is_that_cases_problem(tmp_path, monkeypatch, error):
+    def raises(path):
+        if path.name == "a.nii":
+            raise error
+        return read_volume(path)
+
+    monkeypatch.setattr("dar_uda.data.checks.cases.read_volume", raises)
+    for name in "ab":
+        nib.save(image(), tmp_path / f"{name}.nii")
+    cases = [{"name": name, "domain": "mr", "image": tmp_path / f"{name}.nii", "label": ""} for name in "ab"]
+    with pytest.raises(ValueError, match=f"  mr/a: {tmp_path}/a.nii") as told:
+        check_cases(cases, {}, {}, processes=1)
+    assert "2 cases checked: 1 errors" in str(told.value)
 
 
 def test_problems_of_several_cases_are_told_together_by_kind(tmp_path, capsys):

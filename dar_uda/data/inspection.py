@@ -1,0 +1,47 @@
+"""How scans would be read, from their headers alone: what `dar-uda inspect` prints."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nibabel.orientations import aff2axcodes
+
+from dar_uda.data.checks.image import problems_of_grid
+from dar_uda.data.checks.scan import warn_or_refuse
+from dar_uda.data.geometry import slice_axis_of, spacing_of
+from dar_uda.data.grid import Grid
+from dar_uda.data.planes import normal_of, plane_of
+from dar_uda.data.reading import reason_of
+from dar_uda.data.scans import given_scans
+from dar_uda.data.text import shown
+from dar_uda.data.volume import read_grid
+
+
+def inspect_scans(scans: Sequence[Path]) -> None:
+    """Print a line for every scan, and warn of what is doubtful in its header.
+
+    Args:
+        scans: Volume files, folders of one DICOM series, or folders of volume files, each of which is a scan.
+
+    Raises:
+        ValueError: Some scans cannot be read, or their headers have errors; the message names each.
+    """
+    errors = []
+    for scan in given_scans(scans):
+        try:
+            grid = read_grid(scan)
+            print(shown(f"{scan}: {description_of(grid)}"))
+            warn_or_refuse(problems_of_grid(scan, grid))
+        except Exception as error:  # whatever a library raises for one scan, the others are inspected
+            errors.append(reason_of(scan, error))
+    if errors:
+        raise ValueError("\n".join(errors))
+
+
+def description_of(grid: Grid) -> str:
+    """Return shape, spacing, where the axes lead, and which axis is that across the slices and why."""
+    axis, reason = slice_axis_of(grid)
+    spacing = " x ".join(f"{step:.3g}" for step in spacing_of(grid.affine))
+    shape = " x ".join(str(size) for size in grid.shape)
+    ends = "".join(aff2axcodes(grid.affine))
+    plane = plane_of(normal_of(grid))
+    return f"{shape} voxels of {spacing} mm, axes to {ends}, slice axis {axis} ({reason}), {plane} slices"
