@@ -28,7 +28,7 @@ def reading(path: str | Path, remedy: str = "copy or export it anew") -> Iterato
 
 
 def check_name(path: str | Path) -> None:
-    """Raise where a path is no UTF-8 text: SimpleITK ends the whole process on such a name.
+    """Raise where a path is not UTF-8: SimpleITK ends the whole process on such a name.
 
     Raises:
         UnreadableFileError: It is not.
