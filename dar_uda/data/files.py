@@ -119,7 +119,7 @@ def place(staged: Path, path: Path) -> None:
 def turn(path: str | Path) -> Iterator[None]:
     """Wait until no other process changes a file, and let none do so until the block ends.
 
-    The mark is a file beside it, which only one process can make: so it works where locks do not.
+    The mark is a file in the same folder, which only one process can make: this works where locks do not.
     """
     path = Path(path)
     mark = path.with_name(f".partial-turn-{path.name}")

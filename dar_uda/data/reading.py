@@ -28,7 +28,7 @@ def reading(path: str | Path, remedy: str = "copy or export it anew") -> Iterato
 
 
 def check_name(path: str | Path) -> None:
-    """Raise where a path is no UTF-8 text: SimpleITK ends the whole process on such a name.
+    """Raise where a path is not UTF-8: SimpleITK ends the whole process on such a name.
 
     Raises:
         UnreadableFileError: It is not.
@@ -41,10 +41,9 @@ def check_name(path: str | Path) -> None:
 
 def reason_of(path: str | Path, error: Exception) -> str:
     """Return in one message with the file's name why nothing came of a file, whatever a library raised."""
-    text = str(error)
+    text = str(error) or type(error).__name__
     if isinstance(error, MemoryError) or OUT_OF_MEMORY.search(f"{type(error).__name__} {text}"):
-        reason = text[:300] or type(error).__name__
-        return f"{path} does not fit into memory ({reason}): free some, or use a larger machine"
+        return f"{path} does not fit into memory ({text[:300]}): free some, or use a larger machine"
     if isinstance(error, (ValueError, OSError)):
         return text if str(path) in text else f"{path}: {text}"
     return f"{path}: {type(error).__name__}: {text[:300]}"

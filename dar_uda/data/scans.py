@@ -17,7 +17,7 @@ SUFFIXES = (".nii.gz", ".nii", ".hdr", *ITK_SUFFIXES)
 def scans_of(path: Path) -> list[Path]:
     """Return the volume files of a folder; the path itself where it has none: a file, or a DICOM series.
 
-    Hidden files do not count, such as `._a.nii.gz`, which macOS writes beside `a.nii.gz`.
+    Hidden files do not count, such as `._a.nii.gz`, which macOS writes for `a.nii.gz`.
     """
     shown = [file for file in path.iterdir() if file.name[0] != "."] if path.is_dir() else []
     files = sorted(file for file in shown if file.name.lower().endswith(SUFFIXES) and not file.is_dir())

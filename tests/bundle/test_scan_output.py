@@ -290,7 +290,7 @@ def test_one_scan_that_is_impossible_is_named_and_the_others_have_masks(segmente
             raise error
 
     segmenter.before = fail
-    with pytest.raises(ValueError, match="1 of 3 scans have no mask:\n.*s1.nii.gz: [a-zA-Z]"):
+    with pytest.raises(ValueError, match="1 of 3 scans have no mask:\n.*s1.nii.gz.*(MemoryError|no name|ValueError)"):
         predict(segmenter, *scans, output=tmp_path / "out")
     assert rows(tmp_path / "out") == {"s0": 1, "s2": 3}
 

@@ -82,3 +82,9 @@ def test_a_checkpoint_that_cannot_be_removed_fails_no_job(job, monkeypatch):
     with recorded(job):
         pass
     assert "cannot be removed" in Path(job.log[0]).read_text()
+
+
+def test_every_training_of_the_workflow_leaves_its_checkpoint_to_the_job():
+    scripts = [path.read_text() for path in (Path(__file__).parents[2] / "workflow" / "scripts").glob("*.py")]
+    trainings = [text for text in scripts if "launch(" in text]
+    assert len(trainings) > 5 and all("keep_checkpoints=True" in text for text in trainings)
