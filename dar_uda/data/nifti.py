@@ -62,7 +62,7 @@ def _load(path: Path) -> nib.spatialimages.SpatialImage:
         if Path(image.file_map["image"].filename).exists():
             return image
     except (FileNotFoundError, nib.filebasedimages.ImageFileError):
-        if path.name == path.name.lower():
+        if path.name == path.name.lower() or foreign_content(path):
             raise
     kinds = PAIRS if pair else SINGLES
     with nib.openers.ImageOpener(path) as file:

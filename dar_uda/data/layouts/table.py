@@ -46,7 +46,7 @@ def find_cases(layout: str, folders: Sequence[str]) -> Found:
         found.left_out += [(case.image, problem) for case, problem in problems.items() if problem]
         found.cases = [case for case, problem in problems.items() if problem is None]
         if not found.cases:
-            reasons = "".join(f"; {printable(path)} {reason}" for path, reason in found.left_out[:3])
+            reasons = "".join(printable(f"; {path} {reason}") for path, reason in found.left_out[:3])
             files = module.__doc__.partition("\n")[0].removesuffix(".")
             raise ValueError(f"{folder}: found no case of the layout {layout}; expected {files}{reasons}")
         together.left_out += found.left_out
@@ -146,7 +146,7 @@ def _report(cases: Sequence[Case], found: Found) -> Iterator[str]:
         yield f"{domain}: {', '.join(parts)}"
     if found.left_out:
         yield "Left out:"
-        yield from (f"  {printable(path)}: {reason}" for path, reason in found.left_out)
+        yield from (printable(f"  {path}: {reason}") for path, reason in found.left_out)
     yield from found.remarks
 
 
