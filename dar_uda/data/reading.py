@@ -7,6 +7,8 @@ from pathlib import Path
 
 OF_RESULTS = "it was cut short or edited: delete it and run again"
 """The remedy for files of the project's own making."""
+LONGEST = 2000
+"""Characters of an error that are shown."""
 OUT_OF_MEMORY = re.compile("out ?of ?memory|allocate memory|bad.?alloc", re.IGNORECASE)
 """In the errors of torch, SimpleITK and C++, which are plain RuntimeErrors."""
 
@@ -41,9 +43,9 @@ def check_name(path: str | Path) -> None:
 
 def reason_of(path: str | Path, error: Exception) -> str:
     """Return in one message with the file's name why nothing came of a file, whatever a library raised."""
-    text = str(error) or type(error).__name__
+    text = str(error)[:LONGEST] or type(error).__name__
     if isinstance(error, MemoryError) or OUT_OF_MEMORY.search(f"{type(error).__name__} {text}"):
-        return f"{path} does not fit into memory ({text[:300]}): free some, or use a larger machine"
+        return f"{path}: does not fit into memory ({text}): free some, or use a larger machine"
     if isinstance(error, (ValueError, OSError)):
         return text if str(path) in text else f"{path}: {text}"
-    return f"{path}: {type(error).__name__}: {text[:300]}"
+    return f"{path}: {type(error).__name__}: {text}"
