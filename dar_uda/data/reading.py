@@ -43,9 +43,9 @@ def check_name(path: str | Path) -> None:
 
 def reason_of(path: str | Path, error: Exception) -> str:
     """Return in one message with the file's name why nothing came of a file, whatever a library raised."""
-    text = str(error)[:LONGEST] or type(error).__name__
+    text = str(error) or type(error).__name__
     if isinstance(error, MemoryError) or OUT_OF_MEMORY.search(f"{type(error).__name__} {text}"):
-        return f"{path}: does not fit into memory ({text}): free some, or use a larger machine"
+        return f"{path}: does not fit into memory ({text[:LONGEST]}): free some, or use a larger machine"
     if isinstance(error, (ValueError, OSError)):
         return text if str(path) in text else f"{path}: {text}"
-    return f"{path}: {type(error).__name__}: {text}"
+    return f"{path}: {type(error).__name__}: {text[:LONGEST]}"
