@@ -5,14 +5,20 @@ import warnings
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import highdicom as hd
 import numpy as np
 import pydicom
+from highdicom.enum import PatientSexValues
 from highdicom.seg import SegmentAlgorithmTypeValues, Segmentation, SegmentationTypeValues, SegmentDescription
 from numpy.typing import NDArray
+from pydicom.charset import convert_encodings
+from pydicom.config import strict_reading
+from pydicom.multival import MultiValue
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
+from pydicom.valuerep import DA, TM, DSfloat
 
 from dar_uda.data.dicom import series_order
 from dar_uda.data.files import write_beside
@@ -33,6 +39,7 @@ SNOMED = {
     "right_ventricle": codes.SCT.RightVentricle,
 }
 """Names of structures that SNOMED CT has; any other gets a code of this program's own."""
+UTF8 = "ISO_IR 192"
 COMMON = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
 """What a SEG can refer to one of alone."""
 EACH = ("SOPClassUID", "SOPInstanceUID", "Modality")
@@ -40,6 +47,10 @@ MAY_BE_EMPTY = (
     *("PatientID", "PatientName", "PatientBirthDate", "PatientSex"),
     *("AccessionNumber", "StudyID", "StudyDate", "StudyTime"),
 )
+TEXTS = ("ReferringPhysicianName", "StudyDescription", "PatientComments")
+"""What else highdicom copies that people write, most often."""
+KINDS = {"PatientBirthDate": DA, "StudyDate": DA, "StudyTime": TM, "PatientSex": PatientSexValues}
+"""What raises where a value is not as the standard says."""
 
 
 class MissingEntryError(ValueError):
@@ -65,8 +76,9 @@ def write_segmentation(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they cite what is in headers
         try:
-            slices = [_header(file) for file in files]
+            slices = [_header(file, _slice_spacing(mask.grid.affine)) for file in files]
             _check(series, slices)
+            _to_utf8(series, slices[0])
             with write_beside(path) as temporary:
                 _segmentation(slices, mask.array.T, structures, model).save_as(temporary)
         except (OSError, MissingEntryError):
@@ -75,16 +87,26 @@ def write_segmentation(
             kind = type(error).__name__  # its text may cite a header
             raise ValueError(
                 f"{series}: highdicom makes no DICOM SEG of its headers ({kind}): see whether they are as DICOM's "
-                "standard says, such as dates and the patient's sex"
+                "standard says"
             ) from None
 
 
-def _header(file: Path) -> pydicom.Dataset:
-    """Return a file's header, with those entries that the standard wants, if empty."""
+def _slice_spacing(affine: NDArray[np.float64]) -> float:
+    """Return the distance of neighbouring slices along their normal, in mm."""
+    normal = np.cross(affine[:3, 0], affine[:3, 1])
+    return float(abs(affine[:3, 2] @ normal) / np.linalg.norm(normal))
+
+
+def _header(file: Path, spacing: float) -> pydicom.Dataset:
+    """Return a file's header, with those entries that the standard wants, if empty; of the thickness, the spacing."""
     header = pydicom.dcmread(file, stop_before_pixels=True, force=True)
     for name in MAY_BE_EMPTY:
         if name not in header:
             setattr(header, name, None)
+    try:
+        float(header.SliceThickness)
+    except (AttributeError, TypeError, ValueError):
+        header.SliceThickness = DSfloat(spacing, auto_format=True)
     return header
 
 
@@ -96,6 +118,47 @@ def _check(series: str | Path, slices: Sequence[pydicom.Dataset]) -> None:
         found = len({header[name].value for header in slices})
         if found > 1:
             raise MissingEntryError(f"{series}: found {found} of {name}, expected one, to which a DICOM SEG can refer")
+    if any(header.SOPClassUID.name == header.SOPClassUID for header in slices):
+        raise MissingEntryError(f"{series}: SOPClassUID is not one of DICOM's standard; a DICOM SEG must refer to it")
+    odd = [name for name in MAY_BE_EMPTY if not _is_standard(name, slices[0][name].value)]
+    if odd:
+        raise MissingEntryError(
+            f"{series}: highdicom makes no DICOM SEG of its headers (ValueError): DICOM's standard does not allow what "
+            f"{', '.join(odd)} holds; correct or empty it"
+        )
+
+
+def _is_standard(name: str, value: Any) -> bool:
+    try:
+        if value:
+            KINDS.get(name, str)(value)
+            setattr(pydicom.Dataset(), name, value)
+    except Exception:  # pydicom and highdicom have several kinds for these
+        return False
+    return not isinstance(value, MultiValue)
+
+
+def _to_utf8(series: str | Path, header: pydicom.Dataset) -> None:
+    """Decode a header's texts and say that they are in UTF-8, of which the SEG takes patient and study.
+
+    Raises:
+        MissingEntryError: The header does not say how they are to be decoded.
+    """
+    try:
+        with strict_reading():
+            convert_encodings(header.get("SpecificCharacterSet"))
+        known = True
+    except LookupError:
+        known = False
+    header.remove_private_tags()
+    header.decode()
+    texts = {name: str(header[name].value or "") for name in (*MAY_BE_EMPTY, *TEXTS) if name in header}
+    odd = [name for name, text in texts.items() if "\ufffd" in text or not (known or text.isascii())]
+    if odd:
+        raise MissingEntryError(
+            f"{series}: letters in {', '.join(odd)} that SpecificCharacterSet does not say how to read; correct it"
+        )
+    header.SpecificCharacterSet = UTF8
 
 
 def _segmentation(

@@ -36,7 +36,9 @@ def open_nifti(path: Path) -> nib.Nifti1Pair:
             image = _load(path)
         except (nib.filebasedimages.ImageFileError, gzip.BadGzipFile) as error:
             if _is_dicom(path):
-                raise UnreadableFileError(f"{path} is one DICOM file: give its folder, read as one series") from error
+                from dar_uda.data.dicom.objects import refuse_one_file
+
+                refuse_one_file(path)
             if reason := foreign_content(path):
                 raise UnreadableFileError(f"{path} {reason}") from error
             raise UnreadableFileError(

@@ -70,6 +70,9 @@ def read_label(path: str | Path, image: str | Path) -> Volume:
     from dar_uda.data.png_labels import png_files, read_png_labels
 
     if not png_files(path):
+        from dar_uda.data.dicom.objects import refuse_objects_of
+
+        refuse_objects_of(path)
         raise ValueError(f"{path} holds no PNG file: a label is a NIfTI file, or a folder of one PNG a slice")
     if not image.is_dir():
         raise ValueError(f"{path} is a folder of PNG files, its scan {image} a file: expected a folder of DICOM files")

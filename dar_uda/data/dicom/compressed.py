@@ -1,0 +1,71 @@
+"""The compressed pixels of a DICOM file: RLE and JPEG-LS by pydicom, JPEG and JPEG 2000 by GDCM."""
+
+import warnings
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import SimpleITK as sitk
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import generate_frames
+from pydicom.pixels import pixel_array
+from pydicom.uid import (
+    UID,
+    JPEG2000TransferSyntaxes,
+    JPEGLSTransferSyntaxes,
+    JPEGTransferSyntaxes,
+    RLELossless,
+    SecondaryCaptureImageStorage,
+)
+
+from dar_uda.data.dicom.pixel_format import PixelFormat
+from dar_uda.data.reading import UnreadableFileError
+
+BY_PYDICOM = (RLELossless, *JPEGLSTransferSyntaxes)
+COMPRESSED = (*BY_PYDICOM, *JPEGTransferSyntaxes, *JPEG2000TransferSyntaxes)
+END_OF_JPEG = b"\xff\xd9"
+
+
+def decompressed(path: Path, syntax: str, raw: bytes, pixels: PixelFormat) -> NDArray:
+    """Return the words of compressed pixels.
+
+    Raises:
+        UnreadableFileError: They do not end, or are not as many as there should be.
+    """
+    (stream,) = generate_frames(raw, number_of_frames=1)
+    if syntax != RLELossless and END_OF_JPEG not in stream[-4:]:
+        raise UnreadableFileError(f"{path} was cut short: its compressed pixels do not end; copy it again")
+    words = (_by_pydicom if syntax in BY_PYDICOM else _by_gdcm)(_bare(syntax, raw, pixels))
+    if words.size != pixels.rows * pixels.columns or words.itemsize > pixels.allocated // 8:
+        raise UnreadableFileError(
+            f"{path} decompresses to {words.shape} pixels of {words.dtype}, expected {pixels.rows} rows of "
+            f"{pixels.columns} of {pixels.allocated} bits: export it again"
+        )
+    return words.reshape(pixels.rows, pixels.columns).astype(f"u{pixels.allocated // 8}")
+
+
+def _bare(syntax: str, raw: bytes, pixels: PixelFormat) -> Dataset:
+    """Return a header of the pixels alone, so that libraries decide nothing by other entries."""
+    bare = Dataset()
+    bare.file_meta = FileMetaDataset()
+    bare.file_meta.TransferSyntaxUID = UID(syntax)
+    bare.SOPClassUID, bare.SOPInstanceUID = SecondaryCaptureImageStorage, "1.2.3"
+    bare.Rows, bare.Columns, bare.SamplesPerPixel = pixels.rows, pixels.columns, 1
+    bare.PhotometricInterpretation = "MONOCHROME2"
+    bare.BitsAllocated, bare.BitsStored, bare.HighBit = pixels.allocated, pixels.stored, pixels.high
+    bare.PixelRepresentation = int(pixels.signed)
+    bare.PixelData = raw
+    return bare
+
+
+def _by_pydicom(bare: Dataset) -> NDArray:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # it warns where pixels are too many
+        return pixel_array(bare, raw=True)
+
+
+def _by_gdcm(bare: Dataset) -> NDArray:
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "slice.dcm"
+        bare.save_as(file, enforce_file_format=True)
+        return sitk.GetArrayFromImage(sitk.ReadImage(str(file), imageIO="GDCMImageIO"))

@@ -1,0 +1,134 @@
+"""The header of one DICOM file: the entries that say where its pixels lie and how they are stored."""
+
+import logging
+import re
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataset import Dataset
+from pydicom.filereader import read_partial
+from pydicom.tag import Tag
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+from dar_uda.data.reading import UnreadableFileError
+
+PIXELS = ("FloatPixelData", "DoubleFloatPixelData", "PixelData")
+"""The entries that can hold an image, in the order of their tags; nothing after them is read."""
+ENTRIES = (
+    *("SOPClassUID", "SOPInstanceUID", "Modality", "SeriesInstanceUID", "SeriesNumber", "NumberOfFrames"),
+    *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SharedFunctionalGroupsSequence"),
+    *("SamplesPerPixel", "PhotometricInterpretation", "Rows", "Columns"),
+    *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
+    *("RescaleSlope", "RescaleIntercept", "DoseGridScaling", "ModalityLUTSequence"),
+    *PIXELS,
+)
+"""What is read. No entry of the patient is."""
+DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+LONG = 2**12
+"""Bytes above which a value stays on the disk until it is asked for."""
+UNDEFINED = 0xFFFFFFFF
+
+
+@dataclass(frozen=True)
+class Header:
+    """The entries of a file that are read, see ENTRIES; `dataset` has no other."""
+
+    path: Path
+    dataset: Dataset
+
+    def __contains__(self, keyword: str) -> bool:
+        return tag_for_keyword(keyword) in self.dataset
+
+    @property
+    def syntax(self) -> str:
+        """The transfer syntax; empty where the file names none, as files without a preamble do."""
+        return str(self.dataset.file_meta.get("TransferSyntaxUID", ""))
+
+    def raw(self, keyword: str) -> bytes:
+        """Return the bytes of an entry, empty where it is absent."""
+        value = self.dataset.get_item(keyword).value if keyword in self else b""
+        return value if isinstance(value, bytes) else b""
+
+    def text(self, keyword: str) -> str:
+        """Return the text of an entry, empty where it is absent."""
+        return self.raw(keyword).decode("latin-1").strip(" \0")
+
+    def decimals(self, keyword: str, count: int, default: str = "") -> list[str]:
+        """Return the decimal numbers of an entry as they are written.
+
+        Raises:
+            UnreadableFileError: There are not as many, or they are not numbers.
+        """
+        text = self.text(keyword) or default
+        parts = [part.strip(" \0") for part in text.split("\\")]
+        if len(parts) != count or not all(map(DECIMAL.fullmatch, parts)):
+            what = f"{count} numbers that say where it lies" if count > 1 else "a number"
+            raise UnreadableFileError(
+                f"{self.path}: tag {name_of(keyword)} holds {text[:64]!r}, expected {what}: export it again"
+            )
+        return parts
+
+    def numbers(self, keyword: str, count: int) -> NDArray[np.float64]:
+        """Return the numbers of an entry, see `decimals`."""
+        return np.array([float(part) for part in self.decimals(keyword, count)])
+
+    def whole(self, keyword: str, default: int | None = None) -> int:
+        """Return the unsigned 16-bit number of an entry.
+
+        Raises:
+            UnreadableFileError: It is absent and has no default, or is no such number.
+        """
+        raw = self.raw(keyword)
+        if not raw and default is not None:
+            return default
+        if len(raw) != 2:
+            found = f"{len(raw)} bytes" if raw else "nothing"
+            raise UnreadableFileError(
+                f"{self.path}: tag {name_of(keyword)} holds {found}, expected one whole number: export it again"
+            )
+        return int.from_bytes(raw, "little" if self.dataset.get_item(keyword).is_little_endian else "big")
+
+
+def read_header(path: Path, with_pixels: bool = False) -> Header:
+    """Return the header of a file, without its pixels' bytes unless asked for.
+
+    Raises:
+        UnreadableFileError: It cannot be read as DICOM.
+    """
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)  # it cites what is in headers, as its warnings do
+    with path.open("rb") as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if not file.read(1):
+            raise UnreadableFileError(f"{path} is empty: it was cut short; copy it again")
+        tags = [Tag(tag_for_keyword(keyword)) for keyword in ENTRIES]
+        try:
+            for limit in (None,) if with_pixels else (LONG, None):
+                file.seek(0)
+                dataset = read_partial(file, _after_pixels, defer_size=limit, force=True, specific_tags=tags)
+                header = Header(path, dataset)
+                if header.syntax != DeflatedExplicitVRLittleEndian:
+                    break  # else what was left on the disk cannot be found there
+        except Exception as error:  # pydicom has a dozen kinds for files that are broken or are something else
+            reason = "it was cut short or damaged; copy it again" if is_dicom(path) else "move it away"
+            raise UnreadableFileError(f"{path} is no DICOM image that can be read: {reason}") from error
+    return header
+
+
+def is_dicom(path: Path) -> bool:
+    """Return whether a file begins as DICOM files do."""
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
+
+
+def name_of(keyword: str) -> str:
+    """Return tag and keyword of an entry, for a message."""
+    tag = Tag(tag_for_keyword(keyword))
+    return f"({tag.group:04x}|{tag.element:04x}) {keyword}"
+
+
+def _after_pixels(tag: int, *_) -> bool:
+    return tag > tag_for_keyword("PixelData")

@@ -1,0 +1,169 @@
+"""The pixels of one DICOM file: stored values by the standard, rescaled."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+
+from dar_uda.data.dicom.compressed import COMPRESSED, decompressed
+from dar_uda.data.dicom.header import PIXELS, UNDEFINED, Header, name_of, read_header
+from dar_uda.data.dicom.objects import check_image
+from dar_uda.data.dicom.pixel_format import PixelFormat
+from dar_uda.data.reading import UnreadableFileError, reading
+
+NATIVE = ("", ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian)
+VALUES = {"PixelData": ("OB", "OW"), "FloatPixelData": ("OF",), "DoubleFloatPixelData": ("OD",)}
+"""The VR of pixels. In implicit syntaxes files do not say it."""
+FLOATS = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}
+"""Bits of their numbers."""
+GREY = ("MONOCHROME1", "MONOCHROME2")
+INTEGERS = (np.int16, np.int32, np.int64)
+LONGEST = 2**30
+"""Slopes and intercepts of this size or more are not reckoned with in integers."""
+DECOMPRESS = "copy it again, or decompress the series (gdcmconv --raw, dcmdjpeg)"
+
+
+def read_format(header: Header) -> PixelFormat:
+    """Return how the pixels of a file are stored, after it is seen that the file holds as many as its header says.
+
+    Raises:
+        UnreadableFileError: It has no single slice of grey values, contradicts itself, or was cut short.
+    """
+    check_image(header)
+    _check_slice(header)
+    keywords = [keyword for keyword in PIXELS if keyword in header]
+    if len(keywords) > 1:
+        raise UnreadableFileError(f"{header.path} holds {' and '.join(keywords)}, expected one image: export it again")
+    slope, intercept = _rescale(header)
+    rows, columns = header.whole("Rows"), header.whole("Columns")
+    if keywords[0] == "PixelData":
+        allocated, stored = header.whole("BitsAllocated"), header.whole("BitsStored")
+        high, sign = header.whole("HighBit", stored - 1), header.whole("PixelRepresentation")
+    else:
+        allocated = stored = FLOATS[keywords[0]]
+        high, sign = stored - 1, 0
+    known = (8, 16, 32) if keywords[0] == "PixelData" else FLOATS.values()
+    if allocated not in known or not 0 < stored <= high + 1 <= allocated or sign > 1 or not rows * columns:
+        raise UnreadableFileError(
+            f"{header.path} says {rows} rows of {columns} pixels, BitsAllocated {allocated}, BitsStored {stored}, "
+            f"HighBit {high}, PixelRepresentation {sign}; expected words of 8, 16 or 32 bits, the value's among them: "
+            "export it again"
+        )
+    pixels = PixelFormat(keywords[0], rows, columns, allocated, stored, high, bool(sign), slope, intercept)
+    _check_length(header, pixels)
+    return pixels
+
+
+def read_pixels(path: Path) -> NDArray:
+    """Return the values (rows, columns) of a slice, rescaled: integers where all of them are, else float32.
+
+    MONOCHROME1 is not inverted and a padding value not replaced: both concern the display.
+
+    Raises:
+        UnreadableFileError: See `read_format`; or the pixels do not decompress to as many as there should be.
+    """
+    header = read_header(path, with_pixels=True)
+    pixels = read_format(header)
+    with reading(path, DECOMPRESS):
+        return _rescaled(_stored_values(header, pixels), pixels)
+
+
+def _check_slice(header: Header) -> None:
+    """Raise where the image is not one slice of one number per pixel."""
+    frames = header.text("NumberOfFrames") or "1"
+    if frames != "1":
+        raise UnreadableFileError(
+            f"{header.path} holds {frames[:12]} frames, expected 1 slice a file: convert it to NIfTI (dcm2niix)"
+        )
+    kind = header.text("PhotometricInterpretation")
+    if header.whole("SamplesPerPixel", 1) != 1 or (kind and kind not in GREY):
+        raise UnreadableFileError(f"{header.path} holds a colour image, expected grey values: move it away")
+    if "ModalityLUTSequence" in header:
+        raise UnreadableFileError(
+            f"{header.path} gives its values by a table (Modality LUT Sequence), which is not read: convert it to NIfTI"
+        )
+
+
+def _rescale(header: Header) -> tuple[float, float]:
+    """Return slope and intercept: 1 and 0 where they are absent, a dose grid's scaling as slope."""
+    keyword = "DoseGridScaling" if "DoseGridScaling" in header and "RescaleSlope" not in header else "RescaleSlope"
+    slope = float(header.decimals(keyword, 1, "1")[0])
+    intercept = float(header.decimals("RescaleIntercept", 1, "0")[0])
+    if slope == 0 or not math.isfinite(slope) or not math.isfinite(intercept):
+        raise UnreadableFileError(
+            f"{header.path}: tag {name_of(keyword)} holds {slope:g}, the intercept {intercept:g}; "
+            "expected a slope other than 0: export it again"
+        )
+    return slope, intercept
+
+
+def _check_length(header: Header, pixels: PixelFormat) -> None:
+    """Raise where the file does not hold the bytes of all pixels, or where they are not what the syntax says."""
+    path, element = header.path, header.dataset.get_item(pixels.keyword, keep_deferred=True)
+    syntax, encapsulated = header.syntax, element.length == UNDEFINED
+    if syntax not in (*NATIVE, *COMPRESSED):
+        raise UnreadableFileError(f"{path} has the transfer syntax {syntax}, which is not read: {DECOMPRESS}")
+    right = VALUES[pixels.keyword]
+    swapped = element.VR == "OB" and pixels.allocated > 8 and not element.is_little_endian
+    if encapsulated != (syntax not in NATIVE) or (element.VR or right[0]) not in right or swapped:
+        raise UnreadableFileError(
+            f"{path}: {pixels.keyword} has VR {element.VR} and {'no' if encapsulated else 'a'} length, which does not "
+            f"fit the transfer syntax {UID(syntax).name if syntax else 'that it was read as'}: export it again"
+        )
+    if encapsulated:
+        return
+    needed = pixels.rows * pixels.columns * pixels.allocated // 8
+    found = element.length
+    there = path.stat().st_size - element.value_tell if element.value is None else len(element.value)
+    if there < found:
+        raise UnreadableFileError(
+            f"{path} was cut short: {max(there, 0)} bytes of its {found} bytes of pixels are there; copy it again"
+        )
+    if found not in (needed, needed + needed % 2):
+        raise UnreadableFileError(
+            f"{path} holds {found} bytes of pixels, expected {needed} for {pixels.rows} rows of {pixels.columns} "
+            f"pixels of {pixels.allocated} bits: it was cut short or damaged; copy it or export it again"
+        )
+
+
+def _stored_values(header: Header, pixels: PixelFormat) -> NDArray:
+    """Return the stored values (rows, columns)."""
+    element = header.dataset.get_item(pixels.keyword)
+    if header.syntax in NATIVE:
+        words = _from_bytes(element.value, pixels, element.VR, element.is_little_endian)
+    else:
+        words = decompressed(header.path, header.syntax, element.value, pixels)
+    if pixels.keyword != "PixelData":
+        return words
+    kind = f"{'i' if pixels.signed else 'u'}{pixels.allocated // 8}"
+    return (words << (pixels.allocated - 1 - pixels.high)).view(kind) >> (pixels.allocated - pixels.stored)
+
+
+def _from_bytes(raw: bytes, pixels: PixelFormat, vr: str | None, little: bool) -> NDArray:
+    """Return the words of pixels that are not compressed."""
+    size = pixels.allocated // 8
+    if not little and vr == "OW" and size == 1:  # two bytes are one word of the file, its later half first
+        raw = np.frombuffer(raw, ">u2").astype("<u2").tobytes()
+    kind = f"{'<' if little else '>'}{'u' if pixels.keyword == 'PixelData' else 'f'}{size}"
+    words = np.frombuffer(raw, kind, count=pixels.rows * pixels.columns)
+    return words.astype(words.dtype.newbyteorder("=")).reshape(pixels.rows, pixels.columns)
+
+
+def _rescaled(values: NDArray, pixels: PixelFormat) -> NDArray:
+    """Return slope times values plus intercept, in the smallest type that holds them."""
+    slope, intercept = pixels.slope, pixels.intercept
+    if values.dtype.kind in "iu" and (slope, intercept) == (1, 0):
+        return values
+    if values.dtype.kind in "iu" and all(x.is_integer() and abs(x) < LONGEST for x in (slope, intercept)):
+        whole = values.astype(np.int64) * int(slope) + int(intercept)
+        low, high = whole.min(), whole.max()
+        return whole.astype(next(k for k in INTEGERS if np.iinfo(k).min <= low and high <= np.iinfo(k).max))
+    return (values * slope + intercept).astype(np.float32)

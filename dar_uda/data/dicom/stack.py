@@ -1,0 +1,104 @@
+"""Where the slices of a series lie: one even stack, as exactly as the text of their positions can say."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linprog
+
+EVEN = 0.01
+"""Slice gaps may differ from their median by this share of it."""
+EVEN_MM = 0.02
+"""Or by this."""
+STRAIGHT = 0.1
+"""No slice may lie further from its place in the stack than this share of the slice spacing."""
+HALF_UNIT = 1.02
+"""Rounding moves a number by half a unit of its last digit; a number rounded twice by a little more."""
+FINEST_MM = 1e-3
+LISTED = 8
+
+
+def rounding_of(texts: Sequence[str]) -> list[float]:
+    """Return how far each number may be from what was meant, by the digits with which they all are written.
+
+    Some programs keep a number of digits after the point, others a number of digits; both drop zeros at the end.
+    """
+    numbers = [Decimal(text) for text in texts]
+    last = min(number.as_tuple().exponent for number in numbers)
+    digits = max(len(number.as_tuple().digits) for number in numbers)
+    return [float(Decimal("0.5").scaleb(max(last, number.adjusted() + 1 - digits))) for number in numbers]
+
+
+def even_stack(
+    folder: Path,
+    names: Sequence[str],
+    positions: NDArray[np.float64],
+    rounding: NDArray[np.float64],
+    normal: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the first slice's position and the step (mm, LPS) of the even stack that lies nearest to the positions.
+
+    Args:
+        folder: For messages, as `names`, those of the files.
+        positions: Of the slices' first pixels, (slices, 3), in order along the normal.
+        rounding: By how much each number may be off, (slices, 3), see `rounding_of`.
+        normal: Of the slices, length 1.
+
+    Raises:
+        ValueError: Positions repeat, or leave gaps that rounding does not explain.
+    """
+    places = positions @ normal
+    gaps = np.diff(places)
+    blur = float((rounding @ np.abs(normal)).max())
+    coarse = ""
+    if 4 * blur > np.median(gaps):
+        coarse = (
+            f" (or the positions, which are rounded to {2 * blur:.3g} mm, are too coarse for slices so thin to tell: "
+            "export them with more digits)"
+        )
+    _check_repeated(folder, names, places, coarse)
+    fits = [_nearest_line(values, allowed) for values, allowed in zip(positions.T, rounding.T, strict=True)]
+    start, step = np.array([fit[:2] for fit in fits]).T
+    off = np.abs(positions - start - np.arange(len(positions))[:, None] * step)
+    steps = np.diff(positions, axis=0)
+    unlike = np.linalg.norm(steps - np.median(steps, axis=0), axis=1)
+    spacing = float(np.median(gaps))
+    even = unlike.max() <= max(EVEN * spacing, EVEN_MM) and off.max() <= max(STRAIGHT * spacing, EVEN_MM)
+    rounded = not coarse and (off <= HALF_UNIT * np.maximum(rounding, FINEST_MM)).all()
+    if not even and not rounded:
+        k = int(np.argmax(unlike))
+        raise ValueError(
+            f"{folder}: found a step of {gaps[k]:.4g} mm from {places[k]:.3f} to {places[k + 1]:.3f} along "
+            f"the normal ({names[k]} to {names[k + 1]}), expected {spacing:.4g} mm as between the others, straight on: "
+            f"a slice is missing or does not belong here{coarse}"
+        )
+    return start, step
+
+
+def _check_repeated(folder: Path, names: Sequence[str], places: NDArray[np.float64], coarse: str) -> None:
+    gaps = np.diff(places)
+    repeated = np.flatnonzero(gaps <= min(EVEN_MM, 0.1 * gaps.max()))
+    if len(repeated):
+        at = [round(float(place), 3) for place in np.unique(places[1:][repeated])]
+        more = ", ..." if len(at) > LISTED else ""
+        raise ValueError(
+            f"{folder}: several slices lie at the same position along the slice normal: "
+            f"{', '.join(map(str, at[:LISTED]))}{more} mm, such as {names[repeated[0]]} and {names[repeated[0] + 1]}. "
+            f"A folder is read as one series: give each series (phase, echo, time) a folder of its own{coarse}"
+        )
+
+
+def _nearest_line(values: NDArray[np.float64], allowed: NDArray[np.float64]) -> tuple[float, float]:
+    """Return start and step of the even row whose worst distance from the values, by what is allowed, is least."""
+    index = np.arange(len(values))
+    line = np.stack([np.ones(len(values)), index], axis=1)
+    start, step = values[0], (values[-1] - values[0]) / index[-1]
+    rest = values - start - step * index
+    if np.abs(rest).max() < 1e-9:
+        return start, step
+    share = np.maximum(allowed, FINEST_MM)[:, None] / max(allowed.max(), FINEST_MM)
+    bounds = [(None, None), (None, None), (0, None)]
+    fit = linprog([0, 0, 1], np.block([[line, -share], [-line, -share]]), np.concatenate([rest, -rest]), bounds=bounds)
+    return start + fit.x[0], step + fit.x[1]
