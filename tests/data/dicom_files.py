@@ -3,7 +3,10 @@
 import struct
 
 import numpy as np
+import pydicom
 import SimpleITK as sitk
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
 
 PATIENT = "Planted^Jane"
 """Stands in every header that is made for a test; nothing that is made from these may hold it."""
@@ -14,6 +17,7 @@ NAMES = ["m.dcm", "c.dcm", "z.dcm", "a.dcm", "k.dcm"]
 ROWS, COLUMNS = np.array([0.8, 0.6, 0.0]), np.array([-0.36, 0.48, 0.8])
 NORMAL = np.cross(ROWS, COLUMNS)
 ORIGIN = np.array([-20.0, 30.0, -100.0])
+CT = "1.2.840.10008.5.1.4.1.1.2"
 
 
 def write_slice(
@@ -75,3 +79,69 @@ def write_as_dicom(image, folder, names):
         position = image.TransformIndexToPhysicalPoint((0, 0, k))
         layout = {"directions": directions[:2], "spacing": image.GetSpacing()[:2]}
         write_slice(folder / name, pixels[k], position, intercept="0", **layout, **ONE_STUDY)
+
+
+def make_slice(stored, position=(0, 0, 0), signed=False, bits=16, high=None, spacing=(0.7, 0.9), **entries):
+    """Return one axial CT slice of these stored values (rows, columns), explicit little endian, unsigned by default.
+
+    Args:
+        bits: Those that are stored, of as many as the array's numbers have.
+        high: The highest of them.
+        spacing: Between rows, between columns.
+        entries: Others by keyword; None leaves one out.
+    """
+    size = stored.dtype.itemsize
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    values = {
+        "SOPClassUID": CT,
+        "SOPInstanceUID": generate_uid(),
+        "StudyInstanceUID": "1.2.826.0.1.3680043.2.1125.90",
+        "SeriesInstanceUID": "1.2.826.0.1.3680043.2.1125.1",
+        "FrameOfReferenceUID": "1.2.826.0.1.3680043.2.1125.91",
+        "Modality": "CT",
+        "PatientName": PATIENT,
+        "PatientID": PATIENT,
+        "ImagePositionPatient": [f"{value:.10g}" for value in position],
+        "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
+        "PixelSpacing": [str(value) for value in spacing],
+        "SamplesPerPixel": 1,
+        "PhotometricInterpretation": "MONOCHROME2",
+        "Rows": stored.shape[0],
+        "Columns": stored.shape[1],
+        "BitsAllocated": 8 * size,
+        "BitsStored": min(bits, 8 * size),
+        "HighBit": min(bits, 8 * size) - 1 if high is None else high,
+        "PixelRepresentation": int(signed),
+        "PixelData": stored.tobytes(),
+        **entries,
+    }
+    for keyword, value in values.items():
+        if value is not None:
+            setattr(dataset, keyword, value)
+    if "PixelData" in dataset:
+        dataset["PixelData"].VR = "OB" if size == 1 else "OW"
+    return dataset
+
+
+def save_slice(dataset, path, syntax=None):
+    """Write a slice, in another transfer syntax than explicit little endian if one is given; return the path."""
+    syntax = syntax or dataset.file_meta.TransferSyntaxUID
+    if syntax == ExplicitVRBigEndian and dataset.BitsAllocated > 8:
+        dataset.PixelData = np.frombuffer(dataset.PixelData, f"<u{dataset.BitsAllocated // 8}").byteswap().tobytes()
+    dataset.file_meta.TransferSyntaxUID = syntax
+    path.parent.mkdir(parents=True, exist_ok=True)
+    little = syntax != ExplicitVRBigEndian
+    pydicom.dcmwrite(
+        path, dataset, enforce_file_format=True, implicit_vr=syntax == ImplicitVRLittleEndian, little_endian=little
+    )
+    return path
+
+
+def save_series(folder, slices, step=2.5):
+    """Write slices `step` mm apart as a folder; return it."""
+    for k, dataset in enumerate(slices):
+        dataset.ImagePositionPatient = ["0", "0", f"{step * k:.10g}"]
+        save_slice(dataset, folder / f"{k:03}.dcm")
+    return folder

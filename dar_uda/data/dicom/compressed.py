@@ -1,5 +1,6 @@
 """The compressed pixels of a DICOM file: RLE and JPEG-LS by pydicom, JPEG and JPEG 2000 by GDCM."""
 
+import struct
 import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +25,8 @@ from dar_uda.data.reading import UnreadableFileError
 BY_PYDICOM = (RLELossless, *JPEGLSTransferSyntaxes)
 COMPRESSED = (*BY_PYDICOM, *JPEGTransferSyntaxes, *JPEG2000TransferSyntaxes)
 END_OF_JPEG = b"\xff\xd9"
+FRAMES_OF_JPEG = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+"""The second bytes of the markers that say how large an image is."""
 
 
 def decompressed(path: Path, syntax: str, raw: bytes, pixels: PixelFormat) -> NDArray:
@@ -35,6 +38,10 @@ def decompressed(path: Path, syntax: str, raw: bytes, pixels: PixelFormat) -> ND
     (stream,) = generate_frames(raw, number_of_frames=1)
     if syntax != RLELossless and END_OF_JPEG not in stream[-4:]:
         raise UnreadableFileError(f"{path} was cut short: its compressed pixels do not end; copy it again")
+    if syntax in JPEGTransferSyntaxes and not _fits(stream, pixels):
+        raise UnreadableFileError(
+            f"{path}: its compressed pixels say another size than its header, or are damaged; copy it again"
+        )
     words = (_by_pydicom if syntax in BY_PYDICOM else _by_gdcm)(_bare(syntax, raw, pixels))
     if words.size != pixels.rows * pixels.columns or words.itemsize > pixels.allocated // 8:
         raise UnreadableFileError(
@@ -42,6 +49,18 @@ def decompressed(path: Path, syntax: str, raw: bytes, pixels: PixelFormat) -> ND
             f"{pixels.columns} of {pixels.allocated} bits: export it again"
         )
     return words.reshape(pixels.rows, pixels.columns).astype(f"u{pixels.allocated // 8}")
+
+
+def _fits(stream: bytes, pixels: PixelFormat) -> bool:
+    """Return whether a JPEG stream says the rows, columns and bits of the header: GDCM trusts it and may crash."""
+    place = 2
+    while stream[place : place + 1] == b"\xff" and place + 10 <= len(stream):
+        length = int.from_bytes(stream[place + 2 : place + 4])
+        if stream[place + 1] in FRAMES_OF_JPEG:
+            bits, rows, columns, numbers = struct.unpack(">BHHB", stream[place + 4 : place + 10])
+            return bits <= pixels.allocated and (rows, columns, numbers) == (pixels.rows, pixels.columns, 1)
+        place += 2 + length
+    return False
 
 
 def _bare(syntax: str, raw: bytes, pixels: PixelFormat) -> Dataset:

@@ -35,18 +35,20 @@ UNDEFINED = 0xFFFFFFFF
 
 @dataclass(frozen=True)
 class Header:
-    """The entries of a file that are read, see ENTRIES; `dataset` has no other."""
+    """The entries of a file that are read, see ENTRIES; `dataset` has no other.
+
+    Attributes:
+        syntax: The transfer syntax; empty where the file names none, as files without a preamble do.
+        stored_as: The SOP class that its meta information names, or empty.
+    """
 
     path: Path
     dataset: Dataset
+    syntax: str
+    stored_as: str
 
     def __contains__(self, keyword: str) -> bool:
         return tag_for_keyword(keyword) in self.dataset
-
-    @property
-    def syntax(self) -> str:
-        """The transfer syntax; empty where the file names none, as files without a preamble do."""
-        return str(self.dataset.file_meta.get("TransferSyntaxUID", ""))
 
     def raw(self, keyword: str) -> bytes:
         """Return the bytes of an entry, empty where it is absent."""
@@ -109,7 +111,8 @@ def read_header(path: Path, with_pixels: bool = False) -> Header:
             for limit in (None,) if with_pixels else (LONG, None):
                 file.seek(0)
                 dataset = read_partial(file, _after_pixels, defer_size=limit, force=True, specific_tags=tags)
-                header = Header(path, dataset)
+                meta = [str(dataset.file_meta.get(k, "")) for k in ("TransferSyntaxUID", "MediaStorageSOPClassUID")]
+                header = Header(path, dataset, *meta)
                 if header.syntax != DeflatedExplicitVRLittleEndian:
                     break  # else what was left on the disk cannot be found there
         except Exception as error:  # pydicom has a dozen kinds for files that are broken or are something else

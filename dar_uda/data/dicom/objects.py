@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pydicom.config import IGNORE
 from pydicom.uid import UID
 
 from dar_uda.data.dicom.header import PIXELS, Header, is_dicom, read_header
@@ -21,7 +22,7 @@ OF_IMAGES = ("Image", "Dose", "Volume", "Map")
 
 def sop_class(header: Header) -> str:
     """Return the SOP class, of the file's meta information where the header has none; empty where both lack it."""
-    return header.text("SOPClassUID") or str(header.dataset.file_meta.get("MediaStorageSOPClassUID", ""))
+    return header.text("SOPClassUID") or header.stored_as
 
 
 def is_directory(header: Header) -> bool:
@@ -44,7 +45,7 @@ def check_image(header: Header) -> None:
         )
     if "Rows" in header and any(keyword in header for keyword in PIXELS):
         return
-    name = UID(uid).name if uid else ""
+    name = UID(uid, validation_mode=IGNORE).name if uid else ""
     if name and name != uid and not any(word in name for word in OF_IMAGES):
         raise UnreadableFileError(f"{path} is a DICOM object of the class {name!r}, which holds no image: move it away")
     if is_dicom(path) or "Rows" in header:

@@ -11,12 +11,11 @@ from scipy.optimize import linprog
 EVEN = 0.01
 """Slice gaps may differ from their median by this share of it."""
 EVEN_MM = 0.02
-"""Or by this."""
+"""Or by this, as long as that is less than STRAIGHT."""
 STRAIGHT = 0.1
 """No slice may lie further from its place in the stack than this share of the slice spacing."""
 HALF_UNIT = 1.02
 """Rounding moves a number by half a unit of its last digit; a number rounded twice by a little more."""
-FINEST_MM = 1e-3
 LISTED = 8
 
 
@@ -51,33 +50,32 @@ def even_stack(
     """
     places = positions @ normal
     gaps = np.diff(places)
-    blur = float((rounding @ np.abs(normal)).max())
-    coarse = ""
-    if 4 * blur > np.median(gaps):
-        coarse = (
-            f" (or the positions, which are rounded to {2 * blur:.3g} mm, are too coarse for slices so thin to tell: "
-            "export them with more digits)"
-        )
-    _check_repeated(folder, names, places, coarse)
+    blur = 2 * float((rounding @ np.abs(normal)).max())
+    coarse = 2 * blur > gaps.mean() > 0  # a missing slice would move the others by less than they may be off
+    too_coarse = (
+        f"the positions, rounded to {blur:.3g} mm, are too coarse for slices so thin: export more digits of them"
+    )
+    _check_repeated(folder, names, places, f", or {too_coarse}" if coarse else "")
     fits = [_nearest_line(values, allowed) for values, allowed in zip(positions.T, rounding.T, strict=True)]
-    start, step = np.array([fit[:2] for fit in fits]).T
+    start, step = np.array(fits).T
     off = np.abs(positions - start - np.arange(len(positions))[:, None] * step)
     steps = np.diff(positions, axis=0)
     unlike = np.linalg.norm(steps - np.median(steps, axis=0), axis=1)
     spacing = float(np.median(gaps))
-    even = unlike.max() <= max(EVEN * spacing, EVEN_MM) and off.max() <= max(STRAIGHT * spacing, EVEN_MM)
-    rounded = not coarse and (off <= HALF_UNIT * np.maximum(rounding, FINEST_MM)).all()
-    if not even and not rounded:
-        k = int(np.argmax(unlike))
-        raise ValueError(
-            f"{folder}: found a step of {gaps[k]:.4g} mm from {places[k]:.3f} to {places[k + 1]:.3f} along "
-            f"the normal ({names[k]} to {names[k + 1]}), expected {spacing:.4g} mm as between the others, straight on: "
-            f"a slice is missing or does not belong here{coarse}"
-        )
-    return start, step
+    straight = STRAIGHT * spacing
+    even = unlike.max() <= max(EVEN * spacing, min(EVEN_MM, straight)) and off.max() <= straight
+    rounded = (off <= HALF_UNIT * rounding).all()
+    if even or (rounded and not coarse):
+        return start, step
+    k = int(np.argmax(np.abs(gaps - gaps.mean())))
+    raise ValueError(
+        f"{folder}: found a step of {gaps[k]:.4g} mm from {places[k]:.3f} to {places[k + 1]:.3f} along "
+        f"the normal ({names[k]} to {names[k + 1]}), expected {spacing:.4g} mm as between the others, straight on: "
+        f"a slice is missing or does not belong here{f', or {too_coarse}' if rounded else ''}"
+    )
 
 
-def _check_repeated(folder: Path, names: Sequence[str], places: NDArray[np.float64], coarse: str) -> None:
+def _check_repeated(folder: Path, names: Sequence[str], places: NDArray[np.float64], otherwise: str) -> None:
     gaps = np.diff(places)
     repeated = np.flatnonzero(gaps <= min(EVEN_MM, 0.1 * gaps.max()))
     if len(repeated):
@@ -86,19 +84,18 @@ def _check_repeated(folder: Path, names: Sequence[str], places: NDArray[np.float
         raise ValueError(
             f"{folder}: several slices lie at the same position along the slice normal: "
             f"{', '.join(map(str, at[:LISTED]))}{more} mm, such as {names[repeated[0]]} and {names[repeated[0] + 1]}. "
-            f"A folder is read as one series: give each series (phase, echo, time) a folder of its own{coarse}"
+            f"A folder is read as one series: give each series (phase, echo, time) a folder of its own{otherwise}"
         )
 
 
 def _nearest_line(values: NDArray[np.float64], allowed: NDArray[np.float64]) -> tuple[float, float]:
     """Return start and step of the even row whose worst distance from the values, by what is allowed, is least."""
-    index = np.arange(len(values))
-    line = np.stack([np.ones(len(values)), index], axis=1)
+    index, unit = np.arange(len(values)), allowed.max()
     start, step = values[0], (values[-1] - values[0]) / index[-1]
-    rest = values - start - step * index
-    if np.abs(rest).max() < 1e-9:
+    rest = (values - start - step * index) / unit
+    if not rest.any():
         return start, step
-    share = np.maximum(allowed, FINEST_MM)[:, None] / max(allowed.max(), FINEST_MM)
+    line, share = np.stack([np.ones(len(values)), index], axis=1), allowed[:, None] / unit
     bounds = [(None, None), (None, None), (0, None)]
     fit = linprog([0, 0, 1], np.block([[line, -share], [-line, -share]]), np.concatenate([rest, -rest]), bounds=bounds)
-    return start + fit.x[0], step + fit.x[1]
+    return start + unit * fit.x[0], step + unit * fit.x[1]
