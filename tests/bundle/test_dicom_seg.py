@@ -9,7 +9,18 @@ import pytest
 
 from dar_uda.bundle.dicom_seg import concepts, write_segmentation
 from dar_uda.data.volume import Volume, read_grid, write_mask
-from tests.data.dicom_files import COLUMNS, NAMES, ONE_STUDY, ORIGIN, PATIENT, ROWS, write_series, write_slice
+from tests.data.dicom_files import (
+    COLUMNS,
+    NAMES,
+    ONE_STUDY,
+    ORIGIN,
+    PATIENT,
+    ROWS,
+    make_slice,
+    save_slice,
+    write_series,
+    write_slice,
+)
 
 STRUCTURES = ["liver", "vestibular_schwannoma_of_one_side", "left_kidney"]
 AXIAL, FEET_UP = (np.array([1.0, 0, 0]), np.array([0, 1.0, 0])), (np.array([1.0, 0, 0]), np.array([0, -1.0, 0]))
@@ -97,7 +108,11 @@ def test_a_mask_without_any_structure_is_a_seg_without_any(tmp_path):
     ("tags", "message"),
     [
         ({"0020|0052": ""}, "files without FrameOfReferenceUID"),
-        ({"0010|0040": "MADE UP"}, r"makes no DICOM SEG of its headers \(ValueError\)"),
+        ({"0010|0040": "MADE UP"}, r"makes no DICOM SEG of its headers \(ValueError\): .* PatientSex holds"),
+        (
+            {"0010|0030": "1950-01-01", "0008|0030": "12:30"},
+            "what PatientBirthDate, StudyTime holds; correct or empty it",
+        ),
     ],
 )
 def test_headers_that_no_seg_can_refer_to_are_told_without_their_values(tmp_path, caplog, tags, message):
@@ -106,6 +121,108 @@ def test_headers_that_no_seg_can_refer_to_are_told_without_their_values(tmp_path
     said = caplog.text + str(refused.value)
     assert not any(text in said for text in (PATIENT, "Planted", "MADE UP")) and not refused.value.__cause__
     assert not (tmp_path / "mask.dcm").exists()
+
+
+def seg_of(folder, change, count=4, step=2.5):
+    """Write a series, each slice changed by a function, and its SEG; return the SEG as pydicom reads it."""
+    for k in range(count):
+        entries = {"PatientSex": "", "PatientBirthDate": "", "SliceThickness": "1", "SeriesInstanceUID": "1.2.3"}
+        dataset = make_slice(np.zeros((6, 8), "<u2"), (0, 0, step * k), **entries)
+        change(dataset)
+        save_slice(dataset, folder / "series" / f"{k}.dcm")
+    grid = read_grid(folder / "series")
+    mask = Volume(np.ones(grid.shape, np.uint8), grid)
+    write_segmentation(folder / "mask.dcm", folder / "series", mask, STRUCTURES, "dar_uda")
+    return pydicom.dcmread(folder / "mask.dcm")
+
+
+def changed(**entries):
+    """Return a function that sets entries of a dataset; None takes one out."""
+
+    def change(dataset):
+        for keyword, value in entries.items():
+            if value is None:
+                del dataset[keyword]
+            else:
+                setattr(dataset, keyword, value)
+
+    return change
+
+
+@pytest.mark.parametrize("thickness", [None, ""])
+def test_the_thickness_that_headers_do_not_say_is_the_distance_of_the_slices(tmp_path, thickness):
+    seg = seg_of(tmp_path, changed(SliceThickness=thickness))
+    measures = seg.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    assert (measures.SliceThickness, measures.SpacingBetweenSlices) == (2.5, 2.5)
+
+
+def test_a_seg_is_made_of_slices_whose_positions_are_rounded(tmp_path):
+    def rounded(dataset):
+        dataset.ImagePositionPatient = ["0", "0", f"{float(dataset.ImagePositionPatient[2]):.1f}"]
+
+    seg = seg_of(tmp_path, rounded, count=12, step=0.625)
+    assert seg.NumberOfFrames == 12 and seg.pixel_array.all()
+
+
+@pytest.mark.parametrize(
+    ("charset", "name"),
+    [
+        ("ISO_IR 100", "M\u00fcller^S\u00f8ren"),
+        ("ISO 2022 IR 100", "M\u00fcller"),
+        ("ISO-IR 100", "M\u00fcller"),
+        (["", "ISO 2022 IR 149"], "Hong^Gildong=\u6d2a^\u5409\u6d1e=\ud64d^\uae38\ub3d9"),
+        (["", "ISO 2022 IR 87"], "Yamada^Tarou=\u5c71\u7530^\u592a\u90ce=\u3084\u307e\u3060^\u305f\u308d\u3046"),
+        (["ISO 2022 IR 13", "ISO 2022 IR 87"], "\uff94\uff8f\uff80\uff9e^\uff80\uff9b\uff73=\u5c71\u7530^\u592a\u90ce"),
+        ("GB18030", "Wang^XiaoDong=\u738b^\u5c0f\u4e1c"),
+        ("ISO_IR 144", "\u041b\u044e\u043ace"),
+        ("ISO_IR 192", "\u738b^\u5c0f\u4e1c"),
+        ("ISO_IR 999", "Nobody^Known"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_names_in_any_letters_are_those_of_the_series(tmp_path, charset, name):
+    seg = seg_of(tmp_path, changed(SpecificCharacterSet=charset, PatientName=name))
+    assert str(seg.PatientName) == name and seg.SpecificCharacterSet == "ISO_IR 192"
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("charset", ["ISO_IR 192", "ISO_IR 999"])
+def test_letters_that_the_character_set_does_not_say_are_refused_by_the_entry(tmp_path, charset):
+    def garbled(dataset):
+        dataset.SpecificCharacterSet = charset
+        dataset.PatientName = b"M\xfcller"
+
+    with pytest.raises(ValueError, match="letters in PatientName that SpecificCharacterSet does not say"):
+        seg_of(tmp_path, garbled)
+
+
+@pytest.mark.parametrize("keyword", ["FrameOfReferenceUID", "StudyInstanceUID", "SOPInstanceUID", "Modality"])
+@pytest.mark.parametrize("value", [None, ""])
+def test_an_entry_that_a_seg_must_refer_to_is_named_where_it_is_missing(tmp_path, keyword, value):
+    def change(dataset):
+        dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+        changed(**{keyword: value})(dataset)
+
+    with pytest.raises(ValueError, match=f"files without {keyword}; a DICOM SEG must refer to them"):
+        seg_of(tmp_path, change)
+
+
+@pytest.mark.parametrize("keyword", ["PatientID", "PatientName", "PatientSex", "PatientBirthDate"])
+def test_an_entry_that_may_be_empty_may_be_absent(tmp_path, keyword):
+    assert not seg_of(tmp_path, changed(**{keyword: None}))[keyword].value
+
+
+def test_a_class_that_the_standard_does_not_have_is_named(tmp_path):
+    with pytest.raises(ValueError, match="SOPClassUID is not one of DICOM's standard; a DICOM SEG must refer to it"):
+        seg_of(tmp_path, changed(SOPClassUID="1.2.3.4"))
+
+
+def test_private_entries_of_the_series_are_not_in_the_seg(tmp_path):
+    def change(dataset):
+        dataset.private_block(0x9, "ACME", create=True).add_new(1, "LO", "secret")
+
+    seg_of(tmp_path, change)
+    assert b"secret" not in (tmp_path / "mask.dcm").read_bytes()
 
 
 def test_files_of_a_series_uid_each_are_no_series_to_refer_to(tmp_path):

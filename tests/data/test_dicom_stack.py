@@ -91,7 +91,7 @@ def test_slices_at_one_place_are_refused_up_to_noise(noise):
         stack_of([f"{place:.9f}" for place in places])
 
 
-def test_noise_of_the_table_is_no_gap():
+def test_noise_in_positions_does_not_count_as_a_gap():
     rng = np.random.default_rng(0)
     start, step = stack_of([f"{2.5 * k + rng.uniform(-0.006, 0.006):.4f}" for k in range(100)])
     assert step[2] == pytest.approx(2.5, abs=2e-4) and start[2] == pytest.approx(0, abs=0.01)

@@ -64,15 +64,15 @@ def _fits(stream: bytes, pixels: PixelFormat) -> bool:
 
 
 def _bare(syntax: str, raw: bytes, pixels: PixelFormat) -> Dataset:
-    """Return a header of the pixels alone, so that libraries decide nothing by other entries."""
+    """Return a header of whole words alone, so that libraries decide nothing by other entries."""
     bare = Dataset()
     bare.file_meta = FileMetaDataset()
     bare.file_meta.TransferSyntaxUID = UID(syntax)
     bare.SOPClassUID, bare.SOPInstanceUID = SecondaryCaptureImageStorage, "1.2.3"
     bare.Rows, bare.Columns, bare.SamplesPerPixel = pixels.rows, pixels.columns, 1
     bare.PhotometricInterpretation = "MONOCHROME2"
-    bare.BitsAllocated, bare.BitsStored, bare.HighBit = pixels.allocated, pixels.stored, pixels.high
-    bare.PixelRepresentation = int(pixels.signed)
+    bare.BitsAllocated, bare.BitsStored, bare.HighBit = pixels.allocated, pixels.allocated, pixels.allocated - 1
+    bare.PixelRepresentation = 0
     bare.PixelData = raw
     return bare
 

@@ -51,8 +51,8 @@ class Header:
         return tag_for_keyword(keyword) in self.dataset
 
     def raw(self, keyword: str) -> bytes:
-        """Return the bytes of an entry, empty where it is absent."""
-        value = self.dataset.get_item(keyword).value if keyword in self else b""
+        """Return the bytes of an entry, empty where it is absent or, but for pixels, far too long."""
+        value = self.dataset.get_item(keyword, keep_deferred=True).value if keyword in self else b""
         return value if isinstance(value, bytes) else b""
 
     def text(self, keyword: str) -> str:

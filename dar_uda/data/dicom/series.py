@@ -19,6 +19,8 @@ from dar_uda.data.reading import UnreadableFileError
 logger = logging.getLogger(__name__)
 DIRECTION_TOLERANCE = 1e-3
 UNIT_TOLERANCE = 1e-2
+FARTHEST = 1e6
+"""In mm."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,6 +146,11 @@ def _slice(header: Header) -> DicomSlice:
             f"{path} is an enhanced DICOM image, which is not read: convert it to NIfTI (dcm2niix)"
         )
     position = header.decimals("ImagePositionPatient", 3)
+    if max(abs(float(text)) for text in position) > FARTHEST:
+        raise UnreadableFileError(
+            f"{path}: tag {name_of('ImagePositionPatient')} holds {position}, expected a place within 1 km: "
+            "export it again"
+        )
     rows_columns = header.numbers("ImageOrientationPatient", 6).reshape(2, 3)
     if not np.allclose(rows_columns @ rows_columns.T, np.eye(2), atol=UNIT_TOLERANCE):
         raise UnreadableFileError(

@@ -14,6 +14,8 @@ EVEN_MM = 0.02
 """Or by this, as long as that is less than STRAIGHT."""
 STRAIGHT = 0.1
 """No slice may lie further from its place in the stack than this share of the slice spacing."""
+EXACT = 1e-3
+"""Share of the slice spacing below which it does not matter where a slice lies."""
 HALF_UNIT = 1.02
 """Rounding moves a number by half a unit of its last digit; a number rounded twice by a little more."""
 LISTED = 8
@@ -56,12 +58,12 @@ def even_stack(
         f"the positions, rounded to {blur:.3g} mm, are too coarse for slices so thin: export more digits of them"
     )
     _check_repeated(folder, names, places, f", or {too_coarse}" if coarse else "")
-    fits = [_nearest_line(values, allowed) for values, allowed in zip(positions.T, rounding.T, strict=True)]
-    start, step = np.array(fits).T
+    spacing = float(np.median(gaps))
+    allowed = np.maximum(rounding, EXACT * spacing)
+    start, step = np.array([_line(*axis) for axis in zip(positions.T, allowed.T, strict=True)]).T
     off = np.abs(positions - start - np.arange(len(positions))[:, None] * step)
     steps = np.diff(positions, axis=0)
     unlike = np.linalg.norm(steps - np.median(steps, axis=0), axis=1)
-    spacing = float(np.median(gaps))
     straight = STRAIGHT * spacing
     even = unlike.max() <= max(EVEN * spacing, min(EVEN_MM, straight)) and off.max() <= straight
     rounded = (off <= HALF_UNIT * rounding).all()
@@ -88,14 +90,15 @@ def _check_repeated(folder: Path, names: Sequence[str], places: NDArray[np.float
         )
 
 
-def _nearest_line(values: NDArray[np.float64], allowed: NDArray[np.float64]) -> tuple[float, float]:
-    """Return start and step of the even row whose worst distance from the values, by what is allowed, is least."""
+def _line(values: NDArray[np.float64], allowed: NDArray[np.float64]) -> tuple[float, float]:
+    """Return start and step of the even row that fits best, or whose worst distance is least where one is too large."""
     index, unit = np.arange(len(values)), allowed.max()
-    start, step = values[0], (values[-1] - values[0]) / index[-1]
-    rest = (values - start - step * index) / unit
-    if not rest.any():
+    step, start = np.polyfit(index, values, 1)
+    rest = values - start - step * index
+    if (np.abs(rest) <= allowed).all():
         return start, step
     line, share = np.stack([np.ones(len(values)), index], axis=1), allowed[:, None] / unit
+    limits = np.concatenate([rest, -rest]) / unit
     bounds = [(None, None), (None, None), (0, None)]
-    fit = linprog([0, 0, 1], np.block([[line, -share], [-line, -share]]), np.concatenate([rest, -rest]), bounds=bounds)
+    fit = linprog([0, 0, 1], np.block([[line, -share], [-line, -share]]), limits, bounds=bounds)
     return start + unit * fit.x[0], step + unit * fit.x[1]
