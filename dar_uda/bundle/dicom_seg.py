@@ -151,7 +151,6 @@ def _to_utf8(series: str | Path, header: pydicom.Dataset) -> None:
     except LookupError:
         known = False
     header.remove_private_tags()
-    header.decode()
     texts = {name: str(header[name].value or "") for name in (*MAY_BE_EMPTY, *TEXTS) if name in header}
     odd = [name for name, text in texts.items() if "\ufffd" in text or not (known or text.isascii())]
     if odd:

@@ -217,11 +217,16 @@ def test_a_class_that_the_standard_does_not_have_is_named(tmp_path):
         seg_of(tmp_path, changed(SOPClassUID="1.2.3.4"))
 
 
-def test_private_entries_of_the_series_are_not_in_the_seg(tmp_path):
+def test_sequences_of_the_series_are_decoded_and_without_private_entries(tmp_path):
     def change(dataset):
-        dataset.private_block(0x9, "ACME", create=True).add_new(1, "LO", "secret")
+        code = pydicom.Dataset()
+        code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "1", "99X", "\ud64d\uae38"
+        for place in (dataset, code):
+            place.private_block(0x9, "ACME", create=True).add_new(1, "LO", "secret")
+        changed(SpecificCharacterSet=["", "ISO 2022 IR 149"], ProcedureCodeSequence=[code])(dataset)
 
-    seg_of(tmp_path, change)
+    seg = seg_of(tmp_path, change)
+    assert seg.ProcedureCodeSequence[0].CodeMeaning == "\ud64d\uae38"
     assert b"secret" not in (tmp_path / "mask.dcm").read_bytes()
 
 

@@ -111,6 +111,13 @@ def test_whatever_its_class_a_slice_lies_where_its_header_says(tmp_path, uid, mo
     np.testing.assert_array_equal(volume.array, np.broadcast_to([0, 1, 2], (5, 4, 3)))
 
 
+def test_directions_of_few_digits_do_not_change_the_size_of_pixels(tmp_path):
+    directions = ["0.71", "0.71", "0", "-0.71", "0.71", "0"]  # of length 1.004
+    slices = [make_slice(PIXELS, ImageOrientationPatient=directions) for _ in range(3)]
+    affine = read_grid(save_series(tmp_path / "scan", slices)).affine
+    np.testing.assert_allclose(np.linalg.norm(affine[:3, :3], axis=0), [0.9, 0.7, 2.5], rtol=1e-12)
+
+
 @pytest.mark.parametrize("keyword", ["ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"])
 def test_a_slice_that_does_not_say_where_it_lies_is_refused_by_the_entry(tmp_path, keyword):
     slices = [make_slice(PIXELS, ImagerPixelSpacing=[0.1, 0.2]) for _ in range(3)]

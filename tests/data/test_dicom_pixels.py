@@ -190,6 +190,16 @@ def test_a_compressed_frame_that_was_cut_short_is_refused(tmp_path, how, cut):
         read_pixels(path)
 
 
+@pytest.mark.parametrize("bits", [17, 107, 230])
+def test_a_jpeg_that_says_more_bits_than_the_header_is_refused_before_gdcm_sees_it(tmp_path, bits):
+    """Precision is the byte after the marker and the length of a frame header; GDCM ends the process at such a one."""
+    values = np.random.default_rng(0).integers(0, 4096, (20, 24)).astype("<u2")
+    path = save_slice(compressed(values, "JPEG", tmp_path / "made.dcm"), tmp_path / "1.dcm")
+    rewritten(path, b"\xff\xc3\x00\x0b\x10", b"\xff\xc3\x00\x0b" + bytes([bits]))
+    with pytest.raises(ValueError, match=r"1\.dcm: its compressed pixels say another size than its header"):
+        read_pixels(path)
+
+
 LUT = Dataset()
 LUT.LUTDescriptor, LUT.ModalityLUTType = [4, 0, 16], "HU"
 

@@ -98,9 +98,9 @@ def test_noise_in_positions_does_not_count_as_a_gap():
 
 
 def test_steps_that_change_little_by_little_are_refused_where_they_move_a_slice_off_its_place():
-    """150 steps of 2.52 mm, then 150 of 2.48: an even stack puts the middle slice 3 mm from where it lies."""
+    """150 steps of 2.51 mm, then 150 of 2.49: an even stack puts the middle slice 0.75 mm from where it lies."""
     with pytest.raises(ValueError, match="found a step"):
-        stack_of([f"{place:.3f}" for place in np.cumsum([2.52] * 150 + [2.48] * 150)])
+        stack_of([f"{place:.3f}" for place in np.cumsum([2.51] * 150 + [2.49] * 150)])
 
 
 def test_100_random_stacks_are_read_whole_and_refused_where_a_slice_is_missing():

@@ -11,7 +11,7 @@ from scipy.optimize import linprog
 EVEN = 0.01
 """Slice gaps may differ from their median by this share of it."""
 EVEN_MM = 0.02
-"""Or by this, as long as that is less than STRAIGHT."""
+"""Or by this."""
 STRAIGHT = 0.1
 """No slice may lie further from its place in the stack than this share of the slice spacing."""
 EXACT = 1e-3
@@ -64,8 +64,7 @@ def even_stack(
     off = np.abs(positions - start - np.arange(len(positions))[:, None] * step)
     steps = np.diff(positions, axis=0)
     unlike = np.linalg.norm(steps - np.median(steps, axis=0), axis=1)
-    straight = STRAIGHT * spacing
-    even = unlike.max() <= max(EVEN * spacing, min(EVEN_MM, straight)) and off.max() <= straight
+    even = unlike.max() <= max(EVEN * spacing, EVEN_MM) and off.max() <= STRAIGHT * spacing
     rounded = (off <= HALF_UNIT * rounding).all()
     if even or (rounded and not coarse):
         return start, step
