@@ -92,6 +92,13 @@ def test_two_slices_of_their_own_at_one_place_are_refused_by_their_names(tmp_pat
         read_grid(folder)
 
 
+def test_a_link_to_a_slice_that_is_not_there_is_named(series):
+    (series / "005.dcm").unlink()
+    (series / "005.dcm").symlink_to(series / "elsewhere.dcm")
+    with pytest.raises(ValueError, match="005.dcm is a link to a file that is not there: fetch that file"):
+        read_grid(series)
+
+
 @pytest.mark.parametrize(
     ("uids", "numbers", "counts"),
     [
