@@ -128,12 +128,13 @@ def _open_series(folder: str | Path) -> Series:
 
 def _slices_of(folder: Path) -> list[DicomSlice]:
     """Return the slices of a folder, at least two."""
-    paths = sorted(path for path in folder.iterdir() if not path.is_dir() and not path.name.startswith("."))
-    for path in paths:
+    visible = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    for path in visible:
         if not path.exists():
             raise UnreadableFileError(
                 f"{path} is a link to a file that is not there: fetch that file, or delete the link"
             )
+    paths = [path for path in visible if path.is_file()]
     headers = [header for header in map(read_header, paths) if not is_directory(header)]
     slices = [_slice(header) for header in headers]
     if len(slices) < 2:
