@@ -24,7 +24,8 @@ VALUES = {"PixelData": ("OB", "OW"), "FloatPixelData": ("OF",), "DoubleFloatPixe
 """The VR of pixels. In implicit syntaxes files do not say it."""
 FLOATS = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}
 """Bits of their numbers."""
-GREY = ("MONOCHROME1", "MONOCHROME2")
+COLORS = ("RGB", "YBR", "PALETTE", "ARGB", "HSV", "CMYK", "XYB")
+"""How the photometric interpretations begin that are not of grey values."""
 INTEGERS = (np.int16, np.int32, np.int64)
 LONGEST = 2**30
 """Slopes and intercepts of this size or more are not reckoned with in integers."""
@@ -79,12 +80,11 @@ def read_pixels(path: Path) -> NDArray:
 def _check_slice(header: Header) -> None:
     """Raise where the image is not one slice of one number per pixel."""
     frames = header.text("NumberOfFrames") or "1"
-    if frames != "1":
+    if not frames.isdigit() or int(frames) != 1:
         raise UnreadableFileError(
             f"{header.path} holds {frames[:12]} frames, expected 1 slice a file: convert it to NIfTI (dcm2niix)"
         )
-    kind = header.text("PhotometricInterpretation")
-    if header.whole("SamplesPerPixel", 1) != 1 or (kind and kind not in GREY):
+    if header.whole("SamplesPerPixel", 1) != 1 or header.text("PhotometricInterpretation").startswith(COLORS):
         raise UnreadableFileError(f"{header.path} holds a colour image, expected grey values: move it away")
     if "ModalityLUTSequence" in header:
         raise UnreadableFileError(
