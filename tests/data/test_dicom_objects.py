@@ -1,10 +1,14 @@
 """DICOM files that are not images of a series, each refused as what it is."""
 
+import struct
+import traceback
+
 import numpy as np
 import pytest
 
+from dar_uda.data.dicom import read_series
 from dar_uda.data.volume import read_grid, read_label, read_volume
-from tests.data.dicom_files import CT, make_slice, save_series, save_slice
+from tests.data.dicom_files import CT, PATIENT, make_slice, save_series, save_slice
 
 RTSTRUCT, SEG = "1.2.840.10008.5.1.4.1.1.481.3", "1.2.840.10008.5.1.4.1.1.66.4"
 NO_PIXELS = dict.fromkeys(("PixelData", "Rows", "Columns"))
@@ -128,6 +132,24 @@ def test_a_slice_that_does_not_say_where_it_lies_is_refused_by_the_entry(tmp_pat
         ValueError, match=rf"001.dcm: tag \(.*\) {keyword} holds '', expected \d numbers that say where"
     ):
         read_grid(folder)
+
+
+def test_messages_on_damaged_lengths_hold_nothing_of_other_entries(tmp_path):
+    """Each length is made so large that the entry swallows those behind it, among them a person's name."""
+    path = save_slice(make_slice(PIXELS, RequestingPhysician=PATIENT), tmp_path / "1.dcm")
+    content = path.read_bytes()
+    first, last = content.index(b"\x20\x00\x32\x00DS"), content.rindex(PATIENT.encode())
+    swallowed = 0
+    for place in range(first, last):
+        for length in (64, 128, 240):
+            path.write_bytes(content[:place] + struct.pack("<H", length) + content[place + 2 :])
+            try:
+                read_series(tmp_path)
+            except ValueError as error:
+                said = "".join(traceback.format_exception(error))
+                swallowed += "what cannot be its text" in said
+                assert PATIENT not in said and PATIENT[:6] not in said, (place, said)
+    assert swallowed > 5
 
 
 def test_an_enhanced_image_is_refused_as_that(tmp_path):

@@ -70,6 +70,10 @@ def float_pixels(keyword, kind):
         pytest.param(WORDS[:1], {"DoseGridScaling": ".25"}, [[0, 0.25, 255.75, 256]], id="dose"),
         pytest.param(WORDS, {"WindowCenter": "40", "WindowWidth": "400"}, WORDS.tolist(), id="a window is not applied"),
         pytest.param(WORDS, {"HighBit": None, "bits": 12}, WORDS.tolist(), id="highest bit absent"),
+        pytest.param(
+            WORDS, {"PhotometricInterpretation": None, "SamplesPerPixel": None}, WORDS.tolist(), id="not said"
+        ),
+        pytest.param(WORDS, {"PhotometricInterpretation": "GRAYSCALE"}, WORDS.tolist(), id="grey by another name"),
         pytest.param(WORDS, {"NumberOfFrames": 1}, WORDS.tolist(), id="one frame, said"),
         pytest.param(
             np.zeros((2, 2), "<f4"), float_pixels("FloatPixelData", "<f4"), [[0.5, -2], [1e-3, 7]], id="float"

@@ -45,7 +45,7 @@ def directions(rng):
 
 def write_random_series(folder, rng):
     """Write a series with a random choice of all that a header can say; return its values and its affine in RAS."""
-    rows, columns, count = (int(rng.integers(2, end)) for end in (9, 9, 5))
+    rows, columns, count = (int(rng.integers(2, end)) for end in (9, 9, 4))
     allocated = int(rng.choice([8, 16, 32]))
     bits = int(rng.integers(allocated // 2 + 1, allocated + 1))
     high = int(rng.integers(bits - 1, allocated))

@@ -30,6 +30,7 @@ ENTRIES = (
 DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 LONG = 2**12
 """Bytes above which a value stays on the disk until it is asked for."""
+LONGEST_SHOWN = 64
 UNDEFINED = 0xFFFFFFFF
 
 
@@ -70,7 +71,7 @@ class Header:
         if len(parts) != count or not all(map(DECIMAL.fullmatch, parts)):
             what = f"{count} numbers that say where it lies" if count > 1 else "a number"
             raise UnreadableFileError(
-                f"{self.path}: tag {name_of(keyword)} holds {text[:64]!r}, expected {what}: export it again"
+                f"{self.path}: tag {name_of(keyword)} holds {shown(text)}, expected {what}: export it again"
             )
         return parts
 
@@ -115,9 +116,9 @@ def read_header(path: Path, with_pixels: bool = False) -> Header:
                 header = Header(path, dataset, *meta)
                 if header.syntax != DeflatedExplicitVRLittleEndian:
                     break  # else what was left on the disk cannot be found there
-        except Exception as error:  # pydicom has a dozen kinds for files that are broken or are something else
+        except Exception:  # a dozen kinds for files that are broken or something else; their texts may cite a header
             reason = "it was cut short or damaged; copy it again" if is_dicom(path) else "move it away"
-            raise UnreadableFileError(f"{path} is no DICOM image that can be read: {reason}") from error
+            raise UnreadableFileError(f"{path} is no DICOM image that can be read: {reason}") from None
     return header
 
 
@@ -131,6 +132,11 @@ def name_of(keyword: str) -> str:
     """Return tag and keyword of an entry, for a message."""
     tag = Tag(tag_for_keyword(keyword))
     return f"({tag.group:04x}|{tag.element:04x}) {keyword}"
+
+
+def shown(text: str) -> str:
+    """Return a text for a message, unless it may hold other entries, as where its length is damaged."""
+    return repr(text) if text.isprintable() and len(text) <= LONGEST_SHOWN else "what cannot be its text"
 
 
 def _after_pixels(tag: int, *_) -> bool:

@@ -14,7 +14,7 @@ from pydicom.uid import (
 )
 
 from dar_uda.data.dicom.compressed import COMPRESSED, decompressed
-from dar_uda.data.dicom.header import PIXELS, UNDEFINED, Header, name_of, read_header
+from dar_uda.data.dicom.header import PIXELS, UNDEFINED, Header, name_of, read_header, shown
 from dar_uda.data.dicom.objects import check_image
 from dar_uda.data.dicom.pixel_format import PixelFormat
 from dar_uda.data.reading import UnreadableFileError, reading
@@ -24,7 +24,8 @@ VALUES = {"PixelData": ("OB", "OW"), "FloatPixelData": ("OF",), "DoubleFloatPixe
 """The VR of pixels. In implicit syntaxes files do not say it."""
 FLOATS = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}
 """Bits of their numbers."""
-GREY = ("MONOCHROME1", "MONOCHROME2")
+COLORS = ("RGB", "YBR", "PALETTE", "ARGB", "HSV", "CMYK", "XYB")
+"""How the photometric interpretations begin that are not of grey values."""
 INTEGERS = (np.int16, np.int32, np.int64)
 LONGEST = 2**30
 """Slopes and intercepts of this size or more are not reckoned with in integers."""
@@ -79,12 +80,12 @@ def read_pixels(path: Path) -> NDArray:
 def _check_slice(header: Header) -> None:
     """Raise where the image is not one slice of one number per pixel."""
     frames = header.text("NumberOfFrames") or "1"
-    if frames != "1":
+    if not frames.isdigit() or int(frames) != 1:
         raise UnreadableFileError(
-            f"{header.path} holds {frames[:12]} frames, expected 1 slice a file: convert it to NIfTI (dcm2niix)"
+            f"{header.path} holds {frames if frames.isdigit() else shown(frames)} frames, expected 1 slice a file: "
+            "convert it to NIfTI (dcm2niix)"
         )
-    kind = header.text("PhotometricInterpretation")
-    if header.whole("SamplesPerPixel", 1) != 1 or (kind and kind not in GREY):
+    if header.whole("SamplesPerPixel", 1) != 1 or header.text("PhotometricInterpretation").startswith(COLORS):
         raise UnreadableFileError(f"{header.path} holds a colour image, expected grey values: move it away")
     if "ModalityLUTSequence" in header:
         raise UnreadableFileError(
@@ -110,7 +111,7 @@ def _check_length(header: Header, pixels: PixelFormat) -> None:
     path, element = header.path, header.dataset.get_item(pixels.keyword, keep_deferred=True)
     syntax, encapsulated = header.syntax, element.length == UNDEFINED
     if syntax not in (*NATIVE, *COMPRESSED):
-        raise UnreadableFileError(f"{path} has the transfer syntax {syntax}, which is not read: {DECOMPRESS}")
+        raise UnreadableFileError(f"{path} has the transfer syntax {shown(syntax)}, which is not read: {DECOMPRESS}")
     right = VALUES[pixels.keyword]
     swapped = element.VR == "OB" and pixels.allocated > 8 and not element.is_little_endian
     if encapsulated != (syntax not in NATIVE) or (element.VR or right[0]) not in right or swapped:
