@@ -13,6 +13,7 @@ SHIPPED = HERE / "config"
 USER_CONFIG = deepcopy(config)
 
 
+include: "workflow/rules/places.smk"
 include: "workflow/rules/shipped.smk"
 include: "workflow/rules/config.smk"
 include: "workflow/rules/cases.smk"

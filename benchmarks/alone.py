@@ -2,17 +2,17 @@
 
 import importlib
 import logging
-import os
 
 import torch
 
 from benchmarks.measure import Row
+from dar_uda.training.cores import usable_cores
 
 
 def rows_of(name: str) -> list[Row]:
     """Return the rows of a module of this folder, each printed as soon as it is there."""
     logging.getLogger("dar_uda").setLevel(logging.WARNING)
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(usable_cores())
     print(f"{name} ...", flush=True)
     rows = []
     for row in importlib.import_module(f"benchmarks.{name}").rows():

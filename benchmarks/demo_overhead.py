@@ -1,6 +1,5 @@
 """How much of a run's time goes to what stands around the computation: process start and imports."""
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.measure import Row
+from dar_uda.training.cores import usable_cores
 
 OWN_TIME = re.compile(r"done in ([\d.]+) s$", re.MULTILINE)
 
@@ -62,7 +62,7 @@ class Overhead:
 
 def rows() -> Iterator[Row]:
     """Yield the share of the demo's time around its computation, where results/phantom was made on this machine."""
-    what, cores = "make demo: start of jobs and imports, of cores x wall", os.cpu_count() or 1
+    what, cores = "make demo: start of jobs and imports, of cores x wall", usable_cores()
     try:
         overhead = measure_overhead(Path("results/phantom"))
     except FileNotFoundError:

@@ -1,7 +1,6 @@
 """`dar-uda predict` on a 512 x 512 x 90 scan, grid and network of two budgets: seconds and peak memory of a process."""
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from benchmarks.measure import Row
 from benchmarks.preprocessing import CT, write_scan
 from dar_uda.bundle.export import FORMAT
 from dar_uda.segmentation.networks import make_segmenter
+from dar_uda.training.cores import usable_cores
 
 CONFIG = Path(__file__).parents[1] / "config"
 SHAPE, BUDGETS = (512, 512, 90), ("laptop", "gpu")
@@ -42,7 +42,7 @@ def rows() -> Iterator[Row]:
             for what, options in {"": [], ", with probabilities": ["probabilities"]}.items():
                 seconds, peak = measure(bundle, scan, folder / "masks", *options)
                 text = f"predict 512 x 512 x 90, abdomen, {budget}{what}"
-                note = f"from the bundle's weights to the written mask; {os.cpu_count()} cores, n 1"
+                note = f"from the bundle's weights to the written mask; {usable_cores()} cores, n 1"
                 yield Row(text, "s", None, seconds, None, note)
                 yield Row(f"{text}: peak", "MiB", None, peak, None, "of the whole process")
 

@@ -1,7 +1,6 @@
 """The words that the `dar-uda` command takes, and what its help says of them."""
 
 import argparse
-import os
 from importlib.metadata import version
 from pathlib import Path
 
@@ -100,9 +99,8 @@ def _check(commands: argparse._SubParsersAction) -> None:
     check.add_argument(
         "--processes",
         type=int,
-        default=os.cpu_count(),
         metavar="NUMBER",
-        help="cases read at a time (default: one a core)",
+        help="cases read at a time (default: one per core that this process may use)",
     )
     check.add_argument(
         "--window",

@@ -1,6 +1,7 @@
 """The `dar-uda` command: what a user wants to do with single files, outside the workflow."""
 
 import argparse
+import io
 import logging
 import os
 import signal
@@ -17,12 +18,16 @@ from dar_uda.data.text import shown
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand; return the exit status."""
     options = parser().parse_args(arguments)
+    _print_all_letters()
     try:
         with _ended_by_sigterm():
             COMMANDS[options.command](options)
+        print(end="", flush=True)
     except ModuleNotFoundError as error:
         remedy = "install what this version needs: pip install -c constraints.txt -e ."
         return _failed(f"the package {error.name} is missing; {remedy}")
+    except BrokenPipeError:  # such as `dar-uda inspect ... | head`, which has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ValueError, OSError, RuntimeError) as error:
         return _failed(str(error))
     except MemoryError:
@@ -52,6 +57,13 @@ def _ended_by_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _print_all_letters() -> None:
+    """Print letters that the terminal's encoding lacks, and bytes of file names that are no letters, as codes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _failed(text: str) -> int:
@@ -112,6 +124,7 @@ def _view(options: argparse.Namespace) -> None:
 def _check(options: argparse.Namespace) -> None:
     from dar_uda.data.cases_table import read_cases_table
     from dar_uda.data.checks.cases import check_cases
+    from dar_uda.training.cores import usable_cores
 
     _log_plainly()
     folder, rows = options.table.parent, read_cases_table(options.table)
@@ -125,7 +138,8 @@ def _check(options: argparse.Namespace) -> None:
     ]
     for domain in sorted({row["domain"] for row in rows} - {row["domain"] for row in rows if row["split"] == "train"}):
         _say(f"WARNING: domain {domain} has no case to train: trainings read the cases whose split is `train`")
-    _say("\n".join(check_cases(cases, dict(options.window), {}, options.processes)))
+    processes = options.processes or usable_cores()
+    _say("\n".join(check_cases(cases, dict(options.window), {}, processes)))
 
 
 def _cases(options: argparse.Namespace) -> None:

@@ -1,4 +1,6 @@
 import logging
+import os
+import subprocess
 import sys
 from importlib.metadata import version
 
@@ -122,3 +124,38 @@ def test_a_window_of_a_domain_that_the_table_lacks_is_refused(tmp_path, capsys):
     (tmp_path / "cases.tsv").write_text("case\tdomain\timage\tlabel\tsplit\na\tct\ta.nii\t\ttrain\n")
     assert main(["check", str(tmp_path / "cases.tsv"), "--window", "CT=-350,350"]) == 1
     assert "cases.tsv has the domains ct" in capsys.readouterr().err
+
+
+def dar_uda(*arguments, **environment):
+    """Start the command as a process of its own."""
+    command = [sys.executable, "-m", "dar_uda.command", *map(str, arguments)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, **pipes, env={**os.environ, **environment})
+
+
+def test_letters_that_the_terminal_lacks_and_bytes_that_are_none_are_printed_as_codes(tmp_path):
+    paths = [tmp_path / "große.nii", tmp_path / "lat\udce4.nii"]
+    for path in paths:
+        nib.save(nib.Nifti1Image(np.zeros((4, 6, 5), np.int16), np.eye(4)), tmp_path / "scan.nii")
+        (tmp_path / "scan.nii").rename(path)
+    out, error = dar_uda("inspect", *paths, PYTHONIOENCODING="ascii").communicate()
+    names = [line.split(b":")[0].rpartition(b"/")[2] for line in out.splitlines()]
+    assert (error, names) == (b"", [rb"gro\xdfe.nii", rb"lat\xe4.nii"])
+
+
+def test_a_reader_that_stops_reading_is_not_an_error(tmp_path):
+    nib.save(nib.Nifti1Image(np.zeros((4, 6, 5), np.int16), np.eye(4)), tmp_path / "scan.nii")
+    process = dar_uda("inspect", *[tmp_path / "scan.nii"] * 50, PYTHONUNBUFFERED="1")
+    process.stdout.close()
+    assert (process.wait(), process.stderr.read()) == (0, b"")
+
+
+def test_check_reads_as_many_cases_at_a_time_as_there_are_cores_to_use(tmp_path, monkeypatch):
+    nib.save(nib.Nifti1Image(np.zeros((4, 6, 5), np.int16), np.eye(4)), tmp_path / "a.nii")
+    (tmp_path / "cases.tsv").write_text("case\tdomain\timage\tlabel\tsplit\na\tct\ta.nii\t\ttrain\n")
+    seen = []
+    monkeypatch.setattr("dar_uda.data.checks.cases.check_cases", lambda *given: seen.append(given[3]) or [])
+    monkeypatch.setattr("dar_uda.training.cores.cpu_count", lambda: 3)
+    assert main(["check", str(tmp_path / "cases.tsv")]) == 0
+    assert main(["check", str(tmp_path / "cases.tsv"), "--processes", "1"]) == 0
+    assert seen == [3, 1]

@@ -72,7 +72,7 @@ def train_on_pseudo_labels(
 
 def kept_cases(table: str | Path) -> set[str]:
     """Return the cases whose masks are plausible, and log the others."""
-    rows = pd.read_csv(table, sep="\t", dtype={"case": str})
+    rows = pd.read_csv(table, sep="\t", dtype={"case": str}, keep_default_na=False, na_values=[""])
     for row in rows[~rows["kept"]].itertuples():
         logger.info("%s: its mask has implausible volumes, it is left out", row.case)
     if not rows["kept"].any():

@@ -49,7 +49,8 @@ def _run(run: Mapping[str, Any]) -> list[str]:
 def _scores(structures: list[str], metrics: Path) -> list[str]:
     if not metrics.exists():
         return ["No test case had a reference: nobody knows."]
-    table = pd.read_csv(metrics, sep="\t", dtype={"case": str})
+    text = dict.fromkeys(["case", "structure"], str)
+    table = pd.read_csv(metrics, sep="\t", dtype=text, keep_default_na=False, na_values=[""])
     rows = [
         f"Means over the {table['case'].nunique()} test cases of the run:",
         "",

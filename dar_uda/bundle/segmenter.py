@@ -27,6 +27,7 @@ from dar_uda.segmentation.networks import load_segmenter
 from dar_uda.segmentation.predict import mask_of, merged
 from dar_uda.segmentation.sliding_window import count_windows, predict_slabs
 from dar_uda.segmentation.views import VIEWS, Disagreement, predict_views
+from dar_uda.training.cores import usable_cores
 from dar_uda.training.device import prepare_device
 from dar_uda.training.progress import Bar
 
@@ -51,7 +52,7 @@ class Segmenter:
 
         Args:
             device: "auto", "cpu" or "cuda".
-            threads: Of the CPU; None: torch's own number.
+            threads: Of the CPU; None: torch's own number, as far as this process has cores.
 
         Raises:
             FileNotFoundError: The folder is no bundle.
@@ -66,7 +67,7 @@ class Segmenter:
             raise ValueError(
                 f"{path}: found format {facts.get('format')!r}, expected {FORMAT}: export the method again"
             )
-        where = prepare_device(device, threads or torch.get_num_threads())
+        where = prepare_device(device, threads or min(torch.get_num_threads(), usable_cores()))
         return cls(folder, facts, load_segmenter(folder / "weights.safetensors", where), where)
 
     def predict(

@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 COLUMNS = ("case", "domain", "image", "label", "split")
@@ -13,8 +13,14 @@ NO_LABEL = ("-", "na", "n/a", "none")
 """What people write, in either case, where the cell of a label should be empty."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 DOMAIN = re.compile(r"[A-Za-z0-9]{1,40}")
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""Control characters, and those that turn the direction of text around."""
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Control characters, line separators, and those that turn the direction of text around."""
+PLACEHOLDER = re.compile(r"\{\s*[.\w]+\s*(,[^{}]*)?\}|<[a-z][a-z0-9_]*>")
+"""What Snakemake replaces in the path of an input: {wildcard}, {wildcard,regex}, <pathvar>."""
+NOT_UTF8 = re.compile(r"[\ud800-\udfff]")
+"""How Python spells the bytes of a file name that is not UTF-8."""
+LONGEST_NAME, LONGEST_PATH = 255, 4095
+"""Bytes that Linux allows."""
 Row = dict[str, str]
 
 
@@ -30,10 +36,15 @@ def read_cases_table(table: str | Path) -> list[Row]:
     return rows
 
 
-def read_rows(table: str | Path) -> tuple[list[Row], list[str]]:
+def read_rows(
+    table: str | Path, problems_of_row: Callable[[Row], Iterator[str]] = lambda _: iter(())
+) -> tuple[list[Row], list[str]]:
     """Return the rows of a cases table: `case domain image label split`, paths as they are written; and what is wrong.
 
     A byte order mark, Windows line ends, empty lines, spaces around cells and further columns do no harm.
+
+    Args:
+        problems_of_row: Yields what the caller finds wrong with a row that is well written.
 
     Raises:
         ValueError: It is no such table at all.
@@ -41,7 +52,8 @@ def read_rows(table: str | Path) -> tuple[list[Row], list[str]]:
     rows, problems = [], []
     for line, cells in _cells_of(Path(table)):
         row = {name: cells.get(name) or "" for name in COLUMNS}
-        problems += [f"line {line}: {problem}" for problem in _problems_of_row(row, cells)]
+        found = list(_problems_of_row(row, cells)) or problems_of_row(row)
+        problems += [f"line {line}: {problem}" for problem in found]
         rows.append(row)
     for (domain, case), count in Counter((row["domain"], row["case"]) for row in rows).items():
         if count > 1:
@@ -80,7 +92,11 @@ def _text_of(table: Path) -> str:
     try:
         text = table.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"Cases table {table} is no UTF-8 text (byte {error.start}): save it as UTF-8") from error
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ValueError(
+            f"Cases table {table} is no UTF-8 text (byte {error.start}): save it as UTF-8; "
+            f"if a file on the disk has the name in line {line}, rename the file"
+        ) from error
     if "\x00" in text:
         raise ValueError(f"Cases table {table} holds zero bytes, as UTF-16 does: save it as UTF-8")
     return text.replace("\r\n", "\n").replace("\r", "\n")
@@ -101,8 +117,8 @@ def _problems_of_row(row: Row, cells: dict) -> Iterator[str]:
     if row["label"].lower() in NO_LABEL:
         yield f"label {row['label']!r}; expected a path: leave the cell empty where there is no label"
     for what in ("image", "label"):
-        if CONTROL.search(row[what]):
-            yield f"{what} {row[what][:60]!r} holds control characters"
+        for problem in problems_of_path(row[what]):
+            yield f"{what} {row[what][:200]!r} {problem}"
     if row["split"] not in SPLITS:
         yield f"split {row['split'][:60]!r}; expected train or test"
 
@@ -110,3 +126,25 @@ def _problems_of_row(row: Row, cells: dict) -> Iterator[str]:
 def refusal_of(row: Row) -> str | None:
     """Return why a table cannot hold a row; None where it can."""
     return next(_problems_of_row(row, dict(row)), None)
+
+
+def problems_of_path(path: str) -> Iterator[str]:
+    """Yield why a run cannot take a path from a cases table, whatever lies there: words that follow the path."""
+    if NOT_UTF8.search(path):
+        yield "is not UTF-8: rename the file or folder"
+        return
+    if CONTROL.search(path):
+        yield "holds control characters: rename the file or folder"
+    if path != path.strip():
+        yield "begins or ends with a space, which a table does not keep: rename the file or folder"
+    if placeholder := PLACEHOLDER.search(path):
+        yield (
+            f"holds {placeholder[0]}, which Snakemake replaces: rename the file or folder, "
+            "or name a link to it (ln -s) without such brackets"
+        )
+    longest = max(len(name.encode()) for name in path.split("/"))
+    if longest > LONGEST_NAME or len(path.encode()) > LONGEST_PATH:
+        yield (
+            f"is too long: a name of {longest} bytes in a path of {len(path.encode())} bytes; "
+            f"expected up to {LONGEST_NAME} and {LONGEST_PATH}"
+        )

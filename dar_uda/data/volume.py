@@ -10,6 +10,7 @@ import numpy as np
 from nibabel.nifti1 import Nifti1Extension
 from numpy.typing import NDArray
 
+from dar_uda.data.absent import advice_on_absent
 from dar_uda.data.files import write_beside
 from dar_uda.data.grid import Grid, nifti_header
 from dar_uda.data.nifti import nifti_grid, nifti_values, open_nifti
@@ -136,5 +137,7 @@ def _existing(path: str | Path) -> Path:
             "or copy the file itself"
         )
     if not path.exists():
-        raise FileNotFoundError(f"{path}: no such file or folder; expected a volume file or a folder of DICOM files")
+        raise FileNotFoundError(
+            f"{path}: no such file or folder; expected a volume file or a folder of DICOM files{advice_on_absent(path)}"
+        )
     return path

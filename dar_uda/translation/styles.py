@@ -46,7 +46,7 @@ def encode_styles(
         ValueError: Fewer slices than clusters.
     """
     where = prepare_device(device, threads)
-    rows = central_slices(pd.read_csv(table, sep="\t", dtype={"case": str}))
+    rows = central_slices(pd.read_csv(table, sep="\t", dtype={"case": str}, keep_default_na=False))
     vectors = _encode(Translator.load(weights, where), domain, open_slices(slices)[rows.index], where)
     labels = cluster_codes(vectors, clusters if strategy == "multi" else 1, seed)
     encoded = pd.concat(

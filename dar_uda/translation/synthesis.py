@@ -69,7 +69,7 @@ def redraw(
 
 
 def _codes_of(case: str, styles: str | Path, expected: int) -> torch.Tensor:
-    table = pd.read_csv(styles, sep="\t", dtype={"case": str})
+    table = pd.read_csv(styles, sep="\t", dtype={"case": str}, keep_default_na=False, na_values=[""])
     rows = table[table["case"] == case].sort_values("style")
     if len(rows) != expected:
         raise ValueError(f"{styles}: {len(rows)} styles for case {case}, expected {expected}; run encode_styles again")

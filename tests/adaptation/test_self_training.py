@@ -84,6 +84,12 @@ def test_a_mask_of_implausible_volume_is_written_and_not_kept(first_round):
     assert kept_cases(first_round / "volumes.tsv") == {"t1"}
 
 
+@pytest.mark.parametrize("name", ["NA", "nan", "None", "null", "True", "1e5", "007", "inf"])
+def test_a_case_keeps_a_name_that_looks_like_a_value(tmp_path, name):
+    (tmp_path / "volumes.tsv").write_text(f"case\tkept\torgan\n{name}\tTrue\t1.000\nx\tFalse\t0.100\n")
+    assert kept_cases(tmp_path / "volumes.tsv") == {name}
+
+
 def test_tensorboard_shows_the_patches_and_changes_no_bit(first_round, tmp_path):
     of_run = tmp_path / "seed-0" / "segmenters"
     for folder in (of_run / "plain", of_run / "watched"):

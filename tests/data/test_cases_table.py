@@ -51,6 +51,34 @@ def test_a_name_that_could_leave_its_folder_or_break_a_path_is_refused(tmp_path,
         read_cases_table(write(tmp_path, f"{name}\tct\ta.nii\t\ttrain"))
 
 
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("data/{study}/a.nii", "holds {study}, which Snakemake replaces"),
+        ("data/{a, b}/a.nii", "holds {a, b}, which"),
+        ("data/{3,5}.nii", "holds {3,5}, which"),
+        ("<results>/a.nii", "holds <results>, which Snakemake replaces"),
+        ("a\u2028.nii", "holds control characters"),
+        ("ö" * 128 + ".nii", "is too long: a name of 260 bytes"),
+        ("a/" * 2048 + "a", "in a path of 4097 bytes; expected up to 255 and 4095"),
+    ],
+)
+def test_a_path_that_a_run_cannot_take_is_refused_by_line(tmp_path, path, words):
+    for cells in (f"{path}\t", f"a.nii\t{path}"):
+        what = "label" if cells.startswith("a.nii") else "image"
+        with pytest.raises(ValueError) as error:
+            read_cases_table(write(tmp_path, "ct0\tct\ta.nii\t\ttrain", f"ct1\tct\t{cells}\ttrain"))
+        assert f"line 3: {what} " in str(error.value) and words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "path", ["{", "a}b{", "{a b}", "<B>", "a<b", "it's (1)", '"q"', "#1 %", "[x] & y", "$HOME", "a  b", "~x", "x" * 255]
+)
+def test_an_odd_path_is_kept_as_it_is(tmp_path, path):
+    row = read_cases_table(write(tmp_path, f"ct1\tct\t{path}\t{path}\ttrain"))[0]
+    assert row["image"] == row["label"] == path
+
+
 @pytest.mark.parametrize("word", ["-", "NA", "n/a", "None"])
 def test_a_word_for_no_label_is_refused_with_the_remedy(tmp_path, word):
     with pytest.raises(ValueError, match=f"line 2: label '{word}'; expected a path: leave the cell empty where"):
@@ -69,7 +97,10 @@ def test_a_case_in_both_splits_is_refused(tmp_path):
         (b"", "case, domain, image, label, split is missing"),
         (HEADER.encode() + b"\n", "it has no case"),
         (HEADER.encode("utf-16"), "is no UTF-8 text|zero bytes"),
-        (HEADER.encode() + b"\nct1\tct\t\xe4.nii\t\ttrain\n", r"is no UTF-8 text \(byte 37\): save it as UTF-8"),
+        (
+            HEADER.encode() + b"\nct1\tct\t\xe4.nii\t\ttrain\n",
+            r"is no UTF-8 text \(byte 37\): save it as UTF-8; .* line 2,",
+        ),
         (HEADER.encode() + b"\nct1\tct\ta\x00.nii\t\ttrain\n", "zero bytes"),
     ],
 )

@@ -444,5 +444,5 @@ def test_missing_image_is_refused_by_case_and_file(tmp_path):
     (tmp_path / "mr_3_image.nii.gz").unlink()
     status, text = dry_run(tmp_path, "--config", "task=abdomen", f"cases={table}")
     assert status != 0
-    assert re.search(r"Cases table .*cases.tsv:\n +case mr1: image mr_3_image.nii.gz does not exist", text)
+    assert re.search(r"Cases table .*cases.tsv:\n +line 4: case mr1: image mr_3_image.nii.gz does not exist", text)
     assert "Job stats" not in text

@@ -2,8 +2,10 @@
 
 import os
 import re
+from functools import cache
 
-from dar_uda.data.cases_table import read_rows
+from dar_uda.data.absent import advice_on_absent
+from dar_uda.data.cases_table import problems_of_path, read_rows
 from dar_uda.data.companions import companions
 from dar_uda.data.phantom_files import (
     is_phantom,
@@ -27,12 +29,18 @@ def find_cases_table():
     if not os.path.exists(table) and not config["cases"]:
         table = str(HERE / table)
     if not os.path.isfile(table):
-        raise WorkflowError(f"Cases table {table} does not exist (in {os.getcwd()}).")
+        raise WorkflowError(
+            f"Cases table {table} does not exist (in {os.getcwd()}){advice_on_absent(table)}."
+        )
     return table, folder
 
 
+@cache
 def path_from(folder, path):
-    """Return `path`, which counts from `folder`, as counted from the working directory; "" stays empty."""
+    """Return `path`, which counts from `folder`, as counted from the working directory; "" stays empty.
+
+    Behind a link, `..` is the parent of the folder to which the link points.
+    """
     if not path:
         return ""
     given = os.path.join(folder, path)
@@ -52,13 +60,10 @@ def read_cases():
     """Return the rows of the cases table, checked, with paths counted from the working directory."""
     table, folder = find_cases_table()
     try:
-        rows, problems = read_rows(table)
+        rows, problems = read_rows(table, lambda row: problems_of(located(row, folder)))
     except ValueError as error:
         raise WorkflowError(str(error)) from None
-    for row in rows:
-        row["image"] = path_from(folder, row["image"])
-        row["label"] = path_from(folder, row["label"])
-    problems += [problem for row in rows for problem in problems_of(row)]
+    rows = [located(row, folder) for row in rows]
     if workflow.is_main_process:
         problems += problems_of_phantoms(rows)
     if problems:
@@ -66,17 +71,25 @@ def read_cases():
     return rows
 
 
+def located(row, folder):
+    """Return a row of a table in `folder` with paths that count from the working directory."""
+    return row | {what: path_from(folder, row[what]) for what in ("image", "label")}
+
+
 def problems_of(row):
-    """Yield what is wrong with a row in this task: its domain, files that are not there.
+    """Yield what is wrong with a row in this task: its domain, paths that a run cannot take, files that are not there.
 
     A job on a machine without the scans does not look for them: Snakemake gives it none that reads them.
     """
     if row["domain"] not in DOMAINS:
         yield f"case {row['case']}: domain {row['domain']!r} is not in task {config['task']} ({', '.join(DOMAINS)})."
     for what in ("image", "label"):
+        for path in (row[what], *map(str, companions(row[what]))):
+            for problem in problems_of_path(path):
+                yield f"case {row['case']}: {what} {path!r} {problem}."
         needed = row[what] and not is_generated(row) and not workflow.remote_exec
         if needed and not os.path.exists(row[what]):
-            yield f"case {row['case']}: {what} {row[what]} does not exist."
+            yield f"case {row['case']}: {what} {row[what]} does not exist{advice_on_absent(row[what])}."
         if RESULTS.match(path_in("results", row[what])) and not is_phantom(row[what]):
             yield f"case {row['case']}: {what} {row[what]} is a result of the workflow, which it may write over: copy it elsewhere."
 

@@ -2,11 +2,13 @@
 
 import json
 import math
+import re
 from difflib import get_close_matches
 from importlib.util import find_spec
 
 import yaml
 from jsonschema import Draft202012Validator
+from snakemake.cli import parse_config
 from snakemake.exceptions import WorkflowError
 
 SCHEMA = HERE / "workflow" / "schemas" / "config.schema.yaml"
@@ -23,6 +25,9 @@ NAMES = (
     "methods",
 )
 
+
+NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+ODD_NUMBER = re.compile(r"[-+]?0[0-9_]+$|.*:")
 
 METHOD_BRANCHES = (
     "translation",
@@ -58,12 +63,30 @@ def read_config(config):
     for key in ("seeds", "directions", "methods"):
         if config[key] is not None and not isinstance(config[key], list):
             config[key] = [config[key]]
-    if isinstance(config["run"], int):
-        config["run"] = str(config["run"])
+    for key in ("task", "run", "cases", "budget"):
+        config[key] = as_written(key, config[key])
     problems = list(odd_values(config)) or list(schema_problems(config))
     if problems:
         files = ", ".join(map(str, workflow.overwrite_configfiles or []))
         raise WorkflowError("\n  ".join([f"Config {files}".rstrip() + ":", *problems]))
+
+
+def as_written(key, value):
+    """Return a name or path as the user wrote it, which YAML and Snakemake may take for a number, a date or a comment."""
+    if value is None:
+        return None
+    files = [
+        Path(path).read_text(encoding="utf-8")
+        for path in workflow.overwrite_configfiles or []
+    ]
+    readings = [
+        (yaml.safe_load(text), yaml.load(text, yaml.BaseLoader)) for text in files
+    ]
+    for entry in workflow.config_settings.config_args:
+        name, _, text = entry.partition("=")
+        readings.append((parse_config([entry]), {name: text.strip("'\"")}))
+    written = [text[key] for read, text in readings if read.get(key) == value]
+    return written[-1] if written and isinstance(written[-1], str) else value
 
 
 def odd_values(value, place="config"):
@@ -101,17 +124,20 @@ def advice_on(error):
             for match in get_close_matches(key, known, 1)
         ]
         return f"; did you mean {', '.join(sorted(near))}?" if near else ""
+    named = error.validator == "type" and "string" in error.validator_value
+    if named and not isinstance(error.instance, (dict, list)):
+        return "; YAML takes it for a number, a date or a truth value: quote it"
     description = " ".join(error.schema.get("description", "").split()).split(". ")[0]
     return f" ({description})" if description and error.validator != "required" else ""
 
 
-def check_double_keys(paths):
-    """Stop where a user's config file holds a key twice: YAML keeps the last one in silence."""
+def check_files(paths):
+    """Stop where YAML reads a user's config file otherwise than it looks, in silence."""
     for path in paths:
         with open(path, encoding="utf-8") as file:
-            doubles = list(double_keys(yaml.compose(file, yaml.SafeLoader)))
-        if doubles:
-            raise WorkflowError(f"Config file {path}: {'; '.join(doubles)}.")
+            tree = yaml.compose(file, yaml.SafeLoader)
+        if problems := [*double_keys(tree), *odd_numbers(tree)]:
+            raise WorkflowError(f"Config file {path}: {'; '.join(problems)}.")
 
 
 def double_keys(node):
@@ -125,6 +151,22 @@ def double_keys(node):
     elif isinstance(node, yaml.SequenceNode):
         for entry in node.value:
             yield from double_keys(entry)
+
+
+def odd_numbers(node):
+    """Yield the numbers that YAML reads with base 8 (010 as 8) or 60 (1:30 as 90), but for names, see `as_written`."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value not in NAMES:
+                yield from odd_numbers(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for entry in node.value:
+            yield from odd_numbers(entry)
+    elif node is not None and node.tag in NUMBERS and ODD_NUMBER.match(node.value):
+        yield (
+            f"line {node.start_mark.line + 1}: YAML reads {node.value} as {yaml.safe_load(node.value)}: "
+            "write a number in plain digits, a name in quotes"
+        )
 
 
 def entry_of(branch, name, what):
@@ -326,7 +368,7 @@ def read_methods():
     return methods
 
 
-check_double_keys(workflow.overwrite_configfiles or [])
+check_files(workflow.overwrite_configfiles or [])
 read_config(config)
 check_tensorboard()
 
