@@ -139,7 +139,7 @@ def _is_standard(name: str, value: Any) -> bool:
 
 
 def _to_utf8(series: str | Path, header: pydicom.Dataset) -> None:
-    """Decode a header's texts and say that they are in UTF-8, of which the SEG takes patient and study.
+    """Decode the texts of the header that the SEG takes patient and study from, and say that they are in UTF-8.
 
     Raises:
         MissingEntryError: The header does not say how they are to be decoded.

@@ -96,7 +96,7 @@ def test_one_file_of_a_series_is_refused_with_the_remedy(tmp_path, name):
     ],
 )
 def test_whatever_its_class_a_slice_lies_where_its_header_says(tmp_path, uid, modality):
-    """Other sizes of pixels, which classes have beside it, do not count: those of a detector or a film."""
+    """Other sizes of pixels, which some classes have too, do not count: those of a detector or a film."""
     entries = {
         "ImagerPixelSpacing": [0.1, 0.2],
         "NominalScannedPixelSpacing": [0.3, 0.4],

@@ -83,7 +83,7 @@ class Header:
         """Return the unsigned 16-bit number of an entry.
 
         Raises:
-            UnreadableFileError: It is absent and has no default, or is no such number.
+            UnreadableFileError: It is absent without a default, or is not such a number.
         """
         raw = self.raw(keyword)
         if not raw and default is not None:
