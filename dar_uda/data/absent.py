@@ -19,7 +19,10 @@ MEANINGS = {
 
 def advice_on_absent(path: str | Path) -> str:
     """Return what is probably meant by a path at which nothing lies, as the end of a sentence, or ""."""
-    if found := _lookalike(Path(path)):
+    path = Path(path)
+    if path.is_symlink():
+        return f"; it is a link to {path.readlink()}, which is not there"
+    if found := _lookalike(path):
         return f"; there is {found}, whose name differs in case, spaces or the encoding of letters: copy it from there"
     meaning = next((meaning for look, meaning in MEANINGS.items() if re.search(look, str(path))), None)
     return f"; {meaning}" if meaning else ""
@@ -29,7 +32,8 @@ def _lookalike(path: Path) -> Path | None:
     """Return the file or folder that reads like the first absent part of a path."""
     with suppress(OSError):
         absent = next(part for part in [*reversed(path.parents), path] if not part.exists())
-        return next((entry for entry in absent.parent.iterdir() if _read(entry.name) == _read(absent.name)), None)
+        others = (entry for entry in absent.parent.iterdir() if entry.name != absent.name)
+        return next((entry for entry in others if _read(entry.name) == _read(absent.name)), None)
     return None
 
 

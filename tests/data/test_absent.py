@@ -51,3 +51,9 @@ def test_nothing_is_said_of_a_plain_path(tmp_path, name):
 def test_a_name_that_reads_the_same_is_found(tmp_path, there, written):
     (tmp_path / there).mkdir()
     assert f"; there is {tmp_path / there}, whose name differs" in advice_on_absent(tmp_path / written / "a.nii")
+
+
+def test_a_link_whose_target_is_gone_is_named_with_it(tmp_path):
+    (tmp_path / "link.nii").symlink_to("/gone/scan.nii")
+    assert advice_on_absent(tmp_path / "link.nii") == "; it is a link to /gone/scan.nii, which is not there"
+    assert advice_on_absent(tmp_path / "link.nii" / "a.nii") == ""
