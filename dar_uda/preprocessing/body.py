@@ -10,6 +10,8 @@ LONGEST_SIDE = 128
 OPENING_VOXELS = 2
 TRIMMED = 0.005
 SMALLEST_SHARE = 0.05
+AIR = 0.06
+"""Intensities below count as 0: the thresholds are the same whether air is noise or was replaced by a fill."""
 
 
 def body_extent(array: NDArray, plane: Sequence[int]) -> list[tuple[float, float]]:
@@ -19,7 +21,7 @@ def body_extent(array: NDArray, plane: Sequence[int]) -> list[tuple[float, float
     tissue), opened in-plane so that a table lets go of it; half a percent of it is trimmed at each end.
 
     Args:
-        array: Intensities, axes in any order; sides above 128 voxels are read at every n-th voxel.
+        array: Intensities in [0, 1], axes in any order; sides above 128 voxels are read at every n-th voxel.
         plane: The two axes of the slice plane.
 
     Raises:
@@ -36,7 +38,7 @@ def body_extent(array: NDArray, plane: Sequence[int]) -> list[tuple[float, float
 
 
 def _largest_part(array: NDArray, plane: Sequence[int]) -> NDArray[np.bool_]:
-    image = sitk.GetImageFromArray(array)
+    image = sitk.GetImageFromArray(np.where(array < AIR, array.dtype.type(0), array))
     tissue = sitk.OtsuMultipleThresholds(image, 2) > 0
     radius = [OPENING_VOXELS if axis in plane else 0 for axis in reversed(range(3))]
     parts = sitk.ConnectedComponent(sitk.BinaryMorphologicalOpening(tissue, radius))

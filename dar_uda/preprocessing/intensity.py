@@ -1,9 +1,14 @@
 """Intensities to [0, 1]."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from dar_uda.data.fill import find_fill
+from dar_uda.data.values import BEYOND, ends
+from dar_uda.preprocessing.levels import bright_level, zero_of
 
 
 def to_unit_range(
@@ -40,9 +45,57 @@ def to_unit_range(
     return np.clip(scaled, 0, 1, out=scaled)
 
 
-def background(array: NDArray, window: Sequence[float] | None = None) -> float:
-    """Return what beyond the scan becomes 0: the lower edge of the window, or the minimum; see `to_unit_range`."""
-    return float(array.min()) if window is None else float(window[0])
+def without_fill(
+    array: NDArray, window: Sequence[float] | None = None, percentile: float | None = None
+) -> tuple[NDArray[np.float32], float]:
+    """Return a scan without what neither the patient nor air can be, and the level of air: what becomes 0.
+
+    Constant fill takes the level of air, and values far beyond the rest their limit, so that neither is interpolated
+    into its neighbors. With `percentile: 100` values stay as they are and the minimum becomes 0.
+
+    Args:
+        array: The scan, axes in any order.
+        window, percentile: See `to_unit_range`.
+    """
+    values = array.astype(np.float32)
+    least, most = float(values.min()), float(values.max())
+    if percentile == 100 or least == most or not np.isfinite([least, most]).all():
+        return values, least if window is None else float(window[0])
+    filled = find_fill(values).mask
+    dark, top = ends(np.sort(values[~filled]), values.size)
+    air = zero_of(dark, top) if window is None else float(window[0])
+    low, high = window or (dark, top)
+    beyond = BEYOND * (top - dark)
+    np.clip(values, min(low, dark - beyond), max(high, top + beyond), out=values)
+    values[filled] = air if window is None else min(dark, air)
+    return values, air
+
+
+def window_of(
+    values: NDArray[np.float32],
+    air: float,
+    voxels: int,
+    window: Sequence[float] | None = None,
+    percentile: float | None = None,
+) -> dict[str, Any]:
+    """Return how `to_unit_range` maps the scan: the arguments that are given, or a window in place of a percentile.
+
+    Args:
+        values: What lies on the network grid of a scan `without_fill`.
+        air: Its level.
+        voxels: Of the whole scan.
+        window, percentile: See `to_unit_range`.
+
+    Raises:
+        ValueError: The values leave nothing to scale.
+    """
+    if window is not None or percentile is None or not 0 < percentile < 100:
+        return {"window": window, "percentile": percentile}
+    level = bright_level(values, air, percentile, voxels)
+    if level <= air:
+        least, most = float(values.min()), float(values.max())
+        raise ValueError(f"Values from {least} to {most} leave nothing above {air}: an empty image")
+    return {"window": (air, level)}
 
 
 def _percentile_above_minimum(array: NDArray, least: float, percentile: float) -> float:

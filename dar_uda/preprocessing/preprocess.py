@@ -15,7 +15,7 @@ from dar_uda.data.network_volume import write_image, write_label
 from dar_uda.data.volume import Volume, read_volume
 from dar_uda.preprocessing.body import body_extent
 from dar_uda.preprocessing.classes import read_classes
-from dar_uda.preprocessing.intensity import background, to_unit_range
+from dar_uda.preprocessing.intensity import to_unit_range, window_of, without_fill
 from dar_uda.preprocessing.paper_protocol import crop_to_labels, doubled_depth
 from dar_uda.preprocessing.region import cut_to_region
 from dar_uda.preprocessing.resample import resample
@@ -75,18 +75,19 @@ def preprocess_image(
         if double_depth:
             spacing = doubled_depth(original, spacing, slice_axis)
         network = network_grid(grid_of_slices, spacing, size, slice_axis)
+        cleaned, air = without_fill(array, **intensity)
+        del array  # hundreds of megabytes that nothing needs any more, like `cleaned` below
         if body_width is not None:
-            scaled = to_unit_range(array, **intensity)
+            scaled = to_unit_range(cleaned, **window_of(cleaned, air, cleaned.size, **intensity))
             network = fitted_to_body(network, grid_of_slices, scaled, body_width, slice_axis)
-            del scaled  # hundreds of megabytes that nothing needs any more, like `array` below
+            del scaled
         if region:
             network = cut_to_region(network, region)
         _check_size(grid_of_slices, network)
-        fill = background(array, intensity.get("window"))
-        array = array.astype(np.float32)
-        moved = resample(array, grid_of_slices.affine, network.affine, network.shape, "linear", fill)
-        del array
-        write_image(image, _scaled_on_grid(moved, intensity).T, network.affine)
+        moved = resample(cleaned, grid_of_slices.affine, network.affine, network.shape, "linear", air)
+        seen, voxels = cleaned[voxels_within(network, grid_of_slices)], cleaned.size
+        del cleaned
+        write_image(image, _scaled_on_grid(moved, seen, air, voxels, intensity).T, network.affine)
     except (ValueError, RuntimeError) as error:  # SimpleITK raises the latter
         raise ValueError(f"Case {case} ({source}): {error}") from error
     write_grids(grid, original=original, network=network)
@@ -119,9 +120,12 @@ def preprocess_label(
     write_label(label, moved.T, network.affine)
 
 
-def _scaled_on_grid(moved: NDArray[np.float32], intensity: Mapping[str, Any]) -> NDArray[np.float32]:
+def _scaled_on_grid(
+    moved: NDArray[np.float32], seen: NDArray[np.float32], air: float, voxels: int, intensity: Mapping[str, Any]
+) -> NDArray[np.float32]:
+    """Return intensities in [0, 1] of a scan on the network grid; `seen` are the scan's own voxels there."""
     try:
-        return to_unit_range(moved, **intensity)
+        return to_unit_range(moved, **window_of(seen, air, voxels, **intensity))
     except ValueError as error:
         width, height, depth = moved.shape
         raise ValueError(
@@ -162,6 +166,21 @@ def network_grid(original: Grid, spacing: Sequence[float | None], size: int, sli
     centre = original.affine @ [*((np.array(original.shape) - 1) / 2), 1.0]
     affine[:3, 3] = centre[:3] - affine[:3, :3] @ ((np.array(shape) - 1) / 2)
     return Grid(shape, affine)
+
+
+def voxels_within(network: Grid, original: Grid) -> tuple[slice, ...]:
+    """Return which voxels of a scan lie on the network grid, whose axes are parallel to the scan's.
+
+    Where none do along an axis, all count.
+    """
+    step = np.linalg.solve(network.affine, original.affine)
+    kept = []
+    for axis, size in enumerate(original.shape):
+        along = int(np.abs(step[:3, axis]).argmax())
+        places = np.arange(size) * step[along, axis] + step[along, 3]
+        inside = np.flatnonzero((places >= -0.5) & (places <= network.shape[along] - 0.5))
+        kept.append(slice(inside[0], inside[-1] + 1) if inside.size else slice(None))
+    return tuple(kept)
 
 
 def fitted_to_body(

@@ -118,6 +118,15 @@ def test_it_warns_of_a_scan_of_the_other_modality(run, bundle, caplog):
     assert "ct0_image.nii.gz looks unlike the training scans of mr" in caplog.text
 
 
+def test_it_warns_of_doubtful_values_as_check_does(run, bundle, tmp_path, caplog):
+    scan = nib.load(run.result("data/mr/mr0_image.nii.gz"))
+    array = np.asarray(scan.dataobj).copy()
+    array[tuple(size // 2 for size in array.shape)] = 32767
+    nib.save(nib.Nifti1Image(array, scan.affine, scan.header), tmp_path / "spoilt.nii.gz")
+    Segmenter.load(bundle, "cpu").predict(tmp_path / "spoilt.nii.gz")
+    assert "Images with voxels far beyond the others: " in caplog.text and "1 voxels from 32767" in caplog.text
+
+
 def test_a_scan_that_cannot_be_read_does_not_stop_the_others(run, bundle, tmp_path, capsys, caplog):
     broken = tmp_path / "scans" / "broken.nii.gz"
     broken.parent.mkdir()

@@ -25,8 +25,23 @@ CONSTANT = Kind("Images without contrast", "every voxel has one value: export th
 BELOW_WINDOW = Kind("Images outside their window", "no voxel lies within `window`: give one in the file's unit")
 NOT_IN_HU = Kind(
     "Images that may not be in HU",
-    "no voxel is below 0 and the window is, or their range is a small part of it: if the values are shifted or scaled, "
-    "give the window in their unit",
+    "no voxel of the patient is below 0 and the window is, their range is a small part of it, or air is not at -1000: "
+    "if the values are shifted or scaled, give the window in their unit",
+    stops=False,
+)
+FILLED = Kind(
+    "Images with a fill outside the patient that is not dark",
+    "it counts as background; if the region is tissue, export the scan again without masking or saturation",
+    stops=False,
+)
+FAR_VALUES = Kind(
+    "Images with voxels far beyond the others",
+    "they are cut off, and do not decide what is dark and bright: look for metal, text or a padding value in the scan",
+    stops=False,
+)
+SATURATED = Kind(
+    "Images whose bright end is cut off",
+    "many voxels have the highest value: export the scan in more bits, or without a display window",
     stops=False,
 )
 IMPLAUSIBLE_SPACING = Kind(

@@ -15,7 +15,6 @@ from dar_uda.data.checks.finding import (
     IMPLAUSIBLE_SPACING,
     MIXED_SERIES,
     NOT_FINITE,
-    NOT_IN_HU,
     ODD_SLICE_AXIS,
     SHEARED,
     TOO_LONG,
@@ -24,13 +23,13 @@ from dar_uda.data.checks.finding import (
     UNPLACED,
     Kind,
 )
+from dar_uda.data.checks.values import doubts_of_values
+from dar_uda.data.fill import find_fill
 from dar_uda.data.geometry import slice_axis_of, spacing_of
 from dar_uda.data.grid import Grid
 from dar_uda.data.reading import reading
 from dar_uda.data.volume import ITK_SUFFIXES
 
-SMALL_PART = 0.1
-"""Of a window's width: a scan whose values span less is hardly in the window's unit."""
 PLAUSIBLE_SPACING = (0.01, 50.0)
 ROUNDING = 1e-6
 """Of a number that a header holds as float32."""
@@ -96,10 +95,15 @@ def problems_of_values(path: Path, array: NDArray, window: Sequence[float] | Non
     low, high = float(array.min()), float(array.max())
     if low == high:
         yield CONSTANT, f"{path}: every voxel is {low:g}"
-    elif window is not None and (high <= window[0] or low >= window[1]):
-        yield BELOW_WINDOW, f"{path}: values from {low:g} to {high:g}, window {list(window)}"
-    elif window is not None and (low >= 0 > window[0] or high - low < SMALL_PART * (window[1] - window[0])):
-        yield NOT_IN_HU, f"{path}: values from {low:g} to {high:g}, window {list(window)}"
+        return
+    fill = find_fill(array)
+    if window is not None:
+        rest = array[~fill.mask]
+        low, high = float(rest.min()), float(rest.max())
+        if high <= window[0] or low >= window[1]:
+            yield BELOW_WINDOW, f"{path}: values from {low:g} to {high:g}, window {list(window)}"
+            return
+    yield from ((kind, f"{path}: {text}") for kind, text in doubts_of_values(array, fill, window))
 
 
 def _problems_of_forms(path: Path, grid: Grid) -> Iterator[Problem]:

@@ -1,0 +1,173 @@
+"""Constant fill outside the patient: padding beyond a round field of view, masked surroundings, empty slices."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import label
+
+from dar_uda.data.values import BAD_FRACTION, sampled
+
+MOST_VALUES = 4
+CANDIDATES = 6
+SMALLEST_FRACTION = 0.0005
+"""Of a scan's voxels: what is smaller counts as single bad voxels."""
+ON_FACES = 0.002
+ON_EDGE_OF_FILL = 0.1
+ALIKE = 0.5
+"""Of the voxels of a fill at the volume's faces, so many have a neighbor of the same value; noise has far fewer."""
+NOISY = 0.2
+"""Images in which fewer neighbors have one value are noisy: a flat region among them is not anatomy."""
+LIKE_AIR = 0.1
+"""Of the range: flat regions so near the darkest, at the edge of a fill, are air."""
+CORNERS = 3
+FIRST_CORNER = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Fill:
+    """The constant fill of a volume.
+
+    Attributes:
+        mask: Where it is, of the volume's shape.
+        values: Its values, with the number of voxels that each has.
+    """
+
+    mask: NDArray[np.bool_]
+    values: dict[float, int] = field(default_factory=dict)
+
+
+def find_fill(array: NDArray) -> Fill:
+    """Return the constant regions at the faces of a volume that are not anatomy.
+
+    A region of one value is a fill if it holds three of the four corners of its slices; or if it is flat amid noise; or
+    if it is far brighter than the rest and holds a corner. Saturated anatomy, flat tissue and smooth images of few grey
+    levels are none of these.
+
+    Args:
+        array: Finite values, axes in any order.
+    """
+    fill, tried = Fill(np.zeros(array.shape, bool)), set()
+    while len(fill.values) < MOST_VALUES:
+        value = next((v for v in _candidates(array, fill.mask) if v not in tried and not tried.add(v)), None)
+        if value is None:
+            break
+        region = _region(array, value, fill.mask)
+        if region is not None:
+            fill.values[float(value)] = int(region.sum())
+            fill.mask[region] = True
+            tried = set(fill.values)  # what the new region reveals may be looked at once more
+    return fill
+
+
+def _candidates(array: NDArray, filled: NDArray[np.bool_]) -> Iterator[float]:
+    """Yield the values that are common at the volume's faces, or at the edge of what is filled, in solid regions."""
+    faces = [(array.take(end, axis), filled.take(end, axis)) for axis in range(3) for end in (0, -1)]
+    seen = np.concatenate([values[~done] for values, done in faces])
+    twice = np.concatenate([_equal_pairs(values, done) for values, done in faces])
+    if filled.any():
+        yield from _common(array[_neighbors(filled) & ~filled], ON_EDGE_OF_FILL)
+    values, counts = np.unique(seen, return_counts=True)
+    pairs = _counts_of(values, twice)
+    solid = (counts >= max(4, ON_FACES * seen.size)) & (pairs >= ALIKE * counts)
+    yield from values[solid][np.argsort(-counts[solid])][:CANDIDATES].tolist()
+
+
+def _common(values: NDArray, fraction: float) -> list[float]:
+    found, counts = np.unique(values, return_counts=True)
+    return found[counts >= max(4, fraction * values.size)].tolist()
+
+
+def _equal_pairs(face: NDArray, filled: NDArray[np.bool_]) -> NDArray:
+    """Return the value of every voxel of a face whose next one, along either axis, has the same."""
+    after = np.zeros(face.shape, bool)
+    after[:-1] |= face[1:] == face[:-1]
+    after[:, :-1] |= face[:, 1:] == face[:, :-1]
+    return face[after & ~filled]
+
+
+def _counts_of(values: NDArray, where: NDArray) -> NDArray[np.intp]:
+    found, counts = np.unique(where, return_counts=True)
+    places = np.searchsorted(found, values)
+    places[places == found.size] = 0
+    return np.where(found[places] == values, counts[places], 0) if found.size else np.zeros(values.size, int)
+
+
+def _region(array: NDArray, value: float, filled: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    """Return the region of a value if that is a fill, else None."""
+    same = array == value
+    neighbors = _count_neighbors(same)
+    region = same & (neighbors >= 2) & _grown(same & (neighbors >= 4))
+    voxels, rest = int(region.sum()), ~(same | filled)
+    if voxels < SMALLEST_FRACTION * array.size or not rest.any():
+        return None
+    others = sampled(array[rest])
+    tail = min(0.1, BAD_FRACTION * array.size / rest.sum())
+    dark, bright, top = np.quantile(others, [2 * tail, 1 - 2 * tail, 1 - 1.2 * tail])
+    if value >= bright:
+        just_below = float(((others > value - LIKE_AIR * (bright - dark)) & (others < value)).mean()) * rest.sum()
+        alone = just_below <= min(BAD_FRACTION * array.size, voxels / 4)
+        far = value > top + (bright - dark) / 3
+        corner = alone and _in_corners(region, region | filled if far else region, FIRST_CORNER)
+        certain = corner and _is_noisy(array, rest, dark, bright)
+    elif filled.any() and 0 <= value - dark <= LIKE_AIR * (bright - dark):
+        far, certain = False, False
+    else:
+        far = value < dark - (bright - dark) / 4
+        certain = _is_noisy(array, rest, dark, bright)
+    if not certain and not _in_corners(region, region, CORNERS):
+        return None
+    return same if far else _connected(region, filled)
+
+
+def _connected(region: NDArray[np.bool_], filled: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the parts of a region that touch the volume's faces, or what is filled: not flat anatomy of its value."""
+    parts, _ = label(region)
+    at_faces = [parts.take(end, axis).ravel() for axis in range(3) for end in (0, -1)]
+    kept = np.concatenate([*at_faces, parts[_neighbors(filled)]]) if filled.any() else np.concatenate(at_faces)
+    return region & np.isin(parts, np.unique(kept[kept > 0]))
+
+
+def _in_corners(region: NDArray[np.bool_], holder: NDArray[np.bool_], least: int) -> bool:
+    """Return whether, along an axis, half of a region lies in slices of which `holder` has at least so many corners."""
+    for axis in range(3):
+        corners = np.moveaxis(holder, axis, 0)[:, [0, 0, -1, -1], [0, -1, 0, -1]].sum(axis=1) >= least
+        if np.moveaxis(region, axis, 0)[corners].sum() >= region.sum() / 2:
+            return True
+    return False
+
+
+def _is_noisy(array: NDArray, rest: NDArray[np.bool_], dark: float, bright: float) -> bool:
+    """Return whether few neighbors have one value, among the voxels that are not as dark as air."""
+    level = dark + (bright - dark) / 20
+    left, right = array[..., :-1], array[..., 1:]
+    tissue = rest[..., :-1] & rest[..., 1:] & (left > level) & (right > level)
+    return bool((left[tissue] == right[tissue]).sum() < NOISY * tissue.sum())
+
+
+def _neighbors(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return _count_neighbors(mask, beyond=False) > 0
+
+
+def _grown(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return a mask and all voxels that touch it, with their corners too."""
+    for axis in range(3):
+        both = mask.copy()
+        here, there = np.moveaxis(both, axis, 0), np.moveaxis(mask, axis, 0)
+        here[1:] |= there[:-1]
+        here[:-1] |= there[1:]
+        mask = both
+    return mask
+
+
+def _count_neighbors(mask: NDArray[np.bool_], beyond: bool = True) -> NDArray[np.uint8]:
+    """Return how many of the six neighbors of each voxel are in a mask; those beyond the volume count as `beyond`."""
+    counts = np.zeros(mask.shape, np.uint8)
+    for axis in range(3):
+        here, there = np.moveaxis(counts, axis, 0), np.moveaxis(mask, axis, 0)
+        here[1:] += there[:-1]
+        here[:-1] += there[1:]
+        here[0] += beyond
+        here[-1] += beyond
+    return counts

@@ -1,0 +1,68 @@
+"""Fills drawn by hand, and flat regions that are none."""
+
+import numpy as np
+import pytest
+
+from dar_uda.data.fill import find_fill
+
+SHAPE = (6, 40, 40)
+ROWS, COLUMNS = np.ogrid[-1:1:40j, -1:1:40j]
+CORNERS = np.broadcast_to(ROWS**2 + COLUMNS**2 > 1.1, SHAPE)
+BODY = np.broadcast_to((ROWS / 0.7) ** 2 + (COLUMNS / 0.8) ** 2 < 1, SHAPE)
+
+
+def scan():
+    """Return a body of 500 in air of 0 to 40, with noise."""
+    rng = np.random.default_rng(0)
+    return np.where(BODY, 500 + rng.normal(0, 30, SHAPE), rng.uniform(0, 40, SHAPE)).astype(np.float32)
+
+
+@pytest.mark.parametrize("value", [-32768, -1, 200, 500, 900, 65535, 1e9])
+@pytest.mark.parametrize("region", ["corners", "outside", "slices", "wedge"])
+def test_a_constant_region_outside_the_patient_is_a_fill_whatever_its_value(value, region):
+    where = {
+        "corners": CORNERS,
+        "outside": ~BODY,
+        "slices": np.broadcast_to(np.arange(6)[:, None, None] < 2, SHAPE),
+        "wedge": np.broadcast_to(ROWS + COLUMNS < -1.2, SHAPE),
+    }[region]
+    array = scan()
+    array[where] = value
+    fill = find_fill(array)
+    np.testing.assert_array_equal(fill.mask, where)
+    assert fill.values == {float(np.float32(value)): int(where.sum())}
+
+
+def test_two_fills_one_within_the_other_are_both_found():
+    array = scan()
+    array[CORNERS] = -2000
+    array[:, :2] = array[:, -2:] = array[:, :, :2] = array[:, :, -2:] = 3000
+    assert set(find_fill(array).values) == {-2000.0, 3000.0}
+
+
+def test_a_scan_without_fill_has_none():
+    assert find_fill(scan()).values == {}
+
+
+def test_bright_anatomy_that_is_cut_off_is_no_fill_even_at_the_edge_of_the_scan_and_of_a_fill():
+    array = scan()
+    array[:, 15:25, 15:] = 700 + np.random.default_rng(1).normal(0, 100, (6, 10, 25))  # an arm, up to the edge
+    array[CORNERS] = -1000
+    array = np.minimum(array, 700)
+    assert (array == 700).mean() > 0.05
+    fill = find_fill(array)
+    assert not fill.mask[array == 700].any() and set(fill.values) == {-1000.0}
+
+
+def test_flat_tissue_of_an_image_without_noise_is_no_fill():
+    array = np.where(BODY, 100, 20).astype(np.uint8)
+    array[:, 15:25, 20:] = 60
+    fill = find_fill(array)
+    assert set(fill.values) <= {20.0} and not fill.mask[BODY].any()
+
+
+def test_a_voxel_of_the_fills_value_in_the_patient_is_not_filled():
+    array = np.rint(scan())
+    array[:, 20, 20] = 500
+    array[CORNERS] = 500
+    np.testing.assert_array_equal(find_fill(array).mask, CORNERS)
