@@ -18,7 +18,10 @@ from dar_uda.data.reading import UnreadableFileError, check_name, reading
 
 READERS = {".mha": "MetaImageIO", ".mhd": "MetaImageIO", ".nrrd": "NrrdImageIO", ".nhdr": "NrrdImageIO"}
 """SimpleITK's reader by the file's ending."""
-LONGEST_HEADER, CHUNK = 2**16, 2**20
+LONGEST_HEADER, CHUNK = 2**22, 2**20
+"""In bytes. Slicer writes about 600 for every segment."""
+FIELD = re.compile(r"([A-Za-z \t]+)(?::(?!=)|=)(.*)")
+"""`name: value` of NRRD, `name = value` of MetaImage. NRRD's `name:=value` is a remark of whoever wrote the file."""
 ONE_FILE = re.compile(r"(?!\.\.?$)[^/\\% ]+( [^/\\%0-9 ]+)*")
 """No folder, no list, no pattern of numbered files."""
 SPACES = (
@@ -81,8 +84,8 @@ def read_header(path: Path) -> Header:
     nrrd = path.suffix.lower() in (".nrrd", ".nhdr")
     ends = re.search(rb"\r?\n\r?\n" if nrrd else rb"ElementDataFile[^\n]*\n?", head)
     end = ends.end() if ends else len(head)
-    pairs = re.findall(r"^([A-Za-z ]+?)\s*:?[=:]\s*(.*?)\s*$", head[:end].decode("latin-1"), re.MULTILINE)
-    header = Header(path, {name.lower().replace(" ", ""): value for name, value in pairs}, end)
+    lines = map(FIELD.match, head[:end].decode("latin-1").split("\n"))
+    header = Header(path, {"".join(line[1].lower().split()): line[2].strip() for line in lines if line}, end)
     _check_spacing(header)
     _check_units(header)
     if (encoding := header.fields.get("encoding", "raw")).lower() not in ENCODINGS:

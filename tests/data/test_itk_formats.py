@@ -171,3 +171,21 @@ def test_slicers_segmentations_are_read_or_refused_with_what_to_do_in_slicer(tmp
     ):
         with pytest.raises(ValueError, match=rf"(?s){name}.seg.nrrd.*{told}.*{remedy}"):
             check_cases([{**case, "label": tmp_path / f"{name}.seg.nrrd"}], {}, {}, processes=1)
+
+
+@pytest.mark.parametrize("encoding", ["raw", "gzip"])
+def test_a_header_of_slicer_with_hundreds_of_segments_is_read(tmp_path, encoding):
+    tags = "TerminologyEntry:Segmentation category and type - Total Segmentator~SCT^123037004^Anatomical Structure"
+    segments = {f"Segment{k}_{name}": tags for k in range(300) for name in ("Name", "Extent", "Tags")}
+    data = gzip.compress(VALUES.tobytes()) if encoding == "gzip" else None
+    path = write_nrrd(tmp_path / "a.seg.nrrd", data=data, encoding=encoding)
+    header, blank, voxels = path.read_bytes().partition(b"\n\n")
+    path.write_bytes(header + "".join(f"\n{name}:={text}" for name, text in segments.items()).encode() + blank + voxels)
+    assert path.stat().st_size > 2**16
+    np.testing.assert_array_equal(read_volume(path).array, VALUES.reshape(6, 5, 4).T)
+
+
+def test_a_remark_that_is_called_as_a_field_is_none(tmp_path):
+    path = write_nrrd(tmp_path / "a.nrrd")
+    path.write_bytes(path.read_bytes().replace(b"\n\n", b"\nspace units:=inch\nspacings:=many\n\n", 1))
+    np.testing.assert_allclose(np.diag(read_volume(path).grid.affine), (-1, -2, 3, 1))
