@@ -1,5 +1,6 @@
 """DICOM files that are not images of a series, each refused as what it is."""
 
+import gzip
 import struct
 import traceback
 
@@ -68,6 +69,26 @@ def test_an_object_without_an_image_is_named(tmp_path, uid, name):
     for place in (scan, path):
         with pytest.raises(ValueError, match=message):
             read_grid(place)
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "told"),
+    [
+        ("0.dcm.gz", gzip.compress, "is packed with gzip: unpack it"),
+        ("0.dcm", gzip.compress, "is packed with gzip: unpack it"),
+        ("0.dcm", lambda _: b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "git lfs pull"),
+        ("0.dcm", lambda _: b"/annex/objects/SHA256E-s9--0.dcm\n", "git annex get"),
+        ("0.dcm", lambda _: b"<!DOCTYPE html><html>sign in</html>", "download it again"),
+        ("series.xml", lambda _: b"<?xml version='1.0'?><series/>", "move it away"),
+        ("Thumbs.db", lambda _: b"\xd0\xcf\x11\xe0" + bytes(600), "move it away"),
+    ],
+)
+def test_a_packed_slice_a_pointer_and_a_stray_file_have_each_their_remedy(tmp_path, name, changed, told):
+    folder = series(tmp_path / "scan")
+    content = next(folder.iterdir()).read_bytes()
+    (folder / name).write_bytes(changed(content))
+    with pytest.raises(ValueError, match=f"{name} .*{told}"):
+        read_volume(folder)
 
 
 def test_a_dicomdir_is_passed_over(tmp_path):

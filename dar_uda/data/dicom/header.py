@@ -1,8 +1,11 @@
 """The header of one DICOM file: the entries that say where its pixels lie and how they are stored."""
 
+import gzip
 import logging
 import re
 import warnings
+import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from pydicom.filereader import read_partial
 from pydicom.tag import Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+from dar_uda.data.contents import foreign_content
 from dar_uda.data.reading import UnreadableFileError
 
 PIXELS = ("FloatPixelData", "DoubleFloatPixelData", "PixelData")
@@ -31,6 +35,8 @@ DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 LONG = 2**12
 """Bytes above which a value stays on the disk until it is asked for."""
 LONGEST_SHOWN = 64
+TEXTS = (".xml", ".html", ".htm")
+"""Files that viewers and archives put beside the slices."""
 UNDEFINED = 0xFFFFFFFF
 
 
@@ -118,7 +124,8 @@ def read_header(path: Path, with_pixels: bool = False) -> Header:
                     break  # else what was left on the disk cannot be found there
         except Exception:  # a dozen kinds for files that are broken or something else; their texts may cite a header
             reason = "it was cut short or damaged; copy it again" if is_dicom(path) else "move it away"
-            raise UnreadableFileError(f"{path} is no DICOM image that can be read: {reason}") from None
+            foreign = foreign_file(path) or f"is no DICOM image that can be read: {reason}"
+            raise UnreadableFileError(f"{path} {foreign}") from None
     return header
 
 
@@ -126,6 +133,15 @@ def is_dicom(path: Path) -> bool:
     """Return whether a file begins as DICOM files do."""
     with path.open("rb") as file:
         return file.read(132)[128:] == b"DICM"
+
+
+def foreign_file(path: Path) -> str | None:
+    """Return what a file that is no DICOM is instead of a slice, and what to do; None where it may be a stray file."""
+    if path.suffix.lower() in TEXTS:
+        return None
+    with suppress(OSError, EOFError, zlib.error), gzip.open(path) as file:
+        return "is packed with gzip: unpack it" if file.read(132)[128:] == b"DICM" else None
+    return foreign_content(path)
 
 
 def name_of(keyword: str) -> str:

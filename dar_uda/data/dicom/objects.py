@@ -5,7 +5,7 @@ from pathlib import Path
 from pydicom.config import IGNORE
 from pydicom.uid import UID
 
-from dar_uda.data.dicom.header import PIXELS, Header, is_dicom, read_header
+from dar_uda.data.dicom.header import PIXELS, Header, foreign_file, is_dicom, read_header
 from dar_uda.data.reading import UnreadableFileError
 
 SEGMENTATIONS = {
@@ -50,9 +50,8 @@ def check_image(header: Header) -> None:
         raise UnreadableFileError(f"{path} is a DICOM object of the class {name!r}, which holds no image: move it away")
     if is_dicom(path) or "Rows" in header:
         raise UnreadableFileError(f"{path} ends before its pixels: it was cut short, or holds none; copy it again")
-    raise UnreadableFileError(
-        f"{path} is no DICOM image: a folder holds the files of one series, nothing else; move it away"
-    )
+    stray = "is no DICOM image: a folder holds the files of one series, nothing else; move it away"
+    raise UnreadableFileError(f"{path} {foreign_file(path) or stray}")
 
 
 def refuse_one_file(path: Path) -> None:
