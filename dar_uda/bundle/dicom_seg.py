@@ -22,6 +22,7 @@ from pydicom.valuerep import DA, TM, DSfloat
 
 from dar_uda.data.dicom import series_order
 from dar_uda.data.files import write_beside
+from dar_uda.data.grid import LPS_TO_RAS
 from dar_uda.data.volume import Volume
 
 NAME, SCHEME = "DAR-UDA", "99DARUDA"
@@ -78,6 +79,7 @@ def write_segmentation(
         try:
             slices = [_header(file, _slice_spacing(mask.grid.affine)) for file in files]
             _check(series, slices)
+            _turn_alike(slices, mask.grid.affine)
             _to_utf8(series, slices[0])
             with write_beside(path) as temporary:
                 _segmentation(slices, mask.array.T, structures, model).save_as(temporary)
@@ -95,6 +97,17 @@ def _slice_spacing(affine: NDArray[np.float64]) -> float:
     """Return the distance of neighbouring slices along their normal, in mm."""
     normal = np.cross(affine[:3, 0], affine[:3, 1])
     return float(abs(affine[:3, 2] @ normal) / np.linalg.norm(normal))
+
+
+def _turn_alike(slices: Sequence[pydicom.Dataset], affine: NDArray[np.float64]) -> None:
+    """Give slices whose directions differ by rounding, which highdicom takes for several stacks, those of the mask."""
+    if all(header.ImageOrientationPatient == slices[0].ImageOrientationPatient for header in slices):
+        return
+    directions = (LPS_TO_RAS @ affine)[:3, :2]
+    for header in slices:
+        header.ImageOrientationPatient = [
+            DSfloat(number, auto_format=True) for number in (directions / np.linalg.norm(directions, axis=0)).T.ravel()
+        ]
 
 
 def _header(file: Path, spacing: float) -> pydicom.Dataset:

@@ -164,6 +164,15 @@ def test_a_seg_is_made_of_slices_whose_positions_are_rounded(tmp_path):
     assert seg.NumberOfFrames == 12 and seg.pixel_array.all()
 
 
+def test_directions_whose_last_digits_differ_by_slice_are_one_stack_in_the_seg(tmp_path):
+    def turned(dataset):
+        share = float(dataset.ImagePositionPatient[2]) * 1e-6
+        dataset.ImageOrientationPatient = ["1", f"{share:.7f}", "0", f"{-share:.7f}", "1", "0"]
+
+    seg, grid = seg_of(tmp_path, turned), read_grid(tmp_path / "series")
+    assert classes_in(tmp_path / "mask.dcm", grid.affine, grid.shape).all() and seg.NumberOfFrames == 4
+
+
 @pytest.mark.parametrize(
     ("charset", "name"),
     [
