@@ -13,7 +13,7 @@ from dar_uda.data.volume import read_grid
 
 SCAN = re.compile(r"sub-[A-Za-z0-9]+(?:_[a-z]+-[A-Za-z0-9]+)*_([A-Za-z0-9]{1,40})(?i:\.nii(\.gz)?)")
 LABEL = re.compile(r"sub-.+_dseg\.nii(\.gz)?", re.IGNORECASE)
-NO_SCANS = ("dseg", "probseg", "mask")
+NO_SCANS = ("dseg", "probseg", "mask", "defacemask")
 FOLDER = re.compile(r"(sub|ses)-([A-Za-z0-9]+)")
 NAME_OF_A_SCAN = re.compile(
     r"(T1|T2|T2star|T1rho|PD|PDT2|UNI)(w|map)?|FLAIR|FLASH|angio|inplaneT[12]|UNIT1|MP2RAGE|M0map|CT", re.IGNORECASE
@@ -94,7 +94,7 @@ def _scans(folder: Path, found: Found) -> list[BidsFile]:
         elif file is None:
             found.leave_out(image, CONTRADICTORY)
         elif match[1] in NO_SCANS:
-            found.leave_out(image, "is a label map among the scans: labels lie below derivatives/")
+            found.leave_out(image, "is a label map or mask among the scans: labels lie below derivatives/")
         else:
             scans.append(file)
     return scans

@@ -185,6 +185,14 @@ def test_hidden_bids_files_capitals_and_label_maps_among_the_scans(tmp_path):
     assert [path.name for path, _ in found.left_out] == ["sub-1_dseg.nii"]
 
 
+def test_a_mask_for_defacing_is_no_scan_of_its_subject(tmp_path):
+    tree(tmp_path, "sub-1/anat/sub-1_T1w.nii", "sub-1/anat/sub-1_mod-T1w_defacemask.nii")
+    tree(tmp_path, "derivatives/x/sub-1/anat/sub-1_dseg.nii")
+    found = bids.find(tmp_path, None)
+    assert labels_of(found) == {"sub-1_T1w.nii": "sub-1_dseg.nii"}
+    assert [path.name for path, _ in found.left_out] == ["sub-1_mod-T1w_defacemask.nii"]
+
+
 # Plain folders
 
 
