@@ -183,6 +183,16 @@ def test_compressed_pixels_of_another_count_than_the_header_says_are_refused(tmp
         read_pixels(save_slice(dataset, tmp_path / "1.dcm"))
 
 
+@pytest.mark.parametrize("how", COMPRESSIONS[1:])
+@pytest.mark.parametrize("zeros", [1, 6, 64])
+def test_zeros_behind_a_compressed_frame_do_not_count(tmp_path, how, zeros):
+    values = np.random.default_rng(0).integers(0, 4096, (20, 24)).astype("<u2")
+    dataset = compressed(values, how, tmp_path / "made.dcm")
+    frame = next(generate_frames(dataset.PixelData, number_of_frames=1)) + bytes(zeros)
+    path = save_slice(with_frame(dataset, dataset.file_meta.TransferSyntaxUID, frame), tmp_path / "1.dcm")
+    np.testing.assert_array_equal(read_pixels(path), values)
+
+
 @pytest.mark.parametrize("how", COMPRESSIONS)
 @pytest.mark.parametrize("cut", [2, 3, 30, 200, 400])
 def test_a_compressed_frame_that_was_cut_short_is_refused(tmp_path, how, cut):

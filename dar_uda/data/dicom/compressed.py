@@ -36,7 +36,7 @@ def decompressed(path: Path, syntax: str, raw: bytes, pixels: PixelFormat) -> ND
         UnreadableFileError: They do not end, or are not as many as there should be.
     """
     (stream,) = generate_frames(raw, number_of_frames=1)
-    if syntax != RLELossless and END_OF_JPEG not in stream[-4:]:
+    if syntax != RLELossless and END_OF_JPEG not in stream.rstrip(b"\0")[-4:]:
         raise UnreadableFileError(f"{path} was cut short: its compressed pixels do not end; copy it again")
     if syntax in JPEGTransferSyntaxes and not _fits(stream, pixels):
         raise UnreadableFileError(
