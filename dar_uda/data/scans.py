@@ -5,6 +5,7 @@ import os
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from dar_uda.data.volume import ITK_SUFFIXES
@@ -23,7 +24,19 @@ def scans_of(path: Path) -> list[Path]:
     files = sorted(file for file in shown if file.name.lower().endswith(SUFFIXES) and not file.is_dir())
     for folder in sorted(file for file in shown if file.is_dir()) if files else []:
         logger.warning("Not read: %s, a folder in a folder of volume files; give it by itself", folder)
+    if files and (slices := _dicom_files(shown)):
+        text = "Not read: %s, one of %d DICOM files in a folder of volume files; give them a folder of their own"
+        logger.warning(text, slices[0], len(slices))
     return files or [path]
+
+
+def _dicom_files(files: Sequence[Path]) -> list[Path]:
+    """Return the files that begin as DICOM does, sorted; a DICOMDIR lists others."""
+    found = []
+    for file in sorted(file for file in files if file.is_file() and file.name.upper() != "DICOMDIR"):
+        with suppress(OSError), file.open("rb") as stream:
+            found += [file] if stream.read(132)[128:] == b"DICM" else []
+    return found
 
 
 def given_scans(given: Sequence[str | Path]) -> list[Path]:

@@ -32,6 +32,16 @@ def test_a_folder_that_is_called_as_a_file_is_none_and_a_broken_link_is_not_lost
     assert "x.nii, a folder in a folder of volume files" in caplog.text
 
 
+def test_dicom_files_among_volume_files_are_not_passed_over_in_silence(tmp_path, caplog):
+    """As where dcm2niix has written into the folder of the series."""
+    for name in ("2.dcm", "1.dcm", "DICOMDIR"):
+        (tmp_path / name).write_bytes(bytes(128) + b"DICM")
+    for name in ("a.nii.gz", "a.json"):
+        (tmp_path / name).touch()
+    assert scans_of(tmp_path) == [tmp_path / "a.nii.gz"]
+    assert f"Not read: {tmp_path / '1.dcm'}, one of 2 DICOM files in a folder of volume files" in caplog.text
+
+
 @pytest.mark.parametrize(
     "name", ["B.NII.GZ", "B.Nii.gz", "B.NII", "B.MHA", "B.Mha", "B.nrrd", "B.NRRD", "B.MHD", "B.NHDR", "B.HDR", "B.Hdr"]
 )
