@@ -52,6 +52,7 @@ class Header:
     def detached(self) -> Path | None:
         """The file beside this one that holds the voxels; None where this one does."""
         name = self.fields.get("elementdatafile") or self.fields.get("datafile") or "LOCAL"
+        name = name.removeprefix("./")
         if not ONE_FILE.fullmatch(name) or name in ("LIST", "SKIPLIST"):
             raise UnreadableFileError(
                 f"{self.path} names its voxels as {name[:60]!r}; expected one file beside it: convert it to .nii.gz"

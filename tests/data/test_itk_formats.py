@@ -9,6 +9,7 @@ import pytest
 import SimpleITK as sitk
 
 from dar_uda.data.checks.cases import check_cases
+from dar_uda.data.companions import companions
 from dar_uda.data.itk_formats import read_header
 from dar_uda.data.volume import read_label, read_volume
 
@@ -189,3 +190,11 @@ def test_a_remark_that_is_called_as_a_field_is_none(tmp_path):
     path = write_nrrd(tmp_path / "a.nrrd")
     path.write_bytes(path.read_bytes().replace(b"\n\n", b"\nspace units:=inch\nspacings:=many\n\n", 1))
     np.testing.assert_allclose(np.diag(read_volume(path).grid.affine), (-1, -2, 3, 1))
+
+
+@pytest.mark.parametrize("name", ["a.raw", "./a.raw"])
+def test_voxels_beside_an_nhdr_may_be_named_by_a_relative_path(tmp_path, name):
+    path = write_nrrd(tmp_path / "a.nhdr", data=b"", data_file=name)
+    (tmp_path / "a.raw").write_bytes(VALUES.tobytes())
+    np.testing.assert_array_equal(read_volume(path).array, VALUES.reshape(6, 5, 4).T)
+    assert companions(path) == [tmp_path / "a.raw"]
