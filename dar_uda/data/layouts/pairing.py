@@ -1,5 +1,6 @@
 """Which label belongs to which scan: the only one that may, or none."""
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,10 +11,23 @@ from dar_uda.data.layouts.case import Found
 def visible(folder: Path, deep: bool = False) -> list[Path]:
     """Return what lies in a folder, or at any depth below it, sorted; empty where the folder does not exist.
 
-    Hidden files and folders do not count: `._scan.nii.gz` of a Mac, `.git`.
+    Hidden files and folders do not count: `._scan.nii.gz` of a Mac, `.git`. Links to folders are followed, to each
+    folder once, and not to one that holds this folder.
     """
-    paths = folder.glob("**/*" if deep else "*")
-    return sorted(path for path in paths if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+    if not deep:
+        return sorted(path for path in folder.glob("*") if not path.name.startswith("."))
+    home, seen, found, starts = folder.resolve(), set(), [], [folder]
+    for start in starts:  # grows by the links that are found
+        for root, folders, files in os.walk(start):
+            place = Path(root).resolve()
+            if place in seen or (start != folder and home.is_relative_to(place)):
+                folders.clear()
+                continue
+            seen.add(place)
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            found += [Path(root, name) for name in (*folders, *files) if not name.startswith(".")]
+            starts += [link for link in (Path(root, name) for name in folders) if link.is_symlink()]
+    return sorted(found)
 
 
 def pair(candidates: Mapping[Path, Sequence[Path]], found: Found) -> dict[Path, Path]:

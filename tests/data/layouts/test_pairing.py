@@ -193,6 +193,20 @@ def test_a_mask_for_defacing_is_no_scan_of_its_subject(tmp_path):
     assert [path.name for path, _ in found.left_out] == ["sub-1_mod-T1w_defacemask.nii"]
 
 
+def test_links_to_folders_are_followed_each_folder_once(tmp_path):
+    data, other = tree(tmp_path / "data", "sub-1/anat/sub-1_T1w.nii"), tmp_path / "other"
+    tree(other, "sub-1/anat/sub-1_dseg.nii", "img/img0001.nii", "label/label0001.nii")
+    (data / "derivatives").mkdir()
+    for name, place in (("manual", other), ("again", other), ("raw", data), ("nowhere", tmp_path / "nowhere")):
+        (data / "derivatives" / name).symlink_to(place)
+    (other / "round").symlink_to(data / "derivatives")
+    assert labels_of(bids.find(data, None)) == {"sub-1_T1w.nii": "sub-1_dseg.nii"}
+    (tmp_path / "btcv").mkdir()
+    for name in ("img", "label"):
+        (tmp_path / "btcv" / name).symlink_to(other / name)
+    assert labels_of(btcv.find(tmp_path / "btcv", None)) == {"img0001.nii": "label0001.nii"}
+
+
 # Plain folders
 
 
