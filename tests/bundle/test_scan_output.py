@@ -190,6 +190,38 @@ def test_a_mask_that_was_corrected_by_hand_and_saved_by_another_program_is_not_r
     assert mask.read_bytes() == corrected
 
 
+def test_a_mask_that_was_corrected_and_keeps_its_header_is_neither_replaced_nor_made_again(segmenter, tmp_path):
+    scan, other, mask = write_scan(tmp_path / "a.nii.gz"), write_scan(tmp_path / "b.nii.gz"), tmp_path / "out/a.nii.gz"
+    predict(segmenter, scan, output=mask.parent)
+    image = nib.load(mask)
+    nib.save(nib.Nifti1Image(np.ones((4, 4, 4), np.uint8), image.affine, image.header), mask)
+    corrected = mask.read_bytes()
+    with pytest.raises(ValueError, match="out/a.nii.gz exists, and was not made of .*, or was changed since"):
+        predict(segmenter, scan, output=mask.parent)
+    predict(segmenter, scan, other, output=mask.parent, skip_done=True)
+    assert mask.read_bytes() == corrected and segmenter.calls == [scan, other]
+    assert rows(mask.parent) == {"a": 64, "b": 1}
+
+
+def test_a_dicom_seg_that_was_corrected_is_not_replaced(segmenter, tmp_path):
+    given, seg = series(tmp_path), tmp_path / "out" / "series.dcm"
+    predict(segmenter, given, output=seg.parent)
+    seg.write_bytes(b"corrected")
+    with pytest.raises(ValueError, match="series.dcm exists, and was not made of .*, or was changed since"):
+        predict(segmenter, given, output=seg.parent)
+    predict(segmenter, given, output=seg.parent, skip_done=True)
+    assert seg.read_bytes() == b"corrected" and len(segmenter.calls) == 1
+
+
+def test_probabilities_that_were_cut_short_are_made_again(segmenter, tmp_path):
+    scan, kept = write_scan(tmp_path / "a.nii.gz"), tmp_path / "out" / "probabilities" / "a.nii.gz"
+    predict(segmenter, scan, output=tmp_path / "out", probabilities=True)
+    whole = nib.load(kept).get_fdata()
+    kept.write_bytes(kept.read_bytes()[:60])
+    predict(segmenter, scan, output=tmp_path / "out", probabilities=True, skip_done=True)
+    assert (nib.load(kept).get_fdata() == whole).all()
+
+
 def test_two_processes_with_scans_of_one_name_lose_neither_in_silence(segmenter, tmp_path):
     first, second = write_scan(tmp_path / "p1" / "t2.nii.gz", 3), write_scan(tmp_path / "p2" / "t2.nii.gz", 5)
     other = StubSegmenter(tmp_path / "bundle")
