@@ -1,6 +1,7 @@
 """Scans that come later, segmented with a bundle: a mask each, and the volumes of their structures."""
 
 import logging
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -22,6 +23,7 @@ from dar_uda.bundle.scan_output import (
     voxels_digest,
 )
 from dar_uda.bundle.segmenter import Segmenter
+from dar_uda.data.cases_table import LONGEST_NAME
 from dar_uda.data.companions import companions
 from dar_uda.data.files import check_not_read, check_writable, folds_case, staging, turn, write_beside
 from dar_uda.data.reading import reason_of
@@ -100,6 +102,12 @@ def _check_outputs(
     Args:
         skipped: Of what the masks are made that will be left.
     """
+    for scan, one in zip(scans, outputs, strict=True):
+        if (length := len(os.fsencode(one.mask.name))) > LONGEST_NAME:
+            raise ValueError(
+                f"{scan}: the name of its mask, {one.mask.name}, has {length} bytes; expected up to {LONGEST_NAME}: "
+                "rename the scan, or name a link to it (ln -s)"
+            )
     voxels = [file for scan in scans for file in companions(scan)]
     check_not_read([table, *(file for one in outputs for file in one.files)], [*scans, *voxels, *read])
     _read_volumes(table)

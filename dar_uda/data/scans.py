@@ -5,6 +5,7 @@ import os
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from dar_uda.data.volume import ITK_SUFFIXES
@@ -23,6 +24,12 @@ def scans_of(path: Path) -> list[Path]:
     files = sorted(file for file in shown if file.name.lower().endswith(SUFFIXES) and not file.is_dir())
     for folder in sorted(file for file in shown if file.is_dir()) if files else []:
         logger.warning("Not read: %s, a folder in a folder of volume files; give it by itself", folder)
+    if files and (slices := sum(map(_is_dicom, set(shown) - set(files)))):
+        logger.warning(
+            "Not read: %d DICOM files in %s, which holds the volume file %s: of such a folder only volume files are "
+            "scans; move those out to have the series read",
+            *(slices, path, files[0].name),
+        )
     return files or [path]
 
 
@@ -66,6 +73,14 @@ def names_apart(scans: Sequence[Path], one_case: bool = False) -> list[str]:
             raise ValueError(f"several scans are called {names[shared[0]]}: {files}; give them apart, each its own -o")
         for index in deeper:
             folders[index] += 1
+
+
+def _is_dicom(path: Path) -> bool:
+    from dar_uda.data.dicom.header import is_dicom
+
+    with suppress(OSError):
+        return path.is_file() and is_dicom(path)
+    return False
 
 
 def _absolute(path: Path) -> Path:

@@ -141,6 +141,20 @@ def test_scans_that_no_folder_tells_apart_are_refused_before_the_first(segmenter
     assert segmenter.calls == []
 
 
+def test_a_mask_whose_name_the_disk_cannot_hold_is_refused_with_the_remedy(segmenter, tmp_path):
+    scan = write_scan(tmp_path / f"{'x' * 251}.nii")
+    with pytest.raises(
+        ValueError, match=r"xxx\.nii: the name of its mask, x+\.nii\.gz, has 258 bytes.*rename the scan"
+    ):
+        predict(segmenter, write_scan(tmp_path / "a.nii"), scan, output=tmp_path / "out")
+    assert segmenter.calls == [] and not list((tmp_path / "out").iterdir())
+    link = tmp_path / "short.nii"
+    link.symlink_to(scan)
+    longest = write_scan(tmp_path / f"{'y' * 247}.nii")
+    predict(segmenter, link, longest, output=tmp_path / "out")
+    assert set(rows(tmp_path / "out")) == {"short", "y" * 247}
+
+
 def test_another_scan_of_the_name_is_refused_in_a_later_call(segmenter, tmp_path):
     first, second = write_scan(tmp_path / "p1" / "t2.nii.gz", 3), write_scan(tmp_path / "p2" / "t2.nii.gz", 5)
     predict(segmenter, first, output=tmp_path / "out", probabilities=True)
