@@ -88,7 +88,8 @@ def as_written(key, value):
     written = [
         text[key]
         for read, text in readings
-        if key in text and read.get(key) == value  # it stands there, not in what `<<` refers to
+        if key in text
+        and read.get(key) == value  # it stands there, not in what `<<` refers to
     ]
     return written[-1] if written and isinstance(written[-1], str) else value
 
