@@ -115,7 +115,7 @@ def _check_outputs(
         if one.exists():
             with suppress(OSError):  # a scan that cannot be read is named when its turn comes
                 image = image_digest(scan)
-                if not (skipped and one.is_done(replace(skipped, image=image))):
+                if not (skipped and one.is_made_of(replace(skipped, image=image))):
                     one.check_free(scan, image)
 
 

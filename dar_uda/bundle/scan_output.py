@@ -51,7 +51,8 @@ class MadeOf:
         """Return what a mask was made of, whole or not; None where `dar-uda predict` did not write it."""
         try:
             facts = json.loads(remark_of(path).removeprefix(MARK))
-            return cls(**facts | {"extras": tuple(facts["extras"])})
+            made = cls(**facts | {"extras": tuple(facts["extras"]), "written": dict(facts["written"])})
+            return made if {*made.extras} <= {PROBABILITIES, SEG} else None
         except (ValueError, TypeError, KeyError):
             return None
 
@@ -111,14 +112,20 @@ class ScanOutput:
         made = MadeOf.of_mask(self.mask)
         return (
             made is not None
+            and self.is_made_of(wanted)
             and _voxels(self.mask) is not None
-            and (made.image, made.bundle, made.average) == (wanted.image, wanted.bundle, wanted.average)
             and set(wanted.extras) <= set(made.extras)
             and all(
                 self.extras[kind].exists() and (kind == SEG or _is(self.extras[kind], made.written.get(kind)))
                 for kind in made.extras
             )
         )
+
+    def is_made_of(self, wanted: MadeOf) -> bool:
+        """Return whether the mask, whole or not, was made of the same by the same, as its header says."""
+        made = MadeOf.of_mask(self.mask)
+        asked = (wanted.image, wanted.bundle, wanted.average)
+        return made is not None and (made.image, made.bundle, made.average) == asked
 
     def replace(self, stage: Path, made: MadeOf) -> None:
         """Move `MASK` and the extras, written into a staging folder, in place of the earlier ones.

@@ -1,5 +1,6 @@
 """What `predict` writes of a scan, replaces, refuses and leaves: no input is lost, no mask is another scan's."""
 
+import json
 import os
 import signal
 import subprocess
@@ -14,7 +15,9 @@ import pytest
 import SimpleITK as sitk
 
 from dar_uda.bundle.predict import _write_volumes, predict_scans
+from dar_uda.bundle.scan_output import MARK
 from dar_uda.data.files import ABANDONED
+from dar_uda.data.volume import read_volume, remark_of, write_mask
 from tests.bundle.stub import StubSegmenter, files_below, voxels_of, write_scan
 from tests.data.dicom_files import write_as_dicom
 
@@ -234,6 +237,18 @@ def test_probabilities_that_were_cut_short_are_made_again(segmenter, tmp_path):
     kept.write_bytes(kept.read_bytes()[:60])
     predict(segmenter, scan, output=tmp_path / "out", probabilities=True, skip_done=True)
     assert (nib.load(kept).get_fdata() == whole).all()
+
+
+@pytest.mark.parametrize("odd", ['"extras": ["x"]', '"extras": [["x"]]', '"written": 5', '"image": null'])
+def test_a_mask_whose_header_is_odd_is_another_programs(segmenter, tmp_path, odd):
+    scan, mask = write_scan(tmp_path / "a.nii.gz"), tmp_path / "out" / "a.nii.gz"
+    predict(segmenter, scan, output=mask.parent)
+    facts = json.loads(remark_of(mask).removeprefix(MARK)) | json.loads(f"{{{odd}}}")
+    volume = read_volume(mask)
+    write_mask(mask, volume.array, volume.grid, MARK + json.dumps(facts))
+    for skip_done in (True, False):
+        with pytest.raises(ValueError, match="was not made of"):
+            predict(segmenter, scan, output=mask.parent, skip_done=skip_done)
 
 
 def test_two_processes_with_scans_of_one_name_lose_neither_in_silence(segmenter, tmp_path):
