@@ -1,6 +1,7 @@
 """Scans that come later, segmented with a bundle: a mask each, and the volumes of their structures."""
 
 import logging
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -10,8 +11,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dar_uda.bundle.scan_output import MASK, PROBABILITIES, SEG, MadeOf, ScanOutput, bundle_digest, image_digest
+from dar_uda.bundle.scan_output import (
+    MASK,
+    PROBABILITIES,
+    SEG,
+    MadeOf,
+    ScanOutput,
+    bundle_digest,
+    file_digest,
+    image_digest,
+    voxels_digest,
+)
 from dar_uda.bundle.segmenter import Segmenter
+from dar_uda.data.cases_table import LONGEST_NAME
 from dar_uda.data.companions import companions
 from dar_uda.data.files import check_not_read, check_writable, folds_case, staging, turn, write_beside
 from dar_uda.data.reading import reason_of
@@ -52,11 +64,11 @@ def predict_scans(
     folder, paths = Path(output), given_scans(scans)
     outputs = [ScanOutput(folder, name) for name in names_apart(paths, folds_case(folder))]
     table = folder / "volumes.tsv"
-    _check_outputs(paths, outputs, table, [*scans, *_files_of(segmenter)])
-    if any(path.is_dir() for path in paths):
-        import_module("highdicom")  # if it is missing, say so before the work
     average = average or segmenter.facts["inference"]["test_time_augmentation"]
     wanted = MadeOf("", bundle_digest(segmenter), average, (PROBABILITIES,) if probabilities else ())
+    _check_outputs(paths, outputs, table, [*scans, *_files_of(segmenter)], wanted if skip_done else None)
+    if any(path.is_dir() for path in paths):
+        import_module("highdicom")  # if it is missing, say so before the work
     progress = Progress("predict", len(paths), unit="scan")
     problems, skipped = [], 0
     for done, (path, of_scan) in enumerate(zip(paths, outputs, strict=True), start=1):
@@ -79,16 +91,32 @@ def predict_scans(
 
 
 def _check_outputs(
-    scans: Sequence[Path], outputs: Sequence[ScanOutput], table: Path, read: Sequence[str | Path]
+    scans: Sequence[Path],
+    outputs: Sequence[ScanOutput],
+    table: Path,
+    read: Sequence[str | Path],
+    skipped: MadeOf | None,
 ) -> None:
-    """See that nothing is written over but what was made of the same scans, before the first is segmented."""
+    """See that nothing is written over but what was made of the same scans, before the first is segmented.
+
+    Args:
+        skipped: Of what the masks are made that will be left.
+    """
+    for scan, one in zip(scans, outputs, strict=True):
+        if (length := len(os.fsencode(one.mask.name))) > LONGEST_NAME:
+            raise ValueError(
+                f"{scan}: the name of its mask, {one.mask.name}, has {length} bytes; expected up to {LONGEST_NAME}: "
+                "rename the scan, or name a link to it (ln -s)"
+            )
     voxels = [file for scan in scans for file in companions(scan)]
     check_not_read([table, *(file for one in outputs for file in one.files)], [*scans, *voxels, *read])
     _read_volumes(table)
     for scan, one in zip(scans, outputs, strict=True):
         if one.exists():
             with suppress(OSError):  # a scan that cannot be read is named when its turn comes
-                one.check_free(scan, image_digest(scan))
+                image = image_digest(scan)
+                if not (skipped and one.is_made_of(replace(skipped, image=image))):
+                    one.check_free(scan, image)
 
 
 def _files_of(segmenter: Segmenter) -> list[Path]:
@@ -102,7 +130,8 @@ def _predict_scan(segmenter: Segmenter, scan: Path, output: ScanOutput, table: P
         mask = segmenter.predict(scan, made.average, kept)
         if scan.is_dir() and _write_segmentation(stage / SEG, scan, mask, segmenter):
             made = replace(made, extras=(*made.extras, SEG))
-        made = replace(made, image=image_digest(scan))
+        written = {MASK: voxels_digest(mask.array)} | {kind: file_digest(stage / kind) for kind in made.extras}
+        made = replace(made, image=image_digest(scan), written=written)
         write_mask(stage / MASK, mask.array, mask.grid, made.remark())
         rows = [(output.name, *row) for row in volumes_of(mask, segmenter.structures)]
         with turn(table):

@@ -2,8 +2,11 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dar_uda.bundle.segmenter import Segmenter
 from dar_uda.data.companions import companions
@@ -30,12 +33,14 @@ class MadeOf:
         bundle: Digest of the bundle's files.
         average: Whether it is the average of several views.
         extras: What belongs to the mask: `PROBABILITIES`, `SEG`.
+        written: Digest of each of these as it was written, and of the voxels of `MASK`: what differs was changed since.
     """
 
     image: str
     bundle: str
     average: bool
     extras: tuple[str, ...] = ()
+    written: dict[str, str] = field(default_factory=dict)
 
     def remark(self) -> str:
         """Return it as the mask's header holds it."""
@@ -46,7 +51,8 @@ class MadeOf:
         """Return what a mask was made of, whole or not; None where `dar-uda predict` did not write it."""
         try:
             facts = json.loads(remark_of(path).removeprefix(MARK))
-            return cls(**facts | {"extras": tuple(facts["extras"])})
+            made = cls(**facts | {"extras": tuple(facts["extras"]), "written": dict(facts["written"])})
+            return made if {*made.extras} <= {PROBABILITIES, SEG} else None
         except (ValueError, TypeError, KeyError):
             return None
 
@@ -73,39 +79,53 @@ class ScanOutput:
         return any(map(_exists, self.files))
 
     def check_free(self, scan: Path, image: str) -> None:
-        """See that only files are replaced which were made of this image.
+        """See that only files are replaced which were made of this image, and are as they were written.
 
         Args:
             image: The scan's digest.
 
         Raises:
-            ValueError: There are others, such as the mask of another scan of this name; the message names one.
+            ValueError: There are others, such as the mask of another scan of this name, or one that was corrected by
+                hand; the message names one.
         """
         made = MadeOf.of_mask(self.mask)
-        if made is not None and made.image == image:
-            own = {self.mask, *(self.extras[kind] for kind in made.extras)}
-        else:
-            own = set()
+        own = self._as_written(made) if made is not None and made.image == image else set()
         written = {self.mask, self.extras[PROBABILITIES], *([self.extras[SEG]] if scan.is_dir() else [])}
         if others := [path for path in self.files if path in written - own and _exists(path)]:
             raise ValueError(
-                f"{others[0]} exists, and was not made of {scan}: nothing is written over it. Give another folder with "
-                "-o, or delete it first; scans of one name that are given together are called by their folders too"
+                f"{others[0]} exists, and was not made of {scan}, or was changed since: nothing is written over it. "
+                "Give another folder with -o, or delete it first; scans of one name that are given together are called "
+                "by their folders too"
             )
+
+    def _as_written(self, made: MadeOf) -> set[Path]:
+        """Return the files that nobody changed, and those that were cut short."""
+        voxels, files = _voxels(self.mask), {self.extras[kind]: kind for kind in made.extras}
+        same = {path for path, kind in files.items() if kind == PROBABILITIES or _is(path, made.written.get(kind))}
+        return same if voxels is not None and voxels_digest(voxels) != made.written.get(MASK) else {self.mask, *same}
 
     def is_done(self, wanted: MadeOf) -> bool:
         """Return whether the mask is whole, was made of the same by the same, and what belongs to it is there.
 
-        A DICOM SEG is not in `wanted`: not every series can have one.
+        Corrected by hand, a mask or DICOM SEG is done too. The SEG is not in `wanted`: not every series can have one.
         """
         made = MadeOf.of_mask(self.mask)
         return (
             made is not None
-            and _is_whole(self.mask)
-            and (made.image, made.bundle, made.average) == (wanted.image, wanted.bundle, wanted.average)
+            and self.is_made_of(wanted)
+            and _voxels(self.mask) is not None
             and set(wanted.extras) <= set(made.extras)
-            and all(self.extras[kind].exists() for kind in made.extras)
+            and all(
+                self.extras[kind].exists() and (kind == SEG or _is(self.extras[kind], made.written.get(kind)))
+                for kind in made.extras
+            )
         )
+
+    def is_made_of(self, wanted: MadeOf) -> bool:
+        """Return whether the mask, whole or not, was made of the same by the same, as its header says."""
+        made = MadeOf.of_mask(self.mask)
+        asked = (wanted.image, wanted.bundle, wanted.average)
+        return made is not None and (made.image, made.bundle, made.average) == asked
 
     def replace(self, stage: Path, made: MadeOf) -> None:
         """Move `MASK` and the extras, written into a staging folder, in place of the earlier ones.
@@ -141,12 +161,26 @@ def _digest_of(files: list[Path]) -> str:
     return hashlib.blake2b("".join(checksums(files).values()).encode(), digest_size=16).hexdigest()
 
 
-def _is_whole(mask: Path) -> bool:
+def file_digest(path: Path) -> str:
+    """Return the digest of a file."""
+    return _digest_of([path])
+
+
+def voxels_digest(mask: NDArray[np.uint8]) -> str:
+    """Return the digest of a mask's voxels."""
+    return hashlib.blake2b(np.ascontiguousarray(mask), digest_size=16).hexdigest()
+
+
+def _is(path: Path, digest: str | None) -> bool:
+    return path.is_file() and file_digest(path) == digest
+
+
+def _voxels(mask: Path) -> NDArray | None:
+    """Return the voxels of a mask; None where it is not whole."""
     try:
-        read_volume(mask)
+        return read_volume(mask).array
     except (ValueError, OSError):
-        return False
-    return True
+        return None
 
 
 def _exists(path: Path) -> bool:

@@ -24,19 +24,13 @@ def scans_of(path: Path) -> list[Path]:
     files = sorted(file for file in shown if file.name.lower().endswith(SUFFIXES) and not file.is_dir())
     for folder in sorted(file for file in shown if file.is_dir()) if files else []:
         logger.warning("Not read: %s, a folder in a folder of volume files; give it by itself", folder)
-    if files and (slices := _dicom_files(shown)):
-        text = "Not read: %s, one of %d DICOM files in a folder of volume files; give them a folder of their own"
-        logger.warning(text, slices[0], len(slices))
+    if files and (slices := sum(map(_is_dicom, set(shown) - set(files)))):
+        logger.warning(
+            "Not read: %d DICOM files in %s, which holds the volume file %s: of such a folder only volume files are "
+            "scans; move those out to have the series read",
+            *(slices, path, files[0].name),
+        )
     return files or [path]
-
-
-def _dicom_files(files: Sequence[Path]) -> list[Path]:
-    """Return the files that begin as DICOM does, sorted; a DICOMDIR lists others."""
-    found = []
-    for file in sorted(file for file in files if file.is_file() and file.name.upper() != "DICOMDIR"):
-        with suppress(OSError), file.open("rb") as stream:
-            found += [file] if stream.read(132)[128:] == b"DICM" else []
-    return found
 
 
 def given_scans(given: Sequence[str | Path]) -> list[Path]:
@@ -79,6 +73,14 @@ def names_apart(scans: Sequence[Path], one_case: bool = False) -> list[str]:
             raise ValueError(f"several scans are called {names[shared[0]]}: {files}; give them apart, each its own -o")
         for index in deeper:
             folders[index] += 1
+
+
+def _is_dicom(path: Path) -> bool:
+    from dar_uda.data.dicom.header import is_dicom
+
+    with suppress(OSError):
+        return path.is_file() and is_dicom(path)
+    return False
 
 
 def _absolute(path: Path) -> Path:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import torch
 
@@ -80,15 +81,30 @@ class CheckpointFolder:
             torch.save({"identity": self.identity, **state}, path)
 
     def load(self, device: torch.device) -> dict[str, Any] | None:
-        """Return the state last saved under this identity; None where there is none that can be read."""
+        """Return the state last saved under this identity; None where there is none that can be read.
+
+        Raises:
+            RuntimeError, OSError: It is whole, but there is no memory or no device for it: the next try may load it.
+        """
         if not self.path.exists():
             return None
         try:
             state = torch.load(self.path, map_location=device, weights_only=True)
-        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        except (RuntimeError, OSError, EOFError, KeyError, pickle.UnpicklingError) as error:
+            if isinstance(error, (RuntimeError, OSError)) and _is_whole(self.path):
+                raise
             logger.warning("%s is damaged (%s): starting anew", self.path, str(error).partition("\n")[0])
             return None
         if state.pop("identity", None) != self.identity:
             logger.info("%s was made with other settings, code or inputs: starting anew", self.path)
             return None
         return state
+
+
+def _is_whole(path: Path) -> bool:
+    """Return whether the checksums of a file that torch wrote, a zip archive, are right."""
+    try:
+        with ZipFile(path) as archive:
+            return archive.testzip() is None
+    except BadZipFile:
+        return False

@@ -13,7 +13,7 @@ from dar_uda.data.predictions import mask_path, probabilities_path
 from dar_uda.data.volume import Volume, read_volume
 from dar_uda.evaluation.figure_style import COLOURS_ON_IMAGES, colour_of
 from dar_uda.evaluation.score import read_metrics
-from dar_uda.training.job_record import provenance_path
+from dar_uda.training.job_record import checksums, provenance_path
 from dar_uda.training.provenance import Record, plain, read_record
 from dar_uda.viewer.volumes import read_mask, read_probability, read_reference
 
@@ -66,14 +66,14 @@ def _cases(catalog: Catalog, methods: list[Record]) -> Iterator[dict[str, Any]]:
         scored = _scored(here)
         for case in here[0].params["cases"]:
             domain = direction.rpartition("-to-")[2]
-            image, window = _image(here[0].run, domain, case)
+            image, digest, window = _image(here[0].run, domain, case)
             yield {
                 "direction": direction,
                 "case": case,
-                "image": catalog.add(read_volume, image),
+                "image": catalog.add(_read_same, image, digest, read_volume, image),
                 "resampled": image.name == "image.nii",
                 "window": window,
-                "reference": catalog.add(read_reference, *scored[case]) if case in scored else None,
+                "reference": catalog.add(_read_same, *scored[case]) if case in scored else None,
                 "predictions": [_prediction(catalog, record, case) for record in here],
             }
 
@@ -107,8 +107,8 @@ def _dice(metrics: Path, case: str) -> dict[str, float | None]:
     }
 
 
-def _scored(methods: list[Record]) -> dict[str, tuple[Path, Path, list[list[int]]]]:
-    """Return reference, scan and label values of the test cases that a run scored, as far as the files are there.
+def _scored(methods: list[Record]) -> dict[str, tuple]:
+    """Return how the references of the test cases that a run scored are read, as far as the files are there.
 
     What `score_method` read stands in its provenance: the masks, then all scans, then all references.
     """
@@ -120,38 +120,56 @@ def _scored(methods: list[Record]) -> dict[str, tuple[Path, Path, list[list[int]
             continue
         record = read_record(method.run, path)
         cases = record.params["cases"]
-        files = [record.locate(name) for name in record.inputs[-2 * len(cases) :]]
-        pairs = zip(cases, files[len(cases) :], files[: len(cases)], strict=True)
+        names = record.inputs[-2 * len(cases) :]
+        files = [record.locate(name) for name in names]
+        rows = zip(cases, files[len(cases) :], files[: len(cases)], names[len(cases) :], strict=True)
         return {
-            case: (reference, image, record.params["values"])
-            for case, reference, image in pairs
+            case: (reference, record.facts["inputs"][name], read_reference, reference, image, record.params["values"])
+            for case, reference, image, name in rows
             if reference.exists() and image.exists()
         }
     return {}
 
 
-def _image(run: Path, domain: str, case: str) -> tuple[Path, list[float] | None]:
-    """Return a case's scan, and the window of its domain where it has one.
+def _read_same(path: Path, digest: str | None, read: Callable[..., Volume], *arguments: Any) -> Volume:
+    """Read a volume from a file that is as the run read it: another project may have a scan of the same path.
+
+    Args:
+        digest: As the run's provenance has it; None: not known.
+        read: Is given the arguments that follow.
+
+    Raises:
+        ValueError: The file is another one, or was changed since.
+    """
+    if digest is not None and checksums([path])[str(path)] != digest:
+        raise ValueError(
+            f"{path} is not what this run read: it was changed since, or belongs to another project to which the run "
+            "was copied"
+        )
+    return read(*arguments)
+
+
+def _image(run: Path, domain: str, case: str) -> tuple[Path, str | None, list[float] | None]:
+    """Return a case's scan, its digest, and the window of its domain where it has one.
 
     Where the scan is not on this machine, its image on the network grid.
     """
     network = run / "cases" / domain / case / "image.nii"
     path = provenance_path(network)
     if not path.exists():
-        return network, None
+        return network, None, None
     record = read_record(run, path)
-    scan = _scan(record)
-    if scan is None:
-        return network, None
-    return scan, record.params["intensity"].get("window")
+    scan, digest = _scan(record)
+    if not scan.exists():
+        return network, None, None
+    return scan, digest, record.params["intensity"].get("window")
 
 
-def _scan(record: Record) -> Path | None:
-    """Return the scan that a case was made of: its first input, but for the voxel files of header files."""
-    files = [record.locate(name) for name in record.inputs]
+def _scan(record: Record) -> tuple[Path, str]:
+    """Return the scan that a case was made of, with its digest: its first input, but for files of voxels alone."""
+    files = {record.locate(name): digest for name, digest in record.facts["inputs"].items()}
     voxels = {voxel for file in files for voxel in companions(file)}
-    scan = next(file for file in files if file not in voxels)
-    return scan if scan.exists() else None
+    return next((file, digest) for file, digest in files.items() if file not in voxels)
 
 
 def _synthetic(catalog: Catalog, run: Path, classes: int) -> Iterator[dict[str, Any]]:

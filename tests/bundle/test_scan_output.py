@@ -1,5 +1,6 @@
 """What `predict` writes of a scan, replaces, refuses and leaves: no input is lost, no mask is another scan's."""
 
+import json
 import os
 import signal
 import subprocess
@@ -14,7 +15,9 @@ import pytest
 import SimpleITK as sitk
 
 from dar_uda.bundle.predict import _write_volumes, predict_scans
+from dar_uda.bundle.scan_output import MARK
 from dar_uda.data.files import ABANDONED
+from dar_uda.data.volume import read_volume, remark_of, write_mask
 from tests.bundle.stub import StubSegmenter, files_below, voxels_of, write_scan
 from tests.data.dicom_files import write_as_dicom
 
@@ -141,6 +144,20 @@ def test_scans_that_no_folder_tells_apart_are_refused_before_the_first(segmenter
     assert segmenter.calls == []
 
 
+def test_a_mask_whose_name_the_disk_cannot_hold_is_refused_with_the_remedy(segmenter, tmp_path):
+    scan = write_scan(tmp_path / f"{'x' * 251}.nii")
+    with pytest.raises(
+        ValueError, match=r"xxx\.nii: the name of its mask, x+\.nii\.gz, has 258 bytes.*rename the scan"
+    ):
+        predict(segmenter, write_scan(tmp_path / "a.nii"), scan, output=tmp_path / "out")
+    assert segmenter.calls == [] and not list((tmp_path / "out").iterdir())
+    link = tmp_path / "short.nii"
+    link.symlink_to(scan)
+    longest = write_scan(tmp_path / f"{'y' * 247}.nii")
+    predict(segmenter, link, longest, output=tmp_path / "out")
+    assert set(rows(tmp_path / "out")) == {"short", "y" * 247}
+
+
 def test_another_scan_of_the_name_is_refused_in_a_later_call(segmenter, tmp_path):
     first, second = write_scan(tmp_path / "p1" / "t2.nii.gz", 3), write_scan(tmp_path / "p2" / "t2.nii.gz", 5)
     predict(segmenter, first, output=tmp_path / "out", probabilities=True)
@@ -188,6 +205,50 @@ def test_a_mask_that_was_corrected_by_hand_and_saved_by_another_program_is_not_r
     with pytest.raises(ValueError, match="was not made of"):
         predict(segmenter, scan, output=mask.parent)
     assert mask.read_bytes() == corrected
+
+
+def test_a_mask_that_was_corrected_and_keeps_its_header_is_neither_replaced_nor_made_again(segmenter, tmp_path):
+    scan, other, mask = write_scan(tmp_path / "a.nii.gz"), write_scan(tmp_path / "b.nii.gz"), tmp_path / "out/a.nii.gz"
+    predict(segmenter, scan, output=mask.parent)
+    image = nib.load(mask)
+    nib.save(nib.Nifti1Image(np.ones((4, 4, 4), np.uint8), image.affine, image.header), mask)
+    corrected = mask.read_bytes()
+    with pytest.raises(ValueError, match="out/a.nii.gz exists, and was not made of .*, or was changed since"):
+        predict(segmenter, scan, output=mask.parent)
+    predict(segmenter, scan, other, output=mask.parent, skip_done=True)
+    assert mask.read_bytes() == corrected and segmenter.calls == [scan, other]
+    assert rows(mask.parent) == {"a": 64, "b": 1}
+
+
+def test_a_dicom_seg_that_was_corrected_is_not_replaced(segmenter, tmp_path):
+    given, seg = series(tmp_path), tmp_path / "out" / "series.dcm"
+    predict(segmenter, given, output=seg.parent)
+    seg.write_bytes(b"corrected")
+    with pytest.raises(ValueError, match="series.dcm exists, and was not made of .*, or was changed since"):
+        predict(segmenter, given, output=seg.parent)
+    predict(segmenter, given, output=seg.parent, skip_done=True)
+    assert seg.read_bytes() == b"corrected" and len(segmenter.calls) == 1
+
+
+def test_probabilities_that_were_cut_short_are_made_again(segmenter, tmp_path):
+    scan, kept = write_scan(tmp_path / "a.nii.gz"), tmp_path / "out" / "probabilities" / "a.nii.gz"
+    predict(segmenter, scan, output=tmp_path / "out", probabilities=True)
+    whole = nib.load(kept).get_fdata()
+    kept.write_bytes(kept.read_bytes()[:60])
+    predict(segmenter, scan, output=tmp_path / "out", probabilities=True, skip_done=True)
+    assert (nib.load(kept).get_fdata() == whole).all()
+
+
+@pytest.mark.parametrize("odd", ['"extras": ["x"]', '"extras": [["x"]]', '"written": 5', '"image": null'])
+def test_a_mask_whose_header_is_odd_is_another_programs(segmenter, tmp_path, odd):
+    scan, mask = write_scan(tmp_path / "a.nii.gz"), tmp_path / "out" / "a.nii.gz"
+    predict(segmenter, scan, output=mask.parent)
+    facts = json.loads(remark_of(mask).removeprefix(MARK)) | json.loads(f"{{{odd}}}")
+    volume = read_volume(mask)
+    write_mask(mask, volume.array, volume.grid, MARK + json.dumps(facts))
+    for skip_done in (True, False):
+        with pytest.raises(ValueError, match="was not made of"):
+            predict(segmenter, scan, output=mask.parent, skip_done=skip_done)
 
 
 def test_two_processes_with_scans_of_one_name_lose_neither_in_silence(segmenter, tmp_path):

@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from dar_uda.data.companions import companions
 from dar_uda.data.scans import given_scans, name_of, names_apart, scans_of
 from dar_uda.data.volume import read_grid, read_volume
+from tests.data.dicom_files import write_as_dicom
 
 VALUES = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
 
@@ -32,14 +33,15 @@ def test_a_folder_that_is_called_as_a_file_is_none_and_a_broken_link_is_not_lost
     assert "x.nii, a folder in a folder of volume files" in caplog.text
 
 
-def test_dicom_files_among_volume_files_are_not_passed_over_in_silence(tmp_path, caplog):
-    """As where dcm2niix has written into the folder of the series."""
-    for name in ("2.dcm", "1.dcm", "DICOMDIR"):
-        (tmp_path / name).write_bytes(bytes(128) + b"DICM")
-    for name in ("a.nii.gz", "a.json"):
-        (tmp_path / name).touch()
-    assert scans_of(tmp_path) == [tmp_path / "a.nii.gz"]
-    assert f"Not read: {tmp_path / '1.dcm'}, one of 2 DICOM files in a folder of volume files" in caplog.text
+def test_a_series_beside_a_volume_file_as_dcm2niix_leaves_it_is_not_passed_over_in_silence(tmp_path, caplog):
+    folder = tmp_path / "t2"
+    write_as_dicom(sitk.GetImageFromArray(np.ones((3, 4, 4), np.int16)), folder, ["1", "2.dcm", "IM3"])
+    (folder / "t2.json").write_text("{}")
+    os.mkfifo(folder / "pipe")
+    assert scans_of(folder) == [folder] and not caplog.records
+    (folder / "t2.nii.gz").touch()
+    assert scans_of(folder) == [folder / "t2.nii.gz"]
+    assert f"Not read: 3 DICOM files in {folder}, which holds the volume file t2.nii.gz" in caplog.text
 
 
 @pytest.mark.parametrize(

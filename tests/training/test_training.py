@@ -108,6 +108,29 @@ def test_a_checkpoint_cut_short_is_ignored_and_the_training_starts_anew(tmp_path
     assert "latest.pt is damaged" in caplog.text
 
 
+def test_a_checkpoint_that_is_cut_anywhere_or_no_checkpoint_is_ignored(tmp_path):
+    checkpoints = CheckpointFolder(tmp_path, "x", keep=True)
+    checkpoints.save({"step": torch.arange(1000)})
+    whole = checkpoints.path.read_bytes()
+    for content in (b"", b"hello", b"PK", *(whole[: len(whole) * part // 40] for part in range(40))):
+        checkpoints.path.write_bytes(content)
+        assert checkpoints.load(torch.device("cpu")) is None
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("CUDA error: busy")])
+def test_a_whole_checkpoint_for_which_there_is_no_memory_or_device_is_not_given_up(tmp_path, monkeypatch, error):
+    checkpoints = CheckpointFolder(tmp_path, "x", keep=True)
+    checkpoints.save({"step": 5})
+
+    def fail(*_, **__):
+        raise error
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="CUDA"):
+        patch.setattr(torch, "load", fail)
+        checkpoints.load(torch.device("cpu"))
+    assert checkpoints.load(torch.device("cpu")) == {"step": 5}
+
+
 class Summing(Diverging):
     """Adds up its steps; gets SIGTERM in step `fatal`."""
 

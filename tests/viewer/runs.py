@@ -8,6 +8,7 @@ import numpy as np
 
 from dar_uda.data.grid import Grid
 from dar_uda.data.probabilities import probabilities_file
+from dar_uda.training.job_record import checksums
 
 AFFINE = np.diag([2.0, 2.0, 5.0, 1.0])
 SHAPE = (20, 16, 6)
@@ -40,10 +41,11 @@ def write_probabilities(path):
 
 
 def write_record(path, wildcards, params, inputs, output):
+    project = next(parent for parent in path.parents if parent.name == "results").parent
     record = {
         "wildcards": wildcards,
         "params": params,
-        "inputs": dict.fromkeys(inputs, "0" * 32),
+        "inputs": {name: checksums([project / name])[str(project / name)] for name in inputs},
         "outputs": {output: "0" * 32},
     }
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,7 @@
 """What the page is told of a run, and the voxels that it gets."""
 
+import shutil
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -88,6 +90,19 @@ def test_a_run_behind_a_link_shows_the_scan_itself(tmp_path, monkeypatch, linked
     for given in (run, "results/tiny", "results/../results/tiny/", run.resolve()):
         case, _ = read_catalog(given).page["cases"]
         assert not case["resampled"] and case["reference"] is not None
+
+
+def test_a_copied_run_shows_no_scan_of_another_project_whose_path_is_the_same(run, tmp_path, monkeypatch):
+    other = make_run(tmp_path / "other").parents[1]
+    shutil.copytree(run, other / "results" / "copied")
+    for name in ("m1.nii.gz", "m1_label.nii.gz"):
+        shutil.copy(other / "scans" / "m2.nii.gz", other / "scans" / name)
+    monkeypatch.chdir(other)
+    case = (catalog := read_catalog("results/copied")).page["cases"][0]
+    for number in (case["image"], case["reference"]):
+        with pytest.raises(ValueError, match=r"scans/m1.*\.nii\.gz is not what this run read"):
+            catalog.volumes[number]()
+    assert image_of(catalog, catalog.page["cases"][1]["image"]).shape == SHAPE
 
 
 def test_a_dicom_series_is_given_without_its_patient(tmp_path):

@@ -439,6 +439,17 @@ def test_no_file_of_the_user_and_no_result_is_an_output_or_an_input_by_way_of_th
     assert [file.read_bytes() for file in files] == [b"the user's"] * 3
 
 
+def test_a_result_is_known_by_its_place_on_the_disk_to_which_its_run_is_a_link(tmp_path):
+    table, image = write_cases(tmp_path, ROWS), tmp_path / "scratch" / "cases" / "ct" / "ct1" / "image.nii"
+    image.parent.mkdir(parents=True)
+    image.touch()
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "abdomen").symlink_to(tmp_path / "scratch")
+    table.write_text(table.read_text() + f"x\tct\t{image}\t\ttrain\n")
+    status, text = dry_run(tmp_path, "--config", "task=abdomen", f"cases={table}")
+    assert status != 0 and "case x: image scratch/cases/ct/ct1/image.nii is a result of the workflow" in text
+
+
 def test_missing_image_is_refused_by_case_and_file(tmp_path):
     table = write_cases(tmp_path, ROWS)
     (tmp_path / "mr_3_image.nii.gz").unlink()

@@ -20,7 +20,13 @@ MARGIN = "tasks={phantom: {grid: {region_margin: 20}}}"
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [("run=2024_01_15", "2024_01_15"), ('run="007"', "007"), ("run: on", "on"), ("run: 2024-01-15", "2024-01-15")],
+    [
+        ("run=2024_01_15", "2024_01_15"),
+        ('run="007"', "007"),
+        ("run: on", "on"),
+        ("run: 2024-01-15", "2024-01-15"),
+        ("<<: {run: a1}", "a1"),
+    ],
 )
 def test_the_name_of_a_run_is_kept_as_written(tmp_path, text, name):
     (tmp_path / "mine.yaml").write_text(text if ":" in text else "{}")

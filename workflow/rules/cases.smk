@@ -90,7 +90,8 @@ def problems_of(row):
         needed = row[what] and not is_generated(row) and not workflow.remote_exec
         if needed and not os.path.exists(row[what]):
             yield f"case {row['case']}: {what} {row[what]} does not exist{advice_on_absent(row[what])}."
-        if RESULTS.match(path_in("results", row[what])) and not is_phantom(row[what]):
+        result = path_in(f"results/{RUN}", path_in("results", row[what]))
+        if RESULTS.match(result) and not is_phantom(row[what]):
             yield f"case {row['case']}: {what} {row[what]} is a result of the workflow, which it may write over: copy it elsewhere."
 
 

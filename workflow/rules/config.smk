@@ -85,7 +85,12 @@ def as_written(key, value):
     for entry in workflow.config_settings.config_args:
         name, _, text = entry.partition("=")
         readings.append((parse_config([entry]), {name: text.strip("'\"")}))
-    written = [text[key] for read, text in readings if read.get(key) == value]
+    written = [
+        text[key]
+        for read, text in readings
+        if key in text
+        and read.get(key) == value  # it stands there, not in what `<<` refers to
+    ]
     return written[-1] if written and isinstance(written[-1], str) else value
 
 

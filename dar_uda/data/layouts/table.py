@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 from dar_uda.data.cases_table import COLUMNS, CONTROL, DOMAIN, NO_LABEL, further_columns, read_cases_table, refusal_of
-from dar_uda.data.files import write_beside
+from dar_uda.data.files import check_writable, turn, write_beside
 from dar_uda.data.layouts.case import Case, Found, need_folder
 from dar_uda.data.layouts.check import problem_of
 from dar_uda.data.layouts.split import draw_split
@@ -106,20 +106,21 @@ def write_cases(
         ValueError: See `find_cases`; the table exists and `append` is not set; it has other columns.
     """
     table = Path(table).absolute()
-    before = _rows_to_keep(table) if append and table.exists() else []
-    if table.exists() and not append:
-        raise ValueError(f"{table} exists: give --append to add to it, or another name")
+    _rows_before(table, append)  # what is wrong with the table is told before the work
     found = find_cases(layout, folders)
-    known = _with_known_patients(found.cases, before)
-    drawn = sum(case.split is None for case in known)
-    cases = draw_split(known, test_share, seed)
-    rows = before + [_row(case, table.parent) for case in cases]
-    _check_names([(row["domain"], row["case"], row["image"]) for row in rows])
-    with write_beside(table) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        plain = {"quoting": csv.QUOTE_NONE, "quotechar": None}
-        writer = csv.DictWriter(file, COLUMNS, delimiter="\t", lineterminator="\n", **plain)
-        writer.writeheader()
-        writer.writerows(rows)
+    check_writable(table.parent)
+    with turn(table):
+        before = _rows_before(table, append)
+        known = _with_known_patients(found.cases, before)
+        drawn = sum(case.split is None for case in known)
+        cases = draw_split(known, test_share, seed)
+        rows = before + [_row(case, table.parent) for case in cases]
+        _check_names([(row["domain"], row["case"], row["image"]) for row in rows])
+        with write_beside(table) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+            plain = {"quoting": csv.QUOTE_NONE, "quotechar": None}
+            writer = csv.DictWriter(file, COLUMNS, delimiter="\t", lineterminator="\n", **plain)
+            writer.writeheader()
+            writer.writerows(rows)
     if drawn:
         found.remarks.append(f"Split of {drawn} cases drawn by patient: {test_share:g} to test, seed {seed}.")
     return [*_report(cases, found), *_lacking(rows), f"Written: {table} ({len(rows)} cases)"]
@@ -170,6 +171,15 @@ def _path_from(folder: Path, path: Path) -> str:
     """Return a path as the table writes it: relative below its folder, unless a reader would take that otherwise."""
     relative = str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
     return str(path) if relative != relative.strip() or relative.lower() in NO_LABEL else relative
+
+
+def _rows_before(table: Path, append: bool) -> list[dict[str, str]]:
+    """Return the rows that a table has and keeps."""
+    if not table.exists():
+        return []
+    if not append:
+        raise ValueError(f"{table} exists: give --append to add to it, or another name")
+    return _rows_to_keep(table)
 
 
 def _rows_to_keep(table: Path) -> list[dict[str, str]]:

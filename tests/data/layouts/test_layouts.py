@@ -10,6 +10,7 @@ import pytest
 import SimpleITK as sitk
 
 from dar_uda.command import main
+from dar_uda.data.layouts import table
 from dar_uda.data.layouts.case import Case
 from dar_uda.data.layouts.split import draw_split
 from tests.data.dicom_files import NAMES, write_series
@@ -25,16 +26,16 @@ def write_tree(folder, *names):
         write_nifti(folder / name)
 
 
-def rows_of(table):
-    with table.open() as file:
+def rows_of(path):
+    with path.open() as file:
         return {row["case"]: row for row in csv.DictReader(file, delimiter="\t")}
 
 
 def write_table(tmp_path, capsys, layout, *arguments):
     """Return the rows of the table that `dar-uda cases` writes, by case, and what it printed."""
-    table = tmp_path / "cases.tsv"
-    assert main(["cases", layout, *map(str, arguments), "-o", str(table)]) == 0, capsys.readouterr().err
-    return rows_of(table), capsys.readouterr().out
+    path = tmp_path / "cases.tsv"
+    assert main(["cases", layout, *map(str, arguments), "-o", str(path)]) == 0, capsys.readouterr().err
+    return rows_of(path), capsys.readouterr().out
 
 
 def refusal(tmp_path, capsys, layout, *arguments):
@@ -266,11 +267,36 @@ def test_an_appended_dataset_has_its_patients_where_the_table_has_them(tmp_path,
     write_tree(tmp_path / "ct", *(f"{part}/{name}.nii.gz" for part in ("images", "labels") for name in names))
     write_tree(tmp_path / "mr", *(f"images/{name}.nii.gz" for name in names), *(f"labels/p{k}.nii.gz" for k in (0, 1)))
     before, _ = write_table(tmp_path, capsys, "folders", f"ct={tmp_path / 'ct'}")
-    table = tmp_path / "cases.tsv"
-    assert main(["cases", "folders", f"mr={tmp_path / 'mr'}", "-o", str(table), "--append"]) == 0
-    with table.open() as file:
+    path = tmp_path / "cases.tsv"
+    assert main(["cases", "folders", f"mr={tmp_path / 'mr'}", "-o", str(path), "--append"]) == 0
+    with path.open() as file:
         sides = {(row["domain"], row["case"]): row["split"] for row in csv.DictReader(file, delimiter="\t")}
     assert {name: sides["mr", name] for name in names} == {name: sides["ct", name] for name in names} == splits(before)
+
+
+@pytest.mark.parametrize("append", [True, False])
+def test_two_processes_with_one_table_lose_no_row(tmp_path, capsys, monkeypatch, append):
+    write_tree(tmp_path, "ct/images/p1.nii", "mr/images/q1.nii")
+    find, options = table.find_cases, ["--append"] * append
+
+    def find_while_another_writes(*arguments):
+        monkeypatch.setattr(table, "find_cases", find)
+        write_table(tmp_path, capsys, "folders", f"mr={tmp_path / 'mr'}", *options)
+        return find(*arguments)
+
+    monkeypatch.setattr(table, "find_cases", find_while_another_writes)
+    arguments = tmp_path, capsys, "folders", f"ct={tmp_path / 'ct'}", *options
+    if append:
+        assert write_table(*arguments)[0].keys() == {"p1", "q1"}
+    else:
+        assert "exists: give --append" in refusal(*arguments) and rows_of(tmp_path / "cases.tsv").keys() == {"q1"}
+
+
+def test_a_table_where_nothing_can_be_written_is_told_with_the_remedy(tmp_path, capsys):
+    write_tree(tmp_path, "ct/images/p1.nii")
+    (tmp_path / "cases.tsv").touch()
+    assert main(["cases", "folders", f"ct={tmp_path / 'ct'}", "-o", str(tmp_path / "cases.tsv" / "new.tsv")]) == 1
+    assert "cases.tsv: nothing can be written there (File exists); give another folder" in capsys.readouterr().err
 
 
 def test_plain_folders_pair_by_name_whatever_the_ending(tmp_path, capsys):
