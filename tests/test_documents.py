@@ -3,6 +3,7 @@
 import ast
 import re
 import shlex
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,15 @@ def test_snakemake_understands_a_command_of_the_pages(line):
     words = shlex.split(line, comments=True)
     options = get_argument_parser().parse_args(words[1:])  # SystemExit or ValueError where it does not
     assert all("=" not in target for target in options.targets)
+
+
+def test_every_test_that_the_page_on_reliability_names_exists():
+    named = set(
+        re.findall(r"`(?:[\w/]+/)?(test_\w+(?:\.py)?\*?)`", (DOCS / "reliability.md").read_text(encoding="utf-8"))
+    )
+    modules = {path.name: path.read_text(encoding="utf-8") for path in (REPOSITORY / "tests").rglob("test_*.py")}
+    functions = set(re.findall(r"^def (test_\w+)", "\n".join(modules.values()), re.M))
+    assert len(named) > 40
+    for name in named:
+        known = modules if name.endswith(".py") else functions
+        assert any(fnmatch(each, name) for each in known), name
