@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import label
 
-from dar_uda.data.values import BAD_FRACTION, sampled
+from dar_uda.data.values import BAD_FRACTION, picked, sampled
 
 MOST_VALUES = 4
 CANDIDATES = 6
@@ -110,7 +110,7 @@ def _region(array: NDArray, value: float, filled: NDArray[np.bool_]) -> NDArray[
     rest = ~(same | filled)
     if region.sum() < SMALLEST_FRACTION * array.size or not rest.any():
         return None
-    others = sampled(array[rest])
+    others = sampled(picked(array, rest))
     tail = min(0.1, BAD_FRACTION * array.size / rest.sum())
     dark, bright, top = np.quantile(others, [2 * tail, 1 - 2 * tail, 1 - 1.2 * tail])
     saturable = value > (dark + bright) / 2 and bool((np.abs(others - value) < EDGE * (bright - dark)).any())
