@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import label
 
-from dar_uda.data.values import BAD_FRACTION, sampled
+from dar_uda.data.values import BAD_FRACTION, picked, sampled
 
 MOST_VALUES = 4
 CANDIDATES = 6
@@ -23,6 +23,8 @@ LIKE_AIR = 0.1
 """Of the range: flat regions so near the darkest, at the edge of a fill, are air."""
 CORNERS = 3
 FIRST_CORNER = 1
+EDGE = 0.2
+"""Saturated anatomy has this part of its edge, or more, within this part of the range of its own value."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +50,7 @@ def find_fill(array: NDArray) -> Fill:
     Args:
         array: Finite values, axes in any order.
     """
-    fill, tried = Fill(np.zeros(array.shape, bool)), set()
+    fill, tried = Fill(np.zeros_like(array, bool)), set()
     while len(fill.values) < MOST_VALUES:
         value = next((v for v in _candidates(array, fill.mask) if v not in tried and not tried.add(v)), None)
         if value is None:
@@ -63,7 +65,7 @@ def find_fill(array: NDArray) -> Fill:
 
 def _candidates(array: NDArray, filled: NDArray[np.bool_]) -> Iterator[float]:
     """Yield the values that are common at the volume's faces, or at the edge of what is filled, in solid regions."""
-    faces = [(array.take(end, axis), filled.take(end, axis)) for axis in range(3) for end in (0, -1)]
+    faces = list(zip(_faces(array), _faces(filled), strict=True))
     seen = np.concatenate([values[~done] for values, done in faces])
     twice = np.concatenate([_equal_pairs(values, done) for values, done in faces])
     if filled.any():
@@ -72,6 +74,11 @@ def _candidates(array: NDArray, filled: NDArray[np.bool_]) -> Iterator[float]:
     pairs = _counts_of(values, twice)
     solid = (counts >= max(4, ON_FACES * seen.size)) & (pairs >= ALIKE * counts)
     yield from values[solid][np.argsort(-counts[solid])][:CANDIDATES].tolist()
+
+
+def _faces(array: NDArray) -> list[NDArray]:
+    """Return the six outer slices; `take` would copy the whole of an array that is in NIfTI's order."""
+    return [np.moveaxis(array, axis, 0)[end] for axis in range(3) for end in (0, -1)]
 
 
 def _common(values: NDArray, fraction: float) -> list[float]:
@@ -96,21 +103,24 @@ def _counts_of(values: NDArray, where: NDArray) -> NDArray[np.intp]:
 
 def _region(array: NDArray, value: float, filled: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
     """Return the region of a value if that is a fill, else None."""
+    value = float(value)
     same = array == value
     neighbors = _count_neighbors(same)
     region = same & (neighbors >= 2) & _grown(same & (neighbors >= 4))
-    voxels, rest = int(region.sum()), ~(same | filled)
-    if voxels < SMALLEST_FRACTION * array.size or not rest.any():
+    rest = ~(same | filled)
+    if region.sum() < SMALLEST_FRACTION * array.size or not rest.any():
         return None
-    others = sampled(array[rest])
+    others = sampled(picked(array, rest))
     tail = min(0.1, BAD_FRACTION * array.size / rest.sum())
     dark, bright, top = np.quantile(others, [2 * tail, 1 - 2 * tail, 1 - 1.2 * tail])
+    saturable = value > (dark + bright) / 2 and bool((np.abs(others - value) < EDGE * (bright - dark)).any())
+    if saturable:
+        region = _without_saturated(array, region, rest, value, EDGE * (bright - dark))
+        if region.sum() < SMALLEST_FRACTION * array.size:
+            return None
     if value >= bright:
-        just_below = float(((others > value - LIKE_AIR * (bright - dark)) & (others < value)).mean()) * rest.sum()
-        alone = just_below <= min(BAD_FRACTION * array.size, voxels / 4)
         far = value > top + (bright - dark) / 3
-        corner = alone and _in_corners(region, region | filled if far else region, FIRST_CORNER)
-        certain = corner and _is_noisy(array, rest, dark, bright)
+        certain = _in_corners(region, region | filled, FIRST_CORNER) and _is_noisy(array, rest, dark, bright)
     elif filled.any() and 0 <= value - dark <= LIKE_AIR * (bright - dark):
         far, certain = False, False
     else:
@@ -118,15 +128,48 @@ def _region(array: NDArray, value: float, filled: NDArray[np.bool_]) -> NDArray[
         certain = _is_noisy(array, rest, dark, bright)
     if not certain and not _in_corners(region, region, CORNERS):
         return None
-    return same if far else _connected(region, filled)
+    if far:
+        return region if saturable else same
+    return _connected(region, filled)
+
+
+def _without_saturated(
+    array: NDArray, region: NDArray[np.bool_], rest: NDArray[np.bool_], value: float, near: float
+) -> NDArray[np.bool_]:
+    """Return a region without its parts whose edge is much as bright as they are, as of saturated anatomy.
+
+    The largest part stays whatever its edge, if it holds corners as a fill does: fill may touch bright fat.
+    """
+    parts = _parts_of(region)
+    number = int(parts.max())
+    edges, alike = np.zeros(number + 1), np.zeros(number + 1)
+    for axis in range(3):
+        inside, outside, values = (np.moveaxis(each, axis, 0) for each in (parts, rest, array))
+        for here, there in ((slice(1, None), slice(-1)), (slice(-1), slice(1, None))):
+            edge = (inside[here] > 0) & outside[there]
+            of = inside[here][edge]
+            edges += np.bincount(of, minlength=number + 1)
+            alike += np.bincount(of, np.abs(values[there][edge] - value) < near, minlength=number + 1)
+    kept = alike <= EDGE * edges
+    if number:
+        largest = int(np.bincount(parts[region]).argmax())
+        part = parts == largest
+        kept[largest] |= _in_corners(part, part, CORNERS)
+    kept[0] = False
+    return kept[parts]
 
 
 def _connected(region: NDArray[np.bool_], filled: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the parts of a region that touch the volume's faces, or what is filled: not flat anatomy of its value."""
-    parts, _ = label(region)
-    at_faces = [parts.take(end, axis).ravel() for axis in range(3) for end in (0, -1)]
+    parts = _parts_of(region)
+    at_faces = [face.ravel() for face in _faces(parts)]
     kept = np.concatenate([*at_faces, parts[_neighbors(filled)]]) if filled.any() else np.concatenate(at_faces)
     return region & np.isin(parts, np.unique(kept[kept > 0]))
+
+
+def _parts_of(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Return the number of the connected part of each voxel, 0 outside; in the mask's own order in memory."""
+    return label(mask.T)[0].T if mask.flags.f_contiguous else label(mask)[0]
 
 
 def _in_corners(region: NDArray[np.bool_], holder: NDArray[np.bool_], least: int) -> bool:
@@ -153,7 +196,7 @@ def _neighbors(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def _grown(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return a mask and all voxels that touch it, with their corners too."""
     for axis in range(3):
-        both = mask.copy()
+        both = mask.copy(order="K")
         here, there = np.moveaxis(both, axis, 0), np.moveaxis(mask, axis, 0)
         here[1:] |= there[:-1]
         here[:-1] |= there[1:]
@@ -163,7 +206,7 @@ def _grown(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def _count_neighbors(mask: NDArray[np.bool_], beyond: bool = True) -> NDArray[np.uint8]:
     """Return how many of the six neighbors of each voxel are in a mask; those beyond the volume count as `beyond`."""
-    counts = np.zeros(mask.shape, np.uint8)
+    counts = np.zeros_like(mask, np.uint8)  # in the mask's own order in memory: to mix the two is ten times slower
     for axis in range(3):
         here, there = np.moveaxis(counts, axis, 0), np.moveaxis(mask, axis, 0)
         here[1:] += there[:-1]

@@ -36,3 +36,15 @@ def ends(values: NDArray[np.float32], voxels: int) -> tuple[float, float]:
 def sampled(values: NDArray) -> NDArray:
     """Return at most about a million values, evenly spread."""
     return values[:: max(1, values.size // SAMPLE)]
+
+
+def picked(values: NDArray, mask: NDArray[np.bool_]) -> NDArray:
+    """Return the values in a mask as they lie in memory: a mask picks out of NIfTI's order 15 times slower.
+
+    Args:
+        values: In any order.
+        mask: Of the same shape and order in memory.
+    """
+    if values.flags.f_contiguous and mask.flags.f_contiguous:
+        return values.T[mask.T]
+    return values[mask]

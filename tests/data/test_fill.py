@@ -66,3 +66,24 @@ def test_a_voxel_of_the_fills_value_in_the_patient_is_not_filled():
     array[:, 20, 20] = 500
     array[CORNERS] = 500
     np.testing.assert_array_equal(find_fill(array).mask, CORNERS)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_saturated_anatomy_is_no_fill_beside_bad_voxels_or_brighter_padding(order):
+    rng = np.random.default_rng(3)
+    row, column = np.ogrid[:64, :64]
+    blob = np.exp(-((row - 30) ** 2 + (column - 60) ** 2) / 150) + 0.4 * np.exp(
+        -((row - 32) ** 2 + (column - 20) ** 2) / 200
+    )
+    scan = 1500 * np.broadcast_to(blob, (10, 64, 64)) + np.abs(rng.normal(0, 40, (10, 64, 64)))
+    scan = np.asarray(np.minimum(np.rint(scan), 1100), dtype=np.int16, order=order)
+    plateau = scan == 1100
+    assert plateau.sum() > 500
+    scan[rng.random(scan.shape) < 0.001] = 3300
+    assert not find_fill(scan).mask[plateau].any()
+    padded = scan.copy(order="K")
+    padding = np.broadcast_to(column < 8, scan.shape)
+    padded[padding] = 1100
+    fill = find_fill(padded)
+    assert fill.mask[padding].mean() > 0.99
+    assert not fill.mask[plateau & ~padding & (column > 16)].any()

@@ -28,6 +28,7 @@ from dar_uda.data.fill import find_fill
 from dar_uda.data.geometry import slice_axis_of, spacing_of
 from dar_uda.data.grid import Grid
 from dar_uda.data.reading import reading
+from dar_uda.data.values import picked
 from dar_uda.data.volume import ITK_SUFFIXES
 
 PLAUSIBLE_SPACING = (0.01, 50.0)
@@ -98,7 +99,7 @@ def problems_of_values(path: Path, array: NDArray, window: Sequence[float] | Non
         return
     fill = find_fill(array)
     if window is not None:
-        rest = array[~fill.mask]
+        rest = picked(array, ~fill.mask)
         low, high = float(rest.min()), float(rest.max())
         if high <= window[0] or low >= window[1]:
             yield BELOW_WINDOW, f"{path}: values from {low:g} to {high:g}, window {list(window)}"
