@@ -113,6 +113,8 @@ def _region(array: NDArray, value: float, filled: NDArray[np.bool_]) -> NDArray[
     others = sampled(picked(array, rest))
     tail = min(0.1, BAD_FRACTION * array.size / rest.sum())
     dark, bright, top = np.quantile(others, [2 * tail, 1 - 2 * tail, 1 - 1.2 * tail])
+    if dark == bright:  # of two values, either may be the patient
+        return None
     saturable = value > (dark + bright) / 2 and bool((np.abs(others - value) < EDGE * (bright - dark)).any())
     if saturable:
         region = _without_saturated(array, region, rest, value, EDGE * (bright - dark))
@@ -173,10 +175,18 @@ def _parts_of(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
 
 
 def _in_corners(region: NDArray[np.bool_], holder: NDArray[np.bool_], least: int) -> bool:
-    """Return whether, along an axis, half of a region lies in slices of which `holder` has at least so many corners."""
+    """Return whether, along an axis, half of a region lies in slices of which `holder` has at least so many corners.
+
+    Slices that are nothing but the region count only where most slices hold more: a scan has more of its patient than
+    of empty slices.
+    """
     for axis in range(3):
-        corners = np.moveaxis(holder, axis, 0)[:, [0, 0, -1, -1], [0, -1, 0, -1]].sum(axis=1) >= least
-        if np.moveaxis(region, axis, 0)[corners].sum() >= region.sum() / 2:
+        slices = np.moveaxis(region, axis, 0)
+        counts = np.moveaxis(holder, axis, 0)[:, [0, 0, -1, -1], [0, -1, 0, -1]].sum(axis=1) >= least
+        whole = slices.all(axis=(1, 2))
+        if 2 * whole.sum() > whole.size:
+            counts &= ~whole
+        if slices[counts].sum() >= region.sum() / 2:
             return True
     return False
 

@@ -142,9 +142,9 @@ def test_a_scan_that_memory_cannot_hold_is_refused_before_it_is_read(bundle, sca
     status, masks = predict(bundle, scans / "bad.nii.gz", tmp_path / "masks")
     said = capsys.readouterr().err
     assert (status, masks) == (1, []) and f"{scans}/bad.nii.gz: its 40 x 40 x 40 voxels take 0.000119 GiB" in said
-    monkeypatch.setattr(memory, "free_memory", lambda: 1_000_000)  # it can be read, not resampled: 8 bytes per voxel
+    monkeypatch.setattr(memory, "free_memory", lambda: 1_000_000)  # it can be read, not resampled: 20 bytes per voxel
     assert predict(bundle, scans / "bad.nii.gz", tmp_path / "masks") == (1, [])
-    assert "40 x 40 x 40 voxels and 64 x 64 x 20 on the network grid take 0.00109 GiB" in capsys.readouterr().err
+    assert "40 x 40 x 40 voxels and 64 x 64 x 20 on the network grid take 0.00272 GiB" in capsys.readouterr().err
 
 
 def test_a_network_grid_of_an_absurd_depth_is_refused(bundle, scans, tmp_path, capsys):

@@ -87,3 +87,9 @@ def test_saturated_anatomy_is_no_fill_beside_bad_voxels_or_brighter_padding(orde
     fill = find_fill(padded)
     assert fill.mask[padding].mean() > 0.99
     assert not fill.mask[plateau & ~padding & (column > 16)].any()
+
+
+def test_a_patient_of_one_value_that_reaches_most_faces_is_no_fill():
+    array = np.full((24, 24, 6), 40.0, np.float32)
+    array[:8] = -1000
+    assert find_fill(array).values == {}
