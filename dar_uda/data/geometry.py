@@ -10,6 +10,9 @@ from dar_uda.data.grid import Grid
 TIE = 0.01
 """Spacings within this fraction of the coarsest count as equal when the slice axis is chosen."""
 
+ONE_OF_TWO = "nearer to superior-inferior of two equal spacings"
+"""Why an axis is taken where a third one is finer, as where thin slices have coarser square pixels."""
+
 GRID_TOLERANCE = 0.1
 """Two grids are one where their corner voxels differ by at most this share of a voxel along every axis."""
 
@@ -50,7 +53,7 @@ def slice_axis_of(grid: Grid, configured: int | None = None) -> tuple[int, str]:
     spacing = np.array(spacing_of(grid.affine))
     coarsest = spacing >= (1 - TIE) * spacing.max()
     superior = np.abs(grid.affine[2, :3]) / spacing
-    reason = "coarsest" if coarsest.sum() == 1 else "nearest to superior-inferior of equal spacings"
+    reason = {1: "coarsest", 2: ONE_OF_TWO, 3: "nearest to superior-inferior of equal spacings"}[int(coarsest.sum())]
     return int(np.argmax(np.where(coarsest, superior, -1.0))), reason
 
 

@@ -76,7 +76,10 @@ def expected(number):
     coarsest = [axis for axis in range(3) if spacing[axis] >= 0.99 * max(spacing)]
     if len(coarsest) == 1:
         return coarsest[0], "coarsest"
-    return max(coarsest, key=lambda axis: abs(directions[2, axis])), "nearest to superior-inferior of equal spacings"
+    axis = max(coarsest, key=lambda axis: abs(directions[2, axis]))
+    if len(coarsest) == 2:
+        return axis, "nearer to superior-inferior of two equal spacings"
+    return axis, "nearest to superior-inferior of equal spacings"
 
 
 def expected_plane(directions, axis):
@@ -100,7 +103,7 @@ def test_inspect_prints_the_axis_the_reason_and_the_plane_of_every_sibling(paths
         assert line.endswith(f", slice axis {axis} ({reason}), {plane} slices"), (number, line)
         reasons.add(reason)
         planes.add(plane)
-    assert len(lines) == SIBLINGS and len(reasons) == 4 and len(planes) == 4
+    assert len(lines) == SIBLINGS and len(reasons) == 5 and len(planes) == 5
 
 
 def test_every_sibling_is_right_handed_on_its_slice_axis_and_comes_back_to_its_own_grid(paths, tmp_path):

@@ -64,6 +64,12 @@ ODD_SLICE_AXIS = Kind(
     "as where a program turned the scan and left dim_info: correct it, or set `tasks.TASK.domains.DOMAIN.slice_axis`",
     stops=False,
 )
+UNCLEAR_SLICE_AXIS = Kind(
+    "Scans whose header leaves the slice axis open",
+    "two axes are equally coarse and the third is finer, as of thin slices: look across which one the scanner cut, "
+    "and set `tasks.TASK.domains.DOMAIN.slice_axis`",
+    stops=False,
+)
 TWO_PLACES = Kind(
     "Headers that say two places", "sform and qform differ by more than a voxel: set the code of the wrong one to 0"
 )

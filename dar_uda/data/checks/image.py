@@ -20,12 +20,13 @@ from dar_uda.data.checks.finding import (
     TOO_LONG,
     TWO_PLACES,
     TWO_SIZES,
+    UNCLEAR_SLICE_AXIS,
     UNPLACED,
     Kind,
 )
 from dar_uda.data.checks.values import doubts_of_values
 from dar_uda.data.fill import find_fill
-from dar_uda.data.geometry import slice_axis_of, spacing_of
+from dar_uda.data.geometry import ONE_OF_TWO, slice_axis_of, spacing_of
 from dar_uda.data.grid import Grid
 from dar_uda.data.reading import reading
 from dar_uda.data.values import picked
@@ -67,6 +68,11 @@ def problems_of_grid(path: Path, grid: Grid, slice_axis: int | None = None) -> I
     if cosine > RIGHT_ANGLE:
         kind = FOLDED if cosine > FOLDED_COSINE else SHEARED
         yield kind, f"{path}: {np.degrees(np.arccos(min(cosine, 1))):.1f} degrees"
+    axis, reason = slice_axis_of(grid, slice_axis)
+    if reason == ONE_OF_TWO and low <= min(spacing):
+        finest = int(np.argmin(spacing))
+        text = f"{path} has a spacing of {_by(spacing)} mm: it is cut across axis {axis}, the finest axis is {finest}"
+        yield UNCLEAR_SLICE_AXIS, text
     if grid.header:
         yield from _problems_of_forms(path, grid)
         if slice_axis is None:

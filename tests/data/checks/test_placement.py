@@ -15,6 +15,7 @@ from dar_uda.data.checks.finding import (
     SHEARED,
     TWO_PLACES,
     TWO_SIZES,
+    UNCLEAR_SLICE_AXIS,
     UNPLACED,
 )
 from dar_uda.data.checks.image import problems_of_grid
@@ -54,7 +55,22 @@ def found(path, affine=AFFINE, shape=SHAPE, qform=None, codes=(1, 1), **fields):
     return [kind for kind, text in problems_of_grid(path, read_grid(path)) if str(path) in text]
 
 
-@pytest.mark.parametrize("spacing", [(0.3, 0.3, 20), (20, 0.3, 0.3), (0.01, 0.01, 0.01), (50, 50, 50), (0.9, 0.9, 0.5)])
+@pytest.mark.parametrize(
+    ("spacing", "dim_info", "kinds"),
+    [
+        ((0.9, 0.9, 0.5), 0, [UNCLEAR_SLICE_AXIS]),
+        ((0.9, 0.9, 0.5), 3 << 4, []),
+        ((0.9, 0.9, 0.9), 0, []),
+        ((0.9, 0.5, 0.5), 0, []),
+    ],
+)
+def test_two_equally_coarse_axes_leave_the_slice_axis_open_unless_the_header_names_it(
+    tmp_path, spacing, dim_info, kinds
+):
+    assert found(tmp_path / "a.nii", scaled(spacing), dim_info=dim_info) == kinds
+
+
+@pytest.mark.parametrize("spacing", [(0.3, 0.3, 20), (20, 0.3, 0.3), (0.01, 0.01, 0.01), (50, 50, 50)])
 @pytest.mark.parametrize("shape", [SHAPE, (64, 64, 1), (1, 64, 64), (1, 1, 1)])
 def test_anisotropic_scans_and_single_slices_are_right(tmp_path, spacing, shape):
     assert found(tmp_path / "a.nii", scaled(spacing), shape) == []
