@@ -99,7 +99,7 @@ class ScanOutput:
             )
 
     def _as_written(self, made: MadeOf) -> set[Path]:
-        """Return the files that nobody changed, and those that were cut short."""
+        """Return the files that did not change, and those that were cut short."""
         voxels, files = _voxels(self.mask), {self.extras[kind]: kind for kind in made.extras}
         same = {path for path, kind in files.items() if kind == PROBABILITIES or _is(path, made.written.get(kind))}
         return same if voxels is not None and voxels_digest(voxels) != made.written.get(MASK) else {self.mask, *same}

@@ -31,7 +31,7 @@ def inspect_scans(scans: Sequence[Path]) -> None:
             grid = read_grid(scan)
             print(shown(f"{scan}: {description_of(grid)}"))
             warn_or_refuse(problems_of_grid(scan, grid))
-        except BrokenPipeError:  # nobody reads the lines any more
+        except BrokenPipeError:  # the reader has stopped reading
             raise
         except Exception as error:  # whatever a library raises for one scan, the others are inspected
             errors.append(reason_of(scan, error))

@@ -106,7 +106,7 @@ def write_cases(
         ValueError: See `find_cases`; the table exists and `append` is not set; it has other columns.
     """
     table = Path(table).absolute()
-    _rows_before(table, append)  # what is wrong with the table is told before the work
+    _rows_before(table, append)  # a table that is wrong ends the command before the search
     found = find_cases(layout, folders)
     check_writable(table.parent)
     with turn(table):
