@@ -1,5 +1,14 @@
-"""Tests compute on one thread: two threads that wait for each other on a busy machine take many times longer."""
+"""Tests compute on one thread, since two that wait for each other on a busy machine take far longer; and read UTF-8.
 
+Writing DICOM with SimpleITK, as tests do, sets the locale of the whole process to C, in which texts are ASCII.
+"""
+
+import locale
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+LOCALE = locale.setlocale(locale.LC_CTYPE)
+
+
+def pytest_runtest_setup():
+    locale.setlocale(locale.LC_CTYPE, LOCALE)
