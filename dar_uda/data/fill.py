@@ -11,7 +11,7 @@ from dar_uda.data.values import BAD_FRACTION, picked, sampled
 
 MOST_VALUES = 4
 CANDIDATES = 6
-SMALLEST_FRACTION = 0.0005
+SMALLEST_FRACTION = 1.5 * BAD_FRACTION
 """Of a scan's voxels: what is smaller counts as single bad voxels."""
 ON_FACES = 0.002
 ON_EDGE_OF_FILL = 0.1
@@ -21,8 +21,9 @@ NOISY = 0.2
 """Images in which fewer neighbors have one value are noisy: a flat region among them is not anatomy."""
 LIKE_AIR = 0.1
 """Of the range: flat regions so near the darkest, at the edge of a fill, are air."""
-CORNERS = 3
-FIRST_CORNER = 1
+CORNERS, FIRST_CORNER = 3, 1
+LARGE = 0.04
+"""Of the voxels: saturated anatomy that holds two corners is smaller."""
 EDGE = 0.2
 """Saturated anatomy has this part of its edge, or more, within this part of the range of its own value."""
 
@@ -52,11 +53,16 @@ def find_fill(array: NDArray) -> Fill:
     """
     fill, tried = Fill(np.zeros_like(array, bool)), set()
     while len(fill.values) < MOST_VALUES:
-        value = next((v for v in _candidates(array, fill.mask) if v not in tried and not tried.add(v)), None)
+        candidates = list(_candidates(array, fill.mask))
+        value = next((v for v in candidates if v not in tried and not tried.add(v)), None)
         if value is None:
             break
         region = _region(array, value, fill.mask)
-        if region is not None:
+        if region is None and max(candidates) > value:
+            region = _region(array, value, fill.mask, aside=array > value)
+        if region is None and min(candidates) < value:
+            region = _region(array, value, fill.mask, aside=array < value)
+        if region is not None and region.sum() >= SMALLEST_FRACTION * array.size:
             fill.values[float(value)] = int(region.sum())
             fill.mask[region] = True
             tried = set(fill.values)  # what the new region reveals may be looked at once more
@@ -101,13 +107,18 @@ def _counts_of(values: NDArray, where: NDArray) -> NDArray[np.intp]:
     return np.where(found[places] == values, counts[places], 0) if found.size else np.zeros(values.size, int)
 
 
-def _region(array: NDArray, value: float, filled: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
-    """Return the region of a value if that is a fill, else None."""
-    value = float(value)
+def _region(
+    array: NDArray, value: float, filled: NDArray[np.bool_], aside: NDArray[np.bool_] | None = None
+) -> NDArray[np.bool_] | None:
+    """Return the region of a value if that is a fill, else None.
+
+    Args:
+        aside: What may be another fill, farther from the rest: without it, the value must be far from the rest itself.
+    """
     same = array == value
     neighbors = _count_neighbors(same)
     region = same & (neighbors >= 2) & _grown(same & (neighbors >= 4))
-    rest = ~(same | filled)
+    rest = ~(same | filled) if aside is None else ~(same | filled | aside)
     if region.sum() < SMALLEST_FRACTION * array.size or not rest.any():
         return None
     others = sampled(picked(array, rest))
@@ -132,7 +143,7 @@ def _region(array: NDArray, value: float, filled: NDArray[np.bool_]) -> NDArray[
         return None
     if far:
         return region if saturable else same
-    return _connected(region, filled)
+    return None if aside is not None else _connected(region, filled)
 
 
 def _without_saturated(
@@ -140,7 +151,7 @@ def _without_saturated(
 ) -> NDArray[np.bool_]:
     """Return a region without its parts whose edge is much as bright as they are, as of saturated anatomy.
 
-    The largest part stays whatever its edge, if it holds corners as a fill does: fill may touch bright fat.
+    A large part that holds corners stays whatever its edge: fill may touch bright fat, or another fill.
     """
     parts = _parts_of(region)
     number = int(parts.max())
@@ -153,10 +164,10 @@ def _without_saturated(
             edges += np.bincount(of, minlength=number + 1)
             alike += np.bincount(of, np.abs(values[there][edge] - value) < near, minlength=number + 1)
     kept = alike <= EDGE * edges
-    if number:
-        largest = int(np.bincount(parts[region]).argmax())
-        part = parts == largest
-        kept[largest] |= _in_corners(part, part, CORNERS)
+    sizes = np.bincount(parts[region], minlength=number + 1)
+    for one in {int(sizes.argmax()), *np.flatnonzero(sizes > LARGE * array.size)} - set(np.flatnonzero(kept)):
+        part = parts == one
+        kept[one] = _in_corners(part, part, 2 if sizes[one] > LARGE * array.size else CORNERS)
     kept[0] = False
     return kept[parts]
 

@@ -18,7 +18,8 @@ def body_extent(array: NDArray, plane: Sequence[int]) -> list[tuple[float, float
     """Return where the body begins and ends along the two axes of the slice plane, in voxels.
 
     The body is the largest connected part above the lower of two Otsu thresholds (air | fat and dim tissue | bright
-    tissue), opened in-plane so that a table lets go of it; half a percent of it is trimmed at each end.
+    tissue), median-filtered in-plane so that single bad voxels do not count, and opened in-plane so that a table lets
+    go of it; half a percent of it is trimmed at each end.
 
     Args:
         array: Intensities in [0, 1], axes in any order; sides above 128 voxels are read at every n-th voxel.
@@ -38,16 +39,16 @@ def body_extent(array: NDArray, plane: Sequence[int]) -> list[tuple[float, float
 
 
 def _largest_part(array: NDArray, plane: Sequence[int]) -> NDArray[np.bool_]:
+    in_plane = np.array([axis in plane for axis in reversed(range(3))], int)
     image = sitk.GetImageFromArray(np.where(array < AIR, array.dtype.type(0), array))
-    tissue = sitk.OtsuMultipleThresholds(image, 2) > 0
-    radius = [OPENING_VOXELS if axis in plane else 0 for axis in reversed(range(3))]
-    parts = sitk.ConnectedComponent(sitk.BinaryMorphologicalOpening(tissue, radius))
+    tissue = sitk.OtsuMultipleThresholds(sitk.Median(image, in_plane.tolist()), 2) > 0
+    parts = sitk.ConnectedComponent(sitk.BinaryMorphologicalOpening(tissue, (OPENING_VOXELS * in_plane).tolist()))
     return sitk.GetArrayFromImage(sitk.RelabelComponent(parts)) == 1
 
 
 def _span(body: NDArray[np.bool_], axis: int, step: int) -> tuple[float, float]:
     others = tuple(other for other in range(3) if other != axis)
-    cumulative = np.cumsum(body.sum(axis=others)) / body.sum()
-    first = np.searchsorted(cumulative, TRIMMED, side="right")
-    last = np.searchsorted(cumulative, 1 - TRIMMED)
-    return float(first * step), float((last + 1) * step)
+    below = np.append(0, np.cumsum(body.sum(axis=others)) / body.sum())
+    ends = np.interp([TRIMMED, 1 - TRIMMED], below, np.arange(below.size))
+    first, last = ends * step - (step - 1) / 2  # a voxel that is read stands for `step`, of which it is the middle
+    return float(first), float(last)

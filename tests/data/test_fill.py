@@ -40,6 +40,31 @@ def test_two_fills_one_within_the_other_are_both_found():
     assert set(find_fill(array).values) == {-2000.0, 3000.0}
 
 
+@pytest.mark.parametrize(("outer", "inner"), [(65535, 32767), (-32768, -2000), (-32768, 65535)])
+def test_two_fills_far_from_the_scan_and_from_each_other_are_both_found(outer, inner):
+    array = scan()
+    array[:, :, 36:] = outer
+    array[[0, -1], 20:, 20:] = inner  # neither holds more than two corners of any slice
+    fill = find_fill(array)
+    assert fill.values == {inner: 2 * 20 * 20, outer: (4 * 20 + 6 * 20) * 4}
+    np.testing.assert_array_equal(fill.mask, np.isin(array, [inner, outer]))
+
+
+def test_a_fill_that_touches_bright_fat_all_along_is_found_in_both_its_parts():
+    array = np.broadcast_to(np.linspace(100, 600, 40), SHAPE) + np.random.default_rng(5).normal(0, 30, SHAPE)
+    array[:, 2:-2] += 400  # about as bright as the fill that it separates
+    array[:, :4, :] = array[:, -4:, :] = 900
+    assert find_fill(array).mask[array == 900].all()
+
+
+def test_a_thousandth_of_saturated_voxels_at_a_face_is_no_fill():
+    array = np.broadcast_to(np.random.default_rng(6).uniform(100, 800, (1, 60, 60)), (12, 60, 60)).copy()
+    array += np.random.default_rng(7).normal(0, 30, array.shape)
+    array = np.minimum(array, 900)
+    array[0, :6, :6] = 900
+    assert find_fill(array).values == {}
+
+
 def test_a_scan_without_fill_has_none():
     assert find_fill(scan()).values == {}
 
