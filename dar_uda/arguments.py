@@ -50,14 +50,14 @@ def _inspect(commands: argparse._SubParsersAction) -> None:
 def _phantom(commands: argparse._SubParsersAction) -> None:
     phantom = _command(commands, "phantom", "write one generated abdomen with its label map", "mr 3 scans")
     phantom.add_argument("domain", choices=["ct", "mr"], help="the modality")
-    phantom.add_argument("number", type=int, metavar="NUMBER", help="which patient and scanner, from 0")
+    phantom.add_argument("number", type=_from_zero, metavar="NUMBER", help="which patient and scanner, from 0")
     phantom.add_argument(
         "folder",
         type=Path,
         metavar="FOLDER",
         help="where the two files go, such as mr03_image.nii.gz and mr03_label.nii.gz",
     )
-    phantom.add_argument("--seed", type=int, metavar="NUMBER", default=0, help="another population (default 0)")
+    phantom.add_argument("--seed", type=_from_zero, metavar="NUMBER", default=0, help="another population (default 0)")
 
 
 def _cases(commands: argparse._SubParsersAction) -> None:
@@ -84,7 +84,7 @@ def _cases(commands: argparse._SubParsersAction) -> None:
         help="of the patients, where no split is published (default 0.2)",
     )
     cases.add_argument(
-        "--seed", type=int, metavar="NUMBER", default=0, help="another draw of these patients (default 0)"
+        "--seed", type=_from_zero, metavar="NUMBER", default=0, help="another draw of these patients (default 0)"
     )
 
 
@@ -215,3 +215,9 @@ def _share(text: str) -> float:
     if not 0 < share < 1:
         raise argparse.ArgumentTypeError(f"{text} is no share between 0 and 1, such as 0.2")
     return share
+
+
+def _from_zero(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"found {text}, expected a whole number from 0")
+    return int(text)

@@ -46,6 +46,13 @@ def test_phantom_writes_image_and_label(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mr03_image.nii.gz", "mr03_label.nii.gz"]
 
 
+@pytest.mark.parametrize("number", ["-1", "1.5", "one"])
+def test_the_number_of_a_phantom_counts_from_0(tmp_path, capsys, number):
+    with pytest.raises(SystemExit):
+        main(["phantom", "mr", number, str(tmp_path)])
+    assert f"NUMBER: found {number}, expected a whole number from 0" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("there", ["mr03_image.nii.gz", "mr03_label.nii.gz"])
 def test_phantom_writes_over_nothing(tmp_path, capsys, there):
     (tmp_path / there).symlink_to("elsewhere")

@@ -158,18 +158,18 @@ def _read_volumes(path: Path) -> pd.DataFrame:
     """Return the rows of the table as text; none where there is no file.
 
     Raises:
-        ValueError: The file is another one.
+        ValueError: The file is another one, or a folder.
     """
     if not path.exists():
         return pd.DataFrame(columns=COLUMNS)
     try:
         table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-    except ValueError:
+    except (ValueError, IsADirectoryError):
         table = pd.DataFrame()
     if list(table.columns) != COLUMNS:
         raise ValueError(
             f"{path}: expected the columns {', '.join(COLUMNS)}, which `dar-uda predict` writes: "
-            "give another folder with -o, or move that file away"
+            "give another folder with -o, or move that away"
         )
     return table
 

@@ -15,6 +15,9 @@ BIT_DEPTH = 24
 """Place of its byte in a PNG file."""
 ENDING = re.compile(r"\.(png|dcm|dicom|ima)$", re.IGNORECASE)
 
+WORD = re.compile(r"([^\W\d_]+)[\W_]*([0-9]+)")
+"""A word and its number, such as `p11` and `series_4`."""
+
 
 def png_files(folder: str | Path) -> list[Path]:
     """Return the PNG files of a folder, `.png` or `.PNG`, sorted by name; hidden files are ignored."""
@@ -93,9 +96,14 @@ def _numbered(stems: Sequence[str]) -> tuple[str, list[int]]:
 
 
 def _check_patterns(pattern: str, series_pattern: str) -> None:
-    """Raise where names differ in a number that all of a side share: `img-2-#` is another series than `img-1-#`."""
+    """Raise where names differ in a number that all of a side share.
+
+    `img-2-#` is another series than `img-1-#`, and `p11_seg#` another patient than `p10_im#`.
+    """
     shapes = {re.sub("[0-9]+", "#", one) for one in (pattern, series_pattern)}
-    if pattern != series_pattern and len(shapes) == 1:
+    ours, theirs = ({word: int(number) for word, number in WORD.findall(one)} for one in (pattern, series_pattern))
+    apart = any(ours[word] != theirs[word] for word in ours.keys() & theirs.keys())
+    if pattern != series_pattern and (len(shapes) == 1 or apart):
         raise ValueError(f"PNG files are called {pattern}, DICOM files {series_pattern}: another series")
 
 

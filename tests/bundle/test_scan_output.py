@@ -291,6 +291,13 @@ def test_a_table_of_another_kind_is_left_as_it_is(segmenter, tmp_path):
     assert segmenter.calls == [] and (tmp_path / "volumes.tsv").read_text() == "patient\tml\np1\t3\n"
 
 
+def test_a_folder_of_the_tables_name_is_refused_before_any_scan(tmp_path, segmenter):
+    (tmp_path / "volumes.tsv").mkdir()
+    with pytest.raises(ValueError, match="volumes.tsv: expected the columns scan, .* move that away"):
+        predict(segmenter, write_scan(tmp_path / "a.nii"), output=tmp_path)
+    assert segmenter.calls == []
+
+
 def stop_at(segmenter, count, error=KeyboardInterrupt):
     def stop(_):
         if len(segmenter.calls) > count:

@@ -250,6 +250,11 @@ def test_a_file_that_contradicts_itself_is_refused_by_its_name(tmp_path, options
         read_pixels(path)
 
 
+def test_an_empty_table_of_values_changes_none(tmp_path):
+    path = save_slice(make_slice(WORDS, ModalityLUTSequence=[]), tmp_path / "1.dcm")
+    np.testing.assert_array_equal(read_pixels(path), WORDS)
+
+
 def rewritten(path, old, new):
     """Replace bytes of a file, which has them once."""
     content = path.read_bytes()

@@ -63,6 +63,7 @@ def paired(folder, pngs, slices):
         ([f"liver_GT_{k:03}.png" for k in range(12)], [f"i{k:04},0000b.dcm" for k in range(12)]),
         ([f"liver_GT_{k:03}.png" for k in range(12)], [f"IMG-0002-{k + 1:05}.dcm" for k in range(12)]),
         ([f"IMG-0004-{k:05}.png" for k in range(2, 26, 2)], [f"IMG-0004-{k:05}.dcm" for k in range(2, 26, 2)]),
+        ([f"p11_seg{k}.png" for k in range(1, 13)], [f"P011_IM{k}" for k in range(1, 13)]),
         ([f"1-{k}.png" for k in range(1, 13)], [f"1-{k:02}" for k in range(1, 13)]),
         ([f"1.2.840.7.{k}.png" for k in (3, 1, 20)], [f"1.2.840.7.{k}" for k in (3, 1, 20)]),
         (["b.png", "a.png", "c.png"], ["b.dcm", "a.dcm", "c.dcm"]),
@@ -84,6 +85,7 @@ def test_names_of_one_order_pair_in_it(tmp_path, pngs, slices):
         (["1_1.png", "1_2.png", "2_1.png"], ["IM1", "IM2", "IM3"]),  # two numbers vary
         (["s1_z9.png", "s2_z8.png", "s3_z7.png"], ["IM1", "IM2", "IM3"]),
         ([f"IM-0002-{k}.png" for k in (1, 2)], [f"IM-0001-{k}.dcm" for k in (1, 2)]),  # another series
+        ([f"p11_seg{k}.png" for k in (1, 2)], [f"p10_IM{k}" for k in (1, 2)]),  # another patient
         (["1.png", "2.png", "3.png"], ["IM_0009", "IM_000A", "IM_000B"]),  # hexadecimal
         (["1.png", "2.png", "slice3.png"], ["IM1", "IM2", "IM3"]),
         (["1.png", "2.png", "3.png"], ["1.3.12.55.dcm", "1.3.12.7.dcm", "1.3.12.901.dcm"]),  # unique identifiers

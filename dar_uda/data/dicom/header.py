@@ -57,6 +57,13 @@ class Header:
     def __contains__(self, keyword: str) -> bool:
         return tag_for_keyword(keyword) in self.dataset
 
+    def has_items(self, keyword: str) -> bool:
+        """Return whether a sequence is there and not empty."""
+        if keyword not in self:
+            return False
+        value = self.dataset.get_item(keyword, keep_deferred=True).value  # None: so long that it stays on the disk
+        return value is None or len(value) > 0
+
     def raw(self, keyword: str) -> bytes:
         """Return the bytes of an entry, empty where it is absent or, but for pixels, far too long."""
         value = self.dataset.get_item(keyword, keep_deferred=True).value if keyword in self else b""

@@ -87,7 +87,7 @@ def _check_slice(header: Header) -> None:
         )
     if header.whole("SamplesPerPixel", 1) != 1 or header.text("PhotometricInterpretation").startswith(COLORS):
         raise UnreadableFileError(f"{header.path} holds a colour image, expected grey values: move it away")
-    if "ModalityLUTSequence" in header:
+    if header.has_items("ModalityLUTSequence"):
         raise UnreadableFileError(
             f"{header.path} gives its values by a table (Modality LUT Sequence), which is not read: convert it to NIfTI"
         )
