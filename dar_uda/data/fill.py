@@ -23,7 +23,7 @@ LIKE_AIR = 0.1
 """Of the range: flat regions so near the darkest, at the edge of a fill, are air."""
 CORNERS, FIRST_CORNER = 3, 1
 LARGE = 0.04
-"""Of the voxels: saturated anatomy that holds two corners is smaller."""
+"""Of the voxels: saturated anatomy that fills whole planes is smaller."""
 EDGE = 0.2
 """Saturated anatomy has this part of its edge, or more, within this part of the range of its own value."""
 
@@ -58,10 +58,9 @@ def find_fill(array: NDArray) -> Fill:
         if value is None:
             break
         region = _region(array, value, fill.mask)
-        if region is None and max(candidates) > value:
-            region = _region(array, value, fill.mask, aside=array > value)
-        if region is None and min(candidates) < value:
-            region = _region(array, value, fill.mask, aside=array < value)
+        for others in ([v for v in candidates if v > value], [v for v in candidates if v < value]):
+            if region is None and others:
+                region = _region(array, value, fill.mask, aside=np.isin(array, others))
         if region is not None and region.sum() >= SMALLEST_FRACTION * array.size:
             fill.values[float(value)] = int(region.sum())
             fill.mask[region] = True
@@ -115,6 +114,7 @@ def _region(
     Args:
         aside: What may be another fill, farther from the rest: without it, the value must be far from the rest itself.
     """
+    value = float(value)  # uint8 less an int wraps around
     same = array == value
     neighbors = _count_neighbors(same)
     region = same & (neighbors >= 2) & _grown(same & (neighbors >= 4))
@@ -151,7 +151,8 @@ def _without_saturated(
 ) -> NDArray[np.bool_]:
     """Return a region without its parts whose edge is much as bright as they are, as of saturated anatomy.
 
-    A large part that holds corners stays whatever its edge: fill may touch bright fat, or another fill.
+    A part that holds three corners, or a large one of whole planes, stays whatever its edge: fill may touch bright fat,
+    or another fill.
     """
     parts = _parts_of(region)
     number = int(parts.max())
@@ -167,7 +168,7 @@ def _without_saturated(
     sizes = np.bincount(parts[region], minlength=number + 1)
     for one in {int(sizes.argmax()), *np.flatnonzero(sizes > LARGE * array.size)} - set(np.flatnonzero(kept)):
         part = parts == one
-        kept[one] = _in_corners(part, part, 2 if sizes[one] > LARGE * array.size else CORNERS)
+        kept[one] = _in_corners(part, part, CORNERS) or (sizes[one] > LARGE * array.size and _has_planes(part))
     kept[0] = False
     return kept[parts]
 
@@ -198,6 +199,15 @@ def _in_corners(region: NDArray[np.bool_], holder: NDArray[np.bool_], least: int
         if 2 * whole.sum() > whole.size:
             counts &= ~whole
         if slices[counts].sum() >= region.sum() / 2:
+            return True
+    return False
+
+
+def _has_planes(part: NDArray[np.bool_]) -> bool:
+    """Return whether nine in ten voxels of a part lie in planes of the volume that hold nothing else."""
+    for axis in range(3):
+        planes = np.moveaxis(part, axis, 0)
+        if planes[planes.all(axis=(1, 2))].sum() >= 0.9 * part.sum():
             return True
     return False
 

@@ -118,3 +118,23 @@ def test_a_patient_of_one_value_that_reaches_most_faces_is_no_fill():
     array = np.full((24, 24, 6), 40.0, np.float32)
     array[:8] = -1000
     assert find_fill(array).values == {}
+
+
+@pytest.mark.parametrize("top", [150, 220])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32])
+def test_saturated_anatomy_in_two_corners_is_no_fill_whatever_the_type(dtype, top):
+    bright = 250 * (0.6 * COLUMNS + 0.4 * ROWS) + np.random.default_rng(8).normal(0, 20, SHAPE) + 30
+    array = np.clip(np.rint(np.where(ROWS > -0.5, bright, 0)), 0, top).astype(dtype)
+    assert (array == top).mean() > 0.02
+    assert not find_fill(array).mask[array == top].any()
+
+
+def test_saturated_anatomy_with_brighter_voxels_around_it_is_no_fill_beside_a_dark_plateau():
+    right, left = (np.exp(-(ROWS**2 + (COLUMNS - side) ** 2) / 0.3) for side in (1, -1))
+    smooth = np.clip(8 * np.rint((250 * (right - left) + 10 * ROWS) / 8), -120, 120)
+    array = np.broadcast_to(smooth, SHAPE).copy()
+    plateau, edge = array == 120, np.zeros(SHAPE, bool)
+    for step in (1, 2):
+        edge[:, :, :-step] |= plateau[:, :, step:] & ~plateau[:, :, :-step]
+    array[edge] = np.random.default_rng(9).integers(130, 160, edge.sum())  # as splines overshoot
+    assert not find_fill(array).mask[plateau].any()
