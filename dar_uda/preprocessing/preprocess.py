@@ -21,8 +21,8 @@ from dar_uda.preprocessing.region import cut_to_region
 from dar_uda.preprocessing.resample import resample
 
 MOST_SLICES = 10_000
-BODY_STEP = 5.0
-"""mm."""
+BODY_STEPS = 60
+"""In `body_width`: where it is 300 mm, a body's place and width are rounded to 5 mm."""
 COPIES = 20
 """Bytes per voxel while fills are found and the scan is resampled, as measured on 512 x 512 x 300 voxels."""
 
@@ -190,23 +190,19 @@ def fitted_to_body(
 ) -> Grid:
     """Return the network grid scaled in-plane as if the body were `body_width` mm wide, and centred on it.
 
-    Width and centre are rounded to `BODY_STEP`: bad voxels that move the body's edges by a tenth of a mm move nothing.
+    Width and centre are rounded, see `BODY_STEPS`: bad voxels that move the body's edges a little move nothing.
 
     Args:
         array: The scan on `original`, see `body_extent`.
     """
     depth, height, width = canonical_axes(original, slice_axis)[0]
     spans = dict(zip((height, width), body_extent(array, (height, width)), strict=True))
-    own = spacing_of(original.affine)
+    own, step = spacing_of(original.affine), body_width / BODY_STEPS
     first, last = spans[width]
-    scale = max(BODY_STEP, _rounded((last - first) * own[width])) / body_width
+    scale = max(1, round((last - first) * own[width] / step)) / BODY_STEPS
     centre = np.array([*((np.array(original.shape) - 1) / 2), 1.0])
     for axis, (first, last) in spans.items():
-        centre[axis] = _rounded((first + last - 1) / 2 * own[axis]) / own[axis]
+        centre[axis] = step * round((first + last - 1) / 2 * own[axis] / step) / own[axis]
     affine = network.affine @ np.diag([scale, scale, 1.0, 1.0])
     affine[:3, 3] = (original.affine @ centre)[:3] - affine[:3, :3] @ ((np.array(network.shape) - 1) / 2)
     return Grid(network.shape, affine)
-
-
-def _rounded(length: float) -> float:
-    return BODY_STEP * round(length / BODY_STEP)
