@@ -26,8 +26,8 @@ def literal_decode(decoder: Decoder, content: Tensor, style: Tensor) -> Tensor:
         x = (x + second(activate(first(activate(x))))) / math.sqrt(2)
     x = activate(x)
     for conv in decoder.up:
-        padded = F.pad(F.interpolate(x, scale_factor=2, mode="nearest"), (2, 2, 2, 2), mode="replicate")
-        x = activate(F.conv2d(padded, conv.weight, conv.bias))
+        upsampled = F.interpolate(x, scale_factor=2, mode="nearest")
+        x = activate(F.conv2d(upsampled, conv.weight, conv.bias, padding=2))
     return torch.tanh(decoder.last(x))
 
 

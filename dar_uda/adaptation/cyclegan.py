@@ -1,4 +1,6 @@
-"""CycleGAN's networks (Zhu et al., ICCV 2017): two generators, and the judges of their images.
+"""CycleGAN's networks (Zhu et al., ICCV 2017): two generators, and the discriminators of their images.
+
+The generators pad by reflection, as the code of the authors does, and that of SynSeg-Net.
 
 Images are (N, 1, H, W) in [-1, 1].
 """

@@ -45,8 +45,9 @@ class CycleGANTrainer(TrainerOfParts):
         self.steps, self.learning_rate, self.cycle_weight = steps, learning_rate, cycle_weight
         torch.manual_seed(job.seed)
         self.generators = CycleGAN(width, blocks).to(job.device)
-        self.discriminators = nn.ModuleDict({side: PatchDiscriminator(width) for side in "ab"}).to(job.device)
-        initialise(self.discriminators)
+        self.discriminators = nn.ModuleDict({side: PatchDiscriminator(width) for side in "ab"})
+        initialise(self.discriminators)  # on the CPU: a GPU draws other weights from the same seed
+        self.discriminators.to(job.device)
         self.pools = {side: ImagePool() for side in "ab"}
         self.generator_optimizer = torch.optim.Adam(self.generators.parameters(), learning_rate, BETAS)
         self.discriminator_optimizer = torch.optim.Adam(self.discriminators.parameters(), learning_rate, BETAS)

@@ -1,6 +1,7 @@
 """Networks of the content/style disentangling translator (paper, section III-A; MUNIT family).
 
 Images are (N, 1, H, W) in [-1, 1]; content codes (N, 4 width, H / 4, W / 4); style codes (N, style_dim).
+Every convolution that pads, pads with zeros, as in the paper's reference code.
 """
 
 import math
@@ -15,15 +16,15 @@ SMALLEST_STYLE_IMAGE, SMALLEST_DISCRIMINATOR_IMAGE, SMALLEST_CONTENT_IMAGE = 64,
 
 
 def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
-    padding = (kernel - 1) // 2
-    return nn.Conv2d(inputs, outputs, kernel, stride, padding, padding_mode="reflect")
+    return nn.Conv2d(inputs, outputs, kernel, stride, padding=(kernel - 1) // 2)
 
 
 class UpsampledConv(nn.Conv2d):
-    """Nearest-neighbour upsampling by 2, then a 5 x 5 convolution; borders are replicated.
+    """Nearest-neighbour upsampling by 2, then a 5 x 5 convolution padded with two pixels of zeros.
 
     Computed as one 3 x 3 convolution of the small image to the four pixels of each 2 x 2 block, a quarter of the pixels
-    at 36/25 of the products per pixel: each of its weights is the sum of those that meet the same small pixel.
+    at 36/25 of the products per pixel: each of its weights is the sum of those that meet the same small pixel. A border
+    of one zero pixel around the small image is one of two around the large image, so that the borders agree as well.
 
     Shape:
         (N, inputs, H, W) to (N, outputs, 2 H, 2 W).
@@ -36,13 +37,13 @@ class UpsampledConv(nn.Conv2d):
     )
 
     def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(inputs, outputs, 5)
+        super().__init__(inputs, outputs, 5, padding=2)
+        line = torch.tensor(self.FOLD, dtype=torch.get_default_dtype())
+        self.register_buffer("fold", torch.einsum("pak,qbl->pqabkl", line, line), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        fold = self.weight.new_tensor(self.FOLD)
-        weight = torch.einsum("pak,qbl,oikl->opqiab", fold, fold, self.weight).reshape(-1, self.in_channels, 3, 3)
-        padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
-        return F.pixel_shuffle(F.conv2d(padded, weight, self.bias.repeat_interleave(4)), 2)
+        weight = torch.einsum("pqabkl,oikl->opqiab", self.fold, self.weight).reshape(-1, self.in_channels, 3, 3)
+        return F.pixel_shuffle(F.conv2d(x, weight, self.bias.repeat_interleave(4), padding=1), 2)
 
 
 class NormalisedConv(nn.Sequential):
@@ -198,7 +199,7 @@ class ImageDiscriminator(nn.Module):
         for level, (inputs, outputs) in enumerate(zip(channels, channels[1:], strict=False)):
             layers.append(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1))
             if level > 0:
-                layers.append(nn.InstanceNorm2d(outputs))
+                layers.append(nn.InstanceNorm2d(outputs, affine=True))
             layers.append(nn.LeakyReLU(SLOPE, inplace=True))
         return nn.Sequential(*layers, nn.Conv2d(channels[-1], 1, 1))
 
@@ -228,7 +229,7 @@ class ContentDiscriminator(nn.Sequential):
         while len(layers) < 3 * CONTENT_DISCRIMINATOR_DEPTH and (size := (size - 7) // 2 + 1) >= 3:
             layers += [
                 nn.Conv2d(channels, channels, 7, stride=2),
-                nn.InstanceNorm2d(channels),
+                nn.InstanceNorm2d(channels, affine=True),
                 nn.LeakyReLU(SLOPE, inplace=True),
             ]
         super().__init__(*layers, nn.Conv2d(channels, 1, 3))

@@ -10,6 +10,8 @@ from dar_uda.training.weights import load_weights, save_weights
 from dar_uda.translation.networks import ContentEncoder, Decoder, StyleEncoder, initialise
 
 Side = Literal["a", "b"]
+PADDING = "zeros"
+"""Of the convolutions; written into each file, since earlier files hold the same tensors but reflect at the borders."""
 
 
 class Translator(nn.Module):
@@ -29,12 +31,21 @@ class Translator(nn.Module):
 
     def save(self, path: str | Path) -> None:
         """Write the weights as safetensors."""
-        save_weights(path, self, self.arguments)
+        save_weights(path, self, {**self.arguments, "padding": PADDING})
 
     @classmethod
     def load(cls, path: str | Path, device: torch.device) -> "Translator":
-        """Return the translator of a weights file, ready to translate."""
+        """Return the translator of a weights file, ready to translate.
+
+        Raises:
+            ValueError: An earlier version wrote it, whose networks are others.
+        """
         state, arguments = load_weights(path)
+        if (padding := arguments.pop("padding", "reflection")) != PADDING:
+            raise ValueError(
+                f"{path}: a translator trained with {padding} at the borders, by another version of DAR-UDA; expected "
+                f"{PADDING}: delete the file and run train_translator again"
+            )
         translator = cls(**arguments)
         translator.load_state_dict(state)
         return translator.to(device).eval()

@@ -2,6 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from benchmarks.literal.reflection import reflect
 from dar_uda.translation.networks import (
     ContentDiscriminator,
     ContentEncoder,
@@ -104,10 +105,21 @@ def test_upsampled_convolution_is_upsampling_then_convolution_borders_included(d
     torch.manual_seed(0)
     layer = UpsampledConv(3, 5).to(dtype)
     x = torch.randn(2, 3, 4, 7, dtype=dtype, requires_grad=True)
-    padded = F.pad(F.interpolate(x, scale_factor=2, mode="nearest"), (2, 2, 2, 2), mode="replicate")
-    expected = F.conv2d(padded, layer.weight, layer.bias)
+    expected = F.conv2d(F.interpolate(x, scale_factor=2, mode="nearest"), layer.weight, layer.bias, padding=2)
     found = layer(x)
     torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
     gradient = torch.randn_like(expected)
     pairs = [torch.autograd.grad(y, [x, layer.weight, layer.bias], gradient) for y in (found, expected)]
     torch.testing.assert_close(*pairs, rtol=tolerance, atol=10 * tolerance)
+
+
+def test_the_frozen_form_reflects_at_the_borders_and_repeats_them_before_upsampling():
+    torch.manual_seed(0)
+    decoder = Decoder(2)
+    reflect(decoder)
+    x = torch.randn(1, 8, 4, 7)
+    padded = F.pad(F.interpolate(x, scale_factor=2, mode="nearest"), (2, 2, 2, 2), mode="replicate")
+    up, last = decoder.up[0], decoder.last
+    torch.testing.assert_close(up(x), F.conv2d(padded, up.weight, up.bias), rtol=1e-4, atol=1e-4)
+    padded = F.pad(x[:, :2], (3, 3, 3, 3), mode="reflect")
+    torch.testing.assert_close(last(x[:, :2]), F.conv2d(padded, last.weight, last.bias), rtol=1e-4, atol=1e-4)

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -6,17 +7,20 @@ import pandas as pd
 import pytest
 import torch
 from torch.optim import SGD
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.literal.translator import literal_step
 from dar_uda.data.network_volume import open_affine, open_image, write_image
 from dar_uda.training.checkpoint import CheckpointFolder
 from dar_uda.training.job import Job
 from dar_uda.training.randomness import generator_for
+from dar_uda.training.weights import save_weights
 from dar_uda.translation.losses import least_squares_gan_loss, paired_l1
 from dar_uda.translation.slices import SliceSampler, augment, to_network_range
 from dar_uda.translation.styles import central_slices, choose_styles, cluster_codes, encode_styles
 from dar_uda.translation.synthesis import synthesize_volume
 from dar_uda.translation.train import TranslatorTrainer, train_translator
+from dar_uda.translation.translator import Translator
 
 CPU = torch.device("cpu")
 LOSS_WEIGHTS = {
@@ -148,6 +152,48 @@ def test_one_update_is_that_of_the_literal_step(stacks, dtype, tolerance):
         torch.testing.assert_close(ours, theirs, rtol=tolerance, atol=tolerance * largest)
 
 
+class Operations(TorchDispatchMode):
+    """Notes the names of the operations that run, in the backward pass too."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = set()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.names.add(function._schema.name.removeprefix("aten::"))
+        return function(*args, **(kwargs or {}))
+
+
+def test_an_update_has_no_operation_that_cuda_computes_in_random_order(stacks):
+    """The names are those in the documentation of `torch.use_deterministic_algorithms` that a GAN may meet."""
+    trainer = TranslatorTrainer([SliceSampler(s, 2, None) for s in stacks], JOB, **NETWORK)
+    with Operations() as operations:
+        trainer.update(0)
+    assert {"convolution_backward", "native_batch_norm_backward"} <= operations.names
+    random = re.compile(
+        r"(reflection|replication)_pad.*_backward|upsample_(bi|tri)?(linear|cubic).*_backward|grid_sampler_.*_backward"
+        r"|_?adaptive_(avg|max)_pool.*_backward|avg_pool3d_backward|scatter.*|index_(add|select|copy)|cumsum|bincount"
+    )
+    assert [name for name in operations.names if random.fullmatch(name.rstrip("_"))] == []
+
+
+@pytest.mark.gpu
+def test_two_updates_on_a_gpu_from_one_seed_are_the_same_bytes(stacks, monkeypatch):
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)  # an operation without such a form raises an error
+    try:
+        states = []
+        for _ in range(2):
+            job = replace(JOB, device=torch.device("cuda"))
+            trainer = TranslatorTrainer([SliceSampler(s, 2, None) for s in stacks], job, **NETWORK)
+            for step in range(2):
+                trainer.update(step)
+            states.append([p.detach().cpu() for p in trainer.translator.parameters()])
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert all(torch.equal(*pair) for pair in zip(*states, strict=True))
+
+
 def test_average_starts_as_a_copy_and_follows_the_warm_up(stacks):
     trainer = TranslatorTrainer([SliceSampler(s, 2, None) for s in stacks], JOB, **NETWORK)
     start = trainer.translator.decoder.last.weight.clone()
@@ -162,6 +208,18 @@ def test_training_learns_to_reconstruct(stacks, tmp_path):
     history = pd.read_csv(tmp_path / "long" / "history.tsv", sep="\t")
     assert history["pixel_reconstruction"].tail(5).mean() < 0.5 * history["pixel_reconstruction"].head(5).mean()
     assert (tmp_path / "long" / "samples.png").stat().st_size > 1000
+
+
+def test_a_file_comes_back_as_the_same_translator_and_one_of_an_earlier_version_is_refused(tmp_path):
+    path, images = tmp_path / "weights.safetensors", torch.randn(1, 1, 64, 64)
+    translator = Translator(2).eval()
+    translator.save(path)
+    again = Translator.load(path, CPU)
+    assert again.arguments == translator.arguments
+    assert torch.equal(again.content(images), translator.content(images))
+    save_weights(path, translator, translator.arguments)
+    with pytest.raises(ValueError, match=r"weights\.safetensors: .*reflection.* zeros: .*run train_translator again"):
+        Translator.load(path, CPU)
 
 
 def test_a_killed_training_resumes_to_identical_weights(stacks, tmp_path, monkeypatch):
