@@ -1,5 +1,7 @@
 """The GPU's way from probabilities to classes, here on a CPU, against SimpleITK's."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,9 @@ import torch
 from dar_uda.data.grid import Grid, write_grids
 from dar_uda.preprocessing import restore
 from dar_uda.preprocessing.restore import restore_classes
+from dar_uda.preprocessing.restore_on_gpu import _interpolated
+from dar_uda.segmentation import sliding_window
+from dar_uda.segmentation.views import likeliest, predict_views
 
 TILTED = np.array(
     [
@@ -53,3 +58,17 @@ def test_slabs_of_a_network_on_a_cpu_are_restored_there(case):
     grid, slabs, _ = case
     found = restore_classes(map(torch.from_numpy, slabs), grid).array
     assert np.array_equal(found, restore_classes(slabs, grid).array)
+
+
+@pytest.mark.parametrize("weighting", ["constant", "gaussian"])
+def test_from_window_to_class_all_lies_on_the_device(monkeypatch, weighting):
+    """On the meta device, which like a GPU refuses tensors of a CPU."""
+    monkeypatch.setattr(sliding_window, "autocast", lambda *_: nullcontext())
+    meta, image = torch.device("meta"), np.zeros((10, 40, 50), np.uint16)
+    network = torch.nn.Conv3d(1, 3, 3, padding=1).to(meta)
+    whole = (4, 16, 16), 0.5, weighting, 3, meta
+    for slabs in predict_views(image, lambda view: sliding_window.predict_slabs(network, view, *whole)):
+        mean = sum(slabs[1:], start=slabs[0]) / len(slabs)
+        moved = _interpolated(mean, np.diag([0.5, 0.5, 0.5, 1]), [np.arange(7), np.arange(8), np.arange(9)])
+        assert mean.is_meta and likeliest(mean).is_meta
+        assert moved.is_meta and moved.shape == (3, 7, 8, 9) and moved.dtype == torch.float32
