@@ -107,10 +107,12 @@ def _export(options: argparse.Namespace) -> None:
 
 def _predict(options: argparse.Namespace) -> None:
     from dar_uda.bundle.predict import predict_scans
-    from dar_uda.bundle.segmenter import Segmenter
+    from dar_uda.bundle.segmenter import Segmenter, read_facts
+    from dar_uda.training.device import lease_devices
 
     _log_plainly()
-    segmenter = Segmenter.load(options.bundle, options.device)
+    read_facts(options.bundle)  # a wrong folder is named before the wait for a GPU
+    segmenter = Segmenter.load(options.bundle, lease_devices(options.device)[0])
     choices = options.average_views, options.probabilities, options.skip_done
     predict_scans(segmenter, options.scan, options.output, *choices)
 

@@ -6,9 +6,16 @@ Writing DICOM with SimpleITK, as tests do, sets the locale of the whole process 
 import locale
 import os
 
+import pytest
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 LOCALE = locale.setlocale(locale.LC_CTYPE)
 
 
-def pytest_runtest_setup():
+def pytest_runtest_setup(item):
     locale.setlocale(locale.LC_CTYPE, LOCALE)
+    if item.get_closest_marker("gpu"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("torch finds no CUDA GPU")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
 from dar_uda.data.files import write_beside
@@ -12,7 +13,8 @@ from dar_uda.data.network_volume import open_affine, open_image, open_label, wri
 from dar_uda.segmentation.components import keep_largest, single_structures
 from dar_uda.segmentation.networks import load_segmenter
 from dar_uda.segmentation.sliding_window import Weighting, predict_slabs
-from dar_uda.training.device import prepare_device
+from dar_uda.segmentation.views import likeliest
+from dar_uda.training.device import prediction_precision, prepare_device
 from dar_uda.training.progress import Progress
 
 PLAUSIBLE = (0.2, 1.8)
@@ -32,6 +34,7 @@ def label_target(
     weighting: Weighting,
     batch: int,
     device: str,
+    precision: str,
     threads: int,
 ) -> None:
     """Segment the target's training cases on the network grid, and note which masks have plausible volumes.
@@ -45,15 +48,16 @@ def label_target(
         table: TSV to write: `case kept` and for each structure its volume as a share of the source's mean (1 where the
             source has none of it). A case is kept if all of them lie within PLAUSIBLE.
         window: See `predict_slabs`, as are the next three.
+        precision: See `prediction_precision`.
     """
     where = prepare_device(device, threads)
-    network = load_segmenter(weights, where)
+    network, dtype = load_segmenter(weights, where), prediction_precision(precision, where)
     single = single_structures(source_labels, len(structures))
     usual = np.mean([volumes_of(open_label(path), len(structures)) for path in source_labels], axis=0)
     progress, rows = Progress("label_target", len(cases), unit="case"), []
     for done, (case, image) in enumerate(zip(cases, images, strict=True), start=1):
-        slabs = predict_slabs(network, open_image(image), window, overlap, weighting, batch, where)
-        classes = np.concatenate([slab.argmax(axis=0) for slab in slabs]).astype(np.uint8)
+        slabs = predict_slabs(network, open_image(image), window, overlap, weighting, batch, where, dtype)
+        classes = torch.cat([likeliest(slab).to(torch.uint8) for slab in slabs]).cpu().numpy()
         classes = keep_largest(classes, single)
         write_label(Path(labels) / f"{case}.nii", classes, open_affine(image))
         volumes = volumes_of(classes, len(structures))

@@ -9,9 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from dar_uda.bundle.export import FORMAT
 from dar_uda.bundle.likeness import MARGIN, Likeness
@@ -24,14 +22,31 @@ from dar_uda.data.probabilities import probabilities_file
 from dar_uda.data.volume import Volume
 from dar_uda.preprocessing.preprocess import preprocess_image
 from dar_uda.segmentation.networks import load_segmenter
-from dar_uda.segmentation.predict import mask_of, merged
-from dar_uda.segmentation.sliding_window import count_windows, predict_slabs
+from dar_uda.segmentation.predict import mask_of, merged, slabs_of_network
+from dar_uda.segmentation.sliding_window import count_windows
 from dar_uda.segmentation.views import VIEWS, Disagreement, predict_views
 from dar_uda.training.cores import usable_cores
-from dar_uda.training.device import prepare_device
+from dar_uda.training.device import find_device, prediction_precision, use_device
+from dar_uda.training.gpu_memory import within_memory
 from dar_uda.training.progress import Bar
 
 logger = logging.getLogger(__name__)
+
+
+def read_facts(bundle: Path) -> dict[str, Any]:
+    """Return what `bundle.json` holds.
+
+    Raises:
+        FileNotFoundError: The folder is no bundle.
+        ValueError: It is one of another version of this program.
+    """
+    path = bundle / "bundle.json"
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist; expected a folder that `dar-uda export` wrote")
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    if facts.get("format") != FORMAT:
+        raise ValueError(f"{path}: found format {facts.get('format')!r}, expected {FORMAT}: export the method again")
+    return facts
 
 
 class Segmenter:
@@ -44,30 +59,27 @@ class Segmenter:
 
     def __init__(self, folder: Path, facts: dict[str, Any], network: torch.nn.Module, device: torch.device) -> None:
         self.folder, self.facts, self.network, self.device = folder, facts, network, device
+        self.dtype = prediction_precision("auto", device)
         self.structures: list[str] = facts["structures"]
 
     @classmethod
     def load(cls, bundle: str | Path, device: str = "auto", threads: int | None = None) -> "Segmenter":
         """Return the method of a bundle that `dar-uda export` wrote.
 
+        It takes the GPU as other programs with PyTorch do, and neither waits for the workflow's jobs nor keeps them
+        waiting: `dar-uda predict` and those jobs lease theirs, see `lease_devices`.
+
         Args:
-            device: "auto", "cpu" or "cuda".
+            device: "auto", "cpu", "cuda" (the current GPU) or a name of torch's such as "cuda:1".
             threads: Of the CPU; None: torch's own number, as far as this process has cores.
 
         Raises:
             FileNotFoundError: The folder is no bundle.
-            ValueError: It is one of another version of this program.
+            ValueError: It is one of another version of this program, or torch finds no GPU and one was asked for.
         """
         folder = Path(bundle)
-        path = folder / "bundle.json"
-        if not path.exists():
-            raise FileNotFoundError(f"{path} does not exist; expected a folder that `dar-uda export` wrote")
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        if facts.get("format") != FORMAT:
-            raise ValueError(
-                f"{path}: found format {facts.get('format')!r}, expected {FORMAT}: export the method again"
-            )
-        where = prepare_device(device, threads or min(torch.get_num_threads(), usable_cores()))
+        facts = read_facts(folder)
+        where = use_device(find_device(device), threads or min(torch.get_num_threads(), usable_cores()))
         return cls(folder, facts, load_segmenter(folder / "weights.safetensors", where), where)
 
     def predict(
@@ -92,8 +104,14 @@ class Segmenter:
             self._warn_of(scan, image)
             original, classes = read_grids(grid)[0], len(self.structures) + 1
             kept = probabilities_file(probabilities, original, classes) if probabilities else nullcontext()
-            with kept as stored, self._progress(scan, image, len(VIEWS) if test_time_augmentation else 1):
-                return mask_of(self._slabs(image, test_time_augmentation), grid, self.facts["single"], stored)
+
+            def mask_on(device: torch.device, batch: int) -> Volume:
+                with self._progress(scan, image, len(VIEWS) if test_time_augmentation else 1):
+                    slabs = self._slabs(image, test_time_augmentation, device, batch)
+                    return mask_of(slabs, grid, self.facts["single"], stored)
+
+            with kept as stored:
+                return within_memory(mask_on, str(scan), self.device, self.facts["inference"]["batch"])
 
     def distance(self, scan: str | Path) -> float | None:
         """Return how far a scan lies from the training scans, see `Likeness`; None where the bundle cannot tell."""
@@ -133,9 +151,9 @@ class Segmenter:
                 *(axis_alike(volume.grid, usual), self.folder / "bundle.json"),
             )
 
-    def _slabs(self, image: Path, average: bool) -> Iterator[NDArray[np.float32]]:
-        inference = {key: self.facts["inference"][key] for key in ("overlap", "weighting", "batch")}
-        slabs_of = partial(predict_slabs, self.network, window=self.facts["window"], device=self.device, **inference)
+    def _slabs(self, image: Path, average: bool, device: torch.device, batch: int) -> Iterator[torch.Tensor]:
+        inference = {key: self.facts["inference"][key] for key in ("overlap", "weighting")}
+        slabs_of = slabs_of_network(self.network, self.dtype, device, batch, window=self.facts["window"], **inference)
         if not average:
             return slabs_of(open_image(image))
         return merged(predict_views(open_image(image), slabs_of), Disagreement(len(self.structures)), average)

@@ -6,18 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from dar_uda.data.files import write_beside
 from dar_uda.data.network_volume import open_image, open_label
 from dar_uda.evaluation.metrics import dice
 from dar_uda.segmentation.networks import Segmenter, load_segmenter
 from dar_uda.segmentation.sliding_window import Weighting, predict_slabs
-from dar_uda.segmentation.views import Disagreement, predict_views
-from dar_uda.training.device import prepare_device
+from dar_uda.segmentation.views import Disagreement, likeliest, predict_views
+from dar_uda.training.device import prediction_precision, prepare_device
 from dar_uda.training.progress import Progress
 
-Slabs = Iterator[NDArray[np.float32]]
+Slabs = Iterator[Tensor]
 
 
 def choose_candidate(
@@ -33,6 +35,7 @@ def choose_candidate(
     weighting: Weighting,
     batch: int,
     device: str,
+    precision: str,
     threads: int,
 ) -> None:
     """Copy the weights of the candidate with the highest score; of equal ones those trained longest.
@@ -49,15 +52,17 @@ def choose_candidate(
         table: Output TSV: `step dice disagreement score chosen`.
         structures: Names of the classes 1..K.
         window: See `predict_slabs`, as are the next three.
+        precision: See `prediction_precision`.
     """
     where = prepare_device(device, threads)
+    dtype = prediction_precision(precision, where)
     paths = sorted(Path(candidates).glob("*.safetensors"))
     progress, rows = Progress("choose_candidate", len(paths), unit="candidate"), []
     for done, path in enumerate(paths, start=1):
         network = load_segmenter(path, where)
 
         def slabs_of(image: NDArray[np.uint16], network: Segmenter = network) -> Slabs:
-            return predict_slabs(network, image, window, overlap, weighting, batch, where)
+            return predict_slabs(network, image, window, overlap, weighting, batch, where, dtype)
 
         of_labelled = [
             _dice(slabs_of(open_image(i)), open_label(k), len(structures)) for i, k in zip(images, labels, strict=True)
@@ -74,11 +79,11 @@ def choose_candidate(
 
 
 def _dice(slabs: Slabs, label: NDArray[np.uint8], structures: int) -> list[float]:
-    mask = np.concatenate([slab.argmax(axis=0) for slab in slabs])
+    mask = torch.cat([likeliest(slab).to(torch.uint8) for slab in slabs]).cpu().numpy()
     return [dice(mask == k, label == k) for k in range(1, structures + 1)]
 
 
-def _disagreement(views: Iterator[list[NDArray[np.float32]]], structures: int) -> float:
+def _disagreement(views: Iterator[list[Tensor]], structures: int) -> float:
     changes = Disagreement(structures)
     for slabs in views:
         changes.add(slabs)

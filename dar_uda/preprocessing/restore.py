@@ -1,7 +1,8 @@
 """From the network grid back to the scan's own."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,14 +11,17 @@ from dar_uda.data.grid import Grid, read_grids
 from dar_uda.data.probabilities import STEPS
 from dar_uda.data.volume import Volume
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 
 def restore_classes(
-    slabs: Iterable[NDArray[np.float32]], grid: str | Path, probabilities: NDArray[np.uint8] | None = None
+    slabs: "Iterable[NDArray[np.float32] | Tensor]", grid: str | Path, probabilities: NDArray[np.uint8] | None = None
 ) -> Volume:
     """Return the likeliest class of every voxel of the scan, background beyond the network grid.
 
     Probabilities are interpolated, not classes: borders keep the place between voxels that the network gave them.
-    One slab, and of it one class on the scan's grid, is in memory at a time.
+    One slab, and of it one class on the scan's grid, is in memory at a time. Slabs on a GPU are interpolated there.
 
     Args:
         slabs: Probabilities (classes, slices, height, width) on the network grid, background first; slab after
@@ -35,19 +39,37 @@ def restore_classes(
     classes = np.zeros(original.shape, np.uint8)
     done, before = 0, None
     for slab in slabs:
+        slab, concatenate, copy, classes_on = _with_operations(slab)
         end = done + slab.shape[1]
         _check(slab, end, network, grid)
-        joined = slab if before is None else np.concatenate([before, slab], axis=1)
+        joined = slab if before is None else concatenate([before, slab], 1)
         above, upto = done - 1 if done else -np.inf, end - 1 if end < depth else np.inf
         here = (places > above) & (places <= upto)
         region, part = _part(original, axis, np.flatnonzero(here))
         if 0 not in part.shape:
             affine = _shifted(network.affine, 2, end - joined.shape[1])
             stored = None if probabilities is None else probabilities[region]
-            classes[region] = _classes_on(part, joined, affine, stored)
-        done, before = end, slab[:, -1:].copy()
+            classes[region] = classes_on(part, joined, affine, stored)
+            if stored is not None:
+                _settle_ties(stored, classes[region])
+        done, before = end, copy(slab[:, -1:])
     _check(slab, done, network, grid, whole=True)
     return Volume(classes, original)
+
+
+def _with_operations(slab: "NDArray[np.float32] | Tensor") -> tuple[Any, Callable, Callable, Callable]:
+    """Return a slab, as an array unless it is on a GPU, with the ways to concatenate, copy and restore slabs there."""
+    if not _on_gpu(slab):
+        return np.asarray(slab), np.concatenate, np.copy, _classes_on
+    import torch
+
+    from dar_uda.preprocessing.restore_on_gpu import classes_on
+
+    return slab, torch.cat, torch.clone, classes_on
+
+
+def _on_gpu(slab: "NDArray[np.float32] | Tensor") -> bool:
+    return getattr(slab, "is_cuda", False)
 
 
 def _depth_of_slices(original: Grid, network: Grid) -> tuple[int, NDArray[np.float64]]:
@@ -87,8 +109,6 @@ def _classes_on(
         np.maximum(highest, moved, out=highest)
         if stored is not None:
             stored[..., index] = np.rint(moved * STEPS)
-    if stored is not None:
-        _settle_ties(stored, classes)
     return classes
 
 

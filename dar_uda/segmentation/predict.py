@@ -1,14 +1,16 @@
 """Masks of whole cases, on each case's original grid, and how much they change with the image."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from dar_uda.data.files import write_beside
 from dar_uda.data.grid import read_grids
@@ -16,14 +18,17 @@ from dar_uda.data.network_volume import open_image
 from dar_uda.data.predictions import mask_path, probabilities_path
 from dar_uda.data.probabilities import probabilities_file
 from dar_uda.segmentation.components import keep_largest, single_structures
-from dar_uda.segmentation.networks import load_segmenter
+from dar_uda.segmentation.networks import Segmenter, load_segmenter
 from dar_uda.segmentation.sliding_window import Weighting, predict_slabs
 from dar_uda.segmentation.views import Disagreement, predict_views
-from dar_uda.training.device import prepare_device
+from dar_uda.training.device import prediction_precision, prepare_device
+from dar_uda.training.gpu_memory import within_memory
 from dar_uda.training.progress import Progress
 
 if TYPE_CHECKING:
     from dar_uda.data.volume import Volume
+
+SlabsOf = Callable[[NDArray[np.uint16]], Iterator[Tensor]]
 
 
 def predict_cases(
@@ -43,6 +48,7 @@ def predict_cases(
     largest_component: bool,
     keep_probabilities: bool,
     device: str,
+    precision: str,
     threads: int,
 ) -> None:
     """Segment cases and write each mask on its case's original grid, and the disagreement of every case.
@@ -62,23 +68,21 @@ def predict_cases(
         largest_component: Keep the largest connected piece of each structure that is one piece in the source's labels.
         keep_probabilities: Write those of all classes too: `probabilities/{case}.nii.gz` in the folder of the masks,
             see `probabilities_file`.
+        precision: See `prediction_precision`.
     """
     from dar_uda.data.volume import write_mask
 
     where = prepare_device(device, threads)
-    network = load_segmenter(weights, where)
-    slabs_of = partial(
-        predict_slabs, network, window=window, overlap=overlap, weighting=weighting, batch=batch, device=where
-    )
+    network, dtype = load_segmenter(weights, where), prediction_precision(precision, where)
+    slabs_on = partial(slabs_of_network, network, dtype, window=window, overlap=overlap, weighting=weighting)
     single = single_structures(source_labels, len(structures)) if largest_component else []
     progress = Progress("predict", len(images), unit="case")
     rows = []
     for done, (case, path, grid) in enumerate(zip(cases, images, grids, strict=True), start=1):
-        changes = Disagreement(len(structures))
-        views = predict_views(open_image(path), slabs_of)
         kept = probabilities_path(predictions, case) if keep_probabilities else None
         with _stored(kept, grid, len(structures) + 1) as stored:
-            mask = mask_of(merged(views, changes, test_time_augmentation), grid, single, stored)
+            segment = partial(_segment, path, grid, slabs_on, len(structures), test_time_augmentation, single, stored)
+            mask, changes = within_memory(segment, case, where, batch)
         write_mask(mask_path(predictions, case), mask.array, mask.grid)
         rows += [(case, structure, value) for structure, value in zip(structures, changes.values(), strict=True)]
         progress.report(done)
@@ -87,13 +91,42 @@ def predict_cases(
         table.to_csv(temporary, sep="\t", index=False, float_format="%.6f")
 
 
+def _segment(
+    image: str | Path,
+    grid: str | Path,
+    slabs_on: Callable[[torch.device, int], SlabsOf],
+    structures: int,
+    average: bool,
+    single: Sequence[int],
+    stored: NDArray[np.uint8] | None,
+    device: torch.device,
+    batch: int,
+) -> "tuple[Volume, Disagreement]":
+    """Return the mask of a case and how much it changes with the views, computed on a device; see `mask_of`."""
+    changes = Disagreement(structures)
+    views = predict_views(open_image(image), slabs_on(device, batch))
+    return mask_of(merged(views, changes, average), grid, single, stored), changes
+
+
+def slabs_of_network(
+    network: Segmenter, dtype: torch.dtype, device: torch.device, batch: int, **inference: Any
+) -> SlabsOf:
+    """Return how the network, on a device, gives an image's slabs: in `dtype` on a GPU, in float32 on a CPU.
+
+    Args:
+        inference: Of `predict_slabs`.
+    """
+    dtype = dtype if device.type == "cuda" else torch.float32
+    return partial(predict_slabs, network.to(device), batch=batch, device=device, dtype=dtype, **inference)
+
+
 def _stored(path: Path | None, grid: str | Path, classes: int) -> AbstractContextManager[NDArray[np.uint8] | None]:
     """Return the file of a case's probabilities, to be filled within a block; nothing to fill without a path."""
     return probabilities_file(path, read_grids(grid)[0], classes) if path else nullcontext()
 
 
 def mask_of(
-    slabs: Iterable[NDArray[np.float32]],
+    slabs: Iterable[Tensor],
     grid: str | Path,
     single: Sequence[int],
     probabilities: NDArray[np.uint8] | None = None,
@@ -113,10 +146,8 @@ def mask_of(
     return Volume(keep_largest(restored.array, single), restored.grid)
 
 
-def merged(
-    views: Iterator[list[NDArray[np.float32]]], changes: Disagreement, average: bool
-) -> Iterator[NDArray[np.float32]]:
+def merged(views: Iterator[list[Tensor]], changes: Disagreement, average: bool) -> Iterator[Tensor]:
     """Yield the probabilities that masks are made of, slab after slab, and note how the views differ in `changes`."""
     for slabs in views:
         changes.add(slabs)
-        yield np.mean(slabs, axis=0) if average else slabs[0]
+        yield sum(slabs[1:], start=slabs[0]) / len(slabs) if average else slabs[0]

@@ -1,11 +1,12 @@
 """Sliding-window inference that never holds the scores of a whole volume.
 
 The same windows and weights as MONAI's `sliding_window_inference`; slices are handed on as soon as no further window
-reaches them, so memory grows with the area of a slice, not with their number.
+reaches them, so memory grows with the area of a slice, not with their number. All of it happens on the device.
 """
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import product
 from typing import Literal, TypeVar
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dar_uda.segmentation.layout import laid
+from dar_uda.training.device import autocast
 
 Weighting = Literal["constant", "gaussian"]
 T = TypeVar("T")
@@ -31,31 +33,36 @@ def predict_slabs(
     weighting: Weighting,
     batch: int,
     device: torch.device,
-) -> Iterator[NDArray[np.float32]]:
+    dtype: torch.dtype = torch.float32,
+) -> Iterator[Tensor]:
     """Yield (classes, slices, H, W), slab after slab along the depth: softmax of the windows' weighted mean scores.
+
+    Slabs are float32 and lie on the device.
 
     Args:
         image: (D, H, W) as stored; a volume smaller than the window is padded with background.
         window: (D, H, W) in voxels.
         overlap: Fraction of the window.
         batch: Windows per forward pass.
+        dtype: Of the network's convolutions and products.
     """
     sides = [max(full, side) for full, side in zip(image.shape, window, strict=True)]
     before = [(side - full) // 2 for full, side in zip(image.shape, sides, strict=True)]
     depths, rows, columns = (window_starts(full, side, overlap) for full, side in zip(sides, window, strict=True))
-    weights = window_weights(window, weighting)
     groups = _groups(depths, -(-batch // (len(rows) * len(columns))))
     reach = max(starts[-1] - starts[0] for starts in groups) + window[0]
-    sums = _RollingSums(weights, (reach, *sides[1:]))
+    sums = _RollingSums(window, weighting, (reach, *sides[1:]), device)
     for starts, following in zip(groups, [*(group[0] for group in groups[1:]), sides[0]], strict=True):
         first = starts[0]
-        slab = _cut(image, (first, 0, 0), before, (starts[-1] - first + window[0], *sides[1:]))
+        slab = _cut(image, (first, 0, 0), before, (starts[-1] - first + window[0], *sides[1:])).to(device)
         for corners in _groups(list(product((start - first for start in starts), rows, columns)), batch):
             patches = torch.stack([slab[_place(corner, window)] for corner in corners])
-            scores = laid(network(patches[:, None].to(device)).float().cpu(), torch.contiguous_format)
+            with autocast(device, dtype):
+                scores = network(patches[:, None])
+            scores = laid(scores.float(), torch.contiguous_format)
             for corner, score in zip(corners, scores, strict=True):
                 sums.add(score, corner)
-        yield from _inside(sums.probabilities(following - first).numpy(), first, before, image.shape)
+        yield from _inside(sums.probabilities(following - first), first, before, image.shape)
         if following < sides[0]:
             sums.drop(following - first)
 
@@ -64,19 +71,19 @@ class _RollingSums:
     """Weighted scores of windows, and the weights, summed over the slices that windows still reach.
 
     Args:
-        weights: Those of a window's voxels.
+        window, weighting: See `window_weights`.
         shape: (slices, H, W): what the windows between two calls of `drop` reach.
     """
 
-    def __init__(self, weights: Tensor, shape: Sequence[int]) -> None:
-        self.weights, self.constant = weights, bool((weights == 1).all())
-        self.total, self.covered = torch.empty(0), torch.zeros(*shape)
+    def __init__(self, window: Sequence[int], weighting: Weighting, shape: Sequence[int], device: torch.device) -> None:
+        self.weights, self.constant = window_weights(tuple(window), weighting, device), weighting == "constant"
+        self.total, self.covered = torch.empty(0), torch.zeros(*shape, device=device)
 
     def add(self, score: Tensor, corner: Sequence[int]) -> None:
         """Add a window's scores (classes, d, h, w), its first voxel at `corner`."""
         if not len(self.total):
             slices, *plane = self.covered.shape
-            self.total = torch.zeros(slices, len(score), *plane)
+            self.total = torch.zeros(slices, len(score), *plane, device=score.device)
         depth, *inplane = _place(corner, self.weights.shape)
         self.total[depth, :, *inplane] += (score if self.constant else score.mul_(self.weights)).transpose(0, 1)
         self.covered[depth, *inplane] += self.weights
@@ -105,13 +112,14 @@ def window_starts(full: int, side: int, overlap: float) -> list[int]:
     return [min(index * step, full - side) for index in range(count)]
 
 
-def window_weights(window: Sequence[int], weighting: Weighting) -> Tensor:
-    """Return the weight of a window's voxels (D, H, W): one, or a Gaussian of an eighth of each side."""
+@lru_cache(maxsize=1)
+def window_weights(window: tuple[int, ...], weighting: Weighting, device: torch.device) -> Tensor:
+    """Return the weight of a window's voxels (D, H, W): one, or a Gaussian of an eighth of each side; not to change."""
     if weighting == "constant":
-        return torch.ones(*window)
+        return torch.ones(*window, device=device)
     places = [torch.arange(side) - (side - 1) / 2 for side in window]
     bells = [torch.exp(-0.5 * (place / (SIGMA * side)) ** 2) for place, side in zip(places, window, strict=True)]
-    return torch.einsum("d,h,w->dhw", *bells).clamp(min=LEAST)
+    return torch.einsum("d,h,w->dhw", *bells).clamp(min=LEAST).to(device)
 
 
 def _groups(items: Sequence[T], size: int) -> list[Sequence[T]]:
@@ -135,9 +143,7 @@ def _cut(image: NDArray[np.uint16], corner: Sequence[int], before: Sequence[int]
     return F.pad(patch, padding, value=-1.0) if any(padding) else patch
 
 
-def _inside(
-    slab: NDArray[np.float32], first: int, before: Sequence[int], shape: Sequence[int]
-) -> Iterator[NDArray[np.float32]]:
+def _inside(slab: Tensor, first: int, before: Sequence[int], shape: Sequence[int]) -> Iterator[Tensor]:
     """Yield the part of a slab of the padded volume that lies in the volume, if any."""
     low, high = max(first, before[0]), min(first + slab.shape[1], before[0] + shape[0])
     if low < high:

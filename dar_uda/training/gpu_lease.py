@@ -1,4 +1,8 @@
-"""Which GPU a job computes on: Snakemake counts GPUs, but tells no job which is its own."""
+"""Which GPU a job computes on: Snakemake counts GPUs, but does not say which is whose.
+
+A lease is a lock on a file with the name of the GPU's UUID, so it holds whatever `CUDA_VISIBLE_DEVICES` shows each job,
+also within one allocation of Slurm or one pod. Jobs that a scheduler gave a GPU each lock different files.
+"""
 
 import fcntl
 import logging
@@ -6,30 +10,29 @@ import os
 import random
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
-SCHEDULERS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID", "KUBERNETES_SERVICE_HOST")
-"""Set where a scheduler has given the job its devices: those are its own already."""
 SECONDS_BETWEEN_TRIES = 0.2
 _held: dict[str, int] = {}
 
 
-def lease_gpus(wanted: int, count: int, environment: Mapping[str, str] = os.environ) -> list[int]:
-    """Return the indices of `wanted` of `count` visible GPUs: no other job of this user on this machine has them.
+def lease_gpus(wanted: int, names: Sequence[str]) -> list[int]:
+    """Return the indices of `wanted` of the visible GPUs: no other job of this user on this machine has them.
 
     They are this process's until it ends, even by kill -9. Waits while too many are taken.
+
+    Args:
+        names: Of the visible GPUs, in torch's order: those of one GPU are the same in every process.
 
     Raises:
         ValueError: There are fewer than wanted.
     """
-    if wanted > count:
-        raise ValueError(f"gpus_per_training is {wanted}, torch finds {count} GPUs; expected no more than there are")
-    if any(name in environment for name in SCHEDULERS):
-        return list(range(wanted))
-    visible = [name.strip() for name in environment.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
-    names = visible or [str(index) for index in range(count)]
+    if wanted > len(set(names)):
+        raise ValueError(
+            f"gpus_per_training is {wanted}, torch finds {len(set(names))} GPUs; expected no more than there are"
+        )
     leased = lease(names, Path(tempfile.gettempdir()) / f"dar-uda-gpus-{os.getuid()}", wanted)
     return [names.index(name) for name in leased]
 
@@ -57,7 +60,7 @@ def lease(names: Sequence[str], folder: Path, wanted: int = 1) -> list[str]:
         for name in taken:
             os.close(_held.pop(name))
         if not waits:
-            logger.info("%d of %d GPUs wanted, too few are free (locks in %s): waiting", wanted, len(names), folder)
+            logger.warning("%d of %d GPUs wanted, too few are free (locks in %s): waiting", wanted, len(names), folder)
             waits = True
         time.sleep(random.uniform(0.5, 1) * SECONDS_BETWEEN_TRIES)
 

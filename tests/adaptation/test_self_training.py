@@ -51,7 +51,7 @@ def first_round(tmp_path_factory):
     label_target(
         ["t1", "t2"], [folder / "target.nii", folder / "empty.nii"], folder / "weights.safetensors",
         [folder / "label.nii"], folder / "labels", folder / "volumes.tsv", ["organ"],
-        window=(4, 32, 32), overlap=0.5, weighting="constant", batch=1, device="cpu", threads=1,
+        window=(4, 32, 32), overlap=0.5, weighting="constant", batch=1, device="cpu", precision="auto", threads=1,
     )  # fmt: skip
     return folder
 
@@ -143,7 +143,7 @@ def test_a_structure_that_the_source_lacks_drops_no_case(first_round, tmp_path):
     label_target(
         ["t1"], [first_round / "target.nii"], first_round / "weights.safetensors", [first_round / "label.nii"],
         tmp_path / "labels", tmp_path / "volumes.tsv", ["organ", "nowhere"],
-        window=(4, 32, 32), overlap=0.5, weighting="constant", batch=1, device="cpu", threads=1,
+        window=(4, 32, 32), overlap=0.5, weighting="constant", batch=1, device="cpu", precision="auto", threads=1,
     )  # fmt: skip
     row = pd.read_csv(tmp_path / "volumes.tsv", sep="\t").loc[0]
     assert row["kept"] and row["nowhere"] == 1

@@ -10,9 +10,12 @@ import torch
 
 from dar_uda.bundle import segmenter as module
 from dar_uda.bundle.export import FORMAT
+from dar_uda.bundle.predict import predict_scans
 from dar_uda.command import main
 from dar_uda.data import memory
+from dar_uda.data.volume import read_volume
 from dar_uda.segmentation.networks import make_segmenter
+from dar_uda.segmentation.sliding_window import predict_slabs
 from tests.data.dicom_files import ORIGIN, write_slice
 
 AFFINE = np.diag([3.0, 3.0, 6.0, 1.0])
@@ -214,3 +217,63 @@ def test_a_scan_tilted_by_thirty_degrees_is_cut_like_the_training_scans(bundle, 
     scan(scans / "tilted.nii.gz", tilted)
     assert predict(bundle, scans, tmp_path / "masks")[0] == 0
     assert not [record for record in caplog.records if record.levelname == "WARNING"]
+
+
+def test_a_scan_for_which_a_gpu_is_too_small_is_named_and_has_the_mask_of_a_cpu(
+    bundle, scans, tmp_path, monkeypatch, caplog
+):
+    tries = []
+
+    def slabs(*arguments, device, batch, **options):
+        tries.append((device.type, batch))
+        if device.type == "cuda":
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        return predict_slabs(*arguments, device=device, batch=batch, **options)
+
+    on_cpu = module.Segmenter.load(bundle, "cpu")
+    monkeypatch.setattr("dar_uda.segmentation.predict.predict_slabs", slabs)
+    monkeypatch.setattr(module, "prediction_precision", lambda *_: torch.bfloat16)
+    monkeypatch.setattr(on_cpu.network, "to", lambda _: on_cpu.network)
+    on_gpu = module.Segmenter(bundle, on_cpu.facts, on_cpu.network, torch.device("cuda:0"))
+    predict_scans(on_gpu, [scans], tmp_path / "masks", average=False)
+    assert tries == [("cuda", 4), ("cuda", 1), ("cpu", 4)] * 2
+    for name in GOOD:
+        assert f"{scans / name}: the GPU's memory is too small (CUDA out of memory" in caplog.text
+        expected = on_cpu.predict(scans / name).array
+        assert np.array_equal(read_volume(tmp_path / "masks" / name).array, expected)
+
+
+def test_a_segmenter_in_python_leases_no_gpu_and_the_command_does(bundle, scans, tmp_path, monkeypatch):
+    leased = []
+    monkeypatch.setattr("dar_uda.training.device.lease_devices", lambda device: leased.append(device) or ["cpu"])
+    module.Segmenter.load(bundle, "auto")
+    assert not leased
+    assert main(["predict", str(bundle), str(scans), "-o", str(tmp_path / "masks")]) == 0
+    assert leased == ["auto"]
+    assert main(["predict", str(tmp_path), str(scans), "-o", str(tmp_path / "masks")]) == 1
+    assert leased == ["auto"], "a folder that is no bundle is named before the wait for a GPU"
+
+
+@pytest.mark.gpu
+def test_a_gpu_of_this_machine_gives_the_masks_of_a_cpu(bundle, scans):
+    on_cpu, on_gpu = module.Segmenter.load(bundle, "cpu"), module.Segmenter.load(bundle, "cuda")
+    for average in (False, True):
+        expected, found = (one.predict(scans / GOOD[0], average).array for one in (on_cpu, on_gpu))
+        assert (found != expected).mean() < 2e-2
+
+
+@pytest.mark.gpu
+def test_a_gpu_of_this_machine_without_memory_leaves_a_scan_to_the_cpu_and_takes_the_next(bundle, scans, caplog):
+    segmenter = module.Segmenter.load(bundle, "cuda")
+    expected = segmenter.predict(scans / GOOD[0]).array
+    torch.cuda.empty_cache()
+    torch.cuda.set_per_process_memory_fraction(1e-5)
+    try:
+        found = segmenter.predict(scans / GOOD[0]).array
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    assert caplog.text.count("the GPU's memory is too small") == 2
+    assert (found != expected).mean() < 2e-2
+    segmenter.predict(scans / GOOD[1])
+    assert caplog.text.count("the GPU's memory is too small") == 2
+    assert next(segmenter.network.parameters()).is_cuda

@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from dar_uda.data.network_volume import STEPS, write_image, write_label
 from dar_uda.evaluation import choice
@@ -25,7 +26,7 @@ def files(tmp_path, monkeypatch):
 
     def predict_slabs(network, image, *_):
         foreground = FOREGROUND[network](np.asarray(image))
-        yield np.stack([~foreground, foreground]).astype(np.float32)
+        yield torch.from_numpy(np.stack([~foreground, foreground]).astype(np.float32))
 
     monkeypatch.setattr(choice, "load_segmenter", lambda path, _: path.stem)
     monkeypatch.setattr(choice, "predict_slabs", predict_slabs)
@@ -36,7 +37,7 @@ def choose(folder, unlabelled):
     """Return what was chosen, and the table."""
     inputs = (folder / "candidates", [folder / "image.nii"], [folder / "label.nii"], unlabelled)
     outputs = (folder / "weights.safetensors", folder / "choice.tsv")
-    choice.choose_candidate(*inputs, *outputs, ["organ"], [4, 6, 8], 0.5, "constant", 1, "cpu", 1)
+    choice.choose_candidate(*inputs, *outputs, ["organ"], [4, 6, 8], 0.5, "constant", 1, "cpu", "auto", 1)
     return outputs[0].read_text(), pd.read_csv(outputs[1], sep="\t")
 
 

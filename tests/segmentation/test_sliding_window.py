@@ -4,6 +4,7 @@ import torch
 from monai.inferers.utils import sliding_window_inference
 from torch import nn
 
+from dar_uda.segmentation.dar_unet import DARUNet
 from dar_uda.segmentation.sliding_window import count_windows, predict_slabs
 
 CPU = torch.device("cpu")
@@ -17,7 +18,7 @@ class Brightness(nn.Module):
 
 
 def predict_whole(*arguments):
-    return np.concatenate(list(predict_slabs(*arguments)), axis=1)
+    return torch.cat(list(predict_slabs(*arguments)), dim=1).numpy()
 
 
 @pytest.mark.parametrize("weighting", ["constant", "gaussian"])
@@ -83,3 +84,36 @@ def test_slabs_come_as_soon_as_no_window_reaches_them():
     assert slabs == [2] * 8 + [4]
     slabs = [slab.shape[1] for slab in predict_slabs(Brightness(), image, (4, 16, 16), 0.5, "constant", 3, CPU)]
     assert slabs == [6, 6, 8]
+
+
+def test_only_the_network_computes_in_bfloat16():
+    seen = []
+
+    class Convolution(nn.Conv3d):
+        def forward(self, x):
+            seen.append(super().forward(x))
+            return seen[-1]
+
+    torch.manual_seed(0)
+    network, image = Convolution(1, 3, 3, padding=1).eval(), np.random.default_rng(0).integers(0, 65536, (4, 16, 16))
+    whole = network, image.astype(np.uint16), (4, 16, 16), 0.5, "gaussian", 1, CPU
+    (expected,), (found,) = list(predict_slabs(*whole)), list(predict_slabs(*whole, torch.bfloat16))
+    assert [scores.dtype for scores in seen] == [torch.float32, torch.bfloat16]
+    assert expected.dtype == found.dtype == torch.float32
+    assert 0 < (found - expected).abs().max() < 2e-2
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("weighting", ["constant", "gaussian"])
+def test_a_gpu_gives_the_probabilities_of_a_cpu_and_keeps_them(weighting):
+    torch.manual_seed(0)
+    network, device = DARUNet(5, [8] * 5).eval(), torch.device("cuda")
+    image = np.random.default_rng(0).integers(0, 65536, (20, 70, 90)).astype(np.uint16)
+    whole = image, (8, 64, 64), 0.5, weighting, 3
+    with torch.inference_mode():
+        expected = torch.cat(list(predict_slabs(network, *whole, CPU)), dim=1)
+        for dtype in (torch.float32, torch.bfloat16):
+            slabs = list(predict_slabs(network.to(device), *whole, device, dtype))
+            assert all(slab.is_cuda and slab.dtype == torch.float32 for slab in slabs)
+            assert (torch.cat(slabs, dim=1).cpu() - expected).abs().max() < 2e-2, dtype
+        network.cpu()

@@ -217,6 +217,7 @@ def test_kept_probabilities_leave_the_masks_as_they_are_and_their_argmax_is_the_
             largest_component=False,
             keep_probabilities=keep,
             device="cpu",
+            precision="auto",
             threads=1,
         )
         return folder / "masks"

@@ -1,14 +1,15 @@
 import numpy as np
 import pytest
+import torch
 
 from dar_uda.data.network_volume import STEPS
-from dar_uda.segmentation.views import VIEWS, Disagreement, predict_views
+from dar_uda.segmentation.views import VIEWS, Disagreement, likeliest, predict_views
 
 
 def slabs_of(image):
     """Yield one slice at a time; the probability of class 1 is the brightness."""
     for part in (image / np.float32(STEPS)).astype(np.float32):
-        yield np.stack([1 - part, part])[:, None]
+        yield torch.from_numpy(np.stack([1 - part, part])[:, None])
 
 
 def test_views_are_flip_and_intensity_and_come_back_where_they_were():
@@ -23,6 +24,11 @@ def test_views_are_flip_and_intensity_and_come_back_where_they_were():
     np.testing.assert_allclose(bright, [1, 1, 1, 0.9, 1], atol=1e-4)
 
 
+def test_the_likeliest_class_is_the_first_of_equal_ones():
+    probabilities = torch.tensor([[0.4, 0.2, 0.3], [0.4, 0.2, 0.4], [0.2, 0.6, 0.3]])
+    assert likeliest(probabilities).tolist() == [0, 2, 1]
+
+
 def test_the_flip_is_antero_posterior():
     image = np.arange(12, dtype=np.uint16).reshape(1, 4, 3)
     flipped = VIEWS[1][0](image)
@@ -31,7 +37,7 @@ def test_the_flip_is_antero_posterior():
 
 def test_disagreement_is_the_mean_of_one_minus_dice_over_the_changes():
     def slab(*classes):
-        return np.eye(3, dtype=np.float32)[list(classes)].T[:, None, None]
+        return torch.eye(3)[list(classes)].T[:, None, None]
 
     changes = Disagreement(2)
     changes.add([slab(1, 1, 0, 0), slab(1, 1, 0, 0), slab(1, 0, 0, 0), slab(0, 0, 1, 0), slab(1, 1, 1, 1)])

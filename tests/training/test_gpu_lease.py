@@ -61,27 +61,71 @@ def locks(tmp_path, monkeypatch):
         os.close(file)
 
 
+A, B, C = (f"{letter * 8}-0000-0000-0000-{letter * 12}" for letter in "abc")
+
+
 def test_a_process_keeps_its_devices(locks):
-    assert gpu_lease.lease_gpus(1, 3, {}) == gpu_lease.lease_gpus(1, 3, {}) == [0]
-    assert [path.name for path in locks.iterdir()] == ["0.lock"]
-    assert gpu_lease.lease_gpus(2, 3, {}) == [0, 1]
-
-
-def test_visible_devices_are_told_apart_by_their_own_names(locks):
-    assert gpu_lease.lease_gpus(1, 2, {"CUDA_VISIBLE_DEVICES": "5,7"}) == [0]
-    assert [path.name for path in locks.iterdir()] == ["5.lock"]
-
-
-def test_a_schedulers_devices_are_taken_as_given(locks):
-    environment = {"SLURM_JOB_ID": "1", "CUDA_VISIBLE_DEVICES": "0,1"}
-    assert gpu_lease.lease_gpus(2, 2, environment) == [0, 1]
-    assert not locks.exists()
+    assert gpu_lease.lease_gpus(1, [A, B, C]) == gpu_lease.lease_gpus(1, [A, B, C]) == [0]
+    assert [path.name for path in locks.iterdir()] == [f"{A}.lock"]
+    assert gpu_lease.lease_gpus(2, [A, B, C]) == [0, 1]
 
 
 def test_more_devices_than_there_are_are_refused(locks):
     with pytest.raises(ValueError, match="gpus_per_training is 2, torch finds 1 GPUs"):
-        gpu_lease.lease_gpus(2, 1, {})
+        gpu_lease.lease_gpus(2, [A])
     assert not locks.exists()
+
+
+SHOWN = """
+import sys
+from dar_uda.training.gpu_lease import lease_gpus
+print(*lease_gpus(1, sys.argv[1:]), flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def job_on(tmp_path):
+    """Start processes that lease one of the GPUs shown to them, and hold it; return its index there."""
+    jobs = []
+
+    def start(names, **environment):
+        variables = {**os.environ, **environment, "TMPDIR": str(tmp_path)}
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        jobs.append(subprocess.Popen([sys.executable, "-c", SHOWN, *names], env=variables, text=True, **pipes))
+        return jobs[-1]
+
+    yield start
+    for job in jobs:
+        job.kill()
+        job.communicate()
+
+
+def index_of(job):
+    return int(job.stdout.readline())
+
+
+@pytest.mark.parametrize("scheduler", ["SLURM_JOB_ID", "KUBERNETES_SERVICE_HOST"])
+def test_jobs_within_one_allocation_or_pod_get_different_gpus(job_on, scheduler):
+    jobs = [job_on([A, B], **{scheduler: "1"}) for _ in range(2)]
+    assert sorted(index_of(job) for job in jobs) == [0, 1]
+
+
+def test_jobs_that_own_a_gpu_each_do_not_wait_for_each_other(job_on):
+    """Slurm shows each job one GPU, which is index 0 and CUDA_VISIBLE_DEVICES=0 to both."""
+    jobs = [job_on([name], SLURM_JOB_ID=str(number), CUDA_VISIBLE_DEVICES="0") for number, name in enumerate([A, B])]
+    assert [index_of(job) for job in jobs] == [0, 0]
+
+
+def test_one_gpu_has_another_index_for_another_job_and_is_leased_once(job_on):
+    assert index_of(job_on([B])) == 0
+    assert index_of(job_on([B, C])) == 1
+
+
+def test_a_job_that_waits_says_so_without_any_logging_set_up(job_on):
+    assert index_of(job_on([A])) == 0
+    waiting = job_on([A])
+    assert "1 of 1 GPUs wanted, too few are free" in waiting.stderr.readline()
 
 
 PAIR = """

@@ -2,7 +2,7 @@ from dar_uda.evaluation.choice import choose_candidate
 from dar_uda.training.job_record import recorded
 
 files = {**snakemake.input, **snakemake.output}
-job = {"threads": snakemake.threads, "device": snakemake.config["device"]}
+job = {"threads": snakemake.threads, **{key: snakemake.config[key] for key in ("device", "precision")}}
 params = snakemake.params
 with recorded(snakemake):
     choose_candidate(**files, **job, structures=params.structures, window=params.window, **params.inference)

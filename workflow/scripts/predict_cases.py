@@ -2,7 +2,7 @@ from dar_uda.segmentation.predict import predict_cases
 from dar_uda.training.job_record import recorded
 
 files = {**snakemake.input, **snakemake.output}
-job = {"threads": snakemake.threads, "device": snakemake.config["device"]}
+job = {"threads": snakemake.threads, **{key: snakemake.config[key] for key in ("device", "precision")}}
 params = snakemake.params
 names = {"cases": params.cases, "structures": params.structures}
 with recorded(snakemake):
