@@ -7,19 +7,42 @@ from torch import Tensor, nn
 from benchmarks.literal.attention import LiteralQuartetAttention
 from dar_uda.segmentation.convolution import Conv3d, UpConv3d
 from dar_uda.segmentation.dar_unet import DARUNet
-from dar_uda.segmentation.normalisation import GroupNorm
+from dar_uda.segmentation.normalisation import SLOPE, GroupNorm
 
-PLAIN = {Conv3d: nn.Conv3d, UpConv3d: nn.ConvTranspose3d, GroupNorm: nn.GroupNorm}
+PLAIN = {Conv3d: nn.Conv3d, UpConv3d: nn.ConvTranspose3d}
 
 
 def literal_dar_unet(classes: int) -> DARUNet:
     """Return the network of torch's layers and literal attention; its state fits the optimised one's and vice versa."""
-    network = DARUNet(classes)
+    network = TorchsNormsDARUNet(classes)
     for module in network.modules():
         module.__class__ = PLAIN.get(type(module), type(module))
     for block in [*network.encoder, *network.decoder]:
         block.attention = LiteralQuartetAttention()
     return network
+
+
+class TorchsNormsDARUNet(DARUNet):
+    """DAR-UNet with torch's group norm, LeakyReLU and interpolation, one after the other."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__(classes)
+        for module in list(self.modules()):
+            if isinstance(module, nn.Sequential):
+                _activate(module)
+            elif isinstance(module, GroupNorm):
+                module.__class__ = nn.GroupNorm
+
+    @staticmethod
+    def _full_size(scores: Tensor, x: Tensor) -> Tensor:
+        return F.interpolate(scores, size=x.shape[2:], mode="trilinear", align_corners=False)
+
+
+def _activate(layers: nn.Sequential) -> None:
+    """Put LeakyReLU after the norms that have it within themselves, in the place that is left for it."""
+    for place, layer in enumerate(layers):
+        if isinstance(layer, nn.Identity):
+            layers[place] = nn.LeakyReLU(SLOPE, inplace=True)
 
 
 def literal_loss(outputs: list[Tensor], labels: Tensor, focal_weight: float) -> Tensor:

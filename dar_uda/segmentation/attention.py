@@ -8,10 +8,10 @@ from torch.utils.checkpoint import checkpoint
 
 from dar_uda.segmentation.convolution import Conv3d, UpConv3d
 from dar_uda.segmentation.layout import Relaid, layout_of
-from dar_uda.segmentation.normalisation import GroupNorm, JointBatchNorm
-from dar_uda.segmentation.quartet_ops import KERNEL, MapConvolution, MaxAndMean, WeighByMeanMap
+from dar_uda.segmentation.normalisation import SLOPE, GroupNorm, JointBatchNorm
+from dar_uda.segmentation.quartet_ops import KERNEL, convolve_map, max_and_mean, weigh_by_mean_map
+from dar_uda.training import choices
 
-SLOPE = 0.01
 SEEN = ("DHW", "CHW", "DCW", "DHC")
 """The axes that the branches see, the one that reduces C first, then those of D, H and W: C stands in their place."""
 
@@ -20,7 +20,7 @@ class QuartetAttention(nn.Module):
     """Weigh a feature by the mean of four maps, each blind to one axis: channel, depth, height, width.
 
     The paper's mean of four products is x times the mean of the four maps: no transposed copy of x is made. The maps
-    are convolved in the precision of x and normalised in that of the weights, also under autocast.
+    are convolved in the precision of x and normalised with statistics in that of the weights, also under autocast.
 
     Shape:
         (N, C, D, H, W) to the same.
@@ -35,10 +35,10 @@ class QuartetAttention(nn.Module):
         layout = layout_of(x)
         with torch.autocast(x.device.type, enabled=False):
             x = Relaid.apply(x, layout, contiguous_format)
-            maps = []
-            for pooled, axes, conv, norm in zip(MaxAndMean.apply(x), SEEN, self.convs, self.norms, strict=True):
-                maps.append(self._map(pooled, axes, conv, norm))
-            return Relaid.apply(WeighByMeanMap.apply(x, *maps), contiguous_format, layout)
+            x, *pooled = max_and_mean(x)
+            branches = zip(pooled, SEEN, self.convs, self.norms, strict=True)
+            maps = [self._map(*branch) for branch in branches]
+            return Relaid.apply(weigh_by_mean_map(x, *maps), contiguous_format, layout)
 
     @staticmethod
     def _map(pooled: Tensor, axes: str, conv: nn.Conv3d, norm: nn.Module) -> Tensor:
@@ -46,8 +46,10 @@ class QuartetAttention(nn.Module):
         (reduced,) = set("CDHW") - set(axes)
         left = "CDHW".replace(reduced, "")
         turned = pooled.permute(0, 1, *(2 + left.index(axis) for axis in axes))
-        convolved = MapConvolution.apply(turned, conv.weight.to(turned.dtype)).to(conv.weight.dtype)
-        attention = torch.sigmoid(norm(convolved))[:, 0].permute(0, *(1 + axes.index(axis) for axis in left))
+        convolved = convolve_map(turned, conv.weight.to(turned.dtype))
+        if not choices.on_cuda(convolved):  # there a batch norm takes bfloat16 and keeps its statistics in float32
+            convolved = convolved.to(conv.weight.dtype)
+        attention = torch.sigmoid(norm(convolved)).squeeze(1).permute(0, *(1 + axes.index(axis) for axis in left))
         return attention.unsqueeze("NCDHW".index(reduced))
 
 
@@ -102,5 +104,8 @@ class _MaxPool3d(nn.MaxPool3d):
 
 
 def activated(channels: int) -> list[nn.Module]:
-    """Return the pre-activation of the network: group norm, LeakyReLU."""
-    return [GroupNorm(channels), nn.LeakyReLU(SLOPE, inplace=True)]
+    """Return the pre-activation of the network: group norm with LeakyReLU.
+
+    The second module keeps the place, and so the names of the weights after it, that LeakyReLU has in weights files.
+    """
+    return [GroupNorm(channels, SLOPE), nn.Identity()]

@@ -14,6 +14,7 @@ from torch.autograd import Function
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from dar_uda.segmentation.layout import laid
+from dar_uda.training import choices
 
 
 class Conv3d(nn.Conv3d):
@@ -23,8 +24,8 @@ class Conv3d(nn.Conv3d):
         super().__init__(inputs, outputs, kernel, tuple(stride), padding=kernel // 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.device.type != "cpu":
-            return super().forward(x)
+        if choices.on_cuda(x):
+            return super().forward(_laid_for_cuda(x))
         if not torch.is_autocast_enabled("cpu"):
             return laid(self._conv_forward(*_channels_last(x, self.weight), self.bias), channels_last_3d)
         with torch.autocast("cpu", enabled=False):
@@ -40,10 +41,16 @@ class UpConv3d(nn.ConvTranspose3d):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+        if choices.on_cuda(x):
+            return super().forward(_laid_for_cuda(x))
+        if not torch.is_autocast_enabled("cpu"):
             return super().forward(x)
         with torch.autocast("cpu", enabled=False):
             return _UpConvolution.apply(*_reduced(x, self.weight, self.bias), self.stride)
+
+
+def _laid_for_cuda(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=channels_last_3d) if choices.made().channels_last else x
 
 
 def _channels_last(*tensors: Tensor) -> Iterator[Tensor]:

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from dar_uda.segmentation.attention import QuartetAttention, VoxelAttention, activated
 from dar_uda.segmentation.convolution import Conv3d
+from dar_uda.segmentation.interpolation import resized
 from dar_uda.segmentation.normalisation import GroupNorm
 from dar_uda.training.weights import save_weights
 
@@ -153,7 +153,7 @@ class DARUNet(nn.Module):
     def _full_size(scores: Tensor, x: Tensor) -> Tensor:
         if scores.shape[2:] == x.shape[2:]:
             return scores
-        return F.interpolate(scores, size=x.shape[2:], mode="trilinear", align_corners=False)
+        return resized(scores, x.shape[2:])
 
     def _check(self, x: Tensor) -> None:
         if any(side % divisor for side, divisor in zip(x.shape[2:], self.divisors, strict=True)):

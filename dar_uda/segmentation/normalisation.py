@@ -1,24 +1,42 @@
 """Norms of the network: one group per eight channels, and batch norm over the batches of all ranks."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, channels_last_3d, contiguous_format, nn
 from torch.autograd import Function
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from dar_uda.segmentation.layout import laid, layout_of
-from dar_uda.training import ranks
+from dar_uda.segmentation.norm_ops import norm_and_activation
+from dar_uda.training import choices, ranks
 
 CHANNELS_PER_GROUP = 8
+SLOPE = 0.01
+"""Of the LeakyReLU after a norm."""
 
 
 class GroupNorm(nn.GroupNorm):
-    """`nn.GroupNorm` with one group per eight channels, quick also for channels-last bfloat16 on a CPU."""
+    """`nn.GroupNorm` with one group per eight channels, then LeakyReLU if there is a slope; statistics in float32.
 
-    def __init__(self, channels: int) -> None:
+    The output has the precision of the input, also under CUDA's autocast; quick also for channels-last bfloat16 on a
+    CPU.
+
+    Args:
+        slope: Of the LeakyReLU; None: the norm alone.
+    """
+
+    def __init__(self, channels: int, slope: float | None = None) -> None:
         super().__init__(max(1, channels // CHANNELS_PER_GROUP), channels)
+        self.slope = slope
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.device.type == "cpu" and x.dtype == torch.bfloat16 and layout_of(x) == channels_last_3d:
+        if choices.on_cuda(x):
+            return norm_and_activation(x, self.weight, self.bias, self.num_groups, self.eps, self.slope)[0]
+        y = self._on_cpu(x)
+        return y if self.slope is None else F.leaky_relu(y, self.slope, inplace=True)
+
+    def _on_cpu(self, x: Tensor) -> Tensor:
+        if x.dtype == torch.bfloat16 and layout_of(x) == channels_last_3d:
             return _ChannelsLastGroupNorm.apply(x, self.weight, self.bias, self.num_groups, self.eps)
         return super().forward(x)
 
@@ -47,20 +65,36 @@ class _ChannelsLastGroupNorm(Function):
 class JointBatchNorm(nn.BatchNorm3d):
     """`nn.BatchNorm3d` with the statistics of all ranks' batches, as large as each other, also on CPUs.
 
-    torch's SyncBatchNorm needs a GPU.
+    torch's SyncBatchNorm needs a GPU. Statistics are in the precision of the weights, the output in that of the input.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        if ranks.count() == 1 or not self.training:
-            return super().forward(x)
+        if self.training and ranks.count() > 1:
+            return self._joint(x)
+        if self.training and choices.on_cuda(x) and choices.made().joint_batch_norm:
+            return self._alone(x)
+        return super().forward(x)
+
+    def _joint(self, x: Tensor) -> Tensor:
         axes, shape = (0, 2, 3, 4), (1, -1, 1, 1, 1)
         count = ranks.count() * x.numel() // x.shape[1]
-        mean = ranks.summed(x.sum(axes)) / count
-        centred = x - mean.view(shape)
+        values = x.to(self.weight.dtype)
+        mean = ranks.summed(values.sum(axes)) / count
+        centred = values - mean.view(shape)
         variance = ranks.summed(centred.square().sum(axes)) / count
         self._keep(mean.detach(), variance.detach() * count / (count - 1))
         normalised = centred * torch.rsqrt(variance + self.eps).view(shape)
-        return normalised * self.weight.view(shape) + self.bias.view(shape)
+        return (normalised * self.weight.view(shape) + self.bias.view(shape)).to(x.dtype)
+
+    def _alone(self, x: Tensor) -> Tensor:
+        """Return the norm of one rank by the group norm for GPUs: a channel of the whole batch is a group."""
+        channels = x.transpose(0, 1)
+        y, mean, variance = norm_and_activation(
+            channels.flatten(1).unsqueeze(0), self.weight, self.bias, len(channels), self.eps
+        )
+        count = x.numel() // len(channels)
+        self._keep(mean.squeeze(0), variance.squeeze(0) * count / (count - 1))
+        return y.view(channels.shape).transpose(0, 1)
 
     def _keep(self, mean: Tensor, variance: Tensor) -> None:
         """Move the running statistics as the base class does: without a momentum they are the mean of all batches."""

@@ -1,6 +1,7 @@
 """The three operations of quartet attention, each with a backward that keeps and computes no more than it needs.
 
-Equal to the plain operations in their docstrings, values and gradients; none can be differentiated twice.
+Equal to the plain operations in their docstrings, values and gradients; none can be differentiated twice. The three
+functions take the forms for a CPU or those that `dar_uda.training.choices` names for a GPU.
 """
 
 import torch
@@ -9,11 +10,39 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from dar_uda.segmentation.kernels import quartet_kernels_for
+from dar_uda.training import choices
+
 KERNEL = 7
 HALF = KERNEL // 2
 CHANNELS_LAST = torch.channels_last
 INTEGERS_OF_BFLOAT16 = 256
 """Up to here bfloat16 represents every one."""
+
+
+def max_and_mean(x: Tensor) -> tuple[Tensor, ...]:
+    """Return x, for what else depends on it, and maximum and mean along each axis after the first, see `MaxAndMean`."""
+    if not choices.on_cuda(x):
+        return x, *MaxAndMean.apply(x)
+    if kernels := quartet_kernels_for(x):
+        return kernels.MaxAndMean.apply(x)
+    if choices.made().quartet_maxima == "argmax":
+        return ArgmaxAndMean.apply(x)
+    return x, *MaxAndMean.apply(x)
+
+
+def convolve_map(x: Tensor, weight: Tensor) -> Tensor:
+    """Return the convolution of a quartet map, see `MapConvolution`."""
+    if choices.on_cuda(x) and choices.made().map_convolution == "conv3d":
+        return F.conv3d(x, weight, padding=HALF)
+    return MapConvolution.apply(x, weight)
+
+
+def weigh_by_mean_map(x: Tensor, *maps: Tensor) -> Tensor:
+    """Return x weighed by the mean of four maps, see `WeighByMeanMap`."""
+    if choices.on_cuda(x) and (kernels := quartet_kernels_for(x)):
+        return kernels.WeighByMeanMap.apply(x, *maps)
+    return WeighByMeanMap.apply(x, *maps)
 
 
 class MaxAndMean(Function):
@@ -41,6 +70,34 @@ class MaxAndMean(Function):
         for axis, (p, g) in enumerate(zip(pooled, gradients, strict=True), start=1):
             _mark_first(x, p[:, 0].unsqueeze(axis), axis, out=first)
             total.addcmul_(first.to(x.dtype), g[:, 0].unsqueeze(axis))
+        return total
+
+
+class ArgmaxAndMean(Function):
+    """x itself and `MaxAndMean` of it, the places of the maxima kept from the forward.
+
+    What else depends on x takes it from here, so that its gradient arrives in the backward and needs no sum of its own.
+    No side has more than the 32,767 voxels that int16 counts.
+    """
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor) -> tuple[Tensor, ...]:
+        pooled, places = [], []
+        for axis in range(1, x.ndim):
+            maximum, place = x.max(axis)
+            pooled.append(torch.stack([maximum, x.mean(axis)], dim=1))
+            places.append(place.to(torch.int16))
+        ctx.save_for_backward(*places)
+        return x.view_as(x), *pooled
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, of_x: Tensor, *gradients: Tensor) -> Tensor:
+        maxima, means = zip(*(gradient.unbind(1) for gradient in gradients), strict=True)
+        shares = [(g / of_x.shape[axis]).unsqueeze(axis) for axis, g in enumerate(means, start=1)]
+        total = _broadcast_sum([of_x, *shares], like=of_x)
+        for axis, (place, g) in enumerate(zip(ctx.saved_tensors, maxima, strict=True), start=1):
+            total.scatter_add_(axis, place.long().unsqueeze(axis), g.unsqueeze(axis))
         return total
 
 

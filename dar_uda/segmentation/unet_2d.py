@@ -8,10 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from dar_uda.segmentation.interpolation import resized
+from dar_uda.segmentation.normalisation import SLOPE, GroupNorm
 from dar_uda.training.weights import save_weights
-
-SLOPE = 0.01
-CHANNELS_PER_GROUP = 8
 
 
 class ResidualBlock(nn.Module):
@@ -19,21 +18,18 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.body = nn.Sequential(*_normalised(inputs, outputs), _activation(), *_normalised(outputs, outputs))
+        self.body = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 3, padding=1),
+            GroupNorm(outputs, SLOPE),
+            nn.Identity(),  # keeps the place of LeakyReLU, and so the names after it, in weights files
+            nn.Conv2d(outputs, outputs, 3, padding=1),
+            GroupNorm(outputs),
+        )
         self.skip = nn.Conv2d(inputs, outputs, 1)
-        self.activation = _activation()
+        self.activation = nn.LeakyReLU(SLOPE, inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.activation(self.body(x) + self.skip(x))
-
-
-def _normalised(inputs: int, outputs: int) -> list[nn.Module]:
-    groups = max(1, outputs // CHANNELS_PER_GROUP)
-    return [nn.Conv2d(inputs, outputs, 3, padding=1), nn.GroupNorm(groups, outputs)]
-
-
-def _activation() -> nn.Module:
-    return nn.LeakyReLU(SLOPE, inplace=True)
 
 
 class UNet2D(nn.Module):
@@ -81,7 +77,7 @@ class UNet2D(nn.Module):
         decoded = self._decode(x.transpose(1, 2).flatten(0, 1))
         scores = [self.head(decoded[0])]
         if self.second_head is not None and self.training:
-            scores.append(F.interpolate(self.second_head(decoded[1]), scale_factor=2, mode="bilinear"))
+            scores.append(resized(self.second_head(decoded[1]), x.shape[3:]))
         volumes = [score.unflatten(0, (len(x), -1)).transpose(1, 2) for score in scores]
         return volumes if len(volumes) > 1 else volumes[0]
 

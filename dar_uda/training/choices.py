@@ -1,0 +1,69 @@
+"""Which form of an operation a GPU computes, where only a measurement on a card can decide: all such choices.
+
+A CPU has forms of its own, which nothing here changes. Until a card has decided, every choice is torch's plain form.
+`python -m benchmarks.gpu` compares the forms of each field in the row that the field names.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class CudaChoices:
+    """The forms that a GPU computes. All forms of a field give the same values and gradients to rounding."""
+
+    quartet_kernels: bool = False
+    """Quartet attention pools and weighs by Triton kernels; decided by row `choice quartet_kernels`, not measured.
+
+    Where Triton does not work, the forms of torch's operations take over, see `quartet_maxima`.
+    """
+
+    quartet_maxima: Literal["argmax", "marks"] = "argmax"
+    """How quartet attention finds its maxima in the backward; decided by row `choice quartet_maxima`, not measured.
+
+    `argmax` keeps their places from the forward; `marks` compares again in the backward, as a CPU does.
+    """
+
+    map_convolution: Literal["conv3d", "slices"] = "conv3d"
+    """The 7 x 7 x 7 convolution of a quartet map; decided by row `choice map_convolution`, not measured.
+
+    `slices` takes 2D convolutions, one output channel per depth tap, as a CPU does.
+    """
+
+    joint_batch_norm: bool = False
+    """Batch norm of one rank by the formula for several; decided by row `choice joint_batch_norm`, not measured.
+
+    torch launches one block per channel, and the maps of quartet attention have one channel.
+    """
+
+    channels_last: bool = False
+    """Convolutions get channels-last features; decided by row `choice channels_last`, not measured."""
+
+
+_made = CudaChoices()
+
+
+def made() -> CudaChoices:
+    """Return the choices that hold now."""
+    return _made
+
+
+@contextmanager
+def choosing(**fields: bool | str) -> Iterator[CudaChoices]:
+    """Within the block these fields of `CudaChoices` differ, in all threads: for benchmarks and tests."""
+    global _made
+    before = _made
+    _made = replace(before, **fields)
+    try:
+        yield _made
+    finally:
+        _made = before
+
+
+def on_cuda(x: Tensor) -> bool:
+    """Return whether operations on a tensor take their forms for GPUs."""
+    return x.device.type == "cuda"
