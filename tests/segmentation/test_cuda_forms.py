@@ -2,6 +2,7 @@
 
 import copy
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from benchmarks.literal.leaking_dar_unet import leaking_dar_unet
+from dar_uda import segmentation
 from dar_uda.segmentation import kernels
 from dar_uda.segmentation.attention import QuartetAttention
 from dar_uda.segmentation.dar_unet import DARUNet
@@ -148,10 +150,11 @@ def test_choices_hold_within_their_block_alone():
 
 
 def test_without_a_compiler_torchs_operations_take_over_and_the_log_says_so_once(monkeypatch, caplog):
-    def without_a_compiler(name):
-        raise RuntimeError(f"Failed to find C compiler\n{name}")
+    def without_a_compiler(device):
+        raise RuntimeError(f"Failed to find C compiler\n{device}")
 
-    monkeypatch.setattr(kernels, "import_module", without_a_compiler)
+    module = SimpleNamespace(check=without_a_compiler)
+    monkeypatch.setattr(segmentation, "quartet_kernels", module, raising=False)
     monkeypatch.setattr(choices, "on_cuda", lambda _: True)
     kernels._working.cache_clear()
     torch.manual_seed(0)
@@ -160,6 +163,6 @@ def test_without_a_compiler_torchs_operations_take_over_and_the_log_says_so_once
         found = attention(x)
     assert torch.equal(found, attention(x))
     assert [record.getMessage() for record in caplog.records] == [
-        "quartet_kernels: torch's operations take over, Triton fails: RuntimeError: Failed to find C compiler"
+        "torch's operations take over, Triton fails: RuntimeError: Failed to find C compiler"
     ]
     kernels._working.cache_clear()
