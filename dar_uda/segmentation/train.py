@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from dar_uda.segmentation.networks import Segmenter, make_segmenter
 from dar_uda.segmentation.patches import PatchSampler
 from dar_uda.segmentation.randomisation import Randomisation
 from dar_uda.segmentation.samples import draw_slices, middle_slices
-from dar_uda.training import ranks
+from dar_uda.training import choices, ranks
 from dar_uda.training.device import autocast
 from dar_uda.training.ema import MovingAverage
 from dar_uda.training.job import Job
@@ -62,6 +62,7 @@ class SegmenterTrainer(TrainerOfParts):
         self.optimizer = adabelief(network.parameters(), learning_rate, BETAS, weight_decay)
         self.finished_after, self.finished = steps_to_finish_after(steps, candidates), {}
         self.batches = Prefetcher(self._draw, job.device)
+        self.launched = as_launched(self.network, job.device)
 
     def update(self, step: int) -> dict[str, Tensor]:
         self._set_rate(step)
@@ -97,7 +98,7 @@ class SegmenterTrainer(TrainerOfParts):
 
     def _outputs(self, images: Tensor) -> list[Tensor]:
         with autocast(self.device, self.dtype):
-            outputs = self.network(images)
+            outputs = self.launched(images)
         return outputs if isinstance(outputs, list) else [outputs]
 
     def _draw(self, step: int) -> Batch:
@@ -128,6 +129,13 @@ class SegmenterTrainer(TrainerOfParts):
     def _parts(self) -> dict[str, Any]:
         parts = {"network": self.network, "optimizer": self.optimizer}
         return {**parts, "average": self.average.module} if self.average else parts
+
+
+def as_launched(network: nn.Module, device: torch.device) -> Callable[[Tensor], Any]:
+    """Return the network as a training calls it: on a GPU as CUDA graphs where `choices` says so."""
+    if device.type == "cuda" and choices.made().graphed_network:
+        return torch.compile(network, mode="reduce-overhead")
+    return network
 
 
 class _averaging:
