@@ -16,6 +16,7 @@ from dar_uda.segmentation.train import OPTIMISATION, SAMPLING, SegmenterTrainer
 from dar_uda.training.device import autocast
 from dar_uda.training.job import Job
 from dar_uda.training.optimizer import descend
+from dar_uda.training.prefetch import Batch
 from dar_uda.training.randomness import generator_for
 
 BETAS = (0.9, 0.99)
@@ -68,10 +69,9 @@ class AdaOutputTrainer(SegmenterTrainer):
         self.discriminator_rate = discriminator_rate
         self.judge_optimizer = torch.optim.Adam(self.judges.parameters(), discriminator_rate, BETAS)
 
-    def update(self, step: int) -> dict[str, float]:
+    def update(self, step: int) -> dict[str, Tensor]:
         self._set_rates(step)
-        images, labels = self.patches(step)
-        unlabelled, _ = self.target.draw(generator_for(self.seed, "target", step), self.device)
+        images, labels, unlabelled = self.batches.get(step)
         self.judges.requires_grad_(False)
         outputs = self._outputs(images)
         losses = [segmentation_loss(scores, labels, self.focal_weight) for scores in outputs]
@@ -90,11 +90,16 @@ class AdaOutputTrainer(SegmenterTrainer):
         ]
         descend(self.judge_optimizer, sum(judged))
         return {
-            "loss": float(_weighted(self.source_weights, losses).detach()),
-            "fused": float(losses[0].detach()),
-            "adversarial": float(adversarial[0].detach()),
-            "discriminators": float(sum(judged).detach()),
+            "loss": _weighted(self.source_weights, losses).detach(),
+            "fused": losses[0].detach(),
+            "adversarial": adversarial[0].detach(),
+            "discriminators": sum(judged).detach(),
         }
+
+    def _draw(self, step: int) -> Batch:
+        """Return images and labels of the source, and images of the target."""
+        unlabelled, _ = self.target.draw(generator_for(self.seed, "target", step), self.device)
+        return *super()._draw(step), unlabelled
 
     def _set_rates(self, step: int) -> None:
         self._set_rate(step)

@@ -8,9 +8,14 @@ SIZE = 50
 
 
 class ImagePool:
-    """Keep up to 50 images; once full, each new image takes the place of a kept one with probability 1/2."""
+    """Keep up to 50 images; once full, each new image takes the place of a kept one with probability 1/2.
 
-    def __init__(self) -> None:
+    Args:
+        device: Where the images are.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
         self.images: list[Tensor] = []
 
     def exchange(self, images: Tensor, rng: np.random.Generator) -> Tensor:
@@ -31,4 +36,4 @@ class ImagePool:
         return {"images": self.images}
 
     def load_state_dict(self, state: dict[str, list[Tensor]]) -> None:
-        self.images = list(state["images"])
+        self.images = [image.to(self.device) for image in state["images"]]

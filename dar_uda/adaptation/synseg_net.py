@@ -17,6 +17,7 @@ from dar_uda.training.device import autocast
 from dar_uda.training.ema import MovingAverage
 from dar_uda.training.job import Job
 from dar_uda.training.optimizer import adabelief
+from dar_uda.training.prefetch import Batch
 from dar_uda.training.randomness import generator_for
 from dar_uda.translation.slices import open_samplers
 
@@ -58,26 +59,32 @@ class SynSegTrainer(CycleGANTrainer):
         """The segmenter that the training is for."""
         return self.segmenter_average.module if self.segmenter_average else self.segmenter
 
-    def update(self, step: int) -> dict[str, float]:
+    def update(self, step: int) -> dict[str, Tensor]:
         self._joint_step = joint_step(step, self.steps, self.segmenter_steps)
         losses = super().update(step)
         if self._joint_step is not None and self.segmenter_average:
             self.segmenter_average.update(self.segmenter, self._joint_step)
         return losses
 
-    def _update_generators(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _draw(self, step: int) -> Batch:
+        """Return images of both domains, and in a joint step labelled patches of the source."""
+        images, joint = super()._draw(step), joint_step(step, self.steps, self.segmenter_steps)
+        if joint is None:
+            return images
+        return *images, *self.patches.draw(generator_for(self.seed, "patches", joint), self.device)
+
+    def _update_generators(self, losses: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         if self._joint_step is None:
-            return super()._update_generators(losses)
+            return super()._update_generators(losses, batch)
         for group in self.segmenter_optimizer.param_groups:
             group["lr"] = cosine(*self.segmenter_rates, self._joint_step / self.segmenter_steps)
         self.segmenter_optimizer.zero_grad(set_to_none=True)
-        losses["segmentation"] = self._segmentation_loss()
-        super()._update_generators(losses)
+        losses["segmentation"] = self._segmentation_loss(*batch[2:])
+        super()._update_generators(losses, batch)
         self.segmenter_optimizer.step()
         return losses
 
-    def _segmentation_loss(self) -> Tensor:
-        images, labels = self.patches.draw(generator_for(self.seed, "patches", self._joint_step), self.device)
+    def _segmentation_loss(self, images: Tensor, labels: Tensor) -> Tensor:
         with autocast(self.device, self.dtype):
             slices = images.transpose(1, 2).flatten(0, 1)
             translated = self.generators(slices, self.way)

@@ -13,6 +13,7 @@ from dar_uda.training.device import autocast
 from dar_uda.training.job import Job
 from dar_uda.training.loop import TrainerOfParts
 from dar_uda.training.optimizer import descend
+from dar_uda.training.prefetch import Batch, Prefetcher
 from dar_uda.training.randomness import generator_for
 from dar_uda.translation.losses import least_squares_gan_loss, paired_l1
 from dar_uda.translation.samples import save_grey, spread
@@ -46,23 +47,29 @@ class CycleGANTrainer(TrainerOfParts):
         torch.manual_seed(job.seed)
         self.generators = CycleGAN(width, blocks).to(job.device)
         self.discriminators = nn.ModuleDict({side: PatchDiscriminator(width) for side in "ab"})
-        initialise(self.discriminators)  # on the CPU: a GPU draws other weights from the same seed
+        initialise(self.discriminators)  # on the CPU: the same draws whatever the device
         self.discriminators.to(job.device)
-        self.pools = {side: ImagePool() for side in "ab"}
+        self.pools = {side: ImagePool(job.device) for side in "ab"}
         self.generator_optimizer = torch.optim.Adam(self.generators.parameters(), learning_rate, BETAS)
         self.discriminator_optimizer = torch.optim.Adam(self.discriminators.parameters(), learning_rate, BETAS)
+        self.batches = Prefetcher(self._draw, job.device)
 
-    def update(self, step: int) -> dict[str, float]:
+    def update(self, step: int) -> dict[str, Tensor]:
         for optimizer in (self.generator_optimizer, self.discriminator_optimizer):
             optimizer.param_groups[0]["lr"] = self.learning_rate * falling(step / self.steps)
-        images = {
-            side: sampler.draw(generator_for(self.seed, "slices", side, step), self.device)
-            for side, sampler in zip("ab", self.samplers, strict=True)
-        }
+        batch = self.batches.get(step)
+        images = dict(zip("ab", batch, strict=False))
         fakes, losses = self._generator_losses(images)
-        losses = self._update_generators(losses)
+        losses = self._update_generators(losses, batch)
         losses["discriminators"] = self._update_discriminators(images, fakes, step)
-        return {name: float(value.detach()) for name, value in losses.items()}
+        return {name: value.detach() for name, value in losses.items()}
+
+    def _draw(self, step: int) -> Batch:
+        """Return images of domain a and of domain b."""
+        return tuple(
+            sampler.draw(generator_for(self.seed, "slices", side, step), self.device)
+            for side, sampler in zip("ab", self.samplers, strict=True)
+        )
 
     def _generator_losses(self, images: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Return the images translated into each domain, and the losses `adversarial` and `cycle`."""
@@ -76,7 +83,7 @@ class CycleGANTrainer(TrainerOfParts):
             "cycle": paired_l1(back, [images["a"], images["b"]]),
         }
 
-    def _update_generators(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _update_generators(self, losses: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:  # noqa: ARG002
         weights = {"cycle": self.cycle_weight}
         descend(self.generator_optimizer, sum(weights.get(name, 1.0) * loss for name, loss in losses.items()))
         return losses

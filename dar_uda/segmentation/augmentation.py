@@ -5,6 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dar_uda.training.prefetch import to_device
+
 ROTATION_DEGREES = 15.0
 ELASTIC_KNOTS, ELASTIC_PIXELS = 5, 3.0
 
@@ -24,7 +26,7 @@ def augment(image: Tensor, label: Tensor, rng: np.random.Generator, scale: float
     grid = random_grid(image.shape[1:], rng, scale)
     if grid is None:
         return image, label
-    grid = grid.to(image.device)
+    grid = to_device(grid, image.device)
     moved = F.grid_sample(image[None], grid, mode="bilinear", align_corners=False)[0]
     moved_label = F.grid_sample(label[None].float(), grid, mode="nearest", align_corners=False)[0]
     return moved, moved_label.to(label.dtype)

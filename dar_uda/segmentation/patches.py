@@ -1,9 +1,7 @@
-"""Training patches from memory-mapped volumes, prepared while the step before computes."""
+"""Training patches from memory-mapped volumes."""
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -13,8 +11,7 @@ from torch import Tensor
 from dar_uda.data.network_volume import STEPS, open_image, open_label
 from dar_uda.segmentation.augmentation import augment
 from dar_uda.segmentation.randomisation import Randomisation
-
-T = TypeVar("T")
+from dar_uda.training.prefetch import to_device
 
 
 class PatchSampler:
@@ -60,10 +57,12 @@ class PatchSampler:
         image = open_image(image_path)
         label = np.broadcast_to(np.uint8(0), image.shape) if label_path is None else open_label(label_path)
         corner = self._corner(label_path, label, rng)
-        stored = _to_device(_cut(image, corner, self.patch), device)
-        classes = _to_device(_cut(label, corner, self.patch), device)
-        patch, classes = augment(stored.float().div_(STEPS), classes, rng, self.scale)
-        return (self.randomisation.apply(patch, classes, rng) if self.randomisation else patch), classes
+        stored = to_device(torch.from_numpy(_cut(image, corner, self.patch)), device)
+        cut = _cut(label, corner, self.patch)
+        patch, classes = augment(stored.float().div_(STEPS), to_device(torch.from_numpy(cut), device), rng, self.scale)
+        if self.randomisation:
+            patch = self.randomisation.apply(patch, classes, rng, int(cut.max()) + 1)
+        return patch, classes
 
     def _draw_volumes(self, rng: np.random.Generator) -> list[tuple[str | Path, str | Path | None]]:
         if self.randomisation and self.source and rng.random() < self.randomisation.source_share:
@@ -115,33 +114,6 @@ class StructureVoxels:
         in_slice = np.argwhere(label[depth] == structure)
         height, width = in_slice[rank - ends[depth]]  # negative: counted from the slice's last voxel
         return depth, int(height), int(width)
-
-
-class Prefetcher(Generic[T]):
-    """Prepare the next step's draw in a background thread while the current one is used.
-
-    Args:
-        draw: What to prepare, a function of the step alone: the results are those without prefetching, and
-            steps may start anywhere.
-    """
-
-    def __init__(self, draw: Callable[[int], T]) -> None:
-        self.draw, self._thread = draw, ThreadPoolExecutor(max_workers=1)
-        self._pending: tuple[int, Future[T]] | None = None
-
-    def get(self, step: int) -> T:
-        """Return `draw(step)`, or raise what it raised, and begin `draw(step + 1)`."""
-        if self._pending is None or self._pending[0] != step:
-            self._pending = step, self._thread.submit(self.draw, step)
-        drawn = self._pending[1].result()
-        self._pending = step + 1, self._thread.submit(self.draw, step + 1)
-        return drawn
-
-
-def _to_device(array: NDArray, device: torch.device) -> Tensor:
-    """Return a fresh array as a tensor; a GPU takes it over while the CPU goes on."""
-    tensor = torch.from_numpy(array)
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
 
 
 def _cut(volume: np.ndarray, corner: Sequence[int], shape: Sequence[int]) -> np.ndarray:

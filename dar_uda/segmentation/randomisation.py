@@ -7,9 +7,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dar_uda.training.prefetch import to_device
+
 LAYERS, HIDDEN, KERNELS = 4, 2, (1, 3)
 SLOPE = 0.01
 LEVEL, LOG_CONTRAST = 0.2, 0.4
+CONSTANT = 1e-6
+"""An image whose deviation is below this is constant."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +30,14 @@ class Randomisation:
     structures: float
     source_share: float
 
-    def apply(self, image: Tensor, label: Tensor, rng: np.random.Generator) -> Tensor:
-        """Return the patch (D, H, W) in [0, 1], with a new look where the draw says so."""
+    def apply(self, image: Tensor, label: Tensor, rng: np.random.Generator, classes: int) -> Tensor:
+        """Return the patch (D, H, W) in [0, 1], with a new look where the draw says so.
+
+        Args:
+            label, classes: See `change_structures`.
+        """
         if rng.random() < self.structures:
-            image = change_structures(image, label, rng)
+            image = change_structures(image, label, rng, classes)
         if rng.random() < self.gin:
             image = random_convolution(image, rng)
         return image
@@ -48,9 +56,7 @@ def random_convolution(image: Tensor, rng: np.random.Generator) -> Tensor:
         The same shape, in [0, 1]; a constant image as it is.
     """
     mean, deviation = image.mean(), image.std()
-    if deviation < 1e-6:
-        return image
-    x = standard = ((image - mean) / deviation)[:, None]
+    x = standard = ((image - mean) / deviation.clamp(min=CONSTANT))[:, None]
     widths = [1] + [HIDDEN] * (LAYERS - 1) + [1]
     for layer, (inputs, outputs) in enumerate(zip(widths, widths[1:], strict=False)):
         kernel = int(rng.choice(KERNELS))
@@ -59,10 +65,11 @@ def random_convolution(image: Tensor, rng: np.random.Generator) -> Tensor:
         x = F.leaky_relu(x, SLOPE) if layer < LAYERS - 1 else x
     share = float(rng.random())
     mixed = share * _standardised(x) + (1 - share) * standard
-    return (_standardised(mixed)[:, 0] * deviation + mean).clamp(0, 1)
+    # Chosen on the device: the draws do not depend on the image, and no `if` waits for it.
+    return torch.where(deviation < CONSTANT, image, (_standardised(mixed)[:, 0] * deviation + mean).clamp(0, 1))
 
 
-def change_structures(image: Tensor, label: Tensor, rng: np.random.Generator) -> Tensor:
+def change_structures(image: Tensor, label: Tensor, rng: np.random.Generator, classes: int) -> Tensor:
     """Give every structure its own brightness and contrast: x becomes mean + shift + gain (x - mean).
 
     The mean is the structure's in the patch; the shift is normal (deviation 0.2), the gain log-normal (0.4); both
@@ -72,22 +79,29 @@ def change_structures(image: Tensor, label: Tensor, rng: np.random.Generator) ->
     Args:
         image: (D, H, W) in [0, 1].
         label: Class indices, the same shape.
+        classes: All of them are below it. The caller knows it without asking the device.
     """
-    classes = label.long()
-    count = int(classes.max()) + 1
-    voxels = torch.bincount(classes.flatten(), minlength=count).clamp(min=1)
-    means = torch.bincount(classes.flatten(), image.flatten(), minlength=count) / voxels
-    gains, shifts = np.exp(rng.normal(scale=LOG_CONTRAST, size=count)), rng.normal(scale=LEVEL, size=count)
+    gains, shifts = np.exp(rng.normal(scale=LOG_CONTRAST, size=classes)), rng.normal(scale=LEVEL, size=classes)
     gains[0], shifts[0] = 1, 0
-    gain = _tensor(gains, image)
-    offset = means * (1 - gain) + _tensor(shifts, image)
-    smooth = F.avg_pool2d(torch.stack([gain[classes], offset[classes]]), 3, 1, 1, count_include_pad=False)
+    gain, here = _tensor(gains, image), label.long()
+    offset = class_means(image, label, classes) * (1 - gain) + _tensor(shifts, image)
+    smooth = F.avg_pool2d(torch.stack([gain[here], offset[here]]), 3, 1, 1, count_include_pad=False)
     return (image * smooth[0] + smooth[1]).clamp(0, 1)
 
 
+def class_means(image: Tensor, label: Tensor, classes: int) -> Tensor:
+    """Return the mean of the image in every class, (classes,); 0 for the background and where a class has no voxel.
+
+    Sums of masked images: a weighted bincount adds in an order of chance on a GPU, and asks it for the highest class.
+    """
+    masks = [label == index for index in range(1, classes)]
+    means = [(image * mask).sum() / mask.sum().clamp(min=1) for mask in masks]
+    return torch.stack([image.new_zeros(()), *means])
+
+
 def _standardised(x: Tensor) -> Tensor:
-    return (x - x.mean()) / x.std().clamp(min=1e-6)
+    return (x - x.mean()) / x.std().clamp(min=CONSTANT)
 
 
 def _tensor(values: np.ndarray, like: Tensor) -> Tensor:
-    return torch.as_tensor(values, dtype=like.dtype, device=like.device)
+    return to_device(torch.as_tensor(values, dtype=like.dtype), like.device)

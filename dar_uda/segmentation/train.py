@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,16 @@ from torch import Tensor, nn
 
 from dar_uda.segmentation.losses import segmentation_loss
 from dar_uda.segmentation.networks import Segmenter, make_segmenter
-from dar_uda.segmentation.patches import PatchSampler, Prefetcher
+from dar_uda.segmentation.patches import PatchSampler
 from dar_uda.segmentation.randomisation import Randomisation
 from dar_uda.segmentation.samples import draw_slices, middle_slices
-from dar_uda.training import ranks
+from dar_uda.training import choices, ranks
 from dar_uda.training.device import autocast
 from dar_uda.training.ema import MovingAverage
 from dar_uda.training.job import Job
 from dar_uda.training.loop import TrainerOfParts
 from dar_uda.training.optimizer import adabelief, descend
+from dar_uda.training.prefetch import Batch, Prefetcher
 from dar_uda.training.randomness import generator_for
 from dar_uda.training.resources import TimedTrainer, write_resources
 
@@ -60,12 +61,12 @@ class SegmenterTrainer(TrainerOfParts):
         self.steps, self.rates, self.focal_weight = steps, (learning_rate, final_learning_rate), focal_weight
         self.optimizer = adabelief(network.parameters(), learning_rate, BETAS, weight_decay)
         self.finished_after, self.finished = steps_to_finish_after(steps, candidates), {}
-        # On a CPU a second thread would take from the step what it saves in loading.
-        self.patches = Prefetcher(self._draw).get if job.device.type == "cuda" else self._draw
+        self.batches = Prefetcher(self._draw, job.device)
+        self.launched = as_launched(self.network, job.device)
 
-    def update(self, step: int) -> dict[str, float]:
+    def update(self, step: int) -> dict[str, Tensor]:
         self._set_rate(step)
-        images, labels = self.patches(step)
+        images, labels = self.batches.get(step)
         outputs = self._outputs(images)
         losses = [segmentation_loss(scores, labels, self.focal_weight) for scores in outputs]
         descend(self.optimizer, sum(losses))
@@ -74,7 +75,7 @@ class SegmenterTrainer(TrainerOfParts):
         if step + 1 in self.finished_after:
             self.finished[str(step + 1)] = self._finish().state_dict()
         self.seen = middle_slices(images, labels, outputs[0])
-        return {"loss": float(sum(losses).detach()), "fused": float(losses[0].detach())}
+        return {"loss": sum(losses).detach(), "fused": losses[0].detach()}
 
     def picture(self) -> NDArray:
         """Return the middle slices of the last update's patches, see `draw_slices`."""
@@ -97,10 +98,10 @@ class SegmenterTrainer(TrainerOfParts):
 
     def _outputs(self, images: Tensor) -> list[Tensor]:
         with autocast(self.device, self.dtype):
-            outputs = self.network(images)
+            outputs = self.launched(images)
         return outputs if isinstance(outputs, list) else [outputs]
 
-    def _draw(self, step: int) -> tuple[Tensor, Tensor]:
+    def _draw(self, step: int) -> Batch:
         return self.sampler.draw(generator_for(self.seed, *ranks.purpose("patches", step)), self.device)
 
     @torch.no_grad()
@@ -111,10 +112,11 @@ class SegmenterTrainer(TrainerOfParts):
         """
         network = copy.deepcopy(self.kept).train()
         norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm3d)]
-        with _averaging(norms), autocast(self.device, self.dtype):
+        with _averaging(norms):
             for batch in range(STATISTICS_BATCHES if norms else 0):
                 images, _ = self.sampler.draw(generator_for(self.seed, "statistics", batch), self.device)
-                network(images)
+                with autocast(self.device, self.dtype):
+                    network(images)
         return network
 
     def state(self) -> dict[str, Any]:
@@ -127,6 +129,13 @@ class SegmenterTrainer(TrainerOfParts):
     def _parts(self) -> dict[str, Any]:
         parts = {"network": self.network, "optimizer": self.optimizer}
         return {**parts, "average": self.average.module} if self.average else parts
+
+
+def as_launched(network: nn.Module, device: torch.device) -> Callable[[Tensor], Any]:
+    """Return the network as a training calls it: on a GPU as CUDA graphs where `choices` says so."""
+    if device.type == "cuda" and choices.made().graphed_network:
+        return torch.compile(network, mode="reduce-overhead")
+    return network
 
 
 class _averaging:

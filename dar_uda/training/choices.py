@@ -43,6 +43,11 @@ class CudaChoices:
     channels_last: bool = False
     """Convolutions get channels-last features; decided by row `choice channels_last`, not measured."""
 
+    graphed_network: bool = False
+    """A segmenter's training replays forward and backward of its network as CUDA graphs, by
+    `torch.compile(mode="reduce-overhead")`, which needs a C compiler; decided by row `choice graphed_network`, not
+    measured."""
+
 
 _made = CudaChoices()
 

@@ -5,16 +5,19 @@ import signal
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, Protocol
 
 import pandas as pd
 import torch
+from torch import Tensor
 
 from dar_uda.data.files import write_beside
 from dar_uda.training import ranks
 from dar_uda.training.checkpoint import CheckpointFolder
+from dar_uda.training.prefetch import Batch, Prefetcher
 from dar_uda.training.progress import Progress
+from dar_uda.training.readout import Readout, Row
 
 logger = logging.getLogger(__name__)
 EXPLODED = 1e6
@@ -34,8 +37,8 @@ class Trainer(Protocol):
 
     device: torch.device
 
-    def update(self, step: int) -> dict[str, float]:
-        """Do update number `step` (from 0) and return its named losses."""
+    def update(self, step: int) -> dict[str, Tensor]:
+        """Do update number `step` (from 0) and return its named losses: scalars on the device, not waited for."""
 
     def state(self) -> dict[str, Any]:
         """Return everything that updates change."""
@@ -43,9 +46,21 @@ class Trainer(Protocol):
     def restore(self, state: dict[str, Any]) -> None:
         """Take back what `state` returned."""
 
+    def close(self) -> None:
+        """End what the trainer has running beside its updates."""
+
 
 class TrainerOfParts(ABC):
-    """A trainer that is changed by updates in its parts alone: networks, optimisers and what else has a state dict."""
+    """A trainer that is changed by updates in its parts alone: networks, optimizers and what else has a state dict.
+
+    Its constructor makes `batches`, from which `update` gets what `_draw` draws.
+    """
+
+    batches: Prefetcher
+
+    @abstractmethod
+    def _draw(self, step: int) -> Batch:
+        """Return the batch of a step, on the device."""
 
     @abstractmethod
     def _parts(self) -> dict[str, Any]:
@@ -57,6 +72,9 @@ class TrainerOfParts(ABC):
     def restore(self, state: dict[str, Any]) -> None:
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
+
+    def close(self) -> None:
+        self.batches.close()
 
 
 def run_training(
@@ -70,38 +88,57 @@ def run_training(
     """Train up to `steps` updates, from the last checkpoint where there is one, and return the history.
 
     Args:
-        report: Called after every update with its number, from 1, and its losses.
+        report: Called for every update with its number, from 1, and its losses; on a GPU when the next one has begun,
+            and for those before a checkpoint after the last of them.
 
     Returns:
         One row per step: `step` (from 1) and the named losses.
 
     Raises:
-        FloatingPointError: A loss exploded or is not finite, or a weight is not; the last checkpoint stays.
+        FloatingPointError: A loss exploded or is not finite, or a weight is not; the last checkpoint stays. On a GPU a
+            loss is noticed one step later, and named by its own step.
         Terminated: After SIGTERM; a checkpoint of this step is saved.
     """
-    first, history = 0, []
-    if (saved := checkpoints.load(trainer.device)) is not None:
-        first, history = saved["step"], saved["history"]
-        trainer.restore(saved["trainer"])
-        logger.info("%s: resumed from the checkpoint at step %d", name, first)
-    progress = Progress(name, steps, first)
-    with _noticed_termination() as asked_to_end:
-        for step in range(first, steps):
-            losses = ranks.mean_losses(trainer.update(step), trainer.device)
+    first, history = _resume(name, trainer, checkpoints)
+    progress, readout = Progress(name, steps, first), Readout(trainer.device)
+
+    def keep(rows: list[Row]) -> bool:
+        """Check, keep and report what steps report; return whether a rank is to end."""
+        for step, losses, _ in rows:
             _check_losses(name, step, losses)
             history.append({"step": step + 1, **losses})
             progress.report(step + 1, losses)
             if report:
                 report(step + 1, losses)
-            ends = ranks.any_rank(asked_to_end, trainer.device) and step + 1 < steps
-            if ends or (step + 1) % checkpoint_every == 0 or step + 1 == steps:
+        return any(row.ends for row in rows)
+
+    with _noticed_termination() as asked_to_end, closing(trainer):
+        for step in range(first, steps):
+            readout.add(step, trainer.update(step), bool(asked_to_end))
+            last, ends = step + 1 == steps, keep(readout.read())
+            if ends or last or (step + 1) % checkpoint_every == 0:
+                ends = keep(readout.read(newest=True)) or ends
                 state = trainer.state()
                 _check_state(name, step, state)
-                if step + 1 < steps and ranks.number() == 0:
+                if not last and ranks.number() == 0:
                     checkpoints.save({"step": step + 1, "history": history, "trainer": state})
-            if ends:
+            if ends and not last:
                 raise Terminated(f"{name}: ended by SIGTERM after step {step + 1}; the same command goes on from there")
     return pd.DataFrame(history)
+
+
+def _resume(name: str, trainer: Trainer, checkpoints: CheckpointFolder) -> tuple[int, list[dict[str, float]]]:
+    """Take back the last checkpoint; return how many steps are done, and their history.
+
+    It is loaded on the CPU: parts copy it to where they are, and the step counts of torch's Adam have to stay there,
+    where reading them waits for no GPU.
+    """
+    saved = checkpoints.load(torch.device("cpu"))
+    if saved is None:
+        return 0, []
+    trainer.restore(saved["trainer"])
+    logger.info("%s: resumed from the checkpoint at step %d", name, saved["step"])
+    return saved["step"], saved["history"]
 
 
 @contextmanager

@@ -6,7 +6,6 @@ the ranks' losses, and a translator's two optimisers share one forward pass.
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -77,19 +76,11 @@ def sum_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
     torch._foreach_copy_(gradients, [part.view_as(gradient) for part, gradient in zip(parts, gradients, strict=True)])
 
 
-def mean_losses(losses: dict[str, float], device: torch.device) -> dict[str, float]:
-    """Return the mean of named losses over the ranks."""
+@torch.no_grad()
+def mean(x: Tensor) -> Tensor:
+    """Return the mean of a tensor over the ranks."""
     if count() == 1:
-        return losses
-    values = torch.tensor(list(losses.values()), dtype=torch.float64, device=device)
-    dist.all_reduce(values)
-    return dict(zip(losses, (values / count()).tolist(), strict=True))
-
-
-def any_rank(condition: Any, device: torch.device) -> bool:
-    """Return whether something holds in any rank."""
-    if count() == 1:
-        return bool(condition)
-    flag = torch.tensor(float(bool(condition)), device=device)
-    dist.all_reduce(flag, op=dist.ReduceOp.MAX)
-    return bool(flag)
+        return x
+    total = x.clone()
+    dist.all_reduce(total)
+    return total / count()

@@ -4,11 +4,12 @@ import json
 import resource
 import statistics
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from dar_uda.data.files import write_beside
 from dar_uda.training.loop import Trainer
@@ -17,18 +18,25 @@ MIB = 2**20
 
 
 class TimedTrainer:
-    """A trainer that also notes how long its updates take."""
+    """A trainer that also notes how long its steps take: from the beginning of one update to that of the next.
+
+    An update on a GPU returns before it is done.
+    """
 
     def __init__(self, trainer: Trainer) -> None:
         self.trainer, self.device = trainer, trainer.device
-        self.state, self.restore = trainer.state, trainer.restore
-        self.seconds: list[float] = []
+        self.state, self.restore, self.close = trainer.state, trainer.restore, trainer.close
+        self._times: list[float] = []
 
-    def update(self, step: int) -> dict[str, float]:
-        start = time.perf_counter()
+    def update(self, step: int) -> dict[str, Tensor]:
+        self._times[-1:] = [time.perf_counter()]  # in place of the end of the update before
         losses = self.trainer.update(step)
-        self.seconds.append(time.perf_counter() - start)
+        self._times.append(time.perf_counter())
         return losses
+
+    @property
+    def seconds(self) -> list[float]:
+        return [end - start for start, end in pairwise(self._times)]
 
 
 def write_resources(path: str | Path, network: nn.Module, trained: TimedTrainer) -> None:

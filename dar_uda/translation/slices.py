@@ -12,9 +12,12 @@ from torch import Tensor
 
 from dar_uda.preprocessing.slices import open_slices
 from dar_uda.training import ranks
+from dar_uda.training.prefetch import to_device
 
 SHIFT, SCALE, ROTATION_DEGREES = 0.1, 0.1, 30.0
 LEAST_CONTRAST, ATTEMPTS = 1e-2, 100
+LEVELS = 65535 / 2
+"""Stored intensities per unit of the network's range."""
 
 
 class SliceSampler:
@@ -33,27 +36,30 @@ class SliceSampler:
     def draw(self, rng: np.random.Generator, device: torch.device) -> Tensor:
         """Return (batch, 1, H, W) in [-1, 1].
 
-        Images without contrast (background alone) are drawn again: every instance norm would magnify the gradient of
-        a constant image, up to infinity.
+        Every image has contrast: each instance norm would magnify the gradient of a constant one (background alone),
+        up to infinity. Crops without contrast are drawn again, before they go to the device; of an image that
+        augmentation has moved out of sight the crop is taken as it is.
 
         Raises:
-            ValueError: The stack holds next to nothing else.
+            ValueError: The stack holds next to nothing with contrast.
         """
-        images = self._draw(self.batch, rng, device)
+        images = to_device(to_network_range(np.stack(self._draw_crops(rng)))[:, None], device)
+        moved = augment(images, rng)
+        low, high = moved.amin(dim=(1, 2, 3), keepdim=True), moved.amax(dim=(1, 2, 3), keepdim=True)
+        return torch.where(high - low < LEAST_CONTRAST, images, moved)
+
+    def _draw_crops(self, rng: np.random.Generator) -> list[np.ndarray]:
+        crops = [self._crop(self.slices[index], rng) for index in rng.integers(len(self.slices), size=self.batch)]
         for _ in range(ATTEMPTS):
-            flat = images.amax(dim=(1, 2, 3)) - images.amin(dim=(1, 2, 3)) < LEAST_CONTRAST
-            if not flat.any():
-                return images
-            images[flat] = self._draw(int(flat.sum()), rng, device)
+            flat = [place for place, crop in enumerate(crops) if np.ptp(crop) < LEAST_CONTRAST * LEVELS]
+            if not flat:
+                return crops
+            for place in flat:
+                crops[place] = self._crop(self.slices[int(rng.integers(len(self.slices)))], rng)
         raise ValueError(
             f"{self.stack}: no slice with contrast in {ATTEMPTS} draws; look at the intensity settings of the domain, "
             "and at translation.crop"
         )
-
-    def _draw(self, count: int, rng: np.random.Generator, device: torch.device) -> Tensor:
-        chosen = rng.integers(len(self.slices), size=count)
-        images = to_network_range(np.stack([self._crop(self.slices[index], rng) for index in chosen]))
-        return augment(images[:, None].to(device), rng)
 
     def _crop(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         row, column = (int(rng.integers(full - side + 1)) for full, side in zip(image.shape, self.size, strict=True))
@@ -75,7 +81,7 @@ def open_samplers(stacks: Sequence[str | Path], settings: Mapping[str, Any]) -> 
 
 def to_network_range(intensities: np.ndarray) -> Tensor:
     """Return stored uint16 intensities as float32 in [-1, 1]."""
-    return torch.from_numpy(intensities.astype(np.float32)).mul_(2 / 65535).sub_(1)
+    return torch.from_numpy(intensities.astype(np.float32)).mul_(1 / LEVELS).sub_(1)
 
 
 def augment(images: Tensor, rng: np.random.Generator) -> Tensor:
@@ -83,7 +89,8 @@ def augment(images: Tensor, rng: np.random.Generator) -> Tensor:
 
     What comes in from outside is background (-1).
     """
-    matrices = torch.tensor(np.stack([_random_affine(rng) for _ in images]), dtype=images.dtype, device=images.device)
+    drawn = torch.tensor(np.stack([_random_affine(rng) for _ in images]), dtype=images.dtype)
+    matrices = to_device(drawn, images.device)
     grid = F.affine_grid(matrices, list(images.shape), align_corners=False)
     return F.grid_sample(images + 1, grid, padding_mode="zeros", align_corners=False) - 1
 

@@ -13,6 +13,7 @@ from dar_uda.training.ema import MovingAverage
 from dar_uda.training.job import Job
 from dar_uda.training.loop import TrainerOfParts
 from dar_uda.training.optimizer import adabelief, descend
+from dar_uda.training.prefetch import Batch, Prefetcher
 from dar_uda.training.randomness import generator_for
 from dar_uda.translation.losses import least_squares_gan_loss, paired_l1
 from dar_uda.translation.networks import ContentDiscriminator, ImageDiscriminator, initialise
@@ -65,18 +66,22 @@ class TranslatorTrainer(TrainerOfParts):
         self.discriminator_optimizer = adabelief(
             self.discriminators.parameters(), learning_rate["discriminator"], BETAS
         )
+        self.batches = Prefetcher(self._draw, job.device)
 
-    def update(self, step: int) -> dict[str, float]:
-        images_a, images_b = (
-            sampler.draw(generator_for(self.seed, *ranks.purpose("slices", side, step)), self.device)
-            for side, sampler in zip("ab", self.samplers, strict=True)
-        )
+    def update(self, step: int) -> dict[str, Tensor]:
+        images_a, images_b = self.batches.get(step)
         with autocast(self.device, self.dtype):
             passed = self._forward(images_a, images_b)
         discriminator_loss = self._update_discriminators(passed)
         losses = self._update_generator(passed)
         self.average.update(self.translator, step)
-        return {name: float(value) for name, value in {**losses, "discriminators": discriminator_loss}.items()}
+        return {**losses, "discriminators": discriminator_loss}
+
+    def _draw(self, step: int) -> Batch:
+        return tuple(
+            sampler.draw(generator_for(self.seed, *ranks.purpose("slices", side, step)), self.device)
+            for side, sampler in zip("ab", self.samplers, strict=True)
+        )
 
     def _forward(self, images_a: Tensor, images_b: Tensor) -> dict[str, Tensor]:
         """Encode, reconstruct, translate, re-encode and translate back; pairs are stacked, domain a first."""
@@ -159,7 +164,7 @@ class SamplingTrainer(TranslatorTrainer):
         super().__init__(*args, **kwargs)
         self.samples, self.sample_every = samples, sample_every
 
-    def update(self, step: int) -> dict[str, float]:
+    def update(self, step: int) -> dict[str, Tensor]:
         losses = super().update(step)
         if (step + 1) % self.sample_every == 0 and ranks.number() == 0:
             self.draw()

@@ -62,7 +62,7 @@ def test_a_score_sees_70_pixels_and_sizes_stay():
 
 
 def test_the_pool_fills_then_exchanges_half_of_the_images():
-    pool, rng = ImagePool(), np.random.default_rng(0)
+    pool, rng = ImagePool(torch.device("cpu")), np.random.default_rng(0)
     first = torch.arange(SIZE, dtype=torch.float32).view(-1, 1, 1, 1)
     assert torch.equal(pool.exchange(first, rng), first)
     shown = pool.exchange(torch.full((400, 1, 1, 1), -1.0), rng)

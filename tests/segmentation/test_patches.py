@@ -1,14 +1,11 @@
-import threading
-
 import numpy as np
 import pytest
 import torch
 
 from dar_uda.data.network_volume import write_image, write_label
 from dar_uda.segmentation.augmentation import augment, change_intensity, random_grid
-from dar_uda.segmentation.patches import PatchSampler, Prefetcher, StructureVoxels
+from dar_uda.segmentation.patches import PatchSampler, StructureVoxels
 from dar_uda.segmentation.randomisation import Randomisation
-from dar_uda.training.randomness import generator_for
 
 CPU = torch.device("cpu")
 
@@ -125,42 +122,3 @@ def test_images_that_share_a_label_file_share_what_is_known_of_it(case):
     sampler = PatchSampler(case[0] * 3, case[1] * 3, (8, 16, 16), batch=6, foreground_share=1.0)
     sampler.draw(np.random.default_rng(0), CPU)
     assert list(sampler._voxels) == [case[1][0]]
-
-
-def test_prefetched_batches_are_those_drawn_one_by_one_from_any_step_on(case):
-    sampler = PatchSampler(*case, (8, 16, 16), batch=2, foreground_share=0.5)
-
-    def draw(step):
-        return sampler.draw(generator_for(7, "patches", step), CPU)
-
-    prefetcher = Prefetcher(draw)
-    for step in (0, 1, 2, 9, 10, 3):
-        for found, expected in zip(prefetcher.get(step), draw(step), strict=True):
-            assert torch.equal(found, expected)
-
-
-def test_the_next_step_is_drawn_in_another_thread_while_the_current_one_is_used():
-    drawn = {step: threading.Event() for step in range(3)}
-    threads = []
-
-    def draw(step):
-        threads.append(threading.get_ident())
-        drawn[step].set()
-        return step
-
-    prefetcher = Prefetcher(draw)
-    assert prefetcher.get(0) == 0
-    assert drawn[1].wait(timeout=10) and not drawn[2].is_set()
-    assert len(set(threads)) == 1 and threading.get_ident() not in threads
-
-
-def test_an_error_while_prefetching_is_raised_at_its_step():
-    def draw(step):
-        if step == 1:
-            raise FileNotFoundError("ct_01.nii")
-        return step
-
-    prefetcher = Prefetcher(draw)
-    assert prefetcher.get(0) == 0
-    with pytest.raises(FileNotFoundError, match="ct_01.nii"):
-        prefetcher.get(1)

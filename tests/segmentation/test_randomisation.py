@@ -46,7 +46,7 @@ def test_a_constant_image_stays_as_it_is():
 
 def test_structures_get_their_shift_and_gain_and_background_stays():
     image, label = patch()
-    new = change_structures(image, label, np.random.default_rng(3))
+    new = change_structures(image, label, np.random.default_rng(3), 3)
     draws = np.random.default_rng(3)
     gains, shifts = np.exp(draws.normal(scale=0.4, size=3)), draws.normal(scale=0.2, size=3)
     far = np.s_[:, :3, :], np.s_[:, 37:, :]
@@ -61,7 +61,7 @@ def test_structures_get_their_shift_and_gain_and_background_stays():
 def test_equal_draws_give_equal_patches_and_zero_shares_change_nothing():
     image, label = patch()
     always, never = Randomisation(gin=1, structures=1, source_share=0), Randomisation(0, 0, 0)
-    first, second = (always.apply(image, label, np.random.default_rng(5)) for _ in range(2))
+    first, second = (always.apply(image, label, np.random.default_rng(5), 3) for _ in range(2))
     assert torch.equal(first, second)
     assert not torch.equal(first, image)
-    assert torch.equal(never.apply(image, label, np.random.default_rng(5)), image)
+    assert torch.equal(never.apply(image, label, np.random.default_rng(5), 3), image)

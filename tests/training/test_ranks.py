@@ -65,7 +65,7 @@ def one_update(name):
     function, *arguments = TRAINERS[name]
     losses, optimizers, buffers = function(*arguments)
     states = [state["exp_avg"] for optimizer in optimizers for state in optimizer.state.values()]
-    return ranks.mean_losses(losses, CPU), states, buffers
+    return {name: float(ranks.mean(loss)) for name, loss in losses.items()}, states, buffers
 
 
 def rank(number, folder):

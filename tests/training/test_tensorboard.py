@@ -36,7 +36,10 @@ class Walk:
         self.weight = self.weight + torch.randn(4)
         if step % 4 == 3:
             save_grey([torch.full((1, 1, 2, 2), step / 10 - 1)], self.samples)
-        return {"loss": float(self.weight.sum()), "steps": float(step + 1)}
+        return {"loss": self.weight.sum(), "steps": torch.tensor(float(step + 1))}
+
+    def close(self):
+        pass
 
     def state(self):
         return {"weight": self.weight, "random": torch.get_rng_state()}

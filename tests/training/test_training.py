@@ -65,12 +65,15 @@ class Diverging:
 
     def update(self, step):
         self.steps = step + 1
-        return {"loss": self.loss if step == 3 else 1.0, "other": 2.0}
+        return {"loss": torch.tensor(self.loss if step == 3 else 1.0), "other": torch.tensor(2.0)}
 
     def state(self):
         return {"network": {"weight": torch.tensor([0.0, self.weight if self.steps > 3 else 1.0])}}
 
     def restore(self, state):
+        pass
+
+    def close(self):
         pass
 
 
@@ -141,7 +144,7 @@ class Summing(Diverging):
         if step == self.fatal:
             os.kill(os.getpid(), signal.SIGTERM)
         self.total += step
-        return {"loss": float(self.total)}
+        return {"loss": torch.tensor(float(self.total))}
 
     def state(self):
         return {"total": self.total}

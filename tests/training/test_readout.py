@@ -1,0 +1,133 @@
+"""Losses as numbers: at once from a CPU, a step later from a GPU, and named by their own step."""
+
+import os
+import signal
+
+import pytest
+import torch
+
+from dar_uda.training.checkpoint import CheckpointFolder
+from dar_uda.training.loop import Terminated, run_training
+from dar_uda.training.readout import Readout, Row
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
+
+
+class Event:
+    """A stand-in for a CUDA event; `waited` counts how many were waited for."""
+
+    waited = 0
+
+    def __init__(self, blocking):
+        assert blocking
+
+    def synchronize(self):
+        Event.waited += 1
+
+
+class Stream:
+    def record_event(self, event):
+        return event
+
+
+@pytest.fixture
+def card(monkeypatch):
+    """Events of a card that is not there: losses stay on the CPU, and are read as late as those of a GPU."""
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda _: Stream())
+    monkeypatch.setattr(Event, "waited", 0)
+
+
+def losses(value):
+    return {"loss": torch.tensor(value), "other": torch.tensor(2.0)}
+
+
+def test_a_cpus_losses_are_read_at_once():
+    readout = Readout(CPU)
+    readout.add(4, losses(0.5), False)
+    assert readout.read() == [Row(4, {"loss": 0.5, "other": 2.0}, False)]
+    assert readout.read(newest=True) == []
+
+
+@pytest.mark.usefixtures("card")
+def test_a_gpus_losses_are_read_when_the_next_step_is_under_way():
+    readout = Readout(CUDA)
+    readout.add(0, losses(0.5), False)
+    assert readout.read() == [] and Event.waited == 0
+    readout.add(1, losses(0.25), True)
+    assert readout.read() == [Row(0, {"loss": 0.5, "other": 2.0}, False)] and Event.waited == 1
+    assert readout.read(newest=True) == [Row(1, {"loss": 0.25, "other": 2.0}, True)] and Event.waited == 2
+
+
+class Training:
+    """Losses that are `bad` in one step (from 0), on a GPU."""
+
+    device = CUDA
+
+    def __init__(self, bad=None, value=float("nan"), fatal=None):
+        self.bad, self.value, self.fatal = bad, value, fatal
+
+    def update(self, step):
+        if step == self.fatal:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return losses(self.value if step == self.bad else float(step))
+
+    def state(self):
+        return {"network": {"weight": torch.ones(1)}}
+
+    def restore(self, state):
+        pass
+
+    def close(self):
+        pass
+
+
+@pytest.mark.usefixtures("card")
+@pytest.mark.parametrize("bad", [0, 3, 9])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 2e6])
+def test_a_loss_that_is_not_finite_is_named_by_its_step_and_never_saved(tmp_path, bad, value):
+    message = f"t: loss is .* at step {bad + 1}: "
+    with pytest.raises(FloatingPointError, match=message), CheckpointFolder(tmp_path, "x") as checkpoints:
+        run_training("t", Training(bad, value), 10, checkpoints, 2)
+    with pytest.raises(KeyboardInterrupt), CheckpointFolder(tmp_path, "x") as checkpoints:
+        saved = checkpoints.load(CPU)
+        assert (saved["step"] if saved else 0) == bad // 2 * 2
+        raise KeyboardInterrupt
+
+
+@pytest.mark.usefixtures("card")
+def test_history_and_reports_of_a_gpu_are_those_of_a_cpu(tmp_path):
+    reports = []
+    with CheckpointFolder(tmp_path, "x") as checkpoints:
+        history = run_training("t", Training(), 7, checkpoints, 3, lambda step, values: reports.append((step, values)))
+    assert list(history["step"]) == [1, 2, 3, 4, 5, 6, 7] and list(history["loss"]) == [0, 1, 2, 3, 4, 5, 6]
+    assert reports == [(step + 1, {"loss": float(step), "other": 2.0}) for step in range(7)]
+
+
+@pytest.mark.usefixtures("card")
+@pytest.mark.parametrize(("fatal", "ends"), [(2, 4), (5, 6)])
+def test_sigterm_on_a_gpu_saves_a_checkpoint_of_whole_steps(tmp_path, fatal, ends):
+    """The flag is read with the losses: one step later, or with those of a checkpoint in step 6."""
+    with pytest.raises(Terminated, match=f"after step {ends};"), CheckpointFolder(tmp_path, "x") as checkpoints:
+        run_training("t", Training(fatal=fatal), 10, checkpoints, 6)
+    with pytest.raises(KeyboardInterrupt), CheckpointFolder(tmp_path, "x") as checkpoints:
+        saved = checkpoints.load(CPU)
+        assert saved["step"] == ends and [row["step"] for row in saved["history"]] == list(range(1, ends + 1))
+        raise KeyboardInterrupt
+
+
+@pytest.mark.gpu
+def test_losses_of_a_gpu_are_read_without_an_implicit_wait():
+    readout, values = Readout(CUDA), torch.arange(20.0, device=CUDA)
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        found = []
+        for step in range(20):
+            torch.cuda._sleep(1_000_000)
+            readout.add(step, {"loss": values[step] * 2}, step == 7)
+            found += readout.read()
+        found += readout.read(newest=True)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert found == [Row(step, {"loss": 2.0 * step}, step == 7) for step in range(20)]
