@@ -188,7 +188,7 @@ def prediction_error(size: tuple[int, ...], device: torch.device) -> dict[str, A
     network = DARUNet(CLASSES, (8, 8, 8, 8, 8)).eval()
     image = np.random.default_rng(0).integers(0, 65536, (size[0] + 2, *size[1:])).astype(np.uint16)
     found, exact = (
-        vector([torch.from_numpy(np.array(slab)) for slab in slabs])
+        vector([torch.as_tensor(slab) for slab in slabs])
         for slabs in (
             predict_slabs(copy.deepcopy(network).to(where), image, size, 0.5, "gaussian", 2, where)
             for where in (device, CPU)

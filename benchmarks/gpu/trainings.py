@@ -19,7 +19,7 @@ from dar_uda.training.job import Job
 from dar_uda.translation.train import train_translator
 
 LEAST_DICE, GAN_STEPS = 0.75, 100
-SMALL = {"channels": [8, 8, 8, 8, 8], "patch": [16, 32, 32], "width": 4}
+SMALL = {"channels": [8, 8, 8, 8, 8], "patch": [4, 32, 32], "width": 4}
 """What --tiny trains."""
 
 
@@ -67,7 +67,7 @@ def test_dices(
     options = {key: inference[key] for key in ("overlap", "weighting", "batch")}
     for image, label in zip(split.test_images, split.test_labels, strict=True):
         slabs = predict_slabs(network, open_image(image), window, device=device, **options)
-        predicted = np.concatenate([np.array(slab).argmax(axis=0) for slab in slabs])
+        predicted = torch.cat([torch.as_tensor(slab).argmax(dim=0).cpu() for slab in slabs]).numpy()
         true = np.asarray(open_label(label))
         dices.append(float(np.nanmean([dice(predicted == index, true == index) for index in range(1, classes)])))
     return dices
