@@ -99,7 +99,7 @@ def module_errors(module: nn.Module, inputs: Sequence[Tensor], device: torch.dev
     for dtype, limits in LIMITS.items():
         found = passed(module, inputs, device, dtype)
         errors |= within(str(dtype)[6:], [error(f, e) for f, e in zip(found, exact, strict=True)], limits)
-    return judged(errors)
+    return checked(errors)
 
 
 def passed(module: nn.Module, inputs: Sequence[Tensor], device: torch.device, dtype: torch.dtype) -> list[Tensor]:
@@ -132,7 +132,7 @@ def within(name: str, errors: Sequence[float], limits: Sequence[float]) -> dict[
     return {f"{name} {kind}": {"error": value, "limit": limit} for kind, value, limit in found}
 
 
-def judged(errors: dict[str, dict[str, float]]) -> dict[str, Any]:
+def checked(errors: dict[str, dict[str, float]]) -> dict[str, Any]:
     """Return the fields of a row: failed where an error exceeds its limit."""
     good = all(found["error"] <= found["limit"] for found in errors.values())
     return {"state": "ok" if good else "failed", "errors": errors}
@@ -153,7 +153,7 @@ def loss_errors(size: tuple[int, ...], device: torch.device) -> dict[str, Any]:
     for dtype, limits in LIMITS.items():
         found = both(device, dtype)
         errors |= within(str(dtype)[6:], [error(f, e) for f, e in zip(found, exact, strict=True)], limits)
-    return judged(errors)
+    return checked(errors)
 
 
 def optimizer_error(device: torch.device) -> dict[str, Any]:
@@ -168,7 +168,7 @@ def optimizer_error(device: torch.device) -> dict[str, Any]:
             optimizer.step()
         return parameter.detach().double().cpu() - start.double()
 
-    return judged(within("float32", [error(changed(device, torch.float32), changed(CPU, torch.float64))], [1e-3]))
+    return checked(within("float32", [error(changed(device, torch.float32), changed(CPU, torch.float64))], [1e-3]))
 
 
 def augmentation_error(size: tuple[int, ...], device: torch.device) -> dict[str, Any]:
@@ -180,7 +180,7 @@ def augmentation_error(size: tuple[int, ...], device: torch.device) -> dict[str,
     )
     images = error(vector([image for image, _ in found]), vector([image for image, _ in exact]))
     labels = float((vector([label for _, label in found]) != vector([label for _, label in exact])).double().mean())
-    return judged({**within("float32", [images], [1e-3]), "labels": {"error": labels, "limit": 1e-3}})
+    return checked({**within("float32", [images], [1e-3]), "labels": {"error": labels, "limit": 1e-3}})
 
 
 def prediction_error(size: tuple[int, ...], device: torch.device) -> dict[str, Any]:
@@ -194,7 +194,7 @@ def prediction_error(size: tuple[int, ...], device: torch.device) -> dict[str, A
             for where in (device, CPU)
         )
     )
-    return judged(within("bfloat16", [error(found, exact)], [2e-2]))
+    return checked(within("bfloat16", [error(found, exact)], [2e-2]))
 
 
 def synthesis_error(tiny: bool, device: torch.device) -> dict[str, Any]:
@@ -206,7 +206,7 @@ def synthesis_error(tiny: bool, device: torch.device) -> dict[str, Any]:
         redraw(copy.deepcopy(translator).to(where), slices, codes, where, Progress("redraw", len(slices)))
         for where in (device, CPU)
     )
-    return judged(within("bfloat16", [error(torch.from_numpy(found), torch.from_numpy(exact).double())], [2e-2]))
+    return checked(within("bfloat16", [error(torch.from_numpy(found), torch.from_numpy(exact).double())], [2e-2]))
 
 
 def resumed_difference(bench: Bench) -> dict[str, Any]:

@@ -26,7 +26,7 @@ PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x8
 
 
 def write_kit(folder: Path, results: Path | None) -> None:
-    """Write the kit anew and print its size.
+    """Write the kit in place of an earlier one and print its size.
 
     Raises:
         ValueError: It is too large.
