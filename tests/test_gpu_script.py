@@ -1,8 +1,11 @@
 """`python -m benchmarks.gpu`: its runner on stages that die, hang and fail, and the whole script at its smallest."""
 
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -102,6 +105,18 @@ def test_stages_that_fail_die_or_hang_are_rows_and_the_next_goes_on(settings, tm
     run(again, 1000, [stub("fails"), stub("ends")], resume=settings.results)
     added = read_rows(again.results)[len(rows) :]
     assert [(row["stage"], row["task"]) for row in added] == []
+
+
+def test_sigterm_ends_the_run_with_a_row(settings):
+    def end_it() -> None:
+        while not (settings.log.exists() and "it hangs" in settings.log.read_text()):
+            time.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=end_it, daemon=True).start()
+    assert run(settings, 1000, [stub("hangs", 1000), stub("ends")]) == 143
+    first, process = read_rows(settings.results)
+    assert (first["task"], process["state"]) == ("first", "ended")
 
 
 def test_a_run_without_time_starts_no_stage_and_does_not_write_over_rows(settings):

@@ -21,6 +21,7 @@ def main(arguments: list[str]) -> int:
         paths = [str(Path.cwd()), *map(str, unpack_missing(given.data / "wheels", Path(site)))]
         os.environ["PYTHONPATH"] = os.pathsep.join([*paths, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
         sys.path += paths
+        os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"  # to look for a card must not start CUDA before a fork
         settings = Settings(
             data=given.data.resolve(),
             results=given.out / "results.jsonl",
