@@ -130,7 +130,7 @@ def synthesis(bench: Bench) -> Found:
         "literal": referred(lambda: literal_redraw(translator, slices, codes.to(bench.device))),
         "ours": lambda: redraw(translator, slices, codes, bench.device, Progress("synthesis", depth)),
     }
-    return timed("synthesis", forms, bench, repeats=2)
+    return timed("synthesis", forms, bench, repeats=1 if bench.tiny else 2)
 
 
 def waits(bench: Bench) -> Found:
@@ -146,7 +146,7 @@ def waits(bench: Bench) -> Found:
                 form()
 
         rows = {name: partial(in_a_row, form) for name, form in forms.items()}
-        seconds = interleaved(rows, 1 if bench.tiny else 3, bench.device)
+        seconds = interleaved(rows, 1 if bench.tiny else 3, bench.device, min(1, bench.unrecorded))
     with_data, without = (statistics.median(seconds[name]) for name in ("loading", "fixed"))
     return {"waits": {"literal": None, "ours": max(0.0, 1 - without / with_data), "note": spread(seconds)}}
 

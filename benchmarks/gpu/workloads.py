@@ -36,11 +36,11 @@ class Bench:
 
     @property
     def repeats(self) -> int:
-        return 2 if self.tiny else 9
+        return 1 if self.tiny else 9
 
     @property
     def unrecorded(self) -> int:
-        return 1 if self.tiny else 3
+        return 0 if self.tiny else 3
 
     @property
     def channels(self) -> Sequence[int]:
