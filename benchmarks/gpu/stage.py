@@ -60,6 +60,7 @@ class Tasks:
 
     Attributes:
         device: torch's device.
+        errors: How many tasks have ended with an error; the next run repeats those.
     """
 
     def __init__(self, settings: Settings, stage: Stage, code: str) -> None:
@@ -69,6 +70,7 @@ class Tasks:
         self.device = torch.device("cuda:0" if settings.device == "cuda" else "cpu")
         name = torch.cuda.get_device_name(self.device) if settings.device == "cuda" else "CPU"
         self.key = {"stage": stage.name, "code": code, "card": f"{name}, tiny" if settings.tiny else name}
+        self.errors = 0
         self.finished = finished_tasks(read_rows(settings.results), **self.key)
 
     def do(self, task: str, function: Callable[[], dict[str, Any]]) -> None:
@@ -88,6 +90,7 @@ class Tasks:
             fields = {"state": "ok", **function()}
         except Exception as error:
             fields = {"state": "error", "error": f"{type(error).__name__}: {error}"[:2000]}
+            self.errors += 1
             traceback.print_exc()
             del error  # with its frames: they hold tensors
             self._check_card()
@@ -113,4 +116,4 @@ def do_stage(settings: Settings, stage: Stage, code: str) -> None:
     tasks = Tasks(settings, stage, code)
     if WHOLE not in tasks.finished:
         importlib.import_module(stage.module).run(tasks)
-        tasks.do(WHOLE, dict)
+        tasks.do(WHOLE, lambda: {"state": "error" if tasks.errors else "ok"})
