@@ -1,5 +1,5 @@
 # Two commands do all the set-up: `make demo` and `make test`. Both build .venv from pinned requirements.
-.PHONY: demo test test-faults test-slurm test-viewer viewer benchmark docs clean
+.PHONY: demo test test-faults test-slurm test-viewer viewer benchmark gpu-kit docs clean
 PYTHON ?= python3
 # Its scripts, such as .venv/bin/snakemake, hold the path of the folder, and not every path can stand there.
 VENV = .venv/bin/python
@@ -34,6 +34,10 @@ dar_uda/viewer/page/niivue.js: dar_uda/viewer/package-lock.json
 
 benchmark: .venv/installed
 	$(VENV) -m benchmarks
+
+# RUN=results/NAME packs that run's volumes too.
+gpu-kit: .venv/installed
+	$(VENV) -m benchmarks.gpu.kit gpu-kit $(RUN)
 
 docs: .venv/installed
 	$(VENV) -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs]'

@@ -6,8 +6,10 @@ Names are those of the modules below; without one, all run.
 import platform
 import statistics
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -67,10 +69,17 @@ def machine() -> str:
     model = next(
         (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine()
     )
-    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "snakemake", "monai", "medpy"))
+    packages = ", ".join(versions("torch", "snakemake", "monai", "medpy"))
     rates = [f"{matmul_rate(dtype):.0f} GFLOP/s in {str(dtype)[6:]}" for dtype in (torch.float32, torch.bfloat16)]
     where = f"{model}, {torch.get_num_threads()} threads; matrix products: {', '.join(rates)}"
     return f"{where}; Python {platform.python_version()}, {packages}"
+
+
+def versions(*names: str) -> Iterator[str]:
+    """Yield each package that is installed, with its version."""
+    for name in names:
+        with suppress(PackageNotFoundError):
+            yield f"{name} {version(name)}"
 
 
 def matmul_rate(dtype: torch.dtype) -> float:

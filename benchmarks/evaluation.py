@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import zoom
 
-from benchmarks.literal.metrics import literal_scores
 from benchmarks.measure import Row, interleaved, timed_row
 from dar_uda.evaluation.metrics import score_structures
 
@@ -26,6 +25,8 @@ def rows() -> Iterator[Row]:
     The reference holds 1.49 M, 0.17 M, 0.20 M and 0.19 M mm3 (liver, spleen, kidneys); the Dice is that of a usable
     prediction, 0.8 to 0.9.
     """
+    from benchmarks.literal.metrics import literal_scores
+
     arguments = *label_maps(seed=0), len(ORGANS), SPACING
     found = {}
     seconds = interleaved(

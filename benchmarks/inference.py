@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.literal.inference import literal_probabilities
 from benchmarks.measure import Row, interleaved, peak_mib, timed_row
 from dar_uda.segmentation.sliding_window import predict_slabs
 
@@ -15,6 +14,8 @@ CPU, WINDOW, TIMED, LARGE = torch.device("cpu"), (32, 256, 256), (64, 512, 512),
 
 def rows() -> Iterator[Row]:
     """Yield the rows of inference."""
+    from benchmarks.literal.inference import literal_probabilities
+
     network = small_network()
     image = np.random.default_rng(0).integers(0, 65536, TIMED).astype(np.uint16)
     forms = {

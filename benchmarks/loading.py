@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from benchmarks.evaluation import label_maps
+from benchmarks.gpu.rows import gpu_rows
 from benchmarks.literal.loading import LiteralPatchSampler
 from benchmarks.measure import Row, cpu_has_bfloat16, interleaved, timed_row
 from benchmarks.segmenter import Step
@@ -38,7 +39,7 @@ def rows() -> Iterator[Row]:
         }
         what = f"loading against a step of that size, {'bfloat16' if reduced else 'float32'}, CPU"
         yield timed_row(what, interleaved(forms), "load", 0.05, literal="step", note="literal is the step")
-    yield Row("same on a GPU, prefetched", "s", None, None, 0.05, "needs a GPU")
+    yield from gpu_rows("waits")
 
 
 def write_volume(folder: Path) -> tuple[Path, Path, Path, Path]:

@@ -8,6 +8,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -40,16 +44,45 @@ class Row:
         return "yes" if (self.ours if self.ratio is None else self.ratio) <= self.goal else "no"
 
 
-def interleaved(forms: Mapping[str, Callable[[], object]], repeats: int = 5) -> dict[str, list[float]]:
-    """Return the seconds of each form: all in turn, once unrecorded, then `repeats` times."""
+def interleaved(
+    forms: Mapping[str, Callable[[], object]],
+    repeats: int = 5,
+    device: "torch.device | None" = None,
+    unrecorded: int = 1,
+) -> dict[str, list[float]]:
+    """Return the seconds of each form: all in turn, `unrecorded` times first, then `repeats` times.
+
+    Args:
+        device: Where the forms compute; None: on the CPU.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in forms}
-    for repeat in range(repeats + 1):
+    for repeat in range(unrecorded + repeats):
         for name, form in forms.items():
-            start = time.perf_counter()
-            form()
-            if repeat:
-                seconds[name].append(time.perf_counter() - start)
+            took = seconds_of(form, device)
+            if repeat >= unrecorded:
+                seconds[name].append(took)
     return seconds
+
+
+def seconds_of(form: Callable[[], object], device: "torch.device | None" = None) -> float:
+    """Return how long one call takes; on a GPU by two events around it, so that the work it has queued counts."""
+    if device is not None and device.type == "cuda":
+        return _seconds_by_events(form, device)
+    start = time.perf_counter()
+    form()
+    return time.perf_counter() - start
+
+
+def _seconds_by_events(form: Callable[[], object], device: "torch.device") -> float:
+    import torch
+
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    torch.cuda.synchronize(device)
+    start.record()
+    form()
+    end.record()
+    torch.cuda.synchronize(device)
+    return start.elapsed_time(end) / 1000
 
 
 def timed_row(

@@ -2,11 +2,12 @@
 
 import math
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import nn
 
+from benchmarks.gpu.rows import gpu_rows
 from benchmarks.literal.attention import LiteralQuartetAttention
 from benchmarks.literal.dar_unet import literal_dar_unet, literal_loss
 from benchmarks.measure import Row, cpu_has_bfloat16, interleaved, peak_mib, timed_row
@@ -15,6 +16,7 @@ from dar_uda.segmentation.dar_unet import DARUNet
 from dar_uda.segmentation.losses import segmentation_loss
 from dar_uda.training.optimizer import adabelief
 
+CPU, CHANNELS = torch.device("cpu"), (16, 32, 64, 128, 256)
 FEATURE, PATCH, LARGE_PATCH, BATCHES, CLASSES, FOCAL = (
     (1, 16, 32, 128, 128),
     (16, 128, 128),
@@ -34,6 +36,7 @@ def rows() -> Iterator[Row]:
     for batch in BATCHES:
         yield from step_rows(batch)
     yield from memory_rows()
+    yield from gpu_rows("segmenter_step")
 
 
 def attention_rows() -> Iterator[Row]:
@@ -85,11 +88,14 @@ class Step:
         literal: bool = False,
         dtype: torch.dtype = torch.float32,
         recompute: bool = False,
+        device: torch.device = CPU,
+        channels: Sequence[int] = CHANNELS,
     ) -> None:
         torch.manual_seed(0)
-        self.images, self.labels = torch.randn(shape), torch.randint(0, CLASSES, (shape[0], *shape[2:]))
-        self.literal, self.dtype = literal, dtype
-        self.network = (literal_dar_unet(CLASSES) if literal else DARUNet(CLASSES)).train()
+        labels = torch.randint(0, CLASSES, (shape[0], *shape[2:]))
+        self.images, self.labels = torch.randn(shape).to(device), labels.to(device)
+        self.literal, self.dtype, self.device = literal, dtype, device
+        self.network = (literal_dar_unet if literal else DARUNet)(CLASSES, channels).to(device).train()
         if recompute:
             self.network.recompute_in_backward()
         self.optimizer = adabelief(self.network.parameters(), 1e-4, (0.9, 0.999), 1e-4)
@@ -101,7 +107,7 @@ class Step:
         self.optimizer.step()
 
     def _loss(self) -> torch.Tensor:
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.dtype == torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16):
             outputs = self.network(self.images)
         if self.literal:
             return literal_loss(outputs, self.labels, FOCAL)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from benchmarks.gpu.rows import gpu_rows
 from benchmarks.literal.synthesis import literal_redraw
 from benchmarks.literal.translator import literal_step
 from benchmarks.measure import Row, cpu_has_bfloat16, interleaved, timed_row
@@ -46,7 +47,7 @@ def step_rows() -> Iterator[Row]:
         yield timed_row(f"{what}, bfloat16 autocast", seconds, "bfloat16", 0.55)
     else:
         yield Row(f"{what}, bfloat16 autocast", "s", None, None, 0.55, "this CPU has no bfloat16")
-    yield Row(f"{what}, autocast on a GPU", "s", None, None, 0.35, "needs a GPU")
+    yield from gpu_rows("gan_step")
 
 
 def synthesis_rows() -> Iterator[Row]:
@@ -65,19 +66,19 @@ def synthesis_rows() -> Iterator[Row]:
 class FixedSlices:
     """A sampler that always gives the same images."""
 
-    size = (PIXELS, PIXELS)
-
-    def __init__(self) -> None:
-        self.images = torch.rand(1, 1, PIXELS, PIXELS) * 2 - 1
+    def __init__(self, batch: int, pixels: int, device: torch.device) -> None:
+        self.size = (pixels, pixels)
+        self.images = (torch.rand(batch, 1, pixels, pixels) * 2 - 1).to(device)
 
     def draw(self, *_: object) -> torch.Tensor:
         return self.images
 
 
-def trainer(dtype: torch.dtype) -> TranslatorTrainer:
-    """Return a trainer on one pair of random images."""
+def trainer(
+    dtype: torch.dtype, device: torch.device = CPU, batch: int = 1, pixels: int = PIXELS, width: int = WIDTH
+) -> TranslatorTrainer:
+    """Return a trainer on one batch of random images per domain."""
     torch.manual_seed(0)
+    samplers = [FixedSlices(batch, pixels, device) for _ in "ab"]
     rates = {"generator": 1e-4, "discriminator": 2e-4}
-    return TranslatorTrainer(
-        [FixedSlices(), FixedSlices()], Job(0, "", CPU, dtype), WIDTH, 8, False, rates, 0.999, LOSS_WEIGHTS
-    )
+    return TranslatorTrainer(samplers, Job(0, "", device, dtype), width, 8, False, rates, 0.999, LOSS_WEIGHTS)

@@ -1,5 +1,7 @@
 """DAR-UNet and its loss without any rearrangement: torch's own layers, literal attention, a tensor per operation."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -12,9 +14,9 @@ from dar_uda.segmentation.normalisation import SLOPE, GroupNorm
 PLAIN = {Conv3d: nn.Conv3d, UpConv3d: nn.ConvTranspose3d}
 
 
-def literal_dar_unet(classes: int) -> DARUNet:
+def literal_dar_unet(classes: int, channels: Sequence[int] = (16, 32, 64, 128, 256)) -> DARUNet:
     """Return the network of torch's layers and literal attention; its state fits the optimised one's and vice versa."""
-    network = TorchsNormsDARUNet(classes)
+    network = TorchsNormsDARUNet(classes, channels)
     for module in network.modules():
         module.__class__ = PLAIN.get(type(module), type(module))
     for block in [*network.encoder, *network.decoder]:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-import SimpleITK as sitk
 from numpy.typing import NDArray
 
 LONGEST_SIDE = 128
@@ -39,6 +38,8 @@ def body_extent(array: NDArray, plane: Sequence[int]) -> list[tuple[float, float
 
 
 def _largest_part(array: NDArray, plane: Sequence[int]) -> NDArray[np.bool_]:
+    import SimpleITK as sitk
+
     in_plane = np.array([axis in plane for axis in reversed(range(3))], int)
     image = sitk.GetImageFromArray(np.where(array < AIR, array.dtype.type(0), array))
     tissue = sitk.OtsuMultipleThresholds(sitk.Median(image, in_plane.tolist()), 2) > 0

@@ -3,11 +3,9 @@
 from typing import Literal
 
 import numpy as np
-import SimpleITK as sitk
 from numpy.typing import NDArray
 
 Interpolation = Literal["linear", "nearest"]
-INTERPOLATORS = {"linear": sitk.sitkLinear, "nearest": sitk.sitkNearestNeighbor}
 
 
 def resample(
@@ -34,13 +32,16 @@ def resample(
     Returns:
         Array of shape `shape_to` and the type of `array`.
     """
+    import SimpleITK as sitk
+
+    interpolators = {"linear": sitk.sitkLinear, "nearest": sitk.sitkNearestNeighbor}
     step = np.linalg.solve(affine_from, affine_to)
     transform = sitk.AffineTransform(step[:3, :3].ravel().tolist(), step[:3, 3].tolist())
     moved = sitk.Resample(
         sitk.GetImageFromArray(array.T),
         [int(size) for size in shape_to],
         transform,
-        INTERPOLATORS[interpolation],
+        interpolators[interpolation],
         (0.0, 0.0, 0.0),
         (1.0, 1.0, 1.0),
         np.eye(3).ravel().tolist(),

@@ -1,0 +1,1 @@
+"""One script that checks and measures the method on a GPU in minutes: `python -m benchmarks.gpu`."""

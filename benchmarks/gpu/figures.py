@@ -1,0 +1,205 @@
+"""Stage 4: the figures of `rows.FIGURES`, literal form against ours."""
+
+import io
+import statistics
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from adabelief_pytorch import AdaBelief
+from torch import Tensor
+
+from benchmarks.gpu.stage import Tasks
+from benchmarks.gpu.workloads import (
+    Bench,
+    FixedPatches,
+    Form,
+    flop_of,
+    gan_step,
+    literal_gan_step,
+    literal_segmenter_step,
+    method,
+    peaks,
+    referred,
+    segmenter_step,
+    segmenter_trainer,
+    updates,
+)
+from benchmarks.literal.attention import LiteralQuartetAttention
+from benchmarks.literal.synthesis import literal_redraw
+from benchmarks.measure import interleaved, seconds_of
+from benchmarks.segmenter import CLASSES, CPU
+from dar_uda.data.network_volume import write_image, write_label
+from dar_uda.segmentation.attention import QuartetAttention
+from dar_uda.segmentation.dar_unet import DARUNet
+from dar_uda.segmentation.patches import PatchSampler
+from dar_uda.segmentation.predict import merged
+from dar_uda.segmentation.sliding_window import predict_slabs
+from dar_uda.segmentation.views import Disagreement, predict_views
+from dar_uda.training.device import autocast
+from dar_uda.training.optimizer import adabelief
+from dar_uda.training.progress import Progress
+from dar_uda.translation.synthesis import redraw
+from dar_uda.translation.translator import Translator
+
+Found = dict[str, dict[str, Any]]
+STEPS_IN_A_ROW = 20
+
+
+def run(tasks: Tasks) -> None:
+    bench = Bench(tasks.device, tasks.tiny)
+    for name, measurement in MEASUREMENTS.items():
+        tasks.do(name, lambda measure=measurement: {"figures": measure(bench)})
+
+
+def timed(name: str, forms: dict[str, Form], bench: Bench, repeats: int | None = None, **more: Any) -> Found:
+    """Return the medians of the forms `literal` and `ours` as a figure, with their spreads."""
+    seconds = interleaved(forms, repeats or bench.repeats, bench.device, bench.unrecorded)
+    return {name: {form: statistics.median(took) for form, took in seconds.items()} | {"note": spread(seconds)} | more}
+
+
+def spread(seconds: dict[str, list[float]]) -> str:
+    """Return the ranges of the forms, and how often each was called."""
+    ranges = " / ".join(f"{min(took):.3g}-{max(took):.3g}" for took in seconds.values())
+    return f"{ranges}, n {len(next(iter(seconds.values())))}"
+
+
+def steps(name: str, literal: Callable[..., Form], ours: Callable[..., Form], size: tuple[int, ...]) -> Any:
+    """Return the measurement of a training step: seconds, and the products of one step."""
+
+    def measure(bench: Bench) -> Found:
+        forms = {"literal": literal(bench, *size), "ours": ours(bench, *size)}
+        return timed(name, forms, bench, flop=flop_of(forms["ours"]))
+
+    return measure
+
+
+def memory(name: str, literal: Callable[..., Form], ours: Callable[..., Form], size: tuple[int, ...]) -> Any:
+    """Return the measurement of a step's peak memory, each form with the card to itself."""
+
+    def measure(bench: Bench) -> Found:
+        both = [peaks(partial(form, bench, *size), bench.device) for form in (literal, ours)]
+        kinds = zip(("allocated", "reserved"), zip(*both, strict=True), strict=True)
+        return {f"{name}_{kind}": {"literal": first, "ours": second} for kind, (first, second) in kinds}
+
+    return measure
+
+
+def attention(bench: Bench) -> Found:
+    """Measure QAM's forward and backward pass on the largest feature of the paper's patch."""
+    torch.manual_seed(0)
+    shape = (2, 16, *bench.size(32, 256, 256))
+    x, gradient = (torch.randn(shape, device=bench.device) for _ in range(2))
+    literal, ours = LiteralQuartetAttention().to(bench.device), QuartetAttention().to(bench.device)
+
+    def passed(module: torch.nn.Module, dtype: torch.dtype) -> None:
+        module(x.to(dtype).requires_grad_()).backward(gradient.to(dtype))
+
+    forms = {
+        "literal": referred(lambda: passed(literal, torch.float32)),
+        "ours": lambda: passed(ours, torch.bfloat16),
+    }
+    return timed("attention", forms, bench)
+
+
+def optimizer(bench: Bench) -> Found:
+    """Measure a step of adabelief-pytorch and of ours."""
+    settings = {"lr": 1e-4, "betas": (0.9, 0.999), "eps": 1e-16, "weight_decay": 1e-4}
+    theirs, mine = (DARUNet(CLASSES, bench.channels).to(bench.device) for _ in range(2))
+    with redirect_stdout(io.StringIO()):
+        literal = AdaBelief(theirs.parameters(), **settings, weight_decouple=True, rectify=True, print_change_log=False)
+    ours = adabelief(mine.parameters(), 1e-4, (0.9, 0.999), 1e-4)
+    for parameter in [*theirs.parameters(), *mine.parameters()]:
+        parameter.grad = 0.01 * torch.randn_like(parameter)
+    return timed("optimizer", {"literal": literal.step, "ours": ours.step}, bench)
+
+
+def synthesis(bench: Bench) -> Found:
+    """Measure the drawing of slices in several styles."""
+    torch.manual_seed(0)
+    translator = Translator(4 if bench.tiny else 32).to(bench.device).eval()
+    depth, pixels = (2, 64) if bench.tiny else (16, 512)
+    slices = np.random.default_rng(0).integers(0, 65536, (depth, pixels, pixels)).astype(np.uint16)
+    codes = torch.randn(6, 8)
+    forms = {
+        "literal": referred(lambda: literal_redraw(translator, slices, codes.to(bench.device))),
+        "ours": lambda: redraw(translator, slices, codes, bench.device, Progress("synthesis", depth)),
+    }
+    return timed("synthesis", forms, bench, repeats=1 if bench.tiny else 2)
+
+
+def waits(bench: Bench) -> Found:
+    """Measure which part of a training's time its steps do not need: steps in a row, with data and without."""
+    patch = bench.size(32, 256, 256)
+    with TemporaryDirectory() as folder:
+        sampler = PatchSampler(*write_volume(Path(folder), patch), patch, 2, 0.5)
+        samplers = {"loading": sampler, "fixed": FixedPatches(2, patch, bench.device)}
+        forms = {name: updates(segmenter_trainer(bench, given)) for name, given in samplers.items()}
+
+        def in_a_row(form: Form) -> None:
+            for _ in range(1 if bench.tiny else STEPS_IN_A_ROW):
+                form()
+
+        rows = {name: partial(in_a_row, form) for name, form in forms.items()}
+        seconds = interleaved(rows, 1 if bench.tiny else 3, bench.device, min(1, bench.unrecorded))
+    with_data, without = (statistics.median(seconds[name]) for name in ("loading", "fixed"))
+    return {"waits": {"literal": None, "ours": max(0.0, 1 - without / with_data), "note": spread(seconds)}}
+
+
+def write_volume(folder: Path, patch: tuple[int, ...]) -> tuple[list[Path], list[Path]]:
+    """Write one noisy volume, twice as large as a patch along each axis, and its labels."""
+    rng, shape = np.random.default_rng(0), tuple(2 * side for side in patch)
+    write_image(folder / "image.nii", rng.random(shape, dtype=np.float32), np.eye(4))
+    write_label(folder / "label.nii", rng.integers(0, CLASSES, shape, dtype=np.uint8), np.eye(4))
+    return [folder / "image.nii"], [folder / "label.nii"]
+
+
+def prediction(bench: Bench) -> Found:
+    """Measure the prediction of a scan in five views: today's form, all but the network on the CPU, and ours."""
+    torch.manual_seed(0)
+    network, inference = DARUNet(CLASSES, bench.channels).to(bench.device).eval(), method()["inference"]
+    window = bench.size(32, 256, 256)
+    shape = window if bench.tiny else (90, 512, 512)
+    image = np.random.default_rng(0).integers(0, 65536, shape).astype(np.uint16)
+    options = {key: inference[key] for key in ("overlap", "weighting", "batch")} | {"window": window}
+
+    def in_bfloat16(patches: Tensor) -> Tensor:
+        with autocast(bench.device, torch.bfloat16):
+            return network(patches)
+
+    def ours() -> None:
+        slabs_of = partial(predict_slabs, in_bfloat16, device=bench.device, **options)
+        for slab in merged(predict_views(image, slabs_of), Disagreement(CLASSES - 1), average=True):
+            torch.as_tensor(slab).argmax(dim=0).cpu()
+
+    def literal() -> None:
+        slabs_of = partial(
+            predict_slabs, lambda patches: network(patches.to(bench.device)).cpu(), device=CPU, **options
+        )
+        for slabs in predict_views(image, slabs_of):
+            np.mean([np.asarray(slab) for slab in slabs], axis=0).argmax(axis=0)
+
+    ours()
+    took = {"literal": seconds_of(literal, bench.device), "ours": seconds_of(ours, bench.device)}
+    return {"prediction": {**took, "note": "without bringing the mask to the scan's own grid; n 1"}}
+
+
+SEGMENTER, GAN = (literal_segmenter_step, segmenter_step), (literal_gan_step, gan_step)
+MEASUREMENTS: dict[str, Callable[[Bench], Found]] = {
+    "segmenter_step": steps("segmenter_step", *SEGMENTER, (2, 32, 256, 256)),
+    "segmenter_memory": memory("segmenter", *SEGMENTER, (2, 32, 256, 256)),
+    "gan_step": steps("gan_step", *GAN, (4, 512)),
+    "gan_memory": memory("gan", *GAN, (4, 512)),
+    "waits": waits,
+    "small_step": steps("small_step", *SEGMENTER, (2, 16, 192, 192)),
+    "small_gan_step": steps("small_gan_step", *GAN, (4, 256)),
+    "attention": attention,
+    "optimizer": optimizer,
+    "synthesis": synthesis,
+    "prediction": prediction,
+}

@@ -1,0 +1,119 @@
+"""A stage: tasks that a process of its own does one after the other, a row for each."""
+
+import faulthandler
+import importlib
+import os
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.gpu.results import append_row, finished_tasks, read_rows
+
+BENCHMARKS = Path(__file__).parents[1]
+WHOLE = "the whole stage"
+"""The task of the row that says that all tasks of a stage are done."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all stages of a run have in common.
+
+    Args:
+        data: The folder that `make gpu-kit` wrote.
+        results: The file of rows.
+        log: What the stages print.
+        scratch: A folder for their files, removed after the run.
+        device: "cuda" or "cpu".
+        tiny: Smallest sizes, to see that everything runs.
+    """
+
+    data: Path
+    results: Path
+    log: Path
+    scratch: Path
+    device: str
+    tiny: bool
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A module with a function `run(tasks: Tasks)`.
+
+    Args:
+        seconds: What it should take on a card.
+        code: Modules of dar_uda on which its rows depend.
+        root: The folder of the package that has the module.
+    """
+
+    name: str
+    module: str
+    seconds: float
+    code: tuple[str, ...] = ()
+    root: Path = BENCHMARKS
+
+
+class Tasks:
+    """Do the tasks of a stage that an earlier run has not done.
+
+    Attributes:
+        device: torch's device.
+        errors: How many tasks have ended with an error; the next run repeats those.
+    """
+
+    def __init__(self, settings: Settings, stage: Stage, code: str) -> None:
+        import torch
+
+        self.settings, self.tiny = settings, settings.tiny
+        self.device = torch.device("cuda:0" if settings.device == "cuda" else "cpu")
+        name = torch.cuda.get_device_name(self.device) if settings.device == "cuda" else "CPU"
+        self.key = {"stage": stage.name, "code": code, "card": f"{name}, tiny" if settings.tiny else name}
+        self.errors = 0
+        self.finished = finished_tasks(read_rows(settings.results), **self.key)
+
+    def do(self, task: str, function: Callable[[], dict[str, Any]]) -> None:
+        """Do a task and add its row: what the function returns, or the error that it raises.
+
+        Args:
+            function: Returns the fields of the row; `state`: "failed" where a value lies beyond its limit.
+
+        Raises:
+            RuntimeError: The card does not compute any more.
+        """
+        if task in self.finished:
+            return
+        print(f"{self.key['stage']}: {task} ...", flush=True)
+        start = time.perf_counter()
+        try:
+            fields = {"state": "ok", **function()}
+        except Exception as error:
+            fields = {"state": "error", "error": f"{type(error).__name__}: {error}"[:2000]}
+            self.errors += 1
+            traceback.print_exc()
+            del error  # with its frames: they hold tensors
+            self._check_card()
+        seconds = round(time.perf_counter() - start, 3)
+        append_row(self.settings.results, {**self.key, "task": task, "seconds": seconds, **fields})
+
+    def _check_card(self) -> None:
+        """Raise where an error has left the card unusable for this process; free its memory otherwise."""
+        if self.device.type == "cuda":
+            import torch
+
+            torch.cuda.synchronize(self.device)
+            torch.cuda.empty_cache()
+
+
+def do_stage(settings: Settings, stage: Stage, code: str) -> None:
+    """Do a stage in this process, which is for it alone; what it prints goes to the log."""
+    os.setsid()
+    log = os.open(settings.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    faulthandler.enable()  # a stage beyond its deadline gets SIGABRT: the log then says where it was
+    tasks = Tasks(settings, stage, code)
+    if WHOLE not in tasks.finished:
+        importlib.import_module(stage.module).run(tasks)
+        tasks.do(WHOLE, lambda: {"state": "error" if tasks.errors else "ok"})

@@ -1,0 +1,155 @@
+"""What is measured: the literal form, the reference's in float32 with TF32, and ours, as a training runs it."""
+
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.literal.translator import literal_step
+from benchmarks.segmenter import CHANNELS, CLASSES, Step
+from benchmarks.translator import trainer
+from dar_uda.segmentation.networks import make_segmenter
+from dar_uda.segmentation.train import OPTIMISATION, SegmenterTrainer
+from dar_uda.training.device import use_device
+from dar_uda.training.job import Job
+
+CONFIG = Path(__file__).parents[2] / "config"
+MIB = 2**20
+Form = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where figures are taken, and at which sizes."""
+
+    device: torch.device
+    tiny: bool
+
+    def __post_init__(self) -> None:
+        use_device(str(self.device), torch.get_num_threads())
+
+    @property
+    def repeats(self) -> int:
+        return 1 if self.tiny else 9
+
+    @property
+    def unrecorded(self) -> int:
+        return 0 if self.tiny else 3
+
+    @property
+    def channels(self) -> Sequence[int]:
+        """Those of the paper's network, or the fewest."""
+        return (8, 8, 8, 8, 8) if self.tiny else CHANNELS
+
+    def size(self, *sides: int) -> tuple[int, ...]:
+        """Return the sides of a patch, or the smallest that the network takes."""
+        return (1, 4, 16, 16)[-len(sides) :] if self.tiny else sides
+
+
+def method(budget: str | None = None) -> dict[str, Any]:
+    """Return the method's values: the paper's, or those of a budget."""
+    values = yaml.safe_load((CONFIG / "config.yaml").read_text(encoding="utf-8"))
+    if budget:
+        path = CONFIG / "budgets" / f"{budget}.yaml"
+        changes = yaml.safe_load(path.read_text(encoding="utf-8"))["budgets"][budget]
+        values |= {branch: values[branch] | change for branch, change in changes.items()}
+    return values
+
+
+@contextmanager
+def reference_arithmetic() -> Iterator[None]:
+    """Within the block float32 convolutions and products use TF32, and cuDNN does not try its algorithms."""
+    products, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = products.allow_tf32, convolutions.allow_tf32, convolutions.benchmark
+    products.allow_tf32, convolutions.allow_tf32, convolutions.benchmark = True, True, False
+    try:
+        yield
+    finally:
+        products.allow_tf32, convolutions.allow_tf32, convolutions.benchmark = before
+
+
+def referred(form: Form) -> Form:
+    """Return the form with the reference's arithmetic."""
+
+    def call() -> None:
+        with reference_arithmetic():
+            form()
+
+    return call
+
+
+def literal_segmenter_step(bench: Bench, batch: int, *patch: int) -> Form:
+    return referred(Step((batch, 1, *bench.size(*patch)), literal=True, device=bench.device, channels=bench.channels))
+
+
+class FixedPatches:
+    """A sampler that always gives the same patches."""
+
+    def __init__(self, batch: int, patch: tuple[int, ...], device: torch.device) -> None:
+        torch.manual_seed(0)
+        self.images = torch.randn(batch, 1, *patch).to(device)
+        self.labels = torch.randint(0, CLASSES, (batch, *patch)).to(device)
+
+    def draw(self, *_: object) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.images, self.labels
+
+
+def segmenter_trainer(bench: Bench, sampler: Any, steps: int = 1_000_000) -> SegmenterTrainer:
+    """Return a training of the paper's network in bfloat16."""
+    torch.manual_seed(0)
+    values = method()
+    network = make_segmenter(CLASSES, bench.channels, **values["networks"]["dar_unet"])
+    settings = {key: values["segmentation"][key] for key in OPTIMISATION}
+    return SegmenterTrainer(network, sampler, Job(0, "", bench.device, torch.bfloat16), steps, **settings)
+
+
+def segmenter_step(bench: Bench, batch: int, *patch: int) -> Form:
+    return updates(segmenter_trainer(bench, FixedPatches(batch, bench.size(*patch), bench.device)))
+
+
+def updates(training: Any) -> Form:
+    """Return a form that does the next update of a training."""
+    done = iter(range(10**9))
+    return lambda: training.update(next(done))
+
+
+def gan_size(bench: Bench, batch: int, pixels: int) -> dict[str, int]:
+    return {"batch": 1, "pixels": 64, "width": 4} if bench.tiny else {"batch": batch, "pixels": pixels}
+
+
+def literal_gan_step(bench: Bench, batch: int, pixels: int) -> Form:
+    training = trainer(torch.float32, bench.device, **gan_size(bench, batch, pixels))
+    images = [sampler.images for sampler in training.samplers]
+    return referred(lambda: literal_step(training, *images))
+
+
+def gan_step(bench: Bench, batch: int, pixels: int) -> Form:
+    return updates(trainer(torch.bfloat16, bench.device, **gan_size(bench, batch, pixels)))
+
+
+def peaks(make: Callable[[], Form], device: torch.device) -> tuple[float | None, float | None]:
+    """Return the MiB that torch has allocated and reserved at most in the second call of a form; None on a CPU."""
+    if device.type != "cuda":
+        make()()
+        return None, None
+    gc.collect()
+    torch.cuda.empty_cache()
+    form = make()
+    form()
+    torch.cuda.reset_peak_memory_stats(device)
+    form()
+    torch.cuda.synchronize(device)
+    return torch.cuda.max_memory_allocated(device) / MIB, torch.cuda.max_memory_reserved(device) / MIB
+
+
+def flop_of(form: Form) -> float:
+    """Return the floating-point operations of the convolutions and products of one call."""
+    with FlopCounterMode(display=False) as counter:
+        form()
+    return float(counter.get_total_flops())

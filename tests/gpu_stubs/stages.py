@@ -1,0 +1,28 @@
+"""Stages that end in every way, for tests of the runner."""
+
+import os
+import sys
+import time
+
+
+def die() -> dict:
+    print("the last words", flush=True)
+    os._exit(3)
+
+
+def fail() -> dict:
+    raise ValueError("one task that fails")
+
+
+def run(tasks) -> None:
+    """Do what the stage's name asks for, after a task that is done in any case."""
+    tasks.do("first", lambda: {"value": 1})
+    name = tasks.key["stage"]
+    if name == "dies":
+        tasks.do("dies", die)
+    if name == "fails":
+        tasks.do("fails", fail)
+        tasks.do("goes on", lambda: {"state": "failed"})
+    if name == "hangs":
+        print("it hangs", file=sys.stderr, flush=True)
+        time.sleep(600)

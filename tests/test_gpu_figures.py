@@ -1,0 +1,63 @@
+"""How figures of a GPU are taken, where there is none: events in their order, kernels and choices by hand."""
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Literal
+
+import torch
+from torch.autograd import DeviceType
+
+from benchmarks.gpu.choices import values_of
+from benchmarks.gpu.kernels import largest
+from benchmarks.gpu.rows import gpu_rows
+from benchmarks.measure import seconds_of
+
+
+def test_a_gpu_is_timed_by_events_around_the_work_after_what_was_queued_before(monkeypatch):
+    done = []
+
+    class Event:
+        def __init__(self, enable_timing):
+            assert enable_timing
+
+        def record(self):
+            done.append("record")
+
+        def elapsed_time(self, end):
+            assert isinstance(end, Event)
+            return 250.0  # ms
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: done.append(f"wait for {device}"))
+    assert seconds_of(lambda: done.append("form"), torch.device("cuda:0")) == 0.25
+    assert done == ["wait for cuda:0", "record", "form", "record", "wait for cuda:0"]
+
+
+def test_rows_that_need_a_card_keep_their_goal_without_one(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    (row,) = gpu_rows("waits")
+    assert (row.ours, row.goal, row.met) == (None, 0.03, "not measured")
+
+
+def test_kernels_are_those_of_the_card_the_largest_first():
+    def event(key, where, microseconds):
+        fields = {"self_device_time_total": microseconds, "self_cpu_time_total": 7000}
+        return SimpleNamespace(key=key, count=2, device_type=where, **fields)
+
+    events = [
+        event("small", DeviceType.CUDA, 1000),
+        event("an operation on the CPU", DeviceType.CPU, 9000),
+        event("large", DeviceType.CUDA, 3000),
+        event("idle", DeviceType.CUDA, 0),
+    ]
+    expected = [{"name": "large", "calls": 2, "ms": 3.0}, {"name": "small", "calls": 2, "ms": 1.0}]
+    assert largest(events, DeviceType.CUDA) == expected
+
+
+def test_a_choice_has_the_values_of_its_type():
+    @dataclass(frozen=True)
+    class Choices:
+        kernels: bool = False
+        form: Literal["one", "other"] = "one"
+
+    assert values_of(Choices) == {"kernels": (False, True), "form": ("one", "other")}

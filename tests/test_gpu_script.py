@@ -1,0 +1,164 @@
+"""`python -m benchmarks.gpu`: its runner on stages that die, hang and fail, and the whole script at its smallest."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks.gpu.kit import write_phantoms
+from benchmarks.gpu.results import append_row, finished_tasks, read_rows
+from benchmarks.gpu.rows import FIGURES
+from benchmarks.gpu.runner import STAGES, run
+from benchmarks.gpu.stage import WHOLE, Settings, Stage
+from benchmarks.gpu.volumes import pack, split_of, unpacked
+
+ROOT, HERE = Path(__file__).parents[1], Path(__file__).parent
+LONG_ENOUGH = 8.0
+"""Seconds for a stage to begin, on a busy machine."""
+ABSENT = '''
+import sys
+ALLOWED = {"torch", "triton", "numpy", "pandas", "scipy", "matplotlib", "safetensors", "joblib", "yaml"}
+ALLOWED |= {"nibabel", "adabelief_pytorch", "dar_uda", "benchmarks"} | sys.stdlib_module_names
+ABSENT = {"SimpleITK", "medpy", "monai", "highdicom", "pydicom", "snakemake", "jsonschema"}
+
+class Absent:
+    """Finds no package that a machine with a card may lack: neither those nor what our own modules import beyond."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        top, frame = name.partition(".")[0], sys._getframe(1)
+        while frame and "importlib" in frame.f_code.co_filename:
+            frame = frame.f_back
+        importer = frame.f_code.co_filename if frame else ""
+        ours = importer.startswith(ROOT) and "site-packages" not in importer
+        if top in ABSENT or (ours and top not in ALLOWED):
+            raise ModuleNotFoundError(f"No module named {name!r} on a machine with a card", name=name)
+
+sys.meta_path.insert(0, Absent)
+'''
+
+
+@pytest.fixture
+def settings(tmp_path):
+    (tmp_path / "scratch").mkdir()
+    out = tmp_path / "out"
+    return Settings(tmp_path, out / "results.jsonl", out / "log.txt", tmp_path / "scratch", "cpu", True)
+
+
+@pytest.fixture(autouse=True)
+def stubs_importable(monkeypatch):
+    monkeypatch.syspath_prepend(str(HERE))
+
+
+def stub(name: str, seconds: float = 60.0) -> Stage:
+    return Stage(name, "gpu_stubs.stages", seconds, root=HERE / "gpu_stubs")
+
+
+def test_rows_of_the_same_stage_code_and_card_are_finished_whatever_the_last_line_lacks(tmp_path):
+    path = tmp_path / "results.jsonl"
+    key = {"stage": "checks", "code": "c1", "card": "a card"}
+    for task, state in (("one", "ok"), ("two", "failed"), ("three", "error")):
+        append_row(path, {**key, "task": task, "state": state})
+    append_row(path, {**key, "code": "c2", "task": "four", "state": "ok"})
+    with path.open("a") as file:
+        file.write('{"stage": "checks", "co')
+    assert finished_tasks(read_rows(path), **key) == {"one", "two"}
+    assert finished_tasks(read_rows(path), "checks", "c1", "another card") == set()
+
+
+def test_the_last_quarter_of_the_packed_cases_is_the_test(tmp_path):
+    for number in range(5):
+        case = tmp_path / "cases" / "mr" / f"mr{number}"
+        case.mkdir(parents=True)
+        (case / "image.nii").write_bytes(bytes([number]))
+        if number < 4:
+            (case / "label.nii").write_bytes(b"label")
+    assert pack(tmp_path / "cases", tmp_path / "volumes.tar.xz") == 4
+    split = split_of(unpacked(tmp_path / "volumes.tar.xz", tmp_path), "mr")
+    assert [image.parent.name for image in split.images] == ["mr0", "mr1", "mr2"]
+    assert [image.read_bytes() for image in split.test_images] == [bytes([3])]
+    assert split.test_labels[0].read_bytes() == b"label"
+
+
+def test_stages_that_fail_die_or_hang_are_rows_and_the_next_goes_on(settings, tmp_path, monkeypatch):
+    monkeypatch.setattr("benchmarks.gpu.runner.PATIENCE", {"cpu": 1.0})
+    stages = [stub("fails"), stub("dies"), stub("hangs", LONG_ENOUGH), stub("ends")]
+    assert run(settings, 1000, stages) == 0
+    rows = {(row["stage"], row["task"]): row for row in read_rows(settings.results)}
+    assert {key: row["state"] for key, row in rows.items()} == {
+        **{("fails", "first"): "ok", ("fails", "fails"): "error", ("fails", "goes on"): "failed"},
+        **{("fails", WHOLE): "error", ("dies", "first"): "ok", ("dies", "process"): "died"},
+        **{("hangs", "first"): "ok", ("hangs", "process"): "hung", ("ends", "first"): "ok", ("ends", WHOLE): "ok"},
+    }
+    assert rows["fails", "fails"]["error"] == "ValueError: one task that fails"
+    assert rows["dies", "process"]["exit"] == 3
+    assert rows["dies", "process"]["lines"][-1] == "the last words"
+    assert any("stages.py" in line and "in run" in line for line in rows["hangs", "process"]["lines"])
+    assert not any((tmp_path / "scratch").iterdir())
+
+    again = Settings(tmp_path, tmp_path / "again" / "results.jsonl", settings.log, settings.scratch, "cpu", True)
+    run(again, 1000, [stub("fails"), stub("ends")], resume=settings.results)
+    added = read_rows(again.results)[len(rows) :]
+    assert [(row["stage"], row["task"]) for row in added] == [("fails", "fails"), ("fails", WHOLE)]
+
+
+def test_sigterm_ends_the_run_with_a_row(settings):
+    def end_it() -> None:
+        while not (settings.log.exists() and "it hangs" in settings.log.read_text()):
+            time.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=end_it, daemon=True).start()
+    assert run(settings, 1000, [stub("hangs", 1000), stub("ends")]) == 143
+    first, process = read_rows(settings.results)
+    assert (first["task"], process["state"]) == ("first", "ended")
+
+
+def test_a_run_without_time_starts_no_stage_and_does_not_write_over_rows(settings):
+    assert run(settings, 1, [stub("ends")]) == 0
+    (row,) = read_rows(settings.results)
+    assert (row["stage"], row["state"]) == ("ends", "no time")
+    with pytest.raises(FileExistsError, match="--resume"):
+        run(settings, 1, [stub("ends")])
+
+
+@pytest.fixture
+def as_with_a_card(tmp_path):
+    """The environment of processes that find no package which a machine with a card may lack."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(f"ROOT = {str(ROOT)!r}\n{ABSENT}")
+    return {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
+
+
+def test_modules_that_need_simpleitk_medpy_or_monai_for_some_functions_import_without(as_with_a_card):
+    modules = "dar_uda.bundle.segmenter, dar_uda.segmentation.predict, benchmarks.loading, benchmarks.inference"
+    command = [sys.executable, "-c", f"import benchmarks.__main__, {modules}"]
+    subprocess.run(command, cwd=ROOT, env=as_with_a_card, check=True)
+    absent = subprocess.run([sys.executable, "-c", "import medpy"], env=as_with_a_card, capture_output=True)
+    assert b"ModuleNotFoundError" in absent.stderr
+
+
+def test_the_whole_script_runs_in_its_smallest_form_without_what_a_machine_with_a_card_lacks(tmp_path, as_with_a_card):
+    """On the volumes of two phantoms per domain; every check against float64 holds for float32."""
+    cases, kit = tmp_path / "cases", tmp_path / "kit"
+    kit.mkdir()
+    write_phantoms(cases, {"ct": 2, "mr": 2})
+    for name in ("phantom", "volumes"):
+        pack(cases, kit / f"{name}.tar.xz")
+    command = [sys.executable, "-m", "benchmarks.gpu", "--data", kit, "--out", tmp_path / "out", "--seconds", "3000"]
+    subprocess.run([*command, "--device", "cpu", "--tiny"], cwd=ROOT, env=as_with_a_card, check=True)
+    rows = read_rows(tmp_path / "out" / "results.jsonl")
+    bad = [row for row in rows if row["state"] not in ("ok", "failed")]
+    assert not bad, (bad, (tmp_path / "out" / "log.txt").read_text()[-5000:])
+    assert [row["stage"] for row in rows if row["task"] == WHOLE] == [stage.name for stage in STAGES]
+    errors = [(row["task"], name, found) for row in rows for name, found in row.get("errors", {}).items()]
+    assert len(errors) > 40
+    assert not [e for e in errors if "bfloat16" not in e[1] and e[2]["error"] > e[2]["limit"]]
+    figures = {name for row in rows for name in row.get("figures", {})}
+    assert figures == set(FIGURES)
