@@ -3,30 +3,25 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from importlib import import_module
-from importlib.util import find_spec
-from types import ModuleType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import torch
 
 from benchmarks.gpu.figures import spread
 from benchmarks.gpu.stage import Tasks
-from benchmarks.gpu.workloads import Bench, Form, gan_step, segmenter_step
+from benchmarks.gpu.workloads import Bench, gan_step, segmenter_step
 from benchmarks.measure import interleaved
+from dar_uda.training import choices
 
-CHOICES = "dar_uda.training.choices"
 SMALL = (2, 16, 192, 192)
 LARGE = (2, 32, 256, 256)
 
 
 def run(tasks: Tasks) -> None:
     bench = Bench(tasks.device, tasks.tiny)
-    if find_spec(CHOICES):
-        choices = import_module(CHOICES)
-        fields = values_of(choices.CudaChoices).items()
-        for field, values in list(fields)[: 1 if tasks.tiny else None]:
-            tasks.do(f"choice {field}", partial(compared, choices, field, values, bench))
+    fields = values_of(choices.CudaChoices).items()
+    for field, values in list(fields)[: 1 if tasks.tiny else None]:
+        tasks.do(f"choice {field}", partial(compared, field, values, bench))
     tasks.do("choice cudnn.benchmark", lambda: compared_flag(bench))
 
 
@@ -36,7 +31,7 @@ def values_of(choices: type) -> dict[str, tuple[Any, ...]]:
     return {name: get_args(hint) if get_origin(hint) is Literal else (False, True) for name, hint in hints}
 
 
-def compared(choices: ModuleType, field: str, values: Sequence[Any], bench: Bench) -> dict[str, Any]:
+def compared(field: str, values: Sequence[Any], bench: Bench) -> dict[str, Any]:
     """Return the seconds of steps with every value of a field, all other fields as they are."""
     contexts = {str(value): partial(choices.choosing, **{field: value}) for value in values}
     return {"now": str(getattr(choices.made(), field)), **timed_in(contexts, bench)}
@@ -49,21 +44,21 @@ def compared_flag(bench: Bench) -> dict[str, Any]:
 
 
 def timed_in(contexts: dict[str, Callable[[], AbstractContextManager]], bench: Bench) -> dict[str, Any]:
-    """Return the seconds of DAR-UNet's and the translator's steps within each context, all in turn."""
+    """Return the seconds of DAR-UNet's and the translator's steps, made and done within each context, all in turn."""
     found = {}
-    steps = {"DAR-UNet step": segmenter_step(bench, *LARGE), "GAN step": gan_step(bench, 4, 512)}
+    makers = {"DAR-UNet step": partial(segmenter_step, bench, *LARGE), "GAN step": partial(gan_step, bench, 4, 512)}
     if not bench.tiny:  # where the two have one size
-        steps["gpu budget"] = segmenter_step(bench, *SMALL)
-    for name, step in steps.items():
-        forms = {value: partial(within, context, step) for value, context in contexts.items()}
+        makers["gpu budget"] = partial(segmenter_step, bench, *SMALL)
+    for name, make in makers.items():
+        forms = {value: partial(within, context, within(context, make)) for value, context in contexts.items()}
         seconds = interleaved(forms, 1 if bench.tiny else 3, bench.device, unrecorded=0 if bench.tiny else 1)
         found[name] = {value: min(took) for value, took in seconds.items()} | {"note": spread(seconds)}
     return {"steps": found}
 
 
-def within(context: Callable[[], AbstractContextManager], form: Form) -> None:
+def within(context: Callable[[], AbstractContextManager], call: Callable[[], Any]) -> Any:
     with context():
-        form()
+        return call()
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """DAR-UNet and its loss without any rearrangement: torch's own layers, literal attention, a tensor per operation."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -27,8 +28,8 @@ def literal_dar_unet(classes: int, channels: Sequence[int] = (16, 32, 64, 128, 2
 class TorchsNormsDARUNet(DARUNet):
     """DAR-UNet with torch's group norm, LeakyReLU and interpolation, one after the other."""
 
-    def __init__(self, classes: int) -> None:
-        super().__init__(classes)
+    def __init__(self, *sizes: Any) -> None:
+        super().__init__(*sizes)
         for module in list(self.modules()):
             if isinstance(module, nn.Sequential):
                 _activate(module)
