@@ -1,6 +1,7 @@
 """Whether the Triton kernels of this package work here; where they do not, torch's operations take over."""
 
 import logging
+from contextlib import AbstractContextManager
 from functools import cache
 from types import ModuleType
 
@@ -27,9 +28,18 @@ def _working(device: torch.device) -> ModuleType | None:
     try:
         from dar_uda.segmentation import quartet_kernels
 
-        quartet_kernels.check(device)
+        with _kept_as_they_are():
+            quartet_kernels.check(device)
     except Exception as error:  # noqa: BLE001
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         logging.getLogger(__name__).warning("torch's operations take over, Triton fails: %s", reason)
         return None
     return quartet_kernels
+
+
+def _kept_as_they_are() -> AbstractContextManager:
+    """Return the context in which a backward of its own works, also within a block that is recomputed.
+
+    There its tensors would be the block's, made again by a second pass through the block.
+    """
+    return torch.autograd.graph.saved_tensors_hooks(lambda kept: kept, lambda kept: kept)

@@ -17,6 +17,7 @@ from dar_uda.segmentation import kernels
 from dar_uda.segmentation.attention import QuartetAttention
 from dar_uda.segmentation.dar_unet import DARUNet
 from dar_uda.segmentation.losses import segmentation_loss
+from dar_uda.segmentation.quartet_ops import ArgmaxAndMean, WeighByMeanMap
 from dar_uda.segmentation.unet_2d import UNet2D
 from dar_uda.training import choices
 
@@ -165,4 +166,20 @@ def test_without_a_compiler_torchs_operations_take_over_and_the_log_says_so_once
     assert [record.getMessage() for record in caplog.records] == [
         "torch's operations take over, Triton fails: RuntimeError: Failed to find C compiler"
     ]
+    kernels._working.cache_clear()
+
+
+def test_the_kernels_are_checked_within_a_block_that_is_recomputed(monkeypatch):
+    def check(device):
+        torch.ones(2, device=device, requires_grad=True).square().sum().backward()
+
+    forms = SimpleNamespace(check=check, MaxAndMean=ArgmaxAndMean, WeighByMeanMap=WeighByMeanMap)
+    monkeypatch.setattr(segmentation, "quartet_kernels", forms, raising=False)
+    monkeypatch.setattr(choices, "on_cuda", lambda _: True)
+    kernels._working.cache_clear()
+    network = DARUNet(2, (2, 2, 2, 2, 2))
+    network.recompute_in_backward()
+    with choices.choosing(quartet_kernels=True):
+        sum(scores.sum() for scores in network(torch.randn(1, 1, 4, 32, 32))).backward()
+    assert kernels._working(torch.device("cpu")) is forms
     kernels._working.cache_clear()
