@@ -81,7 +81,11 @@ def _rank(
     log: str,
     arguments: Mapping[str, Any],
 ) -> None:
-    """Be one of the ranks."""
+    """Be one of the ranks.
+
+    After an error the group is left as it is: to end it NCCL waits for the other ranks, which wait for this one in a
+    sum, and the error would never be told. The process ends, and the launcher ends the others.
+    """
     number = int(os.environ["LOCAL_RANK"])
     start_log(log if number == 0 else None)
     dist.init_process_group("nccl" if devices[number].startswith("cuda") else "gloo")
@@ -90,5 +94,4 @@ def _rank(
             train(**arguments, job=Job.prepare(**computing, device=devices[number]))
     except Exception as error:
         raise RuntimeError(in_words(error)) from error
-    finally:
-        dist.destroy_process_group()
+    dist.destroy_process_group()

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ import pytest
 from dar_uda.data.network_volume import write_image, write_label
 from dar_uda.segmentation.train import train_segmenter
 from dar_uda.training import loop
-from dar_uda.training.launch import launch
+from dar_uda.training.launch import _rank, dist, launch
 from tests.segmentation.test_train_and_predict import SETTINGS as SEGMENTATION
 
 SETTINGS = {**SEGMENTATION, "steps": 4, "checkpoint_every": 1}
@@ -84,3 +85,19 @@ def test_a_ranks_error_is_told_in_its_words(told, tmp_path):
     with pytest.raises(RuntimeError, match="^segmentation.batch is 3 and gpus_per_training 2; expected a batch"):
         launch(train_segmenter, **{**told, "segmentation": {**SETTINGS, "batch": 3}})
     assert not (tmp_path / "weights.safetensors").exists()
+
+
+def fails():
+    raise FileNotFoundError("ct_01.nii")
+
+
+@pytest.mark.parametrize(("does", "ends"), [(lambda **_: None, ["group"]), (lambda **_: fails(), [])])
+def test_a_rank_with_an_error_does_not_wait_for_the_others_to_end_their_group(monkeypatch, does, ends):
+    ended = []
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setattr(dist, "init_process_group", lambda _: None)
+    monkeypatch.setattr(dist, "destroy_process_group", lambda: ended.append("group"))
+    computing = {"seed": 0, "code": "c", "threads": 1, "precision": "float32"}
+    with pytest.raises(RuntimeError, match="ct_01.nii") if not ends else nullcontext():
+        _rank.__wrapped__(does, ["cpu", "cpu"], computing, "log.txt", {})
+    assert ended == ends
