@@ -43,6 +43,7 @@ class NormAndActivation(Function):
         ctx.slope = slope
         ctx.save_for_backward(x, None if slope is None else y, mean, rstd, weight)
         ctx.mark_non_differentiable(mean, variance)
+        ctx.set_materialize_grads(False)  # else each backward fills their gradients with zeros
         return y, mean, variance
 
     @staticmethod
