@@ -21,6 +21,10 @@ CASES = {
 }
 CHOICES = [{}, *({field: True} for field in ("quartet_kernels", "joint_batch_norm", "channels_last"))]
 CHOICES += [{"quartet_maxima": "marks", "map_convolution": "slices"}]
+LIMITS = {  # of values and gradients; the forms for GPUs, computed on a CPU, stay below half of them
+    torch.float32: {"dar_unet": (1e-4, 5e-3)},  # a maximum whose place rounding changes moves a gradient
+    torch.bfloat16: {"quartet_attention": (2e-2, 0.15), "dar_unet": (3e-2, 0.3)},
+}
 
 
 class Interpolated(torch.nn.Module):
@@ -62,6 +66,7 @@ def test_values_and_gradients_on_a_card_are_those_of_float64(case, chosen, dtype
     with choices.choosing(**chosen):
         found_y, found = values_and_gradients(module.to(DEVICE), x.to(DEVICE), gradient.to(DEVICE), dtype)
     assert found_y.dtype == dtype
-    of_values, of_gradients = (1e-4, 1e-3) if dtype == torch.float32 else (2e-2, 0.1 if case == "dar_unet" else 5e-2)
+    others = (1e-4, 1e-3) if dtype == torch.float32 else (2e-2, 5e-2)
+    of_values, of_gradients = LIMITS[dtype].get(case, others)
     assert (found_y.double().cpu() - y).norm() < of_values * y.norm()
     assert (found - expected).norm() < of_gradients * expected.norm()
