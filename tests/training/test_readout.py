@@ -1,10 +1,15 @@
 """Losses as numbers: at once from a CPU, a step later from a GPU, and named by their own step."""
 
 import os
+import re
 import signal
+from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
+import torch.multiprocessing as processes
 
 from dar_uda.training.checkpoint import CheckpointFolder
 from dar_uda.training.loop import Terminated, run_training
@@ -114,6 +119,30 @@ def test_sigterm_on_a_gpu_saves_a_checkpoint_of_whole_steps(tmp_path, fatal, end
         saved = checkpoints.load(CPU)
         assert saved["step"] == ends and [row["step"] for row in saved["history"]] == list(range(1, ends + 1))
         raise KeyboardInterrupt
+
+
+def ends_of(number, folder):
+    """As one of two ranks write how trainings end in which rank 1 alone gets SIGTERM, or has a loss that is no number.
+
+    Ranks that did not end after the same step would wait for each other's sums.
+    """
+    torch.cuda.Event, torch.cuda.current_stream = Event, lambda _: Stream()
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=number, world_size=2)
+    for case in ({"fatal": 2}, {"fatal": 5}, {"bad": 3}, {"bad": 5}):
+        training = Training(**case) if number else Training()
+        checkpoints = CheckpointFolder(f"{folder}/{case}", "x")
+        with pytest.raises((Terminated, FloatingPointError)) as raised, checkpoints if number == 0 else nullcontext():
+            run_training("t", training, 10, checkpoints, 6)
+        with Path(folder, f"ends{number}.txt").open("a") as file:
+            file.write(re.match(r".*? step \d+", str(raised.value))[0] + "\n")
+    dist.destroy_process_group()
+
+
+def test_two_ranks_end_after_the_same_step_when_one_gets_sigterm_or_a_loss_is_no_number(tmp_path):
+    processes.spawn(ends_of, (str(tmp_path),), nprocs=2)
+    ends = [(tmp_path / f"ends{number}.txt").read_text().splitlines() for number in range(2)]
+    sigterm, nan = "t: ended by SIGTERM after step", "t: loss is nan at step"
+    assert ends == [[f"{sigterm} 4", f"{sigterm} 6", f"{nan} 4", f"{nan} 6"]] * 2
 
 
 @pytest.mark.gpu
