@@ -9,11 +9,13 @@ import pytest
 import torch
 from torch.autograd import DeviceType
 
-from benchmarks.gpu.choices import values_of
+from benchmarks.gpu.checks import CPU, LIMITS_OF_NETWORKS, module_errors, modules
+from benchmarks.gpu.choices import COMPILED, values_of
 from benchmarks.gpu.kernels import largest
 from benchmarks.gpu.rows import gpu_rows
 from benchmarks.literal.synthesis import literal_redraw
 from benchmarks.measure import seconds_of
+from dar_uda.training.choices import CudaChoices
 from dar_uda.translation.translator import Translator
 
 
@@ -66,6 +68,25 @@ def test_a_choice_has_the_values_of_its_type():
         form: Literal["one", "other"] = "one"
 
     assert values_of(Choices) == {"kernels": (False, True), "form": ("one", "other")}
+    assert set(COMPILED) < set(values_of(CudaChoices))
+
+
+def test_the_limits_of_networks_leave_room_for_rounding_and_none_for_a_wrong_gradient():
+    """At the sizes of a card; on a CPU, whose rounding to bfloat16 is the same."""
+    torch.manual_seed(0)
+    encoder, inputs = modules((8, 32, 32), False)["style encoder"]
+    assert module_errors(encoder, inputs, CPU, LIMITS_OF_NETWORKS)["state"] == "ok"
+
+    class Twice(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder = encoder
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = self.encoder(x)
+            return y if x.dtype == torch.float64 else 2 * y - y.detach()
+
+    assert module_errors(Twice(), inputs, CPU, LIMITS_OF_NETWORKS)["state"] == "failed"
 
 
 def test_the_literal_synthesis_computes_where_the_codes_lie():
