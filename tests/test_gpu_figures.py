@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch.autograd import DeviceType
 
+from benchmarks.gpu import abdomen
 from benchmarks.gpu.checks import CPU, LIMITS_OF_NETWORKS, module_errors, modules
 from benchmarks.gpu.choices import COMPILED, values_of
 from benchmarks.gpu.kernels import largest
@@ -94,3 +95,17 @@ def test_the_literal_synthesis_computes_where_the_codes_lie():
     translator, slices = Translator(4).to("meta").eval(), np.zeros((1, 64, 64), np.uint16)
     with pytest.raises(NotImplementedError, match="Cannot copy out of meta tensor"):
         literal_redraw(translator, slices, torch.zeros(1, 8, device="meta"))
+
+
+def test_what_a_training_takes_to_begin_and_to_end_is_no_part_of_the_projected_hours(monkeypatch):
+    begun = []
+
+    def translator(*given):
+        steps = given[-1]
+        begun.append(steps)
+        first = 20 if len(begun) == 1 else 0  # cuDNN's trial
+        return {"state": "ok", "steps": steps, "took": first + 3 + steps * 0.5}
+
+    monkeypatch.setattr(abdomen, "translator", translator)
+    found = abdomen.projected(None, None, {"translation": {"steps": 7200}})
+    assert (found["seconds_per_step"], found["hours"]) == (0.5, 1.0)
