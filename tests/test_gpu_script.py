@@ -6,15 +6,17 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmarks.gpu.kit import write_phantoms
 from benchmarks.gpu.results import append_row, finished_tasks, read_rows
 from benchmarks.gpu.rows import FIGURES
 from benchmarks.gpu.runner import STAGES, run
-from benchmarks.gpu.stage import WHOLE, Settings, Stage
+from benchmarks.gpu.stage import WHOLE, Settings, Stage, Tasks
 from benchmarks.gpu.volumes import pack, split_of, unpacked
 
 ROOT, HERE = Path(__file__).parents[1], Path(__file__).parent
@@ -105,6 +107,49 @@ def test_stages_that_fail_die_or_hang_are_rows_and_the_next_goes_on(settings, tm
     run(again, 1000, [stub("fails"), stub("ends")], resume=settings.results)
     added = read_rows(again.results)[len(rows) :]
     assert [(row["stage"], row["task"]) for row in added] == [("fails", "fails"), ("fails", WHOLE)]
+
+
+class Training:
+    """Holds itself, as trainings do by their prefetchers."""
+
+    def __init__(self):
+        self.me, self.weights = self, torch.zeros(8)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_a_task_leaves_on_a_card_is_freed_before_the_next(settings, monkeypatch, fails):
+    settings.results.parent.mkdir()
+    settings.results.touch()
+    tasks, left, freed = Tasks(settings, STAGES[0], "code"), [], []
+    tasks.device = torch.device("cuda:0")
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda _: None)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: freed.append(left[0]() is None))
+
+    def work() -> dict:
+        training = Training()
+        left.append(weakref.ref(training.weights))
+        if fails:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return {}
+
+    tasks.do("one", work)
+    assert freed == [True]
+
+
+def test_the_row_of_a_task_that_breaks_the_card_is_kept(settings, monkeypatch):
+    settings.results.parent.mkdir()
+    settings.results.touch()
+    tasks = Tasks(settings, STAGES[0], "code")
+    tasks.device = torch.device("cuda:0")
+
+    def broken(_: torch.device) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(torch.cuda, "synchronize", broken)
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        tasks.do("one", lambda: {"state": "ok"})  # its kernels fail after it has returned
+    (row,) = read_rows(settings.results)
+    assert (row["task"], row["state"]) == ("one", "error")
 
 
 def test_sigterm_ends_the_run_with_a_row(settings):

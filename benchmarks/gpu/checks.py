@@ -5,7 +5,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from benchmarks.gpu.stage import Tasks
 from benchmarks.gpu.workloads import Bench, FixedPatches, segmenter_trainer
+from dar_uda.data.grid import Grid
+from dar_uda.preprocessing.restore_on_gpu import classes_on
 from dar_uda.segmentation.attention import QuartetAttention, VoxelAttention
 from dar_uda.segmentation.augmentation import augment
 from dar_uda.segmentation.convolution import Conv3d
@@ -32,12 +34,19 @@ from dar_uda.translation.translator import Translator
 CPU = torch.device("cpu")
 LIMITS = {torch.float32: (1e-4, 1e-4), torch.bfloat16: (2e-2, 5e-2)}
 """Of values and of gradients: the norm of the difference over the norm."""
+LIMITS_OF_NETWORKS = {torch.float32: (1e-4, 2e-3), torch.bfloat16: (5e-2, 4e-1)}
+"""Rounding alone turns some LeakyReLUs and places of maxima, and all that is behind them in the backward.
+
+The forms for GPUs, on a CPU at these sizes and seeds 0 to 3, reach 9e-7 and 6e-4 in float32, 3e-2 and 2e-1 in bfloat16.
+"""
 CONVOLUTIONS = (  # inputs, outputs, stride, (D, H, W): those of DAR-UNet on a patch of 16 x 64 x 64
     *((1, 16, (1, 1, 1), (16, 64, 64)), (16, 16, (1, 1, 1), (16, 64, 64)), (48, 16, (1, 1, 1), (16, 64, 64))),
     *((16, 32, (1, 2, 2), (16, 64, 64)), (32, 32, (1, 1, 1), (16, 32, 32)), (32, 64, (1, 2, 2), (16, 32, 32))),
     *((64, 64, (1, 1, 1), (16, 16, 16)), (64, 128, (2, 2, 2), (16, 16, 16)), (128, 256, (2, 2, 2), (8, 8, 8))),
     (256, 256, (1, 1, 1), (4, 4, 4)),
 )
+SINGLE = ("QAM", "VAM", "group norm")
+"""Modules that are no whole network."""
 STEPS, CLASSES, SECONDS_TO_WAIT = 6, 5, 2.0
 LEASE = """
 import sys, torch
@@ -54,7 +63,8 @@ def run(tasks: Tasks) -> None:
     torch.manual_seed(0)
     size = (4, 16, 16) if tasks.tiny else (8, 32, 32)  # float64 is slow on a CPU
     for name, (module, inputs) in modules(size, tasks.tiny).items():
-        tasks.do(name, lambda m=module, i=inputs: module_errors(m, i, tasks.device))
+        limits = LIMITS if name in SINGLE else LIMITS_OF_NETWORKS
+        tasks.do(name, lambda m=module, i=inputs, given=limits: module_errors(m, i, tasks.device, given))
     for index, (inputs, outputs, stride, shape) in enumerate(CONVOLUTIONS[:: 4 if tasks.tiny else 1]):
         shape = tuple(max(2, side // 8) for side in shape) if tasks.tiny else shape
         module, x = Conv3d(inputs, outputs, 3, stride), torch.randn(2, inputs, *shape)
@@ -65,6 +75,7 @@ def run(tasks: Tasks) -> None:
     tasks.do("optimizer", lambda: optimizer_error(tasks.device))
     tasks.do("augmentation", lambda: augmentation_error(size, tasks.device))
     tasks.do("predict_slabs", lambda: prediction_error(size, tasks.device))
+    tasks.do("restoration", lambda: restoration_error(size, tasks.device))
     tasks.do("redraw", lambda: synthesis_error(tasks.tiny, tasks.device))
     tasks.do("resumed training", lambda: resumed_difference(Bench(tasks.device, tasks.tiny)))
     tasks.do("lease", lambda: lease(tasks.device))
@@ -93,11 +104,16 @@ def modules(size: tuple[int, int, int], tiny: bool) -> dict[str, tuple[nn.Module
     }
 
 
-def module_errors(module: nn.Module, inputs: Sequence[Tensor], device: torch.device) -> dict[str, Any]:
+def module_errors(
+    module: nn.Module,
+    inputs: Sequence[Tensor],
+    device: torch.device,
+    allowed: Mapping[torch.dtype, tuple[float, float]] = LIMITS,
+) -> dict[str, Any]:
     """Return the errors of a module's values, and of the gradients of its inputs and weights together."""
     exact = passed(module, inputs, CPU, torch.float64)
     errors = {}
-    for dtype, limits in LIMITS.items():
+    for dtype, limits in allowed.items():
         found = passed(module, inputs, device, dtype)
         errors |= within(str(dtype)[6:], [error(f, e) for f, e in zip(found, exact, strict=True)], limits)
     return checked(errors)
@@ -185,17 +201,27 @@ def augmentation_error(size: tuple[int, ...], device: torch.device) -> dict[str,
 
 
 def prediction_error(size: tuple[int, ...], device: torch.device) -> dict[str, Any]:
-    """Return the error of a volume's probabilities against those on the CPU."""
+    """Return the error of a volume's probabilities against float32 on the CPU."""
     network = DARUNet(CLASSES, (8, 8, 8, 8, 8)).eval()
     image = np.random.default_rng(0).integers(0, 65536, (size[0] + 2, *size[1:])).astype(np.uint16)
-    found, exact = (
-        vector([torch.as_tensor(slab) for slab in slabs])
-        for slabs in (
-            predict_slabs(copy.deepcopy(network).to(where), image, size, 0.5, "gaussian", 2, where)
-            for where in (device, CPU)
-        )
-    )
-    return checked(within("bfloat16", [error(found, exact)], [2e-2]))
+
+    def predicted(where: torch.device, dtype: torch.dtype) -> Tensor:
+        there = copy.deepcopy(network).to(where)
+        return vector(list(predict_slabs(there, image, size, 0.5, "gaussian", 2, where, dtype)))
+
+    exact, errors = predicted(CPU, torch.float32), {}
+    for dtype, limits in LIMITS.items():
+        errors |= within(str(dtype)[6:], [error(predicted(device, dtype), exact)], limits)
+    return checked(errors)
+
+
+def restoration_error(size: tuple[int, ...], device: torch.device) -> dict[str, Any]:
+    """Return the fraction of a scan's voxels that get another class than by the same code on the CPU."""
+    probabilities = torch.randn(size[0], CLASSES, *size[1:]).softmax(dim=1).transpose(0, 1)  # laid out as slabs are
+    step = np.array([[0.6, 0.1, 0, -2], [-0.1, 0.7, 0, 1], [0, 0.05, 0.5, -1], [0, 0, 0, 1]])
+    part = Grid(tuple(2 * side for side in size[::-1]), step)
+    found, exact = (classes_on(part, probabilities.to(where), np.eye(4), None) for where in (device, CPU))
+    return checked({"classes": {"error": float((found != exact).mean()), "limit": 1e-3}})
 
 
 def synthesis_error(tiny: bool, device: torch.device) -> dict[str, Any]:

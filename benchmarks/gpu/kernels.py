@@ -40,11 +40,14 @@ def profiled(form: Form, bench: Bench) -> dict[str, Any]:
 
 
 def largest(events: Iterable[Any], where: DeviceType) -> list[dict[str, Any]]:
-    """Return what ran on a device: name, calls and milliseconds of its own, the largest first."""
+    """Return what ran on a device: name, calls and milliseconds of its own, the largest first.
+
+    Without the spans that torch notes beside the kernels within them, such as that of an optimizer's step.
+    """
     field = "self_device_time_total" if where == DeviceType.CUDA else "self_cpu_time_total"
     kernels = [
         {"name": event.key[:160], "calls": event.count, "ms": getattr(event, field) / 1000}
         for event in events
-        if event.device_type == where and getattr(event, field) > 0
+        if event.device_type == where and not event.is_user_annotation and getattr(event, field) > 0
     ]
     return sorted(kernels, key=lambda kernel: -kernel["ms"])

@@ -1,6 +1,7 @@
 """A stage: tasks that a process of its own does one after the other, a row for each."""
 
 import faulthandler
+import gc
 import importlib
 import os
 import time
@@ -88,21 +89,32 @@ class Tasks:
         start = time.perf_counter()
         try:
             fields = {"state": "ok", **function()}
+            self._wait()  # a fault of what is still queued is this task's
         except Exception as error:
             fields = {"state": "error", "error": f"{type(error).__name__}: {error}"[:2000]}
             self.errors += 1
             traceback.print_exc()
-            del error  # with its frames: they hold tensors
-            self._check_card()
         seconds = round(time.perf_counter() - start, 3)
         append_row(self.settings.results, {**self.key, "task": task, "seconds": seconds, **fields})
+        self._free()
 
-    def _check_card(self) -> None:
-        """Raise where an error has left the card unusable for this process; free its memory otherwise."""
+    def _wait(self) -> None:
+        """Wait for the card; raise where it does not compute any more."""
         if self.device.type == "cuda":
             import torch
 
             torch.cuda.synchronize(self.device)
+
+    def _free(self) -> None:
+        """Free the card's memory of what the task has left: an error's frames, and trainings, which hold themselves.
+
+        Raise where the task has left the card unusable for this process.
+        """
+        if self.device.type == "cuda":
+            import torch
+
+            gc.collect()
+            self._wait()
             torch.cuda.empty_cache()
 
 
@@ -115,5 +127,7 @@ def do_stage(settings: Settings, stage: Stage, code: str) -> None:
     faulthandler.enable()  # a stage beyond its deadline gets SIGABRT: the log then says where it was
     tasks = Tasks(settings, stage, code)
     if WHOLE not in tasks.finished:
-        importlib.import_module(stage.module).run(tasks)
+        module = importlib.import_module(stage.module)
+        gc.freeze()  # what is imported is no garbage, and each collection is quick
+        module.run(tasks)
         tasks.do(WHOLE, lambda: {"state": "error" if tasks.errors else "ok"})

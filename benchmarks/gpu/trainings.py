@@ -1,5 +1,6 @@
 """Stage 2: two short trainings on the phantom: a segmenter that must segment, a translator whose losses must fall."""
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from dar_uda.data.network_volume import open_image, open_label
 from dar_uda.segmentation.networks import load_segmenter
 from dar_uda.segmentation.sliding_window import predict_slabs
 from dar_uda.segmentation.train import train_segmenter
+from dar_uda.training.device import use_device
 from dar_uda.training.job import Job
 from dar_uda.translation.train import train_translator
 
@@ -24,6 +26,7 @@ SMALL = {"channels": [8, 8, 8, 8, 8], "patch": [4, 32, 32], "width": 4}
 
 
 def run(tasks: Tasks) -> None:
+    use_device(str(tasks.device), torch.get_num_threads())  # as every training does
     cases = unpacked(tasks.settings.data / "phantom.tar.xz", tasks.settings.scratch)
     values = method("demo")
     tasks.do("supervised", lambda: supervised(tasks, cases, values, LEAST_DICE))
@@ -87,13 +90,15 @@ def translator(tasks: Tasks, cases: Path, values: Mapping[str, Any], steps: int 
     if tasks.tiny:
         translation |= {"width": SMALL["width"]}
     outputs = (folder / name for name in ("weights.safetensors", "history.tsv", "samples.png"))
+    start = time.perf_counter()
     train_translator(slices, *outputs, Job(0, "", tasks.device, torch.bfloat16), translation)
+    took = time.perf_counter() - start
     rows = pd.read_csv(folder / "history.tsv", sep="\t")
     fifth = max(1, len(rows) // 5)
     pixels = rows["pixel_reconstruction"] + rows["pixel_cycle"]
     first, last = float(pixels.iloc[:fifth].mean()), float(pixels.iloc[-fifth:].mean())
     good = bool(np.isfinite(rows.to_numpy()).all()) and (tasks.tiny or last < first)
-    return {"state": "ok" if good else "failed", "losses": [first, last], "steps": len(rows)}
+    return {"state": "ok" if good else "failed", "losses": [first, last], "steps": len(rows), "took": took}
 
 
 def _folder(tasks: Tasks, cases: Path, name: str) -> Path:

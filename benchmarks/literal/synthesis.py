@@ -11,10 +11,11 @@ from dar_uda.translation.translator import Translator
 
 @torch.no_grad()
 def literal_redraw(translator: Translator, slices: NDArray[np.uint16], codes: torch.Tensor) -> NDArray[np.float32]:
-    """Return (styles, D, H, W) in [0, 1]."""
+    """Return (styles, D, H, W) in [0, 1]; the codes lie where the translator does."""
     drawn = np.empty((len(codes), *slices.shape), dtype=np.float32)
     for style, code in enumerate(codes):
         for depth in range(len(slices)):
-            content = translator.content(to_network_range(slices[depth : depth + 1])[:, None])
-            drawn[style, depth] = (literal_decode(translator.decoder, content, code[None])[0, 0] + 1) / 2
+            image = to_network_range(slices[depth : depth + 1])[:, None].to(codes.device)
+            decoded = literal_decode(translator.decoder, translator.content(image), code[None])
+            drawn[style, depth] = (decoded[0, 0].cpu().numpy() + 1) / 2
     return drawn

@@ -9,6 +9,8 @@ import torch
 
 logger = logging.getLogger(__name__)
 CPU = torch.device("cpu")
+SIGNS = ("CUDA error: out of memory", "ALLOC_FAILED", "DEVICE_ALLOCATION_FAILED", "unable to find an engine")
+"""Of too little memory: of CUDA, of cuBLAS and cuDNN, and of torch where no algorithm of cuDNN had room to work in."""
 T = TypeVar("T")
 
 
@@ -37,5 +39,4 @@ def within_memory(work: Callable[[torch.device, int], T], name: str, device: tor
 
 def lacks_gpu_memory(error: RuntimeError) -> bool:
     """Return whether torch, CUDA or one of its libraries found too little memory on a GPU."""
-    text = str(error)
-    return isinstance(error, torch.OutOfMemoryError) or "CUDA error: out of memory" in text or "ALLOC_FAILED" in text
+    return isinstance(error, torch.OutOfMemoryError) or any(sign in str(error) for sign in SIGNS)

@@ -42,7 +42,15 @@ def test_what_a_gpu_does_not_hold_goes_on_in_smaller_parts_and_then_on_the_cpu(c
     assert caplog.messages == expected
 
 
-@pytest.mark.parametrize("text", ["CUDA error: out of memory", "cuDNN error: CUDNN_STATUS_ALLOC_FAILED"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CUDA error: out of memory",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+        "FIND was unable to find an engine to execute this computation",
+    ],
+)
 def test_errors_of_cuda_and_its_libraries_count_too(text):
     work = Work(1, RuntimeError, text)
     assert within_memory(work, "scan", GPU, 4) == "mask" and work.tries == [(GPU, 4), (GPU, 1)]
