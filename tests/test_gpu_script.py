@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from benchmarks.gpu.kit import write_phantoms
-from benchmarks.gpu.results import append_row, finished_tasks, read_rows
+from benchmarks.gpu.results import FINISHED, append_row, read_rows, tasks_in
 from benchmarks.gpu.rows import FIGURES
 from benchmarks.gpu.runner import STAGES, run
 from benchmarks.gpu.stage import WHOLE, Settings, Stage, Tasks
@@ -69,8 +69,8 @@ def test_rows_of_the_same_stage_code_and_card_are_finished_whatever_the_last_lin
     append_row(path, {**key, "code": "c2", "task": "four", "state": "ok"})
     with path.open("a") as file:
         file.write('{"stage": "checks", "co')
-    assert finished_tasks(read_rows(path), **key) == {"one", "two"}
-    assert finished_tasks(read_rows(path), "checks", "c1", "another card") == set()
+    assert tasks_in(read_rows(path), FINISHED, **key) == {"one", "two"}
+    assert tasks_in(read_rows(path), FINISHED, "checks", "c1", "another card") == set()
 
 
 def test_the_last_quarter_of_the_packed_cases_is_the_test(tmp_path):
@@ -150,6 +150,21 @@ def test_the_row_of_a_task_that_breaks_the_card_is_kept(settings, monkeypatch):
         tasks.do("one", lambda: {"state": "ok"})  # its kernels fail after it has returned
     (row,) = read_rows(settings.results)
     assert (row["task"], row["state"]) == ("one", "error")
+
+
+def test_tasks_that_ended_with_an_error_come_after_the_others(settings):
+    settings.results.parent.mkdir(parents=True, exist_ok=True)
+    settings.results.touch()
+    stage = stub("ends")
+    key = Tasks(settings, stage, "code").key
+    append_row(settings.results, {**key, "task": "breaks the card", "state": "error"})
+    tasks, done = Tasks(settings, stage, "code"), []
+    for task in ("breaks the card", "next"):
+        tasks.do(task, lambda task=task: done.append(task) or {})
+    assert done == ["next"]
+    for task in tasks.later:
+        tasks.do(*task)
+    assert done == ["next", "breaks the card"]
 
 
 def test_sigterm_ends_the_run_with_a_row(settings):

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ def append_row(path: str | Path, row: Mapping[str, Any]) -> None:
         os.fsync(file.fileno())
 
 
-def finished_tasks(rows: Iterable[Row], stage: str, code: str, card: str) -> set[str]:
-    """Return the tasks of a stage that are done with this code on this card."""
+def tasks_in(rows: Iterable[Row], states: Sequence[str], stage: str, code: str, card: str) -> set[str]:
+    """Return the tasks of a stage that have a row of one of the states, with this code on this card."""
     wanted = (stage, code, card)
-    return {row["task"] for row in rows if tuple(row.get(k) for k in KEY) == wanted and row["state"] in FINISHED}
+    return {row["task"] for row in rows if tuple(row.get(k) for k in KEY) == wanted and row["state"] in states}

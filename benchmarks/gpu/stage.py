@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.gpu.results import append_row, finished_tasks, read_rows
+from benchmarks.gpu.results import FINISHED, append_row, read_rows, tasks_in
 
 BENCHMARKS = Path(__file__).parents[1]
 WHOLE = "the whole stage"
@@ -62,6 +62,7 @@ class Tasks:
     Attributes:
         device: torch's device.
         errors: How many tasks have ended with an error; the next run repeats those.
+        later: Tasks that ended with an error before, done after the others: one may leave the card unusable.
     """
 
     def __init__(self, settings: Settings, stage: Stage, code: str) -> None:
@@ -72,7 +73,9 @@ class Tasks:
         name = torch.cuda.get_device_name(self.device) if settings.device == "cuda" else "CPU"
         self.key = {"stage": stage.name, "code": code, "card": f"{name}, tiny" if settings.tiny else name}
         self.errors = 0
-        self.finished = finished_tasks(read_rows(settings.results), **self.key)
+        rows = read_rows(settings.results)
+        self.finished, self.later = tasks_in(rows, FINISHED, **self.key), []
+        self._ended_with_error = tasks_in(rows, ("error",), **self.key) - self.finished - {WHOLE}
 
     def do(self, task: str, function: Callable[[], dict[str, Any]]) -> None:
         """Do a task and add its row: what the function returns, or the error that it raises.
@@ -84,6 +87,10 @@ class Tasks:
             RuntimeError: The card does not compute any more.
         """
         if task in self.finished:
+            return
+        if task in self._ended_with_error:
+            self._ended_with_error.remove(task)
+            self.later.append((task, function))
             return
         print(f"{self.key['stage']}: {task} ...", flush=True)
         start = time.perf_counter()
@@ -130,4 +137,6 @@ def do_stage(settings: Settings, stage: Stage, code: str) -> None:
         module = importlib.import_module(stage.module)
         gc.freeze()  # what is imported is no garbage, and each collection is quick
         module.run(tasks)
+        for task in tasks.later:
+            tasks.do(*task)
         tasks.do(WHOLE, lambda: {"state": "error" if tasks.errors else "ok"})
