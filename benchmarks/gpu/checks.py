@@ -233,7 +233,7 @@ def synthesis_error(tiny: bool, device: torch.device) -> dict[str, Any]:
         redraw(copy.deepcopy(translator).to(where), slices, codes, where, Progress("redraw", len(slices)))
         for where in (device, CPU)
     )
-    return checked(within("bfloat16", [error(torch.from_numpy(found), torch.from_numpy(exact).double())], [2e-2]))
+    return checked(within("float32", [error(torch.from_numpy(found), torch.from_numpy(exact).double())], [1e-4]))
 
 
 def resumed_difference(bench: Bench) -> dict[str, Any]:
