@@ -210,10 +210,10 @@ def test_an_edited_network_module_reruns_what_imports_it(finished, tmp_path):
     shutil.copytree(finished.folder, folder)
     run = type(finished)(folder, sources)
     assert run.plan(*ALL_METHODS) == set()
-    attention = sources / "dar_uda" / "segmentation" / "attention.py"
-    attention.write_text(attention.read_text().replace("SLOPE = 0.01", "SLOPE = 0.02"))
+    norms = sources / "dar_uda" / "segmentation" / "normalisation.py"
+    norms.write_text(norms.read_text().replace("SLOPE = 0.01", "SLOPE = 0.02"))
     assert run.plan(*ALL_METHODS) == AFTER_SEGMENTERS
-    attention.write_text(attention.read_text().replace("SLOPE = 0.02", "SLOPE = 0.01  # as it was"))
+    norms.write_text(norms.read_text().replace("SLOPE = 0.02", "SLOPE = 0.01  # as it was"))
     assert run.plan(*ALL_METHODS) == set()
     networks = sources / "dar_uda" / "translation" / "networks.py"
     networks.write_text(networks.read_text().replace("SLOPE = 0.2", "SLOPE = 0.3"))
