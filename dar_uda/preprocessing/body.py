@@ -51,5 +51,5 @@ def _span(body: NDArray[np.bool_], axis: int, step: int) -> tuple[float, float]:
     others = tuple(other for other in range(3) if other != axis)
     below = np.append(0, np.cumsum(body.sum(axis=others)) / body.sum())
     ends = np.interp([TRIMMED, 1 - TRIMMED], below, np.arange(below.size))
-    first, last = ends * step - (step - 1) / 2  # a voxel that is read stands for `step`, of which it is the middle
+    first, last = ends * step - (step - 1) / 2  # each voxel read is the middle of `step` voxels
     return float(first), float(last)

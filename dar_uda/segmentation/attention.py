@@ -20,7 +20,7 @@ class QuartetAttention(nn.Module):
     """Weigh a feature by the mean of four maps, each blind to one axis: channel, depth, height, width.
 
     The paper's mean of four products is x times the mean of the four maps: no transposed copy of x is made. The maps
-    are convolved in the precision of x and normalised with statistics in that of the weights, also under autocast.
+    are convolved in the precision of x and normalized with statistics in that of the weights, also under autocast.
 
     Shape:
         (N, C, D, H, W) to the same.

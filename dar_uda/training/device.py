@@ -80,7 +80,7 @@ def use_device(name: str, threads: int) -> torch.device:
 def choose_precision(precision: str, device: torch.device) -> torch.dtype:
     """Return the dtype of convolutions and products: "auto" is bfloat16 where the device computes it natively.
 
-    That is a GPU that has it, with a cuDNN that computes it right, or a CPU with AMX. Weights, losses and optimisers
+    That is a GPU that has it, with a cuDNN that computes it right, or a CPU with AMX. Weights, losses and optimizers
     stay in float32 (torch.autocast).
 
     Raises:
