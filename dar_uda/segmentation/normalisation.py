@@ -6,8 +6,8 @@ from torch import Tensor, channels_last_3d, contiguous_format, nn
 from torch.autograd import Function
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from dar_uda.layers.norm import norm_and_activation
 from dar_uda.segmentation.layout import laid, layout_of
-from dar_uda.segmentation.norm_ops import norm_and_activation
 from dar_uda.training import choices, ranks
 
 CHANNELS_PER_GROUP = 8

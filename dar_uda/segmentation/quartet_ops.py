@@ -4,13 +4,15 @@ Equal to the plain operations in their docstrings, values and gradients; none ca
 functions take the forms for a CPU or those that `dar_uda.training.choices` names for a GPU.
 """
 
+from types import ModuleType
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-from dar_uda.segmentation.kernels import quartet_kernels_for
+from dar_uda.layers.kernels import kernels_for
 from dar_uda.training import choices
 
 KERNEL = 7
@@ -24,7 +26,7 @@ def max_and_mean(x: Tensor) -> tuple[Tensor, ...]:
     """Return x, for what else depends on it, and maximum and mean along each axis after the first, see `MaxAndMean`."""
     if not choices.on_cuda(x):
         return x, *MaxAndMean.apply(x)
-    if kernels := quartet_kernels_for(x):
+    if kernels := _kernels_for(x):
         return kernels.MaxAndMean.apply(x)
     if choices.made().quartet_maxima == "argmax":
         return ArgmaxAndMean.apply(x)
@@ -40,9 +42,14 @@ def convolve_map(x: Tensor, weight: Tensor) -> Tensor:
 
 def weigh_by_mean_map(x: Tensor, *maps: Tensor) -> Tensor:
     """Return x weighed by the mean of four maps, see `WeighByMeanMap`."""
-    if choices.on_cuda(x) and (kernels := quartet_kernels_for(x)):
+    if choices.on_cuda(x) and (kernels := _kernels_for(x)):
         return kernels.WeighByMeanMap.apply(x, *maps)
     return WeighByMeanMap.apply(x, *maps)
+
+
+def _kernels_for(x: Tensor) -> ModuleType | None:
+    chosen = choices.made().quartet_kernels
+    return kernels_for(x, "dar_uda.segmentation.quartet_kernels") if chosen else None
 
 
 class MaxAndMean(Function):

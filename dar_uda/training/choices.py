@@ -16,6 +16,12 @@ from torch import Tensor
 class CudaChoices:
     """The forms that a GPU computes. All forms of a field give the same values and gradients to rounding."""
 
+    norm_kernels: bool = False
+    """Norms with their LeakyReLU are Triton kernels; decided by row `choice norm_kernels`, not measured.
+
+    Where Triton does not work, those of torch's operations take over, see `layers/norm.py`.
+    """
+
     quartet_kernels: bool = False
     """Quartet attention pools and weighs by Triton kernels; decided by row `choice quartet_kernels`, not measured.
 

@@ -8,15 +8,52 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor, channels_last, contiguous_format, nn
 
-SLOPE = 0.2
+from dar_uda.layers.norm import norm_and_activation
+from dar_uda.training import choices
+
+SLOPE, EPS = 0.2, 1e-5
 IMAGE_DISCRIMINATOR_SCALES, IMAGE_DISCRIMINATOR_DEPTH, CONTENT_DISCRIMINATOR_DEPTH = 3, 5, 4
 SMALLEST_STYLE_IMAGE, SMALLEST_DISCRIMINATOR_IMAGE, SMALLEST_CONTENT_IMAGE = 64, 16, 44
 
 
-def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, kernel, stride, padding=(kernel - 1) // 2)
+class Conv2d(nn.Conv2d):
+    """`nn.Conv2d`, on features laid as `choices` says."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(_laid(x))
+
+
+def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> Conv2d:
+    return Conv2d(inputs, outputs, kernel, stride, padding=(kernel - 1) // 2)
+
+
+def _laid(x: Tensor) -> Tensor:
+    """Return a feature as the convolutions of its device want it; an image has one channel and lies both ways."""
+    if not choices.on_cuda(x) or x.shape[1] == 1:
+        return x
+    return x.contiguous(memory_format=channels_last if choices.made().channels_last else contiguous_format)
+
+
+class InstanceNorm(nn.InstanceNorm2d):
+    """Affine `nn.InstanceNorm2d`, then LeakyReLU."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, affine=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if choices.on_cuda(x):
+            return norm_and_activation(x, self.weight, self.bias, x.shape[1], self.eps, SLOPE)[0]
+        return F.leaky_relu(super().forward(x), SLOPE, inplace=True)
+
+
+def _activated(channels: int) -> list[nn.Module]:
+    """Return instance norm with LeakyReLU.
+
+    The second module keeps the place, and so the names of the weights after it, that LeakyReLU has in weights files.
+    """
+    return [InstanceNorm(channels), nn.Identity()]
 
 
 class UpsampledConv(nn.Conv2d):
@@ -42,8 +79,15 @@ class UpsampledConv(nn.Conv2d):
         self.register_buffer("fold", torch.einsum("pak,qbl->pqabkl", line, line), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = torch.einsum("pqabkl,oikl->opqiab", self.fold, self.weight).reshape(-1, self.in_channels, 3, 3)
-        return F.pixel_shuffle(F.conv2d(x, weight, self.bias.repeat_interleave(4), padding=1), 2)
+        if choices.on_cuda(x):  # there `pixel_shuffle` turns channels-last into contiguous
+            blocks = F.conv2d(_laid(x), self._folded("pqo"), self.bias.repeat(4), padding=1).unflatten(1, (2, 2, -1))
+            return blocks.permute(0, 4, 1, 5, 2, 3).flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
+        return F.pixel_shuffle(F.conv2d(x, self._folded("opq"), self.bias.repeat_interleave(4), padding=1), 2)
+
+    def _folded(self, order: str) -> Tensor:
+        """Return the weight (4 outputs, inputs, 3, 3), its outputs o for each pixel (p, q) of a block in this order."""
+        weight = torch.einsum(f"pqabkl,oikl->{order}iab", self.fold, self.weight)
+        return weight.reshape(-1, self.in_channels, 3, 3)
 
 
 class NormalisedConv(nn.Sequential):
@@ -52,8 +96,7 @@ class NormalisedConv(nn.Sequential):
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int) -> None:
         super().__init__(
             _conv(inputs, outputs, kernel, stride),
-            nn.InstanceNorm2d(outputs, affine=True),
-            nn.LeakyReLU(SLOPE, inplace=True),
+            *_activated(outputs),
         )
 
 
@@ -63,11 +106,9 @@ class ResidualBlock(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.InstanceNorm2d(channels, affine=True),
-            nn.LeakyReLU(SLOPE, inplace=True),
+            *_activated(channels),
             _conv(channels, channels, 3),
-            nn.InstanceNorm2d(channels, affine=True),
-            nn.LeakyReLU(SLOPE, inplace=True),
+            *_activated(channels),
             _conv(channels, channels, 3),
         )
 
@@ -122,8 +163,8 @@ class StyleEncoder(nn.Module):
         return self.code(features).flatten(1)
 
 
-def adaptive_instance_norm(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """Return (1 + scale) * instance-normalised x + shift.
+def adaptive_activation(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """Return LeakyReLU of (1 + scale) * instance-normalized x + shift.
 
     Args:
         x: (N, C, H, W).
@@ -131,8 +172,12 @@ def adaptive_instance_norm(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
         shift: (N, C).
     """
     batch, channels = scale.shape
+    if choices.on_cuda(x):
+        precise = torch.promote_types(scale.dtype, torch.float32)
+        return norm_and_activation(x, 1 + scale.to(precise), shift.to(precise), channels, EPS, SLOPE)[0]
     flat = x.reshape(1, batch * channels, *x.shape[2:])
-    return F.instance_norm(flat, weight=(1 + scale).reshape(-1), bias=shift.reshape(-1)).view_as(x)
+    normalized = F.instance_norm(flat, weight=(1 + scale).reshape(-1), bias=shift.reshape(-1), eps=EPS)
+    return F.leaky_relu(normalized.view_as(x), SLOPE)
 
 
 class Decoder(nn.Module):
@@ -160,7 +205,7 @@ class Decoder(nn.Module):
         norms = iter(zip(scale.split(self.channels, dim=1), shift.split(self.channels, dim=1), strict=True))
 
         def activate(x: Tensor) -> Tensor:
-            return F.leaky_relu(adaptive_instance_norm(x, *next(norms)), SLOPE)
+            return adaptive_activation(x, *next(norms))
 
         x = content
         for first, second in zip(self.residual[::2], self.residual[1::2], strict=True):
@@ -197,11 +242,9 @@ class ImageDiscriminator(nn.Module):
         channels = [1] + [width * min(8, 2**level) for level in range(depth)]
         layers: list[nn.Module] = []
         for level, (inputs, outputs) in enumerate(zip(channels, channels[1:], strict=False)):
-            layers.append(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1))
-            if level > 0:
-                layers.append(nn.InstanceNorm2d(outputs, affine=True))
-            layers.append(nn.LeakyReLU(SLOPE, inplace=True))
-        return nn.Sequential(*layers, nn.Conv2d(channels[-1], 1, 1))
+            layers.append(Conv2d(inputs, outputs, 4, stride=2, padding=1))
+            layers += _activated(outputs) if level > 0 else [nn.LeakyReLU(SLOPE, inplace=True)]
+        return nn.Sequential(*layers, Conv2d(channels[-1], 1, 1))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         scores = []
@@ -228,11 +271,10 @@ class ContentDiscriminator(nn.Sequential):
         channels, size, layers = 4 * width, image_size // 4, []
         while len(layers) < 3 * CONTENT_DISCRIMINATOR_DEPTH and (size := (size - 7) // 2 + 1) >= 3:
             layers += [
-                nn.Conv2d(channels, channels, 7, stride=2),
-                nn.InstanceNorm2d(channels, affine=True),
-                nn.LeakyReLU(SLOPE, inplace=True),
+                Conv2d(channels, channels, 7, stride=2),
+                *_activated(channels),
             ]
-        super().__init__(*layers, nn.Conv2d(channels, 1, 3))
+        super().__init__(*layers, Conv2d(channels, 1, 3))
 
 
 def initialise(module: nn.Module) -> None:

@@ -10,7 +10,7 @@ from dar_uda.translation.networks import (
     ImageDiscriminator,
     StyleEncoder,
     UpsampledConv,
-    adaptive_instance_norm,
+    adaptive_activation,
     initialise,
 )
 
@@ -86,10 +86,10 @@ def test_too_small_images_are_refused_naming_the_smallest(build, smallest):
         StyleEncoder(2)(torch.zeros(1, 1, 63, 64))
 
 
-def test_adaptive_norm_by_hand():
-    x = torch.tensor([0.0, 2.0]).view(1, 1, 1, 2)  # instance-normalised: -1, 1
-    out = adaptive_instance_norm(x, scale=torch.tensor([[2.0]]), shift=torch.tensor([[0.5]]))
-    assert out.flatten().tolist() == pytest.approx([-2.5, 3.5], abs=1e-4)
+def test_adaptive_activation_by_hand():
+    x = torch.tensor([0.0, 2.0]).view(1, 1, 1, 2)  # normalized: -1, 1; scaled and shifted: -2.5, 3.5
+    out = adaptive_activation(x, scale=torch.tensor([[2.0]]), shift=torch.tensor([[0.5]]))
+    assert out.flatten().tolist() == pytest.approx([-0.5, 3.5], abs=1e-4)
 
 
 def test_initial_weights_are_kaiming_fan_in():

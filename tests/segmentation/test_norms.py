@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from dar_uda.segmentation.norm_ops import NormAndActivation
+from dar_uda.layers.norm import NormAndActivation
 from dar_uda.segmentation.normalisation import GroupNorm, JointBatchNorm
 from dar_uda.training import choices
 

@@ -1,4 +1,4 @@
-"""Group norm and LeakyReLU in one operation, for GPUs: features in their precision, statistics in float32 at least.
+"""Norm and LeakyReLU in one operation, for GPUs: features in their precision, statistics in float32 at least.
 
 torch's own group norm turns bfloat16 into float32 under CUDA's autocast, and launches one block per group of a sample:
 4 for the largest features of a batch of 2. The reductions here spread over the whole card.
@@ -10,13 +10,19 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from dar_uda.layers.kernels import kernels_for
+from dar_uda.training import choices
+
 
 def norm_and_activation(
     x: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float, slope: float | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return what `NormAndActivation` returns, also under autocast."""
     with torch.autocast(x.device.type, enabled=False):
-        return NormAndActivation.apply(x, weight, bias, groups, eps, slope)
+        chosen = choices.on_cuda(x) and choices.made().norm_kernels
+        kernels = kernels_for(x, "dar_uda.layers.norm_kernels") if chosen else None
+        form = kernels.NormAndActivation if kernels else NormAndActivation
+        return form.apply(x, weight, bias, groups, eps, slope)
 
 
 class NormAndActivation(Function):
@@ -27,7 +33,8 @@ class NormAndActivation(Function):
     Keeps x and y, which the next convolution keeps as well; the sign of y says where the activation was linear.
 
     Shape:
-        (N, C, ...) to the same, in the precision and memory layout of x; weight and bias (C,).
+        (N, C, ...) to the same, in the precision and memory layout of x; weight and bias (C,), or (N, C): those of
+        every sample.
     """
 
     @staticmethod
@@ -108,13 +115,14 @@ def _coefficients(
     mean_g, mean_gh = ((weight * t).unflatten(1, (groups, -1)).mean(2) / count for t in (total, with_h))
     slope = -rstd.square() * mean_gh
     shift = -rstd * mean_g - slope * mean
-    of_weight, of_bias = (t.sum(0).to(weight.dtype) for t in (with_h, total))
+    shared = weight.ndim == 1
+    of_weight, of_bias = ((t.sum(0) if shared else t).to(weight.dtype) for t in (with_h, total))
     return channel_rstd * weight, _per_channel(slope, weight), _per_channel(shift, weight), of_weight, of_bias
 
 
 def _per_channel(of_groups: Tensor, weight: Tensor) -> Tensor:
     """Return (N, C) of (N, groups)."""
-    return of_groups.unsqueeze(2).expand(-1, -1, len(weight) // of_groups.shape[1]).flatten(1)
+    return of_groups.unsqueeze(2).expand(-1, -1, weight.shape[-1] // of_groups.shape[1]).flatten(1)
 
 
 def _voxels(x: Tensor) -> int:

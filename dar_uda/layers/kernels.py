@@ -3,38 +3,40 @@
 import logging
 from contextlib import AbstractContextManager
 from functools import cache
+from importlib import import_module
 from types import ModuleType
 
 import torch
 from torch import Tensor
 
-from dar_uda.training import choices
-
 PRECISIONS = (torch.bfloat16, torch.float32)
 
 
-def quartet_kernels_for(x: Tensor) -> ModuleType | None:
-    """Return the kernels of quartet attention if they are chosen, take a tensor like x, and work on its device."""
-    return _working(x.device) if choices.made().quartet_kernels and x.dtype in PRECISIONS else None
+def kernels_for(x: Tensor, module: str) -> ModuleType | None:
+    """Return a module of kernels if they take a tensor like x and work on its device.
+
+    Args:
+        module: Its full name; it has a function `check(device)`.
+    """
+    return _working(module, x.device) if x.dtype in PRECISIONS else None
 
 
 @cache
-def _working(device: torch.device) -> ModuleType | None:
+def _working(module: str, device: torch.device) -> ModuleType | None:
     """Return the module after its `check` has run on the device, else None and the reason in the log, once.
 
     Triton is missing, or it finds no C compiler, no Python.h, or a card that it does not know: each raises another
     exception, and none of them is a reason to stop a training.
     """
     try:
-        from dar_uda.segmentation import quartet_kernels
-
+        kernels = import_module(module)
         with _kept_as_they_are():
-            quartet_kernels.check(device)
+            kernels.check(device)
     except Exception as error:  # noqa: BLE001
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         logging.getLogger(__name__).warning("torch's operations take over, Triton fails: %s", reason)
         return None
-    return quartet_kernels
+    return kernels
 
 
 def _kept_as_they_are() -> AbstractContextManager:

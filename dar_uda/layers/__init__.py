@@ -1,0 +1,1 @@
+"""Operations that the networks of both trainings share."""

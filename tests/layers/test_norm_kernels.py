@@ -1,0 +1,89 @@
+"""The Triton kernels against torch's operations: on a card where there is one, else by Triton's interpreter."""
+
+import importlib.util
+import os
+
+import pytest
+import torch
+
+from dar_uda.layers.norm import NormAndActivation
+
+if importlib.util.find_spec("triton") is None:
+    pytest.skip("Triton is not installed: `pip install triton` runs its kernels on a CPU", allow_module_level=True)
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+if DEVICE.type == "cpu":
+    os.environ["TRITON_INTERPRET"] = "1"  # before Triton's first import
+
+from dar_uda.layers import norm_kernels  # noqa: E402
+
+EPS = 1e-5
+LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
+CASES = {  # shape, groups
+    "group norm": ((2, 16, 3, 8, 9), 2),
+    "few channels": ((2, 4, 3, 5, 7), 1),
+    "instance norm": ((3, 6, 5, 13), 6),
+    "more channels than a program has": ((1, 136, 2, 2, 3), 17),
+    "many tiles": ((1, 2, 3, 50, 60), 1),
+    "batch norm of one channel": ((1, 1, 1000), 1),
+    "one value": ((2, 8, 1, 1, 1), 1),
+}
+
+
+def drawn(shape, dtype, layout, per_sample):
+    torch.manual_seed(0)
+    x, gradient = (3 * torch.randn(2, *shape) + 5).to(DEVICE, dtype)
+    of_weights = shape[:2] if per_sample else shape[1:2]
+    weight, bias = torch.randn(2, *of_weights, device=DEVICE)
+    return x.contiguous(memory_format=layout), weight, bias, (gradient - 5).contiguous(memory_format=layout)
+
+
+def values_and_gradients(form, x, weight, bias, gradient, groups, slope):
+    x, weight, bias = (t.clone().requires_grad_() for t in (x, weight, bias))
+    y, mean, variance = form.apply(x, weight, bias, groups, EPS, slope)
+    return [y, mean, variance, *torch.autograd.grad(y, [x, weight, bias], gradient)]
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("slope", [None, 0.2])
+@pytest.mark.parametrize("per_sample", [False, True])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-6), (torch.bfloat16, 5e-3)])
+def test_norms_have_values_and_gradients_of_float64(case, last, slope, per_sample, dtype, tolerance, monkeypatch):
+    shape, groups = CASES[case]
+    monkeypatch.setattr(norm_kernels, "PROGRAMS", 8)  # else a part has one tile
+    monkeypatch.setattr(norm_kernels, "TILE", 512)
+    layout = LAST.get(len(shape), torch.contiguous_format) if last else torch.contiguous_format
+    drawn_values = drawn(shape, dtype, layout, per_sample)
+    found = values_and_gradients(norm_kernels.NormAndActivation, *drawn_values, groups, slope)
+    exact = values_and_gradients(NormAndActivation, *(t.double() for t in drawn_values), groups, slope)
+    scale = [t.norm() for t in exact]
+    scale[4:] = (size + drawn_values[3].double().norm() for size in scale[4:])  # sums in which much cancels
+    if case == "one value":
+        scale[3] = drawn_values[3].double().norm() * 300  # no gradient is left of equal values: all is rounding
+    for ours, theirs, size in zip(found, exact, scale, strict=True):
+        assert (ours.double() - theirs).norm() <= tolerance * size
+    assert [t.dtype for t in found] == [dtype, *[torch.float32] * 2, dtype, *[torch.float32] * 2]
+    assert all(found[index].is_contiguous(memory_format=layout) for index in (0, 3))
+
+
+def test_a_gradient_in_another_layout_is_taken():
+    x, weight, bias, gradient = drawn((2, 8, 3, 4, 5), torch.float32, torch.channels_last_3d, per_sample=False)
+    found = values_and_gradients(norm_kernels.NormAndActivation, x, weight, bias, gradient.contiguous(), 1, 0.1)
+    expected = values_and_gradients(NormAndActivation, x, weight, bias, gradient, 1, 0.1)
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_a_large_mean_costs_no_digits():
+    """Mean 1000, standard deviation 1: the mean of squares minus the squared mean would leave 1 of 7 digits."""
+    torch.manual_seed(0)
+    x = (torch.randn(1, 2, 4000, dtype=torch.float64) + 1000).float().to(DEVICE)
+    _, mean, variance = norm_kernels.NormAndActivation.apply(
+        x, torch.ones(2, device=DEVICE), torch.zeros(2, device=DEVICE), 1, EPS, None
+    )
+    torch.testing.assert_close(mean.double().item(), x.double().mean().item(), rtol=1e-6, atol=0)
+    torch.testing.assert_close(variance.double().item(), x.double().var(correction=0).item(), rtol=1e-4, atol=0)
+
+
+def test_the_check_of_the_kernels_passes():
+    norm_kernels.check(DEVICE)
