@@ -1,4 +1,4 @@
-"""Stage 6: hours of the paper's schedule, from steps in a row with their data: literal form against ours."""
+"""Stage `schedule`: hours of the paper's schedule, from steps in a row with their data: literal form against ours."""
 
 import math
 import statistics
