@@ -47,7 +47,7 @@ CONVOLUTIONS = (  # inputs, outputs, stride, (D, H, W): those of DAR-UNet on a p
 )
 SINGLE = ("QAM", "VAM", "group norm")
 """Modules that are no whole network."""
-STEPS, CLASSES, SECONDS_TO_WAIT = 6, 5, 1.0
+HALF, CLASSES, SECONDS_TO_WAIT = 3, 5, 1.0
 LEASE = """
 import sys, torch
 from dar_uda.training.device import lease_devices
@@ -239,17 +239,17 @@ def synthesis_error(tiny: bool, device: torch.device) -> dict[str, Any]:
 def resumed_difference(bench: Bench) -> dict[str, Any]:
     """Return how far the weights of a training that was resumed lie from those of one that was not.
 
-    Of the smallest network, and cuDNN does not try its algorithms: such trials take most of a short training.
+    Of a small patch, and cuDNN does not try its algorithms: such trials take most of a short training.
     """
-    patches = FixedPatches(2, bench.size(4, 32, 32), bench.device)
+    patches, half = FixedPatches(2, bench.size(4, 32, 32), bench.device), 1 if bench.tiny else HALF
     with trying_algorithms(False):
-        whole, first, second = (segmenter_trainer(bench, patches, STEPS) for _ in range(3))
-        for step in range(STEPS):
+        whole, first, second = (segmenter_trainer(bench, patches, 2 * half) for _ in range(3))
+        for step in range(2 * half):
             whole.update(step)
-        for step in range(STEPS // 2):
+        for step in range(half):
             first.update(step)
         second.restore(copy.deepcopy(first.state()))
-        for step in range(STEPS // 2, STEPS):
+        for step in range(half, 2 * half):
             second.update(step)
     weights = [vector(list(training.network.parameters())) for training in (second, whole)]
     return {"difference": error(*weights)}

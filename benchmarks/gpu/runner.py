@@ -28,7 +28,7 @@ STAGES = (
     Stage("choices", "benchmarks.gpu.choices", 75, (SEGMENTER, TRANSLATOR)),
     Stage("kernels", "benchmarks.gpu.kernels", 45, (SEGMENTER, TRANSLATOR)),
     Stage("figures", "benchmarks.gpu.figures", 75, METHOD),
-    Stage("schedule", "benchmarks.gpu.schedule", 20, (SEGMENTER, TRANSLATOR)),
+    Stage("schedule", "benchmarks.gpu.schedule", 35, (SEGMENTER, TRANSLATOR)),
     Stage("trainings", "benchmarks.gpu.trainings", 75, (SEGMENTER, TRANSLATOR, PREDICTION)),
     Stage("abdomen", "benchmarks.gpu.abdomen", 110, (SEGMENTER, TRANSLATOR, PREDICTION), spare=True),
 )

@@ -157,15 +157,20 @@ def spread(seconds: Mapping[str, Sequence[float]]) -> str:
     return f"{ranges}, n {' / '.join(str(len(took)) for took in seconds.values())}"
 
 
-def peaks(make: Callable[[], Form], device: torch.device) -> tuple[float | None, float | None]:
-    """Return the MiB that torch has allocated and reserved at most in the second call of a form; None on a CPU."""
+def peaks(make: Callable[[], Form], unrecorded: int, device: torch.device) -> tuple[float | None, float | None]:
+    """Return the MiB that torch has allocated and reserved at most in a call of a form; None on a CPU.
+
+    Args:
+        unrecorded: How often the form is called before.
+    """
     if device.type != "cuda":
         make()()
         return None, None
     gc.collect()
     torch.cuda.empty_cache()
     form = make()
-    form()
+    for _ in range(unrecorded):
+        form()
     torch.cuda.reset_peak_memory_stats(device)
     form()
     torch.cuda.synchronize(device)
