@@ -50,10 +50,10 @@ def run(tasks: Tasks) -> None:
     for kind in (together, all_but_one):
         for step in list(STEPS)[: 1 if tasks.tiny else None]:
             for name, chosen in list(kind(step).items())[: 1 if tasks.tiny else None]:
-                tasks.do(f"{step}, {name}", partial(alone, step, chosen, bench))
+                tasks.do(f"{step}, {name}", partial(alone, step, chosen, bench), seconds=30)
     tasks.do("choice cudnn.benchmark", lambda: compared_flag(bench))
     for field, values in list(values_of(choices.CudaChoices).items())[: 1 if tasks.tiny else None]:
-        tasks.do(f"choice {field}", partial(compared, field, values, bench), seconds=25)
+        tasks.do(f"choice {field}", partial(compared, field, values, bench), seconds=30)
 
 
 def together(step: str) -> dict[str, dict[str, Any]]:

@@ -211,11 +211,11 @@ MEASUREMENTS: dict[str, Callable[[Bench], Found]] = {
     "segmenter_memory": memory("segmenter", *SEGMENTER, (2, 32, 256, 256)),
     "gan_step": steps("gan_step", *GAN, (4, 512)),
     "gan_memory": memory("gan", *GAN, (4, 512)),
+    "prediction": prediction,
     "waits": waits,
     "small_step": steps("small_step", *SEGMENTER, (2, 16, 192, 192)),
     "small_gan_step": steps("small_gan_step", *GAN, (4, 256)),
     "attention": attention,
     "optimizer": optimizer,
     "synthesis": synthesis,
-    "prediction": prediction,
 }

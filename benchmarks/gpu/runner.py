@@ -23,8 +23,8 @@ SEGMENTER, TRANSLATOR = "dar_uda.segmentation.train", "dar_uda.translation.train
 PREDICTION, SYNTHESIS = "dar_uda.segmentation.predict", "dar_uda.translation.synthesis"
 METHOD = (SEGMENTER, TRANSLATOR, PREDICTION, SYNTHESIS)
 STAGES = (
-    Stage("machine", "benchmarks.gpu.machine", 10),
-    Stage("checks", "benchmarks.gpu.checks", 30, METHOD),
+    Stage("machine", "benchmarks.gpu.machine", 25),
+    Stage("checks", "benchmarks.gpu.checks", 45, METHOD),
     Stage("choices", "benchmarks.gpu.choices", 75, (SEGMENTER, TRANSLATOR)),
     Stage("kernels", "benchmarks.gpu.kernels", 45, (SEGMENTER, TRANSLATOR)),
     Stage("figures", "benchmarks.gpu.figures", 75, METHOD),
