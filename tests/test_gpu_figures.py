@@ -1,6 +1,7 @@
 """How figures of a GPU are taken, where there is none: events in their order, kernels and choices by hand."""
 
 from dataclasses import dataclass
+from functools import partial
 from types import SimpleNamespace
 from typing import Literal
 
@@ -8,12 +9,16 @@ import numpy as np
 import pytest
 import torch
 from torch.autograd import DeviceType
+from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.gpu import abdomen
+from benchmarks.gpu import choices as choices_stage
 from benchmarks.gpu.checks import CPU, LIMITS_OF_NETWORKS, module_errors, modules
-from benchmarks.gpu.choices import COMPILED, values_of
-from benchmarks.gpu.kernels import largest
+from benchmarks.gpu.choices import all_but_one, fast_fields, together, values_of
+from benchmarks.gpu.figures import timed
+from benchmarks.gpu.kernels import convolutions, largest
 from benchmarks.gpu.rows import gpu_rows
+from benchmarks.gpu.workloads import Bench
 from benchmarks.literal.synthesis import literal_redraw
 from benchmarks.measure import seconds_of
 from dar_uda.training.choices import CudaChoices
@@ -46,20 +51,52 @@ def test_rows_that_need_a_card_keep_their_goal_without_one(monkeypatch):
     assert (row.ours, row.goal, row.met) == (None, 0.03, "not measured")
 
 
-def test_kernels_are_those_of_the_card_the_largest_first():
-    def event(key, where, microseconds, span=False):
-        fields = {"self_device_time_total": microseconds, "self_cpu_time_total": 7000, "is_user_annotation": span}
-        return SimpleNamespace(key=key, count=2, device_type=where, **fields)
+def event(name, where, ms, span=False, number=0, of=0, shapes=()):
+    """Return an event of the profiler's library: those of an operation and of its kernels have one number."""
+    fields = {"name": name, "device_type": where, "duration_ns": ms * 10**6, "is_user_annotation": span}
+    fields |= {"correlation_id": number, "linked_correlation_id": of, "shapes": list(shapes)}
+    return SimpleNamespace(**{key: lambda value=value: value for key, value in fields.items()})
 
+
+def test_kernels_are_those_of_the_card_the_largest_first():
     events = [
-        event("small", DeviceType.CUDA, 1000),
-        event("an operation on the CPU", DeviceType.CPU, 9000),
-        event("large", DeviceType.CUDA, 3000),
-        event("idle", DeviceType.CUDA, 0),
-        event("Optimizer.step#ForeachAdaBelief.step", DeviceType.CUDA, 5000, span=True),
+        event("small", DeviceType.CUDA, 1),
+        event("an operation on the CPU", DeviceType.CPU, 9),
+        event("large", DeviceType.CUDA, 1),
+        event("large", DeviceType.CUDA, 2),
+        event("Optimizer.step#ForeachAdaBelief.step", DeviceType.CUDA, 5, span=True),
     ]
-    expected = [{"name": "large", "calls": 2, "ms": 3.0}, {"name": "small", "calls": 2, "ms": 1.0}]
+    expected = [{"name": "large", "calls": 2, "ms": 3.0}, {"name": "small", "calls": 1, "ms": 1.0}]
     assert largest(events, DeviceType.CUDA) == expected
+
+
+def test_convolutions_are_those_of_equal_shapes_with_the_time_of_the_kernels_that_they_start():
+    wide, narrow = [[2, 16], [16, 16]], [[2, 1], [16, 1]]
+    events = [
+        event("aten::cudnn_convolution", DeviceType.CPU, 50, number=1, shapes=wide),
+        event("aten::cudnn_convolution", DeviceType.CPU, 50, number=2, shapes=narrow),
+        event("aten::cudnn_convolution", DeviceType.CPU, 50, number=3, shapes=wide),
+        event("aten::add", DeviceType.CPU, 50, number=4, shapes=wide),
+        *(
+            event("kernel", DeviceType.CUDA, ms, number=90, of=of)
+            for of, ms in ((1, 4), (1, 2), (2, 7), (3, 3), (4, 99))
+        ),
+    ]
+    names = [f"aten::cudnn_convolution {shapes}" for shapes in (wide, narrow)]
+    expected = [{"name": names[0], "calls": 3, "ms": 9.0}, {"name": names[1], "calls": 1, "ms": 7.0}]
+    assert convolutions(events) == expected
+
+
+def test_the_profiler_gives_what_kernels_and_convolutions_are_read_from():
+    x = torch.ones(1, 2, 4, 4)
+    with profile(activities=[ProfilerActivity.CPU], record_shapes=True) as found:
+        torch.nn.Conv2d(2, 3, 3)(x)
+    events = found.profiler.kineto_results.events()
+    (operation,) = (one for one in events if one.name() == "aten::conv2d")
+    assert operation.shapes()[:2] == [[1, 2, 4, 4], [3, 2, 3, 3]]
+    assert operation.correlation_id() > 0 and operation.linked_correlation_id() == 0
+    (row,) = (row for row in largest(events, DeviceType.CPU) if row["name"] == "aten::conv2d")
+    assert row["calls"] == 1 and row["ms"] == pytest.approx(operation.duration_ns() / 1e6)
 
 
 def test_a_choice_has_the_values_of_its_type():
@@ -69,7 +106,35 @@ def test_a_choice_has_the_values_of_its_type():
         form: Literal["one", "other"] = "one"
 
     assert values_of(Choices) == {"kernels": (False, True), "form": ("one", "other")}
-    assert set(COMPILED) < set(values_of(CudaChoices))
+
+
+def test_fast_forms_are_compared_together_and_without_each_one_that_matters(monkeypatch):
+    monkeypatch.setattr(choices_stage, "FAST", {"quartet_kernels": True, "channels_last": True})
+    segmenter, translator = "DAR-UNet step", "GAN step"
+    assert together(segmenter) == {"now": {}, "fast": {"quartet_kernels": True, "channels_last": True}}
+    assert together(translator)["fast"] == {"channels_last": True}
+    assert all_but_one(segmenter) == {
+        "fast without quartet_kernels": {"quartet_kernels": False, "channels_last": True},
+        "fast without channels_last": {"quartet_kernels": True, "channels_last": False},
+    }
+    assert all_but_one(translator) == {"fast without channels_last": {"channels_last": False}}
+
+
+def test_fast_forms_that_a_version_lacks_are_left_out():
+    @dataclass(frozen=True)
+    class Choices:
+        channels_last: bool = False
+        map_convolution: Literal["conv3d", "slices"] = "conv3d"
+
+    assert fast_fields(Choices) == {"channels_last": True}
+    assert {"quartet_kernels", "joint_batch_norm", "channels_last"} <= set(fast_fields(CudaChoices))
+
+
+def test_the_literal_form_is_timed_less_often_than_ours_and_what_it_warms_up_is_not_counted():
+    calls, bench = [], Bench(CPU, tiny=False)
+    found = timed("attention", {form: partial(calls.append, form) for form in ("literal", "ours")}, bench)
+    assert (calls.count("literal"), calls.count("ours")) == (1 + 3, 5 + 1 + 5)
+    assert found["attention"]["note"].endswith("n 3 / 5")
 
 
 def test_the_limits_of_networks_leave_room_for_rounding_and_none_for_a_wrong_gradient():

@@ -7,7 +7,10 @@ import sys
 import threading
 import time
 import weakref
+from dataclasses import replace
+from multiprocessing import Pipe
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,13 +18,11 @@ import torch
 from benchmarks.gpu.kit import write_phantoms
 from benchmarks.gpu.results import FINISHED, append_row, read_rows, tasks_in
 from benchmarks.gpu.rows import FIGURES
-from benchmarks.gpu.runner import STAGES, run
+from benchmarks.gpu.runner import STAGES, Watch, digest_of, run, share_of
 from benchmarks.gpu.stage import WHOLE, Settings, Stage, Tasks
 from benchmarks.gpu.volumes import pack, split_of, unpacked
 
 ROOT, HERE = Path(__file__).parents[1], Path(__file__).parent
-LONG_ENOUGH = 8.0
-"""Seconds for a stage to begin, on a busy machine."""
 ABSENT = '''
 import sys
 ALLOWED = {"torch", "triton", "numpy", "pandas", "scipy", "matplotlib", "safetensors", "joblib", "yaml"}
@@ -89,18 +90,21 @@ def test_the_last_quarter_of_the_packed_cases_is_the_test(tmp_path):
 
 def test_stages_that_fail_die_or_hang_are_rows_and_the_next_goes_on(settings, tmp_path, monkeypatch):
     monkeypatch.setattr("benchmarks.gpu.runner.PATIENCE", {"cpu": 1.0})
-    stages = [stub("fails"), stub("dies"), stub("hangs", LONG_ENOUGH), stub("ends")]
+    stages = [stub("fails"), stub("dies"), stub("hangs"), stub("ends")]
     assert run(settings, 1000, stages) == 0
     rows = {(row["stage"], row["task"]): row for row in read_rows(settings.results)}
     assert {key: row["state"] for key, row in rows.items()} == {
         **{("fails", "first"): "ok", ("fails", "fails"): "error", ("fails", "goes on"): "failed"},
-        **{("fails", WHOLE): "error", ("dies", "first"): "ok", ("dies", "process"): "died"},
-        **{("hangs", "first"): "ok", ("hangs", "process"): "hung", ("ends", "first"): "ok", ("ends", WHOLE): "ok"},
+        **{("dies", "dies"): "died", ("hangs", "hangs"): "hung"},
+        **{(stage.name, task): "ok" for stage in stages for task in ("first", "last")},
+        **{(stage.name, WHOLE): "ok" if stage.name == "ends" else "error" for stage in stages},
     }
+    order = [row["task"] for row in read_rows(settings.results) if row["stage"] == "hangs"]
+    assert order == ["first", "hangs", "last", WHOLE]
     assert rows["fails", "fails"]["error"] == "ValueError: one task that fails"
-    assert rows["dies", "process"]["exit"] == 3
-    assert rows["dies", "process"]["lines"][-1] == "the last words"
-    assert any("stages.py" in line and "in run" in line for line in rows["hangs", "process"]["lines"])
+    assert rows["dies", "dies"]["exit"] == 3
+    assert rows["dies", "dies"]["lines"][-1] == "the last words"
+    assert any("stages.py" in line and "in hang" in line for line in rows["hangs", "hangs"]["lines"])
     assert not any((tmp_path / "scratch").iterdir())
 
     again = Settings(tmp_path, tmp_path / "again" / "results.jsonl", settings.log, settings.scratch, "cpu", True)
@@ -152,12 +156,32 @@ def test_the_row_of_a_task_that_breaks_the_card_is_kept(settings, monkeypatch):
     assert (row["task"], row["state"]) == ("one", "error")
 
 
-def test_tasks_that_ended_with_an_error_come_after_the_others(settings):
+def test_each_stage_gets_its_share_of_what_is_left_and_a_spare_or_finished_one_has_none_to_give():
+    one, two, spare = stub("one", 60), stub("two", 30), replace(stub("three", 90), spare=True)
+    assert share_of(one, [two, spare], 45, []) == pytest.approx(30)
+    assert share_of(two, [spare], 20, []) == 20
+    assert share_of(spare, [], 7, []) == 7
+    whole = {"stage": "two", "code": digest_of(two), "card": "a card", "task": WHOLE}
+    assert share_of(one, [two, spare], 45, [{**whole, "state": "ok"}]) == 45
+    assert share_of(one, [two, spare], 45, [{**whole, "state": "error"}]) == pytest.approx(30)
+
+
+@pytest.mark.parametrize(("limit", "state"), [(0.05, "hung"), (1000.0, "no time")])
+def test_a_task_hangs_beyond_its_own_limit_and_has_no_time_where_that_of_its_stage_is_over(limit, state):
+    (begun, begins), (sentinel, _), now = Pipe(duplex=False), Pipe(duplex=False), time.monotonic()
+    begins.send({"task": "one", "limit": limit})
+    watch = Watch(SimpleNamespace(sentinel=sentinel), begun, now + 0.5, 2.0, {"task": "process", "since": now})
+    assert watch.wait() == state
+    assert watch.task["task"] == "one"
+
+
+@pytest.mark.parametrize("state", ["error", "died", "hung"])
+def test_tasks_that_disturbed_an_earlier_run_come_after_the_others(settings, state):
     settings.results.parent.mkdir(parents=True, exist_ok=True)
     settings.results.touch()
     stage = stub("ends")
     key = Tasks(settings, stage, "code").key
-    append_row(settings.results, {**key, "task": "breaks the card", "state": "error"})
+    append_row(settings.results, {**key, "task": "breaks the card", "state": state})
     tasks, done = Tasks(settings, stage, "code"), []
     for task in ("breaks the card", "next"):
         tasks.do(task, lambda task=task: done.append(task) or {})
@@ -174,7 +198,7 @@ def test_sigterm_ends_the_run_with_a_row(settings):
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=end_it, daemon=True).start()
-    assert run(settings, 1000, [stub("hangs", 1000), stub("ends")]) == 143
+    assert run(settings, 1000, [stub("sleeps", 1000), stub("ends")]) == 143
     first, process = read_rows(settings.results)
     assert (first["task"], process["state"]) == ("first", "ended")
 

@@ -1,4 +1,4 @@
-"""Stage 7: the `gpu` budget on the volumes of the kit: `supervised` as a whole, the translator's steps projected."""
+"""Stage `abdomen`: the `gpu` budget on the kit's volumes: `supervised` as a whole, the translator's steps projected."""
 
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,8 @@ def run(tasks: Tasks) -> None:
         return
     use_device(str(tasks.device), torch.get_num_threads())  # as every training does
     cases, values = unpacked(packed, tasks.settings.scratch), method(BUDGET)
-    tasks.do("translator, projected", lambda: projected(tasks, cases, values))
-    tasks.do("supervised", lambda: supervised(tasks, cases, values, None))
+    tasks.do("translator, projected", lambda: projected(tasks, cases, values), seconds=40)
+    tasks.do("supervised", lambda: supervised(tasks, cases, values, None), seconds=200)
 
 
 def projected(tasks: Tasks, cases: Path, values: dict[str, Any]) -> dict[str, Any]:

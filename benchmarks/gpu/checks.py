@@ -1,4 +1,4 @@
-"""Stage 1: what the device computes against float64 on the CPU, values and gradients, with TF32 off."""
+"""Stage `checks`: what the device computes against float64 on the CPU, values and gradients, with TF32 off."""
 
 import copy
 import select
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.gpu.stage import Tasks
-from benchmarks.gpu.workloads import Bench, FixedPatches, segmenter_trainer
+from benchmarks.gpu.workloads import Bench, FixedPatches, segmenter_trainer, trying_algorithms
 from dar_uda.data.grid import Grid
 from dar_uda.preprocessing.restore_on_gpu import classes_on
 from dar_uda.segmentation.attention import QuartetAttention, VoxelAttention
@@ -47,7 +47,7 @@ CONVOLUTIONS = (  # inputs, outputs, stride, (D, H, W): those of DAR-UNet on a p
 )
 SINGLE = ("QAM", "VAM", "group norm")
 """Modules that are no whole network."""
-STEPS, CLASSES, SECONDS_TO_WAIT = 6, 5, 2.0
+HALF, CLASSES, SECONDS_TO_WAIT = 3, 5, 1.0
 LEASE = """
 import sys, torch
 from dar_uda.training.device import lease_devices
@@ -237,37 +237,40 @@ def synthesis_error(tiny: bool, device: torch.device) -> dict[str, Any]:
 
 
 def resumed_difference(bench: Bench) -> dict[str, Any]:
-    """Return how far the weights of a training that was resumed lie from those of one that was not."""
-    patches = FixedPatches(2, bench.size(16, 64, 64), bench.device)
-    whole, first, second = (segmenter_trainer(bench, patches, STEPS) for _ in range(3))
-    for step in range(STEPS):
-        whole.update(step)
-    for step in range(STEPS // 2):
-        first.update(step)
-    second.restore(copy.deepcopy(first.state()))
-    for step in range(STEPS // 2, STEPS):
-        second.update(step)
+    """Return how far the weights of a training that was resumed lie from those of one that was not.
+
+    Of a small patch, and cuDNN does not try its algorithms: such trials take most of a short training.
+    """
+    patches, half = FixedPatches(2, bench.size(4, 32, 32), bench.device), 1 if bench.tiny else HALF
+    with trying_algorithms(False):
+        whole, first, second = (segmenter_trainer(bench, patches, 2 * half) for _ in range(3))
+        for step in range(2 * half):
+            whole.update(step)
+        for step in range(half):
+            first.update(step)
+        second.restore(copy.deepcopy(first.state()))
+        for step in range(half, 2 * half):
+            second.update(step)
     weights = [vector(list(training.network.parameters())) for training in (second, whole)]
     return {"difference": error(*weights)}
 
 
 def lease(device: torch.device) -> dict[str, Any]:
     """Return what two processes get that ask for a device each: with one card, the second waits for the first."""
-    start, processes = time.monotonic(), []
-
-    def begin() -> subprocess.Popen:
-        command = [sys.executable, "-c", LEASE, device.type]
-        processes.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
-        processes[-1].stdout.readline()  # it asks
-        return processes[-1]
-
+    start = time.monotonic()
+    command = [sys.executable, "-c", LEASE, device.type]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "bufsize": 0}
+    processes = [subprocess.Popen(command, **pipes) for _ in range(2)]  # both start CUDA, which takes seconds
     try:
-        first = begin()
-        got = [first.stdout.readline().strip()]
-        second = begin()
+        for process in processes:
+            process.stdout.readline()  # it asks
+        answers = [process.stdout for process in processes]
+        first = next(process for process in processes if process.stdout in select.select(answers, [], [])[0])
+        (second,) = (process for process in processes if process is not first)
+        got = [first.stdout.readline().decode().strip()]
         waited = not select.select([second.stdout], [], [], SECONDS_TO_WAIT)[0]
         first.stdin.close()
-        got.append(second.stdout.readline().strip())
+        got.append(second.stdout.readline().decode().strip())
     finally:
         for process in processes:
             process.kill()

@@ -1,4 +1,4 @@
-"""Stage 0: the machine, its versions, and what it reaches at best: matrix products and copies in memory."""
+"""Stage `machine`: the machine, its versions, and what it reaches at best: matrix products and copies in memory."""
 
 import platform
 import shutil

@@ -11,6 +11,8 @@ Row = dict[str, Any]
 KEY = ("stage", "code", "card")
 FINISHED = ("ok", "failed")
 """States of a task that the next run does not repeat; the others are error, died, hung, ended, no time."""
+DISTURBS = ("error", "died", "hung")
+"""States of a task that the next run does after the others."""
 
 
 def read_rows(path: str | Path) -> list[Row]:

@@ -7,32 +7,33 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType
 
-from benchmarks.gpu.results import append_row, read_rows
-from benchmarks.gpu.stage import Settings, Stage, do_stage
+from benchmarks.gpu.results import FINISHED, Row, append_row, read_rows
+from benchmarks.gpu.stage import WHOLE, Settings, Stage, do_stage
 from dar_uda.code_version import code_version
 
 SEGMENTER, TRANSLATOR = "dar_uda.segmentation.train", "dar_uda.translation.train"
 PREDICTION, SYNTHESIS = "dar_uda.segmentation.predict", "dar_uda.translation.synthesis"
 METHOD = (SEGMENTER, TRANSLATOR, PREDICTION, SYNTHESIS)
 STAGES = (
-    Stage("machine", "benchmarks.gpu.machine", 15),
-    Stage("checks", "benchmarks.gpu.checks", 70, METHOD),
-    Stage("trainings", "benchmarks.gpu.trainings", 40, (SEGMENTER, TRANSLATOR, PREDICTION)),
-    Stage("kernels", "benchmarks.gpu.kernels", 25, (SEGMENTER, TRANSLATOR)),
-    Stage("figures", "benchmarks.gpu.figures", 120, METHOD),
-    Stage("choices", "benchmarks.gpu.choices", 30, (SEGMENTER, TRANSLATOR)),
-    Stage("schedule", "benchmarks.gpu.schedule", 20, (SEGMENTER, TRANSLATOR)),
-    Stage("abdomen", "benchmarks.gpu.abdomen", 110, (SEGMENTER, TRANSLATOR, PREDICTION)),
+    Stage("machine", "benchmarks.gpu.machine", 25),
+    Stage("checks", "benchmarks.gpu.checks", 45, METHOD),
+    Stage("choices", "benchmarks.gpu.choices", 75, (SEGMENTER, TRANSLATOR)),
+    Stage("kernels", "benchmarks.gpu.kernels", 45, (SEGMENTER, TRANSLATOR)),
+    Stage("figures", "benchmarks.gpu.figures", 75, METHOD),
+    Stage("schedule", "benchmarks.gpu.schedule", 35, (SEGMENTER, TRANSLATOR)),
+    Stage("trainings", "benchmarks.gpu.trainings", 75, (SEGMENTER, TRANSLATOR, PREDICTION)),
+    Stage("abdomen", "benchmarks.gpu.abdomen", 110, (SEGMENTER, TRANSLATOR, PREDICTION), spare=True),
 )
 PATIENCE = {"cuda": 1.5, "cpu": 20}
-"""A stage is ended after this many times the seconds that it should take on a card."""
+"""A stage and a task are ended after this many times the seconds that they should take on a card."""
 LEAST_SECONDS = 5.0
 LAST_LINES = 25
 SECONDS_TO_DIE = 5.0
@@ -59,13 +60,24 @@ def run(settings: Settings, seconds: float, stages: Sequence[Stage] = STAGES, re
     settings = replace(settings, scratch=scratch)
     try:
         with _ended_by_sigterm():
-            for stage in stages:
-                _run_stage(settings, stage, min(PATIENCE[settings.device] * stage.seconds, end - time.monotonic()))
+            for index, stage in enumerate(stages):
+                share = share_of(stage, stages[index + 1 :], end - time.monotonic(), read_rows(settings.results))
+                _run_stage(settings, stage, min(PATIENCE[settings.device] * stage.seconds, share))
     except Ended:
         return 128 + signal.SIGTERM
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return 0
+
+
+def share_of(stage: Stage, following: Sequence[Stage], left: float, rows: Sequence[Row]) -> float:
+    """Return the seconds that a stage gets of those left, by what it and the stages after it should take.
+
+    Stages that `rows` have whole, on any card, and spare ones leave their part to the others.
+    """
+    whole = {(row["stage"], row["code"]) for row in rows if row["task"] == WHOLE and row["state"] in FINISHED}
+    waiting = [other for other in following if not other.spare and (other.name, digest_of(other)) not in whole]
+    return left * stage.seconds / (stage.seconds + sum(other.seconds for other in waiting))
 
 
 def digest_of(stage: Stage) -> str:
@@ -88,18 +100,38 @@ def _begin(settings: Settings, resume: Path | None) -> None:
 
 
 def _run_stage(settings: Settings, stage: Stage, seconds: float) -> None:
-    """Run a stage; where it does not come to its end, add a row that says how it ended, with its last lines."""
+    """Run a stage, in a new process after each task at which one ends; such a task is not done again in this run."""
     note = {"stage": stage.name, "code": digest_of(stage), "card": "", "task": "process"}
-    if seconds < LEAST_SECONDS:
-        append_row(settings.results, {**note, "state": "no time", "left": round(max(0.0, seconds), 1)})
-        return
+    end, ended = time.monotonic() + seconds, set()
+    while (left := end - time.monotonic()) >= LEAST_SECONDS:
+        task = _run_process(settings, stage, note, end, ended)
+        if task is None:
+            return
+        ended.add(task)
+    append_row(settings.results, {**note, "state": "no time", "left": round(max(0.0, left), 1)})
+
+
+def _run_process(settings: Settings, stage: Stage, note: Row, end: float, ended: Set[str]) -> str | None:
+    """Do the tasks of a stage in a process; where it does not come to its end, add a row with its last lines.
+
+    Args:
+        note: The fields of that row where no task has begun.
+        end: When the stage's time is over.
+        ended: Tasks that are not done.
+
+    Returns:
+        The task at which the process ended, if the stage is to go on with the others.
+    """
     settings.log.touch()
     before, start = settings.log.stat().st_size, time.monotonic()
-    process = _context().Process(target=do_stage, args=(settings, stage, note["code"]))
+    context = _context()
+    begun, begins = context.Pipe(duplex=False)
+    process = context.Process(target=do_stage, args=(settings, stage, note["code"], ended, begins))
     process.start()
+    begins.close()
+    watch = Watch(process, begun, end, PATIENCE[settings.device], {**note, "since": start})
     try:
-        process.join(seconds)
-        state = "hung" if process.is_alive() else "died"
+        state = watch.wait()
     except Ended:
         state = "ended"
         raise
@@ -107,8 +139,42 @@ def _run_stage(settings: Settings, stage: Stage, seconds: float) -> None:
         _end(process)
         if process.exitcode != 0:
             text = settings.log.read_bytes()[before:].decode(errors="replace")
-            took = {"seconds": round(time.monotonic() - start, 1), "exit": process.exitcode}
-            append_row(settings.results, {**note, "state": state, **took, "lines": text.splitlines()[-LAST_LINES:]})
+            task = watch.task
+            took = {"seconds": round(time.monotonic() - task.pop("since"), 1), "exit": process.exitcode}
+            append_row(settings.results, {**task, "state": state, **took, "lines": text.splitlines()[-LAST_LINES:]})
+    return task["task"] if process.exitcode != 0 and task["task"] != note["task"] else None
+
+
+class Watch:
+    """Follow the tasks of a process until it ends, or has to.
+
+    Args:
+        begun: Receives the fields of each task that begins.
+        end: When the stage's time is over.
+        patience: A task may take this many times its `limit`.
+        task: The fields of what comes before the first task.
+
+    Attributes:
+        task: The fields of the last task that began, with `since`.
+    """
+
+    def __init__(self, process: BaseProcess, begun: Connection, end: float, patience: float, task: Row) -> None:
+        self.process, self.begun, self.end, self.patience, self.task = process, begun, end, patience, task
+
+    def wait(self) -> str:
+        """Return the state of the row that a process leaves which does not come to its end."""
+        sources = [self.begun, self.process.sentinel]
+        while True:
+            limit = self.task["since"] + self.patience * self.task.get("limit", float("inf"))
+            ready = wait(sources, max(0.0, min(limit, self.end) - time.monotonic()))
+            if not ready:
+                return "hung" if limit < self.end else "no time"
+            if self.begun not in ready:
+                return "died"
+            try:
+                self.task = {**self.begun.recv(), "since": time.monotonic()}
+            except EOFError:  # there will be no other task
+                sources.remove(self.begun)
 
 
 def _context() -> multiprocessing.context.ForkServerContext:

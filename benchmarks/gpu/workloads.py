@@ -1,7 +1,7 @@
 """What is measured: the literal form, the reference's in float32 with TF32, and ours, as a training runs it."""
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,11 +36,18 @@ class Bench:
 
     @property
     def repeats(self) -> int:
-        return 1 if self.tiny else 9
+        """Return how often a form of ours is timed."""
+        return 1 if self.tiny else 5
+
+    @property
+    def literal_repeats(self) -> int:
+        """Return how often a literal form is timed, in turn with ours: it takes long."""
+        return 1 if self.tiny else 3
 
     @property
     def unrecorded(self) -> int:
-        return 0 if self.tiny else 3
+        """Return how often a form of ours is called before: a captured step replays only after some that are not."""
+        return 0 if self.tiny else 5
 
     @property
     def channels(self) -> Sequence[int]:
@@ -82,6 +89,17 @@ def referred(form: Form) -> Form:
             form()
 
     return call
+
+
+@contextmanager
+def trying_algorithms(value: bool) -> Iterator[None]:
+    """Within the block cuDNN tries its algorithms for each new shape, or does not."""
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = value
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
 
 
 def literal_segmenter_step(bench: Bench, batch: int, *patch: int) -> Form:
@@ -133,15 +151,26 @@ def gan_step(bench: Bench, batch: int, pixels: int) -> Form:
     return updates(trainer(torch.bfloat16, bench.device, **gan_size(bench, batch, pixels)))
 
 
-def peaks(make: Callable[[], Form], device: torch.device) -> tuple[float | None, float | None]:
-    """Return the MiB that torch has allocated and reserved at most in the second call of a form; None on a CPU."""
+def spread(seconds: Mapping[str, Sequence[float]]) -> str:
+    """Return the ranges of forms, and how often each was timed."""
+    ranges = " / ".join(f"{min(took):.3g}-{max(took):.3g}" for took in seconds.values())
+    return f"{ranges}, n {' / '.join(str(len(took)) for took in seconds.values())}"
+
+
+def peaks(make: Callable[[], Form], unrecorded: int, device: torch.device) -> tuple[float | None, float | None]:
+    """Return the MiB that torch has allocated and reserved at most in a call of a form; None on a CPU.
+
+    Args:
+        unrecorded: How often the form is called before.
+    """
     if device.type != "cuda":
         make()()
         return None, None
     gc.collect()
     torch.cuda.empty_cache()
     form = make()
-    form()
+    for _ in range(unrecorded):
+        form()
     torch.cuda.reset_peak_memory_stats(device)
     form()
     torch.cuda.synchronize(device)

@@ -10,12 +10,17 @@ def die() -> dict:
     os._exit(3)
 
 
+def hang() -> dict:
+    print("it hangs", file=sys.stderr, flush=True)
+    time.sleep(600)
+
+
 def fail() -> dict:
     raise ValueError("one task that fails")
 
 
 def run(tasks) -> None:
-    """Do what the stage's name asks for, after a task that is done in any case."""
+    """Do what the stage's name asks for, between two tasks that are done in any case."""
     tasks.do("first", lambda: {"value": 1})
     name = tasks.key["stage"]
     if name == "dies":
@@ -24,5 +29,7 @@ def run(tasks) -> None:
         tasks.do("fails", fail)
         tasks.do("goes on", lambda: {"state": "failed"})
     if name == "hangs":
-        print("it hangs", file=sys.stderr, flush=True)
-        time.sleep(600)
+        tasks.do("hangs", hang, seconds=0.5)
+    if name == "sleeps":
+        hang()
+    tasks.do("last", lambda: {})

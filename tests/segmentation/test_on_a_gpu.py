@@ -1,7 +1,9 @@
 """The segmentation networks on a card against float64 on the CPU; TF32 is off."""
 
 import copy
+from functools import cache
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,15 +11,16 @@ from dar_uda.segmentation.attention import QuartetAttention
 from dar_uda.segmentation.dar_unet import DARUNet
 from dar_uda.segmentation.interpolation import resized
 from dar_uda.segmentation.normalisation import GroupNorm
+from dar_uda.segmentation.sliding_window import predict_slabs
 from dar_uda.training import choices
 
 pytestmark = pytest.mark.gpu
 DEVICE = "cuda"
 CASES = {
     "group_norm": (lambda: GroupNorm(16, 0.01), (2, 16, 8, 24, 24)),
-    "quartet_attention": (QuartetAttention, (2, 16, 8, 24, 24)),
+    "quartet_attention": (QuartetAttention, (2, 16, 4, 20, 24)),
     "interpolation": (lambda: Interpolated(), (2, 5, 2, 4, 4)),
-    "dar_unet": (lambda: DARUNet(5, deep_supervision=False), (1, 1, 8, 64, 64)),
+    "dar_unet": (lambda: DARUNet(5, deep_supervision=False), (1, 1, 8, 32, 32)),
 }
 CHOICES = [{}, *({field: True} for field in ("quartet_kernels", "joint_batch_norm", "channels_last"))]
 CHOICES += [{"quartet_maxima": "marks", "map_convolution": "slices"}]
@@ -44,29 +47,55 @@ def _without_tf32():
 
 
 def values_and_gradients(module, x, gradient, dtype=torch.float32):
-    x = x.clone().requires_grad_()
+    x = x.detach().clone().requires_grad_()
     with torch.autocast(x.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
         y = module(x)
     gradients = torch.autograd.grad(y, [x, *module.parameters()], gradient.to(y.dtype))
     return y, torch.cat([g.double().cpu().flatten() for g in gradients])
 
 
+@cache
+def exact(case):
+    """Return a case's module, input and gradient of the output, with its values and gradients in float64.
+
+    The input is one that bfloat16 has, so that one reference serves for all types.
+    """
+    torch.manual_seed(0)
+    make, shape = CASES[case]
+    module, x = make(), torch.randn(shape).bfloat16().float()
+    reference = copy.deepcopy(module).double()
+    with torch.no_grad():
+        gradient = torch.randn(copy.deepcopy(reference)(x.double()).shape)
+    y, gradients = values_and_gradients(reference, x.double(), gradient)
+    return module, x, gradient, y.detach(), gradients
+
+
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("chosen", CHOICES, ids=str)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_values_and_gradients_on_a_card_are_those_of_float64(case, chosen, dtype):
-    torch.manual_seed(0)
-    make, shape = CASES[case]
-    module, x = make(), torch.randn(shape)
+    module, x, gradient, y, expected = exact(case)
     features = dtype if case != "dar_unet" else torch.float32  # the network gets an image and autocasts it
-    x = x.to(features)
-    exact = copy.deepcopy(module).double()
-    gradient = torch.randn(copy.deepcopy(exact)(x.double()).shape)
-    y, expected = values_and_gradients(exact, x.double(), gradient)
     with choices.choosing(**chosen):
-        found_y, found = values_and_gradients(module.to(DEVICE), x.to(DEVICE), gradient.to(DEVICE), dtype)
+        there = copy.deepcopy(module).to(DEVICE)
+        found_y, found = values_and_gradients(there, x.to(DEVICE, features), gradient.to(DEVICE), dtype)
     assert found_y.dtype == dtype
     others = (1e-4, 1e-3) if dtype == torch.float32 else (2e-2, 5e-2)
     of_values, of_gradients = LIMITS[dtype].get(case, others)
     assert (found_y.double().cpu() - y).norm() < of_values * y.norm()
     assert (found - expected).norm() < of_gradients * expected.norm()
+
+
+@pytest.mark.parametrize("weighting", ["constant", "gaussian"])
+def test_a_gpu_gives_the_probabilities_of_a_cpu_and_keeps_them(weighting):
+    torch.manual_seed(0)
+    network, device = DARUNet(5, [8] * 5).eval(), torch.device("cuda")
+    image = np.random.default_rng(0).integers(0, 65536, (12, 40, 50)).astype(np.uint16)
+    whole = image, (8, 32, 32), 0.5, weighting, 3
+    with torch.inference_mode():
+        expected = torch.cat(list(predict_slabs(network, *whole, torch.device("cpu"))), dim=1)
+        for dtype in (torch.float32, torch.bfloat16):
+            slabs = list(predict_slabs(network.to(device), *whole, device, dtype))
+            assert all(slab.is_cuda and slab.dtype == torch.float32 for slab in slabs)
+            assert (torch.cat(slabs, dim=1).cpu() - expected).abs().max() < 2e-2, dtype
+        network.cpu()

@@ -4,7 +4,6 @@ import torch
 from monai.inferers.utils import sliding_window_inference
 from torch import nn
 
-from dar_uda.segmentation.dar_unet import DARUNet
 from dar_uda.segmentation.sliding_window import count_windows, predict_slabs
 
 CPU = torch.device("cpu")
@@ -101,19 +100,3 @@ def test_only_the_network_computes_in_bfloat16():
     assert [scores.dtype for scores in seen] == [torch.float32, torch.bfloat16]
     assert expected.dtype == found.dtype == torch.float32
     assert 0 < (found - expected).abs().max() < 2e-2
-
-
-@pytest.mark.gpu
-@pytest.mark.parametrize("weighting", ["constant", "gaussian"])
-def test_a_gpu_gives_the_probabilities_of_a_cpu_and_keeps_them(weighting):
-    torch.manual_seed(0)
-    network, device = DARUNet(5, [8] * 5).eval(), torch.device("cuda")
-    image = np.random.default_rng(0).integers(0, 65536, (20, 70, 90)).astype(np.uint16)
-    whole = image, (8, 64, 64), 0.5, weighting, 3
-    with torch.inference_mode():
-        expected = torch.cat(list(predict_slabs(network, *whole, CPU)), dim=1)
-        for dtype in (torch.float32, torch.bfloat16):
-            slabs = list(predict_slabs(network.to(device), *whole, device, dtype))
-            assert all(slab.is_cuda and slab.dtype == torch.float32 for slab in slabs)
-            assert (torch.cat(slabs, dim=1).cpu() - expected).abs().max() < 2e-2, dtype
-        network.cpu()
