@@ -68,7 +68,7 @@ def lies(x):
 @pytest.fixture
 def fake(monkeypatch):
     monkeypatch.setattr(choices, "on_cuda", lambda _: True)
-    monkeypatch.setattr(layout, "laid", lambda x, after: x.contiguous(memory_format=after))
+    monkeypatch.setattr(layout, "laid", lambda x, after: x.contiguous(memory_format=after))  # not by a product
     network = DARUNet(CLASSES)
     with FakeTensorMode():
         for module in network.modules():
