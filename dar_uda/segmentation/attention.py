@@ -46,7 +46,7 @@ class QuartetAttention(nn.Module):
         (reduced,) = set("CDHW") - set(axes)
         left = "CDHW".replace(reduced, "")
         turned = pooled.permute(0, 1, *(2 + left.index(axis) for axis in axes))
-        convolved = convolve_map(turned, conv.weight.to(turned.dtype))
+        convolved = convolve_map(turned, conv.weight)
         if not choices.on_cuda(convolved):  # there a batch norm takes bfloat16 and keeps its statistics in float32
             convolved = convolved.to(conv.weight.dtype)
         attention = torch.sigmoid(norm(convolved)).squeeze(1).permute(0, *(1 + axes.index(axis) for axis in left))

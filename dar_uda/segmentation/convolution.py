@@ -9,12 +9,15 @@ from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, channels_last_3d, nn
+from torch import Tensor, channels_last_3d, contiguous_format, nn
 from torch.autograd import Function
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from dar_uda.segmentation.layout import laid
 from dar_uda.training import choices
+
+FILLED = 8
+"""Channels that cuDNN's kernels for channels-last features in bfloat16 read at once."""
 
 
 class Conv3d(nn.Conv3d):
@@ -25,7 +28,7 @@ class Conv3d(nn.Conv3d):
 
     def forward(self, x: Tensor) -> Tensor:
         if choices.on_cuda(x):
-            return super().forward(_laid_for_cuda(x))
+            return _laid_for_cuda(super().forward(_laid_for_cuda(x)))
         if not torch.is_autocast_enabled("cpu"):
             return laid(self._conv_forward(*_channels_last(x, self.weight), self.bias), channels_last_3d)
         with torch.autocast("cpu", enabled=False):
@@ -42,7 +45,7 @@ class UpConv3d(nn.ConvTranspose3d):
 
     def forward(self, x: Tensor) -> Tensor:
         if choices.on_cuda(x):
-            return super().forward(_laid_for_cuda(x))
+            return _laid_for_cuda(super().forward(_laid_for_cuda(x)))
         if not torch.is_autocast_enabled("cpu"):
             return super().forward(x)
         with torch.autocast("cpu", enabled=False):
@@ -50,7 +53,14 @@ class UpConv3d(nn.ConvTranspose3d):
 
 
 def _laid_for_cuda(x: Tensor) -> Tensor:
-    return x.contiguous(memory_format=channels_last_3d) if choices.made().channels_last else x
+    """Return a feature as a GPU's other operations get it: channels-last if that is chosen and its channels fill it.
+
+    cuDNN multiplies channels-last features as they lie where their channels are a multiple of 8. Images, gates and
+    scores have fewer, and the loss reads scores class by class: they are contiguous, and cuDNN turns them itself.
+    """
+    if not choices.made().channels_last:
+        return x
+    return x.contiguous(memory_format=contiguous_format if x.shape[1] % FILLED else channels_last_3d)
 
 
 def _channels_last(*tensors: Tensor) -> Iterator[Tensor]:

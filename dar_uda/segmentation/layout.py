@@ -19,12 +19,14 @@ def laid(x: Tensor, layout: torch.memory_format) -> Tensor:
     """Return `x.contiguous(memory_format=layout)`, for finite x and outside of autocast.
 
     CPUs copy from channels-last value by value; a product with the identity, as exact, takes a fraction of the time
-    where channels are few, and no more than the copy where they are many and voxels few.
+    where channels are few, and no more than the copy where they are many and voxels few. On a GPU the copy reads all
+    voxels once per channel, so bfloat16 takes the product there too (not measured); float32 could be rounded to TF32.
     """
     transposes = layout == contiguous_format and layout_of(x) == channels_last_3d
-    if not (transposes and x.device.type == "cpu"):
+    exact = x.device.type == "cpu" or x.dtype == torch.bfloat16
+    if not (transposes and exact):
         return x.contiguous(memory_format=layout)
-    identity = torch.eye(x.shape[1], dtype=x.dtype)
+    identity = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
     return torch.matmul(identity, x.permute(0, 2, 3, 4, 1).flatten(1, 3).transpose(1, 2)).view(x.shape)
 
 

@@ -13,6 +13,7 @@ from torch.autograd import Function
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from dar_uda.layers.kernels import kernels_for
+from dar_uda.segmentation.map_blocks import convolve_in_blocks
 from dar_uda.training import choices
 
 KERNEL = 7
@@ -34,10 +35,13 @@ def max_and_mean(x: Tensor) -> tuple[Tensor, ...]:
 
 
 def convolve_map(x: Tensor, weight: Tensor) -> Tensor:
-    """Return the convolution of a quartet map, see `MapConvolution`."""
-    if choices.on_cuda(x) and choices.made().map_convolution == "conv3d":
-        return F.conv3d(x, weight, padding=HALF)
-    return MapConvolution.apply(x, weight)
+    """Return the convolution of a quartet map in its precision, see `MapConvolution`."""
+    form = choices.made().map_convolution if choices.on_cuda(x) else "slices"
+    if form == "blocks":
+        return convolve_in_blocks(x, weight)
+    if form == "conv3d":
+        return F.conv3d(x, weight.to(x.dtype), padding=HALF)
+    return MapConvolution.apply(x, weight.to(x.dtype))
 
 
 def weigh_by_mean_map(x: Tensor, *maps: Tensor) -> Tensor:

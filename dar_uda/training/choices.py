@@ -34,10 +34,11 @@ class CudaChoices:
     `argmax` keeps their places from the forward; `marks` compares again in the backward, as a CPU does.
     """
 
-    map_convolution: Literal["conv3d", "slices"] = "conv3d"
+    map_convolution: Literal["conv3d", "slices", "blocks"] = "conv3d"
     """The 7 x 7 x 7 convolution of a quartet map; decided by row `choice map_convolution`, not measured.
 
-    `slices` takes 2D convolutions, one output channel per depth tap, as a CPU does.
+    `slices` takes 2D convolutions, one output channel per depth tap, as a CPU does. `blocks` makes 4 x 4 x 4 voxels the
+    channels of a 3 x 3 x 3 convolution, which fills tensor cores with five times the products.
     """
 
     joint_batch_norm: bool = False
@@ -47,7 +48,10 @@ class CudaChoices:
     """
 
     channels_last: bool = False
-    """Convolutions get channels-last features; decided by row `choice channels_last`, not measured."""
+    """Features of 8 channels or a multiple are channels-last; decided by row `choice channels_last`, not measured.
+
+    Quartet attention turns them there and back. Images and scores, with other numbers of channels, are contiguous.
+    """
 
     graphed_network: bool = False
     """A segmenter's training replays forward and backward of its network as CUDA graphs, by

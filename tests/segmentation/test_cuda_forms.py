@@ -24,7 +24,7 @@ from dar_uda.training import choices
 PATCH = (2, 1, 16, 64, 64)
 QUARTET_KERNELS = "dar_uda.segmentation.quartet_kernels"
 NETWORKS = {"dar_unet": DARUNet, "unet_2d": lambda classes: UNet2D(classes, multilevel=True)}
-OTHERS = {"quartet_maxima": "marks", "map_convolution": "slices", "joint_batch_norm": True, "channels_last": True}
+OTHERS = {"quartet_maxima": "marks", "map_convolution": "blocks", "joint_batch_norm": True, "channels_last": True}
 CASES = [("dar_unet", {}), ("dar_unet", OTHERS), ("unet_2d", {})]
 CASE_NAMES = ["default", "other choices", "2D"]
 

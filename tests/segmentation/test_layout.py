@@ -5,14 +5,16 @@ from torch import channels_last_3d, contiguous_format
 from dar_uda.segmentation.layout import Relaid, laid, layout_of
 
 LAYOUTS = [contiguous_format, channels_last_3d]
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("before", LAYOUTS)
 @pytest.mark.parametrize("after", LAYOUTS)
-def test_another_layout_has_exactly_the_same_values(before, after, dtype):
+@pytest.mark.parametrize("device", DEVICES)
+def test_another_layout_has_exactly_the_same_values(before, after, dtype, device):
     torch.manual_seed(0)
-    x = torch.randn(2, 5, 3, 4, 6).to(dtype).contiguous(memory_format=before)
+    x = torch.randn(2, 5, 3, 4, 6).to(device, dtype).contiguous(memory_format=before)
     found = laid(x, after)
     assert torch.equal(found, x)
     assert layout_of(found) == after
