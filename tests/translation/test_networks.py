@@ -3,6 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.literal.reflection import reflect
+from dar_uda.training import choices
 from dar_uda.translation.networks import (
     ContentDiscriminator,
     ContentEncoder,
@@ -13,6 +14,14 @@ from dar_uda.translation.networks import (
     adaptive_activation,
     initialise,
 )
+
+NETWORKS = {
+    "content encoder": lambda: (ContentEncoder(2), [torch.randn(2, 1, 16, 24)]),
+    "style encoder": lambda: (StyleEncoder(2), [torch.randn(2, 1, 64, 72)]),
+    "decoder": lambda: (Decoder(2), [torch.randn(2, 8, 4, 6), torch.randn(2, 8)]),
+    "image discriminator": lambda: (ImageDiscriminator(2, 64), [torch.randn(2, 1, 64, 64)]),
+    "content discriminator": lambda: (ContentDiscriminator(2, 128), [torch.randn(2, 8, 32, 32)]),
+}
 
 
 def parameters(module):
@@ -123,3 +132,25 @@ def test_the_frozen_form_reflects_at_the_borders_and_repeats_them_before_upsampl
     torch.testing.assert_close(up(x), F.conv2d(padded, up.weight, up.bias), rtol=1e-4, atol=1e-4)
     padded = F.pad(x[:, :2], (3, 3, 3, 3), mode="reflect")
     torch.testing.assert_close(last(x[:, :2]), F.conv2d(padded, last.weight, last.bias), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("network", NETWORKS)
+def test_the_forms_for_gpus_have_the_values_and_gradients_of_those_for_cpus(network, channels_last, monkeypatch):
+    torch.manual_seed(0)
+    module, inputs = NETWORKS[network]()
+    module = module.double()
+    inputs = [x.double().requires_grad_() for x in inputs]
+
+    def values_and_gradients():
+        outputs = module(*inputs)
+        outputs = outputs if isinstance(outputs, list) else [outputs]
+        loss = sum((y * torch.linspace(-1, 1, y.numel(), dtype=y.dtype).view(y.shape)).sum() for y in outputs)
+        return [*outputs, *torch.autograd.grad(loss, [*inputs, *module.parameters()])]
+
+    on_a_cpu = values_and_gradients()
+    monkeypatch.setattr(choices, "on_cuda", lambda _: True)
+    with choices.choosing(channels_last=channels_last):
+        on_a_gpu = values_and_gradients()
+    for ours, theirs in zip(on_a_gpu, on_a_cpu, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
