@@ -12,11 +12,12 @@ from benchmarks.gpu.stage import Tasks
 from benchmarks.gpu.workloads import Bench, gan_step, segmenter_step
 from benchmarks.measure import interleaved
 from dar_uda.training import choices
+from dar_uda.training.graphs import EAGER_CALLS
 
 SMALL = (2, 16, 192, 192)
 LARGE = (2, 32, 256, 256)
-COMPILED = ("quartet_kernels", "graphed_network")
-"""Done last: a fault of such a kernel ends the stage, and to compile the network may take longer than is left."""
+COMPILED = ("quartet_kernels", "captured_steps")
+"""Done last: a fault of such a kernel or graph ends the stage."""
 
 
 def run(tasks: Tasks) -> None:
@@ -36,16 +37,17 @@ def values_of(choices: type) -> dict[str, tuple[Any, ...]]:
 def compared(field: str, values: Sequence[Any], bench: Bench) -> dict[str, Any]:
     """Return the seconds of steps with every value of a field, all other fields as they are."""
     contexts = {str(value): partial(choices.choosing, **{field: value}) for value in values}
-    return {"now": str(getattr(choices.made(), field)), **timed_in(contexts, bench)}
+    warm_ups = EAGER_CALLS + 1 if field == "captured_steps" else 1
+    return {"now": str(getattr(choices.made(), field)), **timed_in(contexts, bench, warm_ups)}
 
 
 def compared_flag(bench: Bench) -> dict[str, Any]:
     """Return the same for cuDNN's trial of its algorithms."""
     contexts = {str(value): partial(benchmark_flag, value) for value in (False, True)}
-    return {"now": str(torch.backends.cudnn.benchmark), **timed_in(contexts, bench)}
+    return {"now": str(torch.backends.cudnn.benchmark), **timed_in(contexts, bench, 1)}
 
 
-def timed_in(contexts: dict[str, Callable[[], AbstractContextManager]], bench: Bench) -> dict[str, Any]:
+def timed_in(contexts: dict[str, Callable[[], AbstractContextManager]], bench: Bench, warm_ups: int) -> dict[str, Any]:
     """Return the seconds of DAR-UNet's and the translator's steps, made and done within each context, all in turn."""
     found = {}
     makers = {"DAR-UNet step": partial(segmenter_step, bench, *LARGE), "GAN step": partial(gan_step, bench, 4, 512)}
@@ -53,7 +55,7 @@ def timed_in(contexts: dict[str, Callable[[], AbstractContextManager]], bench: B
         makers["gpu budget"] = partial(segmenter_step, bench, *SMALL)
     for name, make in makers.items():
         forms = {value: partial(within, context, within(context, make)) for value, context in contexts.items()}
-        seconds = interleaved(forms, 1 if bench.tiny else 3, bench.device, unrecorded=0 if bench.tiny else 1)
+        seconds = interleaved(forms, 1 if bench.tiny else 3, bench.device, unrecorded=0 if bench.tiny else warm_ups)
         found[name] = {value: min(took) for value, took in seconds.items()} | {"note": spread(seconds)}
     return {"steps": found}
 

@@ -43,10 +43,12 @@ class CudaChoices:
     channels_last: bool = False
     """Convolutions get channels-last features; decided by row `choice channels_last`, not measured."""
 
-    graphed_network: bool = False
-    """A segmenter's training replays forward and backward of its network as CUDA graphs, by
-    `torch.compile(mode="reduce-overhead")`, which needs a C compiler; decided by row `choice graphed_network`, not
-    measured."""
+    captured_steps: bool = False
+    """Trainings of one rank replay forward and backward of a step as CUDA graphs, see `dar_uda.training.graphs`;
+    decided by row `choice captured_steps`, not measured.
+
+    Those of CycleGAN and SynSeg-Net do not: their pool of images belongs to the CPU, in the middle of a step.
+    """
 
 
 _made = CudaChoices()
