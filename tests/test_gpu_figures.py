@@ -14,14 +14,14 @@ from torch.profiler import ProfilerActivity, profile
 from benchmarks.gpu import abdomen
 from benchmarks.gpu import choices as choices_stage
 from benchmarks.gpu.checks import CPU, LIMITS_OF_NETWORKS, module_errors, modules
-from benchmarks.gpu.choices import all_but_one, fast_fields, together, values_of
+from benchmarks.gpu.choices import all_but_one, together, values_of
 from benchmarks.gpu.figures import timed
 from benchmarks.gpu.kernels import convolutions, largest
 from benchmarks.gpu.rows import gpu_rows
 from benchmarks.gpu.workloads import Bench
 from benchmarks.literal.synthesis import literal_redraw
 from benchmarks.measure import seconds_of
-from dar_uda.training.choices import CudaChoices
+from dar_uda.training import choices
 from dar_uda.translation.translator import Translator
 
 
@@ -111,23 +111,14 @@ def test_a_choice_has_the_values_of_its_type():
 def test_fast_forms_are_compared_together_and_without_each_one_that_matters(monkeypatch):
     monkeypatch.setattr(choices_stage, "FAST", {"quartet_kernels": True, "channels_last": True})
     segmenter, translator = "DAR-UNet step", "GAN step"
-    assert together(segmenter) == {"now": {}, "fast": {"quartet_kernels": True, "channels_last": True}}
-    assert together(translator)["fast"] == {"channels_last": True}
+    with choices.choosing(quartet_kernels=False, channels_last=True):
+        assert together(segmenter) == {"now": {}, "fast": {"quartet_kernels": True, "channels_last": True}}
+        assert together(translator) == {"fast": {"channels_last": True}}  # it holds
     assert all_but_one(segmenter) == {
         "fast without quartet_kernels": {"quartet_kernels": False, "channels_last": True},
         "fast without channels_last": {"quartet_kernels": True, "channels_last": False},
     }
     assert all_but_one(translator) == {"fast without channels_last": {"channels_last": False}}
-
-
-def test_fast_forms_that_a_version_lacks_are_left_out():
-    @dataclass(frozen=True)
-    class Choices:
-        channels_last: bool = False
-        map_convolution: Literal["conv3d", "slices"] = "conv3d"
-
-    assert fast_fields(Choices) == {"channels_last": True}
-    assert {"quartet_kernels", "joint_batch_norm", "channels_last"} <= set(fast_fields(CudaChoices))
 
 
 def test_the_literal_form_is_timed_less_often_than_ours_and_what_it_warms_up_is_not_counted():

@@ -12,18 +12,13 @@ from benchmarks.gpu.stage import Tasks
 from benchmarks.gpu.workloads import MIB, Bench, Form, gan_step, segmenter_step, spread, trying_algorithms
 from benchmarks.measure import interleaved, seconds_of
 from dar_uda.training import choices
+from dar_uda.training.graphs import EAGER_CALLS
 
-FASTEST = {
+FAST = {
     **{"quartet_kernels": True, "map_convolution": "blocks", "joint_batch_norm": True, "channels_last": True},
     **{"norm_kernels": True, "captured_steps": True},
 }
 """The forms that should be the fastest together."""
-
-
-def fast_fields(choice: type) -> dict[str, Any]:
-    """Return those of `FASTEST` that a dataclass of choices has."""
-    allowed = values_of(choice)
-    return {field: value for field, value in FASTEST.items() if value in allowed.get(field, ())}
 
 
 def values_of(choice: type) -> dict[str, tuple[Any, ...]]:
@@ -32,7 +27,6 @@ def values_of(choice: type) -> dict[str, tuple[Any, ...]]:
     return {name: get_args(hint) if get_origin(hint) is Literal else (False, True) for name, hint in hints}
 
 
-FAST = fast_fields(choices.CudaChoices)
 OF_TRANSLATOR = ("channels_last", "norm_kernels", "captured_steps")
 """The fields that the translator's step depends on."""
 STEPS: dict[str, tuple[Callable[..., Form], tuple[int, ...]]] = {
@@ -57,8 +51,10 @@ def run(tasks: Tasks) -> None:
 
 
 def together(step: str) -> dict[str, dict[str, Any]]:
-    """Return the choices of a step by name: those that hold now, and all fast ones at once."""
-    return {"now": {}, "fast": {field: value for field, value in FAST.items() if matters(field, step)}}
+    """Return the choices of a step by name: those that hold now, and all fast ones at once where that differs."""
+    fast = {field: value for field, value in FAST.items() if matters(field, step)}
+    holding = all(getattr(choices.made(), field) == value for field, value in fast.items())
+    return {"fast": fast} if holding else {"now": {}, "fast": fast}
 
 
 def all_but_one(step: str) -> dict[str, dict[str, Any]]:
@@ -93,7 +89,7 @@ def made_step(step: str, bench: Bench) -> Form:
 
 def unrecorded(bench: Bench) -> int:
     """Return how many calls come first: a captured step replays only after some that are not."""
-    return 0 if bench.tiny else 5 if getattr(choices.made(), "captured_steps", False) else 1
+    return 0 if bench.tiny else EAGER_CALLS + 2 if choices.made().captured_steps else 1
 
 
 def recorded(bench: Bench) -> int:

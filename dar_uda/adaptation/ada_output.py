@@ -1,6 +1,6 @@
 """Adaptation of the output space: AdaOutput (AdaptSegNet; Tsai et al., CVPR 2018)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from dar_uda.segmentation.samples import middle_slices
 from dar_uda.segmentation.train import OPTIMISATION, SAMPLING, SegmenterTrainer
 from dar_uda.training.device import autocast
 from dar_uda.training.job import Job
-from dar_uda.training.optimizer import descend
+from dar_uda.training.optimizer import differentiate
 from dar_uda.training.prefetch import Batch
 from dar_uda.training.randomness import generator_for
 
@@ -70,39 +70,37 @@ class AdaOutputTrainer(SegmenterTrainer):
         self.judge_optimizer = torch.optim.Adam(self.judges.parameters(), discriminator_rate, BETAS)
 
     def update(self, step: int) -> dict[str, Tensor]:
-        self._set_rates(step)
-        images, labels, unlabelled = self.batches.get(step)
+        return self._descend(step)
+
+    def _gradients(self, images: Tensor, labels: Tensor, unlabelled: Tensor) -> Iterator[dict[str, Tensor]]:
+        """Make the gradient of the segmenter, then that of the discriminators."""
         self.judges.requires_grad_(False)
         outputs = self._outputs(images)
         losses = [segmentation_loss(scores, labels, self.focal_weight) for scores in outputs]
-        self.seen = middle_slices(images, labels, outputs[0])
         of_target = [_probabilities(scores) for scores in self._outputs(unlabelled)]
         adversarial = [self._judged(k, p, real=True) for k, p in enumerate(of_target)]
-        descend(
-            self.optimizer, _weighted(self.source_weights, losses) + _weighted(self.adversarial_weights, adversarial)
-        )
-        if self.average:
-            self.average.update(self.network, step)
+        loss = _weighted(self.source_weights, losses)
+        differentiate(self.optimizer, loss + _weighted(self.adversarial_weights, adversarial))
+        named = {"loss": loss.detach(), "fused": losses[0].detach(), "adversarial": adversarial[0].detach()}
+        yield named | middle_slices(images, labels, outputs[0])
         self.judges.requires_grad_(True)
         judged = [
             (self._judged(k, source.detach(), real=True) + self._judged(k, target.detach(), real=False)) / 2
             for k, (source, target) in enumerate(zip(map(_probabilities, outputs), of_target, strict=True))
         ]
-        descend(self.judge_optimizer, sum(judged))
-        return {
-            "loss": _weighted(self.source_weights, losses).detach(),
-            "fused": losses[0].detach(),
-            "adversarial": adversarial[0].detach(),
-            "discriminators": sum(judged).detach(),
-        }
+        differentiate(self.judge_optimizer, sum(judged))
+        yield {"discriminators": sum(judged).detach()}
+
+    def _optimizers(self) -> list[torch.optim.Optimizer]:
+        return [self.optimizer, self.judge_optimizer]
 
     def _draw(self, step: int) -> Batch:
         """Return images and labels of the source, and images of the target."""
         unlabelled, _ = self.target.draw(generator_for(self.seed, "target", step), self.device)
         return *super()._draw(step), unlabelled
 
-    def _set_rates(self, step: int) -> None:
-        self._set_rate(step)
+    def _set_rate(self, step: int) -> None:
+        super()._set_rate(step)
         self.judge_optimizer.param_groups[0]["lr"] = self.discriminator_rate * (1 - step / self.steps) ** POWER
 
     def _judged(self, level: int, probabilities: Tensor, *, real: bool) -> Tensor:

@@ -91,7 +91,7 @@ class VoxelAttention(nn.Module):
 
     def _pooled(self, encoder: Tensor) -> Tensor:
         if self.recompute and torch.is_grad_enabled():
-            return checkpoint(self.from_encoder, encoder, use_reentrant=False)
+            return checkpoint(self.from_encoder, encoder, use_reentrant=False, preserve_rng_state=False)
         return self.from_encoder(encoder)
 
 

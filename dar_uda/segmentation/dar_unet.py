@@ -131,7 +131,7 @@ class DARUNet(nn.Module):
         """Return the block's output, its inner activations kept for the backward or made again there."""
         if not (self.recompute and torch.is_grad_enabled()):
             return block(*inputs)
-        return checkpoint(block, *inputs, use_reentrant=False, context_fn=self._contexts)
+        return checkpoint(block, *inputs, use_reentrant=False, preserve_rng_state=False, context_fn=self._contexts)
 
     def _contexts(self) -> tuple[AbstractContextManager, AbstractContextManager]:
         return nullcontext(), self._unchanged_statistics()

@@ -5,9 +5,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 OPACITY = 0.5
+SLICES = ("images", "labels", "predicted")
+"""What `draw_slices` takes, in its order."""
 
 
-def middle_slices(images: Tensor, labels: Tensor, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def middle_slices(images: Tensor, labels: Tensor, scores: Tensor) -> dict[str, Tensor]:
     """Return of every patch the middle slice, its labels, and the classes that score highest there, each (N, H, W).
 
     They are copies: the patches' memory is not kept.
@@ -18,7 +20,8 @@ def middle_slices(images: Tensor, labels: Tensor, scores: Tensor) -> tuple[Tenso
         scores: (N, classes, D, H, W).
     """
     middle = images.shape[2] // 2
-    return images[:, 0, middle].clone(), labels[:, middle].clone(), scores.detach()[:, :, middle].argmax(dim=1)
+    predicted = scores.detach()[:, :, middle].argmax(dim=1)
+    return dict(zip(SLICES, (images[:, 0, middle].clone(), labels[:, middle].clone(), predicted), strict=True))
 
 
 def draw_slices(images: Tensor, labels: Tensor, predicted: Tensor) -> NDArray:

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,14 @@ from dar_uda.segmentation.losses import segmentation_loss
 from dar_uda.segmentation.networks import Segmenter, make_segmenter
 from dar_uda.segmentation.patches import PatchSampler
 from dar_uda.segmentation.randomisation import Randomisation
-from dar_uda.segmentation.samples import draw_slices, middle_slices
-from dar_uda.training import choices, ranks
+from dar_uda.segmentation.samples import SLICES, draw_slices, middle_slices
+from dar_uda.training import ranks
 from dar_uda.training.device import autocast
 from dar_uda.training.ema import MovingAverage
+from dar_uda.training.graphs import as_launched
 from dar_uda.training.job import Job
 from dar_uda.training.loop import TrainerOfParts
-from dar_uda.training.optimizer import adabelief, descend
+from dar_uda.training.optimizer import adabelief, descend_in_turn, differentiate
 from dar_uda.training.prefetch import Batch, Prefetcher
 from dar_uda.training.randomness import generator_for
 from dar_uda.training.resources import TimedTrainer, write_resources
@@ -62,20 +63,34 @@ class SegmenterTrainer(TrainerOfParts):
         self.optimizer = adabelief(network.parameters(), learning_rate, BETAS, weight_decay)
         self.finished_after, self.finished = steps_to_finish_after(steps, candidates), {}
         self.batches = Prefetcher(self._draw, job.device)
-        self.launched = as_launched(self.network, job.device)
+        self.gradients = as_launched(self._gradients, job.device, self.batches.settle)
 
     def update(self, step: int) -> dict[str, Tensor]:
-        self._set_rate(step)
-        images, labels = self.batches.get(step)
-        outputs = self._outputs(images)
-        losses = [segmentation_loss(scores, labels, self.focal_weight) for scores in outputs]
-        descend(self.optimizer, sum(losses))
-        if self.average:
-            self.average.update(self.network, step)
+        losses = self._descend(step)
         if step + 1 in self.finished_after:
             self.finished[str(step + 1)] = self._finish().state_dict()
-        self.seen = middle_slices(images, labels, outputs[0])
-        return {"loss": sum(losses).detach(), "fused": losses[0].detach()}
+        return losses
+
+    def _descend(self, step: int) -> dict[str, Tensor]:
+        """Do one update of every optimizer and return the named losses."""
+        self._set_rate(step)
+        found = descend_in_turn(self.gradients(*self.batches.get(step)), *self._optimizers())
+        if self.average:
+            self.average.update(self.network, step)
+        self.seen = [found.pop(name) for name in SLICES]
+        return found
+
+    def _gradients(self, images: Tensor, labels: Tensor) -> Iterator[dict[str, Tensor]]:
+        """Make the gradient; yield the losses and what `picture` draws."""
+        outputs = self._outputs(images)
+        losses = [segmentation_loss(scores, labels, self.focal_weight) for scores in outputs]
+        loss = sum(losses)
+        differentiate(self.optimizer, loss)
+        yield {"loss": loss.detach(), "fused": losses[0].detach(), **middle_slices(images, labels, outputs[0])}
+
+    def _optimizers(self) -> list[torch.optim.Optimizer]:
+        """Return one per piece of `_gradients`."""
+        return [self.optimizer]
 
     def picture(self) -> NDArray:
         """Return the middle slices of the last update's patches, see `draw_slices`."""
@@ -98,7 +113,7 @@ class SegmenterTrainer(TrainerOfParts):
 
     def _outputs(self, images: Tensor) -> list[Tensor]:
         with autocast(self.device, self.dtype):
-            outputs = self.launched(images)
+            outputs = self.network(images)
         return outputs if isinstance(outputs, list) else [outputs]
 
     def _draw(self, step: int) -> Batch:
@@ -129,13 +144,6 @@ class SegmenterTrainer(TrainerOfParts):
     def _parts(self) -> dict[str, Any]:
         parts = {"network": self.network, "optimizer": self.optimizer}
         return {**parts, "average": self.average.module} if self.average else parts
-
-
-def as_launched(network: nn.Module, device: torch.device) -> Callable[[Tensor], Any]:
-    """Return the network as a training calls it: on a GPU as CUDA graphs where `choices` says so."""
-    if device.type == "cuda" and choices.made().graphed_network:
-        return torch.compile(network, mode="reduce-overhead")
-    return network
 
 
 class _averaging:

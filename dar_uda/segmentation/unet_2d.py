@@ -94,7 +94,9 @@ class UNet2D(nn.Module):
         return decoded
 
     def _run(self, block: ResidualBlock, x: Tensor) -> Tensor:
-        return checkpoint(block, x, use_reentrant=False) if self.recompute and torch.is_grad_enabled() else block(x)
+        if not (self.recompute and torch.is_grad_enabled()):
+            return block(x)
+        return checkpoint(block, x, use_reentrant=False, preserve_rng_state=False)
 
     def save(self, path: str | Path) -> None:
         """Write the weights as safetensors."""

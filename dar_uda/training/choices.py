@@ -16,13 +16,13 @@ from torch import Tensor
 class CudaChoices:
     """The forms that a GPU computes. All forms of a field give the same values and gradients to rounding."""
 
-    norm_kernels: bool = False
+    norm_kernels: bool = True
     """Norms with their LeakyReLU are Triton kernels; decided by row `choice norm_kernels`, not measured.
 
     Where Triton does not work, those of torch's operations take over, see `layers/norm.py`.
     """
 
-    quartet_kernels: bool = False
+    quartet_kernels: bool = True
     """Quartet attention pools and weighs by Triton kernels; decided by row `choice quartet_kernels`, not measured.
 
     Where Triton does not work, the forms of torch's operations take over, see `quartet_maxima`.
@@ -34,29 +34,31 @@ class CudaChoices:
     `argmax` keeps their places from the forward; `marks` compares again in the backward, as a CPU does.
     """
 
-    map_convolution: Literal["conv3d", "slices", "blocks"] = "conv3d"
+    map_convolution: Literal["conv3d", "slices", "blocks"] = "blocks"
     """The 7 x 7 x 7 convolution of a quartet map; decided by row `choice map_convolution`, not measured.
 
     `slices` takes 2D convolutions, one output channel per depth tap, as a CPU does. `blocks` makes 4 x 4 x 4 voxels the
     channels of a 3 x 3 x 3 convolution, which fills tensor cores with five times the products.
     """
 
-    joint_batch_norm: bool = False
+    joint_batch_norm: bool = True
     """Batch norm of one rank by the formula for several; decided by row `choice joint_batch_norm`, not measured.
 
     torch launches one block per channel, and the maps of quartet attention have one channel.
     """
 
-    channels_last: bool = False
+    channels_last: bool = True
     """Features of 8 channels or a multiple are channels-last; decided by row `choice channels_last`, not measured.
 
     Quartet attention turns them there and back. Images and scores, with other numbers of channels, are contiguous.
     """
 
-    graphed_network: bool = False
-    """A segmenter's training replays forward and backward of its network as CUDA graphs, by
-    `torch.compile(mode="reduce-overhead")`, which needs a C compiler; decided by row `choice graphed_network`, not
-    measured."""
+    captured_steps: bool = True
+    """Trainings of one rank replay forward and backward of a step as CUDA graphs, see `dar_uda.training.graphs`;
+    decided by row `choice captured_steps`, not measured.
+
+    Those of CycleGAN and SynSeg-Net do not: their pool of images belongs to the CPU, in the middle of a step.
+    """
 
 
 _made = CudaChoices()

@@ -18,8 +18,33 @@ def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
     Args:
         loss: Of several ranks each one's summand of their joint loss.
     """
+    differentiate(optimizer, loss)
+    _step(optimizer)
+
+
+def differentiate(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    """Give the optimizer's parameters the gradient of a loss in place of what they had."""
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
+
+
+def descend_in_turn(gradients: Iterable[dict[str, Tensor]], *optimizers: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Do one update of each optimizer as soon as its parameters have their gradients.
+
+    Args:
+        gradients: Makes those of one optimizer after another, and yields named values after each.
+
+    Returns:
+        All that it yielded.
+    """
+    found: dict[str, Tensor] = {}
+    for values, optimizer in zip(gradients, optimizers, strict=True):
+        _step(optimizer)
+        found |= values
+    return found
+
+
+def _step(optimizer: torch.optim.Optimizer) -> None:
     ranks.sum_gradients(parameter for group in optimizer.param_groups for parameter in group["params"])
     optimizer.step()
 

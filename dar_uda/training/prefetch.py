@@ -1,7 +1,7 @@
 """Batches on the device when their step begins: drawn while a GPU computes the step before."""
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import torch
 from torch import Tensor
@@ -35,6 +35,11 @@ class Prefetcher:
         batch, drawn = self._pending[1].result()
         self._begin(step + 1)
         return self._handed_over(batch, drawn)
+
+    def settle(self) -> None:
+        """Wait until the draw that is under way is done: none begins before the next `get`."""
+        if self._pending:
+            wait([self._pending[1]])
 
     def close(self) -> None:
         """End the thread, after the draw it is in."""

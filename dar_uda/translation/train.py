@@ -1,6 +1,6 @@
 """Training of the content/style disentangling translator (paper, section III-A)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from dar_uda.training import ranks
 from dar_uda.training.device import autocast
 from dar_uda.training.ema import MovingAverage
+from dar_uda.training.graphs import as_launched
 from dar_uda.training.job import Job
 from dar_uda.training.loop import TrainerOfParts
-from dar_uda.training.optimizer import adabelief, descend
+from dar_uda.training.optimizer import adabelief, descend_in_turn, differentiate
 from dar_uda.training.prefetch import Batch, Prefetcher
 from dar_uda.training.randomness import generator_for
 from dar_uda.translation.losses import least_squares_gan_loss, paired_l1
@@ -67,15 +68,21 @@ class TranslatorTrainer(TrainerOfParts):
             self.discriminators.parameters(), learning_rate["discriminator"], BETAS
         )
         self.batches = Prefetcher(self._draw, job.device)
+        self.gradients = as_launched(self._gradients, job.device, self.batches.settle)
 
     def update(self, step: int) -> dict[str, Tensor]:
-        images_a, images_b = self.batches.get(step)
+        gradients = self.gradients(*self.batches.get(step))
+        losses = descend_in_turn(gradients, self.discriminator_optimizer, self.generator_optimizer)
+        self.average.update(self.translator, step)
+        last = losses.pop("discriminators")
+        return {**losses, "discriminators": last}
+
+    def _gradients(self, images_a: Tensor, images_b: Tensor) -> Iterator[dict[str, Tensor]]:
+        """Make the gradient of the discriminators, then that of the generator; yield their losses."""
         with autocast(self.device, self.dtype):
             passed = self._forward(images_a, images_b)
-        discriminator_loss = self._update_discriminators(passed)
-        losses = self._update_generator(passed)
-        self.average.update(self.translator, step)
-        return {**losses, "discriminators": discriminator_loss}
+        yield self._differentiate_discriminators(passed)
+        yield self._differentiate_generator(passed)
 
     def _draw(self, step: int) -> Batch:
         return tuple(
@@ -108,7 +115,7 @@ class TranslatorTrainer(TrainerOfParts):
             "cycle": net.decoder(content_again, style),
         }
 
-    def _update_discriminators(self, passed: dict[str, Tensor]) -> Tensor:
+    def _differentiate_discriminators(self, passed: dict[str, Tensor]) -> dict[str, Tensor]:
         judge = self.discriminators.requires_grad_(True)
         images_a, images_b = passed["images"].chunk(2)
         with autocast(self.device, self.dtype):
@@ -117,10 +124,10 @@ class TranslatorTrainer(TrainerOfParts):
                 + _judged(judge.b, real=images_b, fake=passed["as_b"].detach())
                 + _judged(judge.content, *passed["content"].detach().chunk(2))
             )
-        descend(self.discriminator_optimizer, loss / ranks.count())
-        return loss.detach()
+        differentiate(self.discriminator_optimizer, loss / ranks.count())
+        return {"discriminators": loss.detach()}
 
-    def _update_generator(self, passed: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _differentiate_generator(self, passed: dict[str, Tensor]) -> dict[str, Tensor]:
         judge = self.discriminators.requires_grad_(False)
         images, content, style = passed["images"], passed["content"], passed["style"]
         content_a, content_b = content.chunk(2)
@@ -135,7 +142,7 @@ class TranslatorTrainer(TrainerOfParts):
                 "adversarial_content": _judged(judge.content, real=content_b, fake=content_a),
             }
         weighted = sum(self.loss_weights[name] * loss for name, loss in losses.items())
-        descend(self.generator_optimizer, weighted / ranks.count())
+        differentiate(self.generator_optimizer, weighted / ranks.count())
         return {name: loss.detach() for name, loss in losses.items()}
 
     def _parts(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import torch
 from matplotlib.colors import to_rgb
 
 from dar_uda.evaluation.figure_style import COLOURS_ON_IMAGES
-from dar_uda.segmentation.samples import draw_slices, middle_slices
+from dar_uda.segmentation.samples import SLICES, draw_slices, middle_slices
 
 
 def test_slices_stand_side_by_side_as_they_are_under_labels_and_under_predictions():
@@ -26,7 +26,9 @@ def test_the_middle_slices_are_copies_with_the_highest_class_of_each_voxel():
     scores = torch.zeros(2, 4, 3, 2, 2)
     scores[0, 3, 1, 0, 1] = scores[1, 2, 1, 1, 0] = 1.0
     scores[:, 1, [0, 2]] = 9.0
-    slices, of_labels, predicted = middle_slices(images, labels, scores)
+    found = middle_slices(images, labels, scores)
+    slices, of_labels, predicted = found.values()
+    assert tuple(found) == SLICES
     assert slices.tolist() == [[[4, 5], [6, 7]], [[16, 17], [18, 19]]] == of_labels.tolist()
     assert predicted.tolist() == [[[0, 3], [0, 0]], [[0, 0], [2, 0]]]
     assert slices.untyped_storage().nbytes() == 8 * slices.itemsize

@@ -14,8 +14,7 @@ from dar_uda.segmentation.networks import load_segmenter
 from dar_uda.segmentation.patches import PatchSampler
 from dar_uda.segmentation.predict import predict_cases
 from dar_uda.segmentation.sliding_window import predict_slabs
-from dar_uda.segmentation.train import SegmenterTrainer, as_launched, cosine, steps_to_finish_after, train_segmenter
-from dar_uda.training import choices
+from dar_uda.segmentation.train import SegmenterTrainer, cosine, steps_to_finish_after, train_segmenter
 from dar_uda.training.checkpoint import CheckpointFolder
 from dar_uda.training.job import Job
 
@@ -230,14 +229,3 @@ def test_kept_probabilities_leave_the_masks_as_they_are_and_their_argmax_is_the_
     probabilities = nib.load(kept / "probabilities" / "a.nii.gz").get_fdata()
     assert np.array_equal(probabilities.argmax(axis=-1), mask)
     np.testing.assert_allclose(probabilities.sum(axis=-1), 1, atol=1.5 / 255)
-
-
-@pytest.mark.parametrize(
-    ("chosen", "device", "mode"), [(True, "cuda", "reduce-overhead"), (False, "cuda", None), (True, "cpu", None)]
-)
-def test_a_network_is_replayed_as_graphs_on_a_gpu_where_that_is_chosen(monkeypatch, chosen, device, mode):
-    monkeypatch.setattr(torch, "compile", lambda network, mode: (network, mode))
-    network = torch.nn.Identity()
-    with choices.choosing(graphed_network=chosen):
-        launched = as_launched(network, torch.device(device))
-    assert launched == ((network, mode) if mode else network)
