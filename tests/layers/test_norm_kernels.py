@@ -52,6 +52,7 @@ def test_norms_have_values_and_gradients_of_float64(case, last, slope, per_sampl
     shape, groups = CASES[case]
     monkeypatch.setattr(norm_kernels, "PROGRAMS", 8)  # else a part has one tile
     monkeypatch.setattr(norm_kernels, "TILE", 512)
+    monkeypatch.setattr(norm_kernels, "PARTS", 2)
     layout = LAST.get(len(shape), torch.contiguous_format) if last else torch.contiguous_format
     drawn_values = drawn(shape, dtype, layout, per_sample)
     found = values_and_gradients(norm_kernels.NormAndActivation, *drawn_values, groups, slope)
@@ -64,6 +65,24 @@ def test_norms_have_values_and_gradients_of_float64(case, last, slope, per_sampl
         assert (ours.double() - theirs).norm() <= tolerance * size
     assert [t.dtype for t in found] == [dtype, *[torch.float32] * 2, dtype, *[torch.float32] * 2]
     assert all(found[index].is_contiguous(memory_format=layout) for index in (0, 3))
+
+
+@pytest.mark.parametrize("case", ["group norm", "instance norm", "many tiles"])
+@pytest.mark.parametrize("last", [False, True])
+def test_a_shift_is_that_of_the_feature_with_its_gradient(case, last):
+    shape, groups = CASES[case]
+    layout = LAST.get(len(shape), torch.contiguous_format) if last else torch.contiguous_format
+    x, weight, bias, gradient = drawn(shape, torch.float32, layout, per_sample=False)
+    shift = torch.linspace(-1, 2, shape[1], device=DEVICE).requires_grad_()
+    y = norm_kernels.NormAndActivation.apply(x, weight, bias, groups, EPS, 0.2, shift)[0]
+    (found,) = torch.autograd.grad(y, shift, gradient)
+    exact = shift.detach().double().requires_grad_()
+    moved = x.double() + exact.view(1, -1, *(1 for _ in shape[2:]))
+    expected = NormAndActivation.apply(moved, weight.double(), bias.double(), groups, EPS, 0.2)[0]
+    (expected_gradient,) = torch.autograd.grad(expected, exact, gradient.double())
+    assert (y.double() - expected).norm() < 1e-6 * expected.norm()
+    scale = expected_gradient.norm() + gradient.double().norm() * weight.abs().max()  # instance norm: zero
+    assert (found.double() - expected_gradient).norm() < 1e-5 * scale
 
 
 def test_a_gradient_in_another_layout_is_taken():
