@@ -10,19 +10,28 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from dar_uda.layers.chain import of_channels
 from dar_uda.layers.kernels import kernels_for
 from dar_uda.training import choices
 
 
 def norm_and_activation(
-    x: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float, slope: float | None = None
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    groups: int,
+    eps: float,
+    slope: float | None = None,
+    shift: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return what `NormAndActivation` returns, also under autocast."""
+    """Return what `NormAndActivation` returns, also under autocast, of x plus a shift of each channel, (C,)."""
     with torch.autocast(x.device.type, enabled=False):
         chosen = choices.on_cuda(x) and choices.made().norm_kernels
         kernels = kernels_for(x, "dar_uda.layers.norm_kernels") if chosen else None
-        form = kernels.NormAndActivation if kernels else NormAndActivation
-        return form.apply(x, weight, bias, groups, eps, slope)
+        if kernels:
+            return kernels.NormAndActivation.apply(x, weight, bias, groups, eps, slope, shift)
+        x = x if shift is None else x + of_channels(shift, x)
+        return NormAndActivation.apply(x, weight, bias, groups, eps, slope)
 
 
 class NormAndActivation(Function):

@@ -1,11 +1,12 @@
 """The two attention modules of DAR-UNet (paper, section III-B): quartet (QAM) and voxel-wise (VAM)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, contiguous_format, nn
 from torch.utils.checkpoint import checkpoint
 
+from dar_uda.layers.chain import Chain
 from dar_uda.segmentation.convolution import Conv3d, UpConv3d
 from dar_uda.segmentation.layout import Relaid, layout_of
 from dar_uda.segmentation.normalisation import SLOPE, GroupNorm, JointBatchNorm
@@ -73,26 +74,35 @@ class VoxelAttention(nn.Module):
         super().__init__()
         self.gated, self.recompute = gated, False
         if gated:
-            self.from_encoder = nn.Sequential(
+            self.from_encoder = Chain(
                 *activated(encoder_channels),
                 Conv3d(encoder_channels, decoder_channels, 3),
                 _MaxPool3d(tuple(stride)),
             )
-            self.from_decoder = nn.Sequential(
-                *activated(decoder_channels), Conv3d(decoder_channels, decoder_channels, 3)
-            )
-            self.to_map = nn.Sequential(*activated(decoder_channels), Conv3d(decoder_channels, 1, 1))
+            self.from_decoder = Chain(*activated(decoder_channels), Conv3d(decoder_channels, decoder_channels, 3))
+            self.to_map = Chain(*activated(decoder_channels), Conv3d(decoder_channels, 1, 1))
         self.up = UpConv3d(decoder_channels, stride)
 
     def forward(self, encoder: Tensor, decoder: Tensor) -> Tensor:
         if self.gated:
-            decoder = decoder * self.to_map(self._pooled(encoder) + self.from_decoder(decoder))
+            decoder = decoder * (self._map_on_cuda if choices.on_cuda(encoder) else self._map)(encoder, decoder)
         return torch.cat([self.up(decoder), encoder], dim=1)
 
-    def _pooled(self, encoder: Tensor) -> Tensor:
+    def _map(self, encoder: Tensor, decoder: Tensor) -> Tensor:
+        return self.to_map(self._pooled(self.from_encoder, encoder) + self.from_decoder(decoder))
+
+    def _map_on_cuda(self, encoder: Tensor, decoder: Tensor) -> Tensor:
+        """Return the same; the norm of `to_map` adds the last biases of both ways, see `Chain`."""
+        *to_convolution, pool = self.from_encoder
+        chain = Chain(*to_convolution)
+        pooled = self._pooled(lambda x: pool(chain.but_last_bias(x)[0]), encoder)
+        brought, bias = self.from_decoder.but_last_bias(decoder)
+        return self.to_map(pooled + brought, bias + to_convolution[-1].bias)
+
+    def _pooled(self, way: Callable[[Tensor], Tensor], encoder: Tensor) -> Tensor:
         if self.recompute and torch.is_grad_enabled():
-            return checkpoint(self.from_encoder, encoder, use_reentrant=False, preserve_rng_state=False)
-        return self.from_encoder(encoder)
+            return checkpoint(way, encoder, use_reentrant=False, preserve_rng_state=False)
+        return way(encoder)
 
 
 class _MaxPool3d(nn.MaxPool3d):

@@ -13,6 +13,7 @@ from torch import Tensor, channels_last_3d, contiguous_format, nn
 from torch.autograd import Function
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from dar_uda.layers.chain import Convolution
 from dar_uda.segmentation.layout import laid
 from dar_uda.training import choices
 
@@ -20,7 +21,7 @@ FILLED = 8
 """Channels that cuDNN's kernels for channels-last features in bfloat16 read at once."""
 
 
-class Conv3d(nn.Conv3d):
+class Conv3d(nn.Conv3d, Convolution):
     """`nn.Conv3d` with an odd kernel, padded by half of it."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: Sequence[int] = (1, 1, 1)) -> None:
@@ -28,11 +29,17 @@ class Conv3d(nn.Conv3d):
 
     def forward(self, x: Tensor) -> Tensor:
         if choices.on_cuda(x):
-            return _laid_for_cuda(super().forward(_laid_for_cuda(x)))
+            return self._on_cuda(x, self.bias)
         if not torch.is_autocast_enabled("cpu"):
             return laid(self._conv_forward(*_channels_last(x, self.weight), self.bias), channels_last_3d)
         with torch.autocast("cpu", enabled=False):
             return _Convolution.apply(*_reduced(x, self.weight, self.bias), self.stride)
+
+    def without_bias(self, x: Tensor) -> Tensor:
+        return self._on_cuda(x, None)
+
+    def _on_cuda(self, x: Tensor, bias: Tensor | None) -> Tensor:
+        return _laid_for_cuda(self._conv_forward(_laid_for_cuda(x), self.weight, bias))
 
 
 class UpConv3d(nn.ConvTranspose3d):

@@ -9,10 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from dar_uda.layers.chain import Chain
 from dar_uda.segmentation.attention import QuartetAttention, VoxelAttention, activated
 from dar_uda.segmentation.convolution import Conv3d
 from dar_uda.segmentation.interpolation import resized
 from dar_uda.segmentation.normalisation import GroupNorm
+from dar_uda.training import choices
 from dar_uda.training.weights import save_weights
 
 ANISOTROPIC_STRIDES = ((1, 1, 1), (1, 2, 2), (1, 2, 2), (2, 2, 2), (2, 2, 2))
@@ -32,7 +34,7 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, stride: Sequence[int], qam: bool, first: bool = False) -> None:
         super().__init__()
-        self.body = nn.Sequential(
+        self.body = Chain(
             *([] if first else activated(inputs)),
             Conv3d(inputs, outputs, 3, stride),
             *activated(outputs),
@@ -40,11 +42,16 @@ class ResidualBlock(nn.Module):
             *activated(outputs),
             Conv3d(outputs, outputs, 3),
         )
-        self.skip = nn.Sequential(Conv3d(inputs, outputs, 3, stride), GroupNorm(outputs))
+        self.skip = Chain(Conv3d(inputs, outputs, 3, stride), GroupNorm(outputs))
         self.attention = QuartetAttention() if qam else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.attention(self.body(x) + self.skip(x))
+        return self.attention(self._sum_on_cuda(x) if choices.on_cuda(x) else self.body(x) + self.skip(x))
+
+    def _sum_on_cuda(self, x: Tensor) -> Tensor:
+        """Return the sum of both ways; the norm of the skip adds the last bias of the body, see `Chain`."""
+        (y, last_bias), (conv, norm) = self.body.but_last_bias(x), self.skip
+        return y + norm(conv.without_bias(x), conv.bias, norm.bias + last_bias)
 
 
 class DARUNet(nn.Module):

@@ -6,6 +6,7 @@ from torch import Tensor, channels_last_3d, contiguous_format, nn
 from torch.autograd import Function
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from dar_uda.layers.chain import Norm
 from dar_uda.layers.norm import norm_and_activation
 from dar_uda.segmentation.layout import laid, layout_of
 from dar_uda.training import choices, ranks
@@ -15,7 +16,7 @@ SLOPE = 0.01
 """Of the LeakyReLU after a norm."""
 
 
-class GroupNorm(nn.GroupNorm):
+class GroupNorm(nn.GroupNorm, Norm):
     """`nn.GroupNorm` with one group per eight channels, then LeakyReLU if there is a slope; statistics in float32.
 
     The output has the precision of the input, also under CUDA's autocast; quick also for channels-last bfloat16 on a
@@ -29,9 +30,15 @@ class GroupNorm(nn.GroupNorm):
         super().__init__(max(1, channels // CHANNELS_PER_GROUP), channels)
         self.slope = slope
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, shift: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
+        """Return the norm of x plus a shift of each channel, (C,), if there is one.
+
+        Args:
+            bias: In place of the norm's own.
+        """
+        bias = self.bias if bias is None else bias
         if choices.on_cuda(x):
-            return norm_and_activation(x, self.weight, self.bias, self.num_groups, self.eps, self.slope)[0]
+            return norm_and_activation(x, self.weight, bias, self.num_groups, self.eps, self.slope, shift)[0]
         y = self._on_cpu(x)
         return y if self.slope is None else F.leaky_relu(y, self.slope, inplace=True)
 

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, channels_last, contiguous_format, nn
 
+from dar_uda.layers.chain import Chain, Convolution, Norm, of_channels
 from dar_uda.layers.norm import norm_and_activation
 from dar_uda.training import choices
 
@@ -18,11 +19,14 @@ IMAGE_DISCRIMINATOR_SCALES, IMAGE_DISCRIMINATOR_DEPTH, CONTENT_DISCRIMINATOR_DEP
 SMALLEST_STYLE_IMAGE, SMALLEST_DISCRIMINATOR_IMAGE, SMALLEST_CONTENT_IMAGE = 64, 16, 44
 
 
-class Conv2d(nn.Conv2d):
+class Conv2d(nn.Conv2d, Convolution):
     """`nn.Conv2d`, on features laid as `choices` says."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(_laid(x))
+
+    def without_bias(self, x: Tensor) -> Tensor:
+        return self._conv_forward(_laid(x), self.weight, None)
 
 
 def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> Conv2d:
@@ -36,15 +40,15 @@ def _laid(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=channels_last if choices.made().channels_last else contiguous_format)
 
 
-class InstanceNorm(nn.InstanceNorm2d):
+class InstanceNorm(nn.InstanceNorm2d, Norm):
     """Affine `nn.InstanceNorm2d`, then LeakyReLU."""
 
     def __init__(self, channels: int) -> None:
         super().__init__(channels, affine=True)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, shift: Tensor | None = None) -> Tensor:
         if choices.on_cuda(x):
-            return norm_and_activation(x, self.weight, self.bias, x.shape[1], self.eps, SLOPE)[0]
+            return norm_and_activation(x, self.weight, self.bias, x.shape[1], self.eps, SLOPE, shift)[0]
         return F.leaky_relu(super().forward(x), SLOPE, inplace=True)
 
 
@@ -56,7 +60,7 @@ def _activated(channels: int) -> list[nn.Module]:
     return [InstanceNorm(channels), nn.Identity()]
 
 
-class UpsampledConv(nn.Conv2d):
+class UpsampledConv(nn.Conv2d, Convolution):
     """Nearest-neighbour upsampling by 2, then a 5 x 5 convolution padded with two pixels of zeros.
 
     Computed as one 3 x 3 convolution of the small image to the four pixels of each 2 x 2 block, a quarter of the pixels
@@ -79,10 +83,14 @@ class UpsampledConv(nn.Conv2d):
         self.register_buffer("fold", torch.einsum("pak,qbl->pqabkl", line, line), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        if choices.on_cuda(x):  # there `pixel_shuffle` turns channels-last into contiguous
-            blocks = F.conv2d(_laid(x), self._folded("pqo"), self.bias.repeat(4), padding=1).unflatten(1, (2, 2, -1))
-            return blocks.permute(0, 4, 1, 5, 2, 3).flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
+        if choices.on_cuda(x):
+            return self.without_bias(x) + of_channels(self.bias, x)
         return F.pixel_shuffle(F.conv2d(x, self._folded("opq"), self.bias.repeat_interleave(4), padding=1), 2)
+
+    def without_bias(self, x: Tensor) -> Tensor:
+        """For GPUs: there `pixel_shuffle` would turn channels-last into contiguous."""
+        blocks = F.conv2d(_laid(x), self._folded("pqo"), padding=1).unflatten(1, (2, 2, -1))
+        return blocks.permute(0, 4, 1, 5, 2, 3).flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
 
     def _folded(self, order: str) -> Tensor:
         """Return the weight (4 outputs, inputs, 3, 3), its outputs o for each pixel (p, q) of a block in this order."""
@@ -90,7 +98,7 @@ class UpsampledConv(nn.Conv2d):
         return weight.reshape(-1, self.in_channels, 3, 3)
 
 
-class NormalisedConv(nn.Sequential):
+class NormalisedConv(Chain):
     """Convolution, affine instance norm, LeakyReLU."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int) -> None:
@@ -105,7 +113,7 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.body = nn.Sequential(
+        self.body = Chain(
             *_activated(channels),
             _conv(channels, channels, 3),
             *_activated(channels),
@@ -163,18 +171,19 @@ class StyleEncoder(nn.Module):
         return self.code(features).flatten(1)
 
 
-def adaptive_activation(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+def adaptive_activation(x: Tensor, scale: Tensor, shift: Tensor, left: Tensor | None = None) -> Tensor:
     """Return LeakyReLU of (1 + scale) * instance-normalized x + shift.
 
     Args:
         x: (N, C, H, W).
         scale: (N, C).
         shift: (N, C).
+        left: The bias, (C,), that the convolution before has left to this norm; on a GPU alone.
     """
     batch, channels = scale.shape
     if choices.on_cuda(x):
         precise = torch.promote_types(scale.dtype, torch.float32)
-        return norm_and_activation(x, 1 + scale.to(precise), shift.to(precise), channels, EPS, SLOPE)[0]
+        return norm_and_activation(x, 1 + scale.to(precise), shift.to(precise), channels, EPS, SLOPE, left)[0]
     flat = x.reshape(1, batch * channels, *x.shape[2:])
     normalized = F.instance_norm(flat, weight=(1 + scale).reshape(-1), bias=shift.reshape(-1), eps=EPS)
     return F.leaky_relu(normalized.view_as(x), SLOPE)
@@ -207,12 +216,17 @@ class Decoder(nn.Module):
         def activate(x: Tensor) -> Tensor:
             return adaptive_activation(x, *next(norms))
 
+        def activated(conv: Conv2d | UpsampledConv, x: Tensor) -> Tensor:
+            if choices.on_cuda(x):
+                return adaptive_activation(conv.without_bias(x), *next(norms), conv.bias)
+            return activate(conv(x))
+
         x = content
         for first, second in zip(self.residual[::2], self.residual[1::2], strict=True):
-            x = (x + second(activate(first(activate(x))))) / math.sqrt(2)
+            x = (x + second(activated(first, activate(x)))) / math.sqrt(2)
         x = activate(x)
         for conv in self.up:
-            x = activate(conv(x))
+            x = activated(conv, x)
         return torch.tanh(self.last(x))
 
 
@@ -238,13 +252,13 @@ class ImageDiscriminator(nn.Module):
         self.pool = nn.AvgPool2d(3, stride=2, padding=1, count_include_pad=False)
 
     @staticmethod
-    def _scale(width: int, depth: int) -> nn.Sequential:
+    def _scale(width: int, depth: int) -> Chain:
         channels = [1] + [width * min(8, 2**level) for level in range(depth)]
         layers: list[nn.Module] = []
         for level, (inputs, outputs) in enumerate(zip(channels, channels[1:], strict=False)):
             layers.append(Conv2d(inputs, outputs, 4, stride=2, padding=1))
             layers += _activated(outputs) if level > 0 else [nn.LeakyReLU(SLOPE, inplace=True)]
-        return nn.Sequential(*layers, Conv2d(channels[-1], 1, 1))
+        return Chain(*layers, Conv2d(channels[-1], 1, 1))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         scores = []
@@ -254,7 +268,7 @@ class ImageDiscriminator(nn.Module):
         return scores
 
 
-class ContentDiscriminator(nn.Sequential):
+class ContentDiscriminator(Chain):
     """Judge from which domain a content code comes.
 
     Four strided convolutions at 512 pixels; smaller images use as many as leave the last map at least 3 x 3.
