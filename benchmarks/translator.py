@@ -1,5 +1,6 @@
 """The training step of the translator, and synthesis."""
 
+import copy
 from collections.abc import Iterator
 
 import numpy as np
@@ -7,7 +8,7 @@ import torch
 
 from benchmarks.gpu.rows import gpu_rows
 from benchmarks.literal.synthesis import literal_redraw
-from benchmarks.literal.translator import literal_step
+from benchmarks.literal.translator import literal_step, with_torchs_layers
 from benchmarks.measure import Row, cpu_has_bfloat16, interleaved, timed_row
 from dar_uda.training.job import Job
 from dar_uda.training.progress import Progress
@@ -34,7 +35,7 @@ def rows() -> Iterator[Row]:
 
 def step_rows() -> Iterator[Row]:
     native = cpu_has_bfloat16()
-    literal, plain = trainer(torch.float32), trainer(torch.float32)
+    literal, plain = literal_trainer(torch.float32), trainer(torch.float32)
     images = [sampler.images for sampler in literal.samplers]
     steps = {"literal": lambda: literal_step(literal, *images), "float32": lambda: plain.update(0)}
     if native:
@@ -53,10 +54,11 @@ def step_rows() -> Iterator[Row]:
 def synthesis_rows() -> Iterator[Row]:
     torch.manual_seed(0)
     translator = Translator(WIDTH).eval()
+    literal = with_torchs_layers(copy.deepcopy(translator))
     slices = np.random.default_rng(0).integers(0, 65536, (SLICES, PIXELS, PIXELS)).astype(np.uint16)
     codes = torch.randn(STYLES, 8)
     forms = {
-        "literal": lambda: literal_redraw(translator, slices, codes),
+        "literal": lambda: literal_redraw(literal, slices, codes),
         "ours": lambda: redraw(translator, slices, codes, CPU, Progress("benchmark", SLICES)),
     }
     np.testing.assert_allclose(forms["literal"](), forms["ours"](), atol=1e-3)
@@ -82,3 +84,11 @@ def trainer(
     samplers = [FixedSlices(batch, pixels, device) for _ in "ab"]
     rates = {"generator": 1e-4, "discriminator": 2e-4}
     return TranslatorTrainer(samplers, Job(0, "", device, dtype), width, 8, False, rates, 0.999, LOSS_WEIGHTS)
+
+
+def literal_trainer(dtype: torch.dtype, device: torch.device = CPU, **sizes: int) -> TranslatorTrainer:
+    """Return the same with torch's own layers."""
+    training = trainer(dtype, device, **sizes)
+    with_torchs_layers(training.translator)
+    with_torchs_layers(training.discriminators)
+    return training

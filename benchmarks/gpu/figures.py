@@ -1,5 +1,6 @@
 """Stage `figures`: the figures of `rows.FIGURES`, literal form against ours."""
 
+import copy
 import io
 import statistics
 from collections.abc import Callable
@@ -33,6 +34,7 @@ from benchmarks.gpu.workloads import (
 )
 from benchmarks.literal.attention import LiteralQuartetAttention
 from benchmarks.literal.synthesis import literal_redraw
+from benchmarks.literal.translator import with_torchs_layers
 from benchmarks.measure import interleaved, seconds_of
 from benchmarks.segmenter import CLASSES, CPU
 from dar_uda.data.network_volume import write_image, write_label
@@ -128,11 +130,12 @@ def synthesis(bench: Bench) -> Found:
     """Measure the drawing of slices in several styles."""
     torch.manual_seed(0)
     translator = Translator(4 if bench.tiny else 32).to(bench.device).eval()
+    literal = with_torchs_layers(copy.deepcopy(translator))
     depth, pixels = (2, 64) if bench.tiny else (16, 512)
     slices = np.random.default_rng(0).integers(0, 65536, (depth, pixels, pixels)).astype(np.uint16)
     codes = torch.randn(6, 8)
     forms = {
-        "literal": referred(lambda: literal_redraw(translator, slices, codes.to(bench.device))),
+        "literal": referred(lambda: literal_redraw(literal, slices, codes.to(bench.device))),
         "ours": lambda: redraw(translator, slices, codes, bench.device, Progress("synthesis", depth)),
     }
     return timed("synthesis", forms, bench)

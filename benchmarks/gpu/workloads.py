@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.literal.translator import literal_step
 from benchmarks.segmenter import CHANNELS, CLASSES, Step
-from benchmarks.translator import trainer
+from benchmarks.translator import literal_trainer, trainer
 from dar_uda.segmentation.networks import make_segmenter
 from dar_uda.segmentation.train import OPTIMISATION, SegmenterTrainer
 from dar_uda.training.device import use_device
@@ -142,7 +142,7 @@ def gan_size(bench: Bench, batch: int, pixels: int) -> dict[str, int]:
 
 
 def literal_gan_step(bench: Bench, batch: int, pixels: int) -> Form:
-    training = trainer(torch.float32, bench.device, **gan_size(bench, batch, pixels))
+    training = literal_trainer(torch.float32, bench.device, **gan_size(bench, batch, pixels))
     images = [sampler.images for sampler in training.samplers]
     return referred(lambda: literal_step(training, *images))
 

@@ -8,8 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.literal.attention import LiteralQuartetAttention
+from dar_uda.layers.chain import Chain
+from dar_uda.segmentation.attention import VoxelAttention
 from dar_uda.segmentation.convolution import Conv3d, UpConv3d
-from dar_uda.segmentation.dar_unet import DARUNet
+from dar_uda.segmentation.dar_unet import DARUNet, ResidualBlock
 from dar_uda.segmentation.normalisation import SLOPE, GroupNorm
 
 PLAIN = {Conv3d: nn.Conv3d, UpConv3d: nn.ConvTranspose3d}
@@ -25,16 +27,31 @@ def literal_dar_unet(classes: int, channels: Sequence[int] = (16, 32, 64, 128, 2
     return network
 
 
+class _Block(ResidualBlock):
+    """Every convolution adds its bias, on a GPU too."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.attention(self.body(x) + self.skip(x))
+
+
+class _VoxelAttention(VoxelAttention):
+    """Every convolution adds its bias, on a GPU too."""
+
+    _map_on_cuda = VoxelAttention._map
+
+
+ONE_BY_ONE = {Chain: nn.Sequential, GroupNorm: nn.GroupNorm, ResidualBlock: _Block, VoxelAttention: _VoxelAttention}
+
+
 class TorchsNormsDARUNet(DARUNet):
     """DAR-UNet with torch's group norm, LeakyReLU and interpolation, one after the other."""
 
     def __init__(self, *sizes: Any) -> None:
         super().__init__(*sizes)
         for module in list(self.modules()):
-            if isinstance(module, nn.Sequential):
+            if isinstance(module, Chain):
                 _activate(module)
-            elif isinstance(module, GroupNorm):
-                module.__class__ = nn.GroupNorm
+            module.__class__ = ONE_BY_ONE.get(type(module), type(module))
 
     @staticmethod
     def _full_size(scores: Tensor, x: Tensor) -> Tensor:

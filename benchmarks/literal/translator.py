@@ -4,10 +4,24 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from dar_uda.translation.networks import SLOPE, Decoder
+from dar_uda.layers.chain import Chain
+from dar_uda.translation.networks import SLOPE, Conv2d, Decoder, InstanceNorm, NormalisedConv
 from dar_uda.translation.train import TranslatorTrainer
+
+TORCHS = {Chain: nn.Sequential, NormalisedConv: nn.Sequential, Conv2d: nn.Conv2d, InstanceNorm: nn.InstanceNorm2d}
+
+
+def with_torchs_layers(network: nn.Module) -> nn.Module:
+    """Return the network with torch's own convolutions, norms and LeakyReLU, in place; its state stays as it is."""
+    for module in list(network.modules()):
+        if isinstance(module, Chain):
+            for place, layer in enumerate(module):
+                if isinstance(layer, nn.Identity):
+                    module[place] = nn.LeakyReLU(SLOPE, inplace=True)
+        module.__class__ = TORCHS.get(type(module), type(module))
+    return network
 
 
 def literal_decode(decoder: Decoder, content: Tensor, style: Tensor) -> Tensor:

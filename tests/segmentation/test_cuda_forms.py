@@ -24,9 +24,11 @@ from dar_uda.training import choices
 PATCH = (2, 1, 16, 64, 64)
 QUARTET_KERNELS = "dar_uda.segmentation.quartet_kernels"
 NETWORKS = {"dar_unet": DARUNet, "unet_2d": lambda classes: UNet2D(classes, multilevel=True)}
+PLAIN = {"map_convolution": "conv3d", "joint_batch_norm": False, "channels_last": False, "quartet_maxima": "argmax"}
+PLAIN |= {"norm_kernels": False, "quartet_kernels": False}
 OTHERS = {"quartet_maxima": "marks", "map_convolution": "blocks", "joint_batch_norm": True, "channels_last": True}
-CASES = [("dar_unet", {}), ("dar_unet", OTHERS), ("unet_2d", {})]
-CASE_NAMES = ["default", "other choices", "2D"]
+CASES = [("dar_unet", PLAIN), ("dar_unet", PLAIN | OTHERS), ("unet_2d", PLAIN)]
+CASE_NAMES = ["plain", "other choices", "2D"]
 
 
 class Leaks(TorchDispatchMode):
@@ -84,9 +86,9 @@ def listed(outputs):
 def forward_on_cuda(network):
     """Return the leaks of a forward on fake CUDA tensors, through torch's own list of what autocast has in float32.
 
-    With the default choices: without a CUDA build of torch the others' indexing and copies do not run.
+    With the plain forms: without a CUDA build of torch the others' indexing and copies do not run.
     """
-    with FakeTensorMode(), torch.no_grad(), cuda_autocast():
+    with choices.choosing(**PLAIN), FakeTensorMode(), torch.no_grad(), cuda_autocast():
         leaks, image = Leaks(on_fake_tensors(network, "cuda")), torch.empty(PATCH, device="cuda")
         with leaks:
             outputs = network(image)
@@ -146,8 +148,9 @@ def test_the_forms_for_a_gpu_have_values_gradients_and_statistics_of_those_for_a
 
 
 def test_choices_hold_within_their_block_alone():
-    with choices.choosing(channels_last=True):
-        assert choices.made() == choices.CudaChoices(channels_last=True)
+    other = {"channels_last": not choices.made().channels_last}
+    with choices.choosing(**other):
+        assert choices.made() == choices.CudaChoices(**other)
     assert choices.made() == choices.CudaChoices()
 
 
@@ -161,9 +164,11 @@ def test_without_a_compiler_torchs_operations_take_over_and_the_log_says_so_once
     kernels._working.cache_clear()
     torch.manual_seed(0)
     attention, x = QuartetAttention().eval(), torch.randn(1, 2, 3, 4, 5)
-    with choices.choosing(quartet_kernels=True):
+    with choices.choosing(**PLAIN):
+        expected = attention(x)
+    with choices.choosing(**PLAIN | {"quartet_kernels": True}):
         found = attention(x)
-    assert torch.equal(found, attention(x))
+    assert torch.equal(found, expected)
     assert [record.getMessage() for record in caplog.records] == [
         "torch's operations take over, Triton fails: RuntimeError: Failed to find C compiler"
     ]
@@ -180,7 +185,7 @@ def test_the_kernels_are_checked_within_a_block_that_is_recomputed(monkeypatch):
     kernels._working.cache_clear()
     network = DARUNet(2, (2, 2, 2, 2, 2))
     network.recompute_in_backward()
-    with choices.choosing(quartet_kernels=True):
+    with choices.choosing(**PLAIN | {"quartet_kernels": True}):
         sum(scores.sum() for scores in network(torch.randn(1, 1, 4, 32, 32))).backward()
     assert kernels._working(QUARTET_KERNELS, torch.device("cpu")) is forms
     kernels._working.cache_clear()
