@@ -8,8 +8,8 @@ from dar_uda.segmentation.normalisation import GroupNorm
 from dar_uda.training import choices
 
 
-@pytest.fixture(params=[False, True], ids=["CPU", "forms for GPUs"])
-def on_cuda(request, monkeypatch):
+@pytest.fixture(params=[False, True], ids=["CPU", "forms for GPUs"], autouse=True)
+def _on_cuda(request, monkeypatch):
     monkeypatch.setattr(choices, "on_cuda", lambda _: request.param)
 
 
@@ -46,12 +46,12 @@ def assert_equal(found, expected):
         torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
 
 
-def test_a_chain_is_its_layers_one_by_one(on_cuda):
+def test_a_chain_is_its_layers_one_by_one():
     parts = layers()
     assert_equal(values_and_gradients(Chain(*parts), parts), values_and_gradients(one_by_one(parts), parts))
 
 
-def test_the_last_bias_added_to_the_rest_is_the_chain(on_cuda):
+def test_the_last_bias_added_to_the_rest_is_the_chain():
     parts = layers()
 
     def in_two(x):
@@ -61,7 +61,7 @@ def test_the_last_bias_added_to_the_rest_is_the_chain(on_cuda):
     assert_equal(values_and_gradients(in_two, parts), values_and_gradients(one_by_one(parts), parts))
 
 
-def test_a_chain_that_begins_with_a_norm_takes_a_shift(on_cuda):
+def test_a_chain_that_begins_with_a_norm_takes_a_shift():
     norm, x, shift = GroupNorm(8).double(), torch.randn(2, 8, 3, 4, 5).double(), torch.randn(8).double()
     expected = torch.nn.functional.group_norm(x + shift.view(-1, 1, 1, 1), 1, norm.weight, norm.bias)
     torch.testing.assert_close(Chain(norm)(x, shift), expected, rtol=1e-9, atol=1e-9)
