@@ -12,16 +12,17 @@ from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.gpu import abdomen
-from benchmarks.gpu import choices as choices_stage
 from benchmarks.gpu.checks import CPU, LIMITS_OF_NETWORKS, module_errors, modules
-from benchmarks.gpu.choices import all_but_one, together, values_of
-from benchmarks.gpu.figures import timed
+from benchmarks.gpu.choices import COMPARED, others, values_of
+from benchmarks.gpu.figures import steps, timed
 from benchmarks.gpu.kernels import convolutions, largest
 from benchmarks.gpu.rows import gpu_rows
-from benchmarks.gpu.workloads import Bench
+from benchmarks.gpu.workloads import Bench, free, peaks
 from benchmarks.literal.synthesis import literal_redraw
 from benchmarks.measure import seconds_of
 from dar_uda.training import choices
+from dar_uda.training.graphs import EAGER_CALLS
+from dar_uda.training.prefetch import Prefetcher
 from dar_uda.translation.translator import Translator
 
 
@@ -108,17 +109,60 @@ def test_a_choice_has_the_values_of_its_type():
     assert values_of(Choices) == {"kernels": (False, True), "form": ("one", "other")}
 
 
-def test_fast_forms_are_compared_together_and_without_each_one_that_matters(monkeypatch):
-    monkeypatch.setattr(choices_stage, "FAST", {"quartet_kernels": True, "channels_last": True})
-    segmenter, translator = "DAR-UNet step", "GAN step"
-    with choices.choosing(quartet_kernels=False, channels_last=True):
-        assert together(segmenter) == {"now": {}, "fast": {"quartet_kernels": True, "channels_last": True}}
-        assert together(translator) == {"fast": {"channels_last": True}}  # it holds
-    assert all_but_one(segmenter) == {
-        "fast without quartet_kernels": {"quartet_kernels": False, "channels_last": True},
-        "fast without channels_last": {"quartet_kernels": True, "channels_last": False},
-    }
-    assert all_but_one(translator) == {"fast without channels_last": {"channels_last": False}}
+def test_every_field_of_the_choices_is_compared_with_the_values_that_do_not_hold():
+    assert set(COMPARED["DAR-UNet step"]) == set(values_of(choices.CudaChoices))
+    with choices.choosing(map_convolution="slices", quartet_kernels=True):
+        assert list(others("map_convolution")) == ["conv3d", "blocks"]
+        with others("map_convolution")["blocks"]() as made:
+            assert made.map_convolution == "blocks"
+        with others("quartet_maxima")["marks"]() as made:
+            assert (made.quartet_maxima, made.quartet_kernels) == ("marks", False)  # the kernels find no maxima again
+
+
+@pytest.fixture
+def memory_of_a_card(monkeypatch):
+    """What is done with torch's counts of memory, in order."""
+    done = []
+    for name in ("empty_cache", "reset_peak_memory_stats", "synchronize"):
+        monkeypatch.setattr(torch.cuda, name, lambda *_, name=name: done.append(name))
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda _: 3 * 2**20)
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda _: 5 * 2**20)
+    return done
+
+
+def test_the_peak_is_that_of_all_calls_after_the_first_so_that_a_capture_counts(memory_of_a_card):
+    """A capture is the fourth call, and torch counts its memory there; cuDNN's trials are in the first."""
+    done, device, bench = memory_of_a_card, torch.device("cuda:0"), Bench(CPU, tiny=False)
+    assert peaks(lambda: lambda: done.append("call"), bench.unrecorded, device) == (3.0, 5.0)
+    after = ["call"] * bench.unrecorded
+    assert done == ["empty_cache", "call", "reset_peak_memory_stats", *after, "synchronize"]
+    assert bench.unrecorded > EAGER_CALLS + 1  # the last ones are replays
+
+
+def test_the_products_of_a_step_are_those_of_the_form_that_needs_fewer(monkeypatch):
+    def multiplying(count):
+        return lambda _: lambda: [torch.ones(2, 3) @ torch.ones(3, 4) for _ in range(count)]
+
+    monkeypatch.setattr(Bench, "repeats", 3)
+    found = steps("gan_step", multiplying(5), multiplying(2), ())(Bench(CPU, tiny=False))
+    assert found["gan_step"]["flop"] == 2 * (2 * 2 * 3 * 4)
+
+
+def test_the_threads_of_a_dropped_training_end():
+    """Those that draw batches: nothing closes the trainings that are measured."""
+
+    class Drawing:
+        def __init__(self) -> None:
+            self.batches = Prefetcher(self._draw, CPU)
+            self.batches._thread.submit(self._draw, 0).result()
+
+        def _draw(self, _: int) -> tuple:
+            return ()
+
+    (thread,) = Drawing().batches._thread._threads
+    free(CPU)
+    thread.join(10)
+    assert not thread.is_alive()
 
 
 def test_the_literal_form_is_timed_less_often_than_ours_and_what_it_warms_up_is_not_counted():

@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 import weakref
-from dataclasses import replace
 from multiprocessing import Pipe
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,8 +17,8 @@ import torch
 from benchmarks.gpu.kit import write_phantoms
 from benchmarks.gpu.results import FINISHED, append_row, read_rows, tasks_in
 from benchmarks.gpu.rows import FIGURES
-from benchmarks.gpu.runner import STAGES, Watch, digest_of, run, share_of
-from benchmarks.gpu.stage import WHOLE, Settings, Stage, Tasks
+from benchmarks.gpu.runner import STAGES, Watch, digest_of, run
+from benchmarks.gpu.stage import BETWEEN, WHOLE, Settings, Stage, Tasks
 from benchmarks.gpu.volumes import pack, split_of, unpacked
 
 ROOT, HERE = Path(__file__).parents[1], Path(__file__).parent
@@ -58,8 +57,8 @@ def stubs_importable(monkeypatch):
     monkeypatch.syspath_prepend(str(HERE))
 
 
-def stub(name: str, seconds: float = 60.0) -> Stage:
-    return Stage(name, "gpu_stubs.stages", seconds, root=HERE / "gpu_stubs")
+def stub(name: str) -> Stage:
+    return Stage(name, "gpu_stubs.stages", root=HERE / "gpu_stubs")
 
 
 def test_rows_of_the_same_stage_code_and_card_are_finished_whatever_the_last_line_lacks(tmp_path):
@@ -71,7 +70,8 @@ def test_rows_of_the_same_stage_code_and_card_are_finished_whatever_the_last_lin
     with path.open("a") as file:
         file.write('{"stage": "checks", "co')
     assert tasks_in(read_rows(path), FINISHED, **key) == {"one", "two"}
-    assert tasks_in(read_rows(path), FINISHED, "checks", "c1", "another card") == set()
+    assert tasks_in(read_rows(path), **key) == {"one", "two", "three"}
+    assert tasks_in(read_rows(path), FINISHED, **{**key, "card": "another card"}) == set()
 
 
 def test_the_last_quarter_of_the_packed_cases_is_the_test(tmp_path):
@@ -99,8 +99,11 @@ def test_stages_that_fail_die_or_hang_are_rows_and_the_next_goes_on(settings, tm
         **{(stage.name, task): "ok" for stage in stages for task in ("first", "last")},
         **{(stage.name, WHOLE): "ok" if stage.name == "ends" else "error" for stage in stages},
     }
+    assert len(read_rows(settings.results)) == len(rows)  # no new process does a task twice
     order = [row["task"] for row in read_rows(settings.results) if row["stage"] == "hangs"]
     assert order == ["first", "hangs", "last", WHOLE]
+    processes = [rows[stage.name, "first"]["process"] for stage in stages]
+    assert processes[0] == processes[1] and len(set(processes)) == 3  # a new one after `dies`, and one after `hangs`
     assert rows["fails", "fails"]["error"] == "ValueError: one task that fails"
     assert rows["dies", "dies"]["exit"] == 3
     assert rows["dies", "dies"]["lines"][-1] == "the last words"
@@ -111,6 +114,31 @@ def test_stages_that_fail_die_or_hang_are_rows_and_the_next_goes_on(settings, tm
     run(again, 1000, [stub("fails"), stub("ends")], resume=settings.results)
     added = read_rows(again.results)[len(rows) :]
     assert [(row["stage"], row["task"]) for row in added] == [("fails", "fails"), ("fails", WHOLE)]
+
+
+def test_stages_share_a_process_and_not_what_they_set_in_torch(settings):
+    run(settings, 1000, [stub("ends"), stub("long"), stub("goes")])
+    first = [row for row in read_rows(settings.results) if row["task"] == "first"]
+    assert len({row["process"] for row in first}) == 1
+    assert [row["tf32"] for row in first] == 3 * [False]
+
+
+def test_a_stage_that_fails_between_its_tasks_is_left_and_the_next_goes_on(settings):
+    run(settings, 1000, [stub("breaks"), stub("ends")])
+    rows = read_rows(settings.results)
+    states = [(row["stage"], row["task"], row["state"]) for row in rows]
+    assert states == [("breaks", "first", "ok"), ("breaks", BETWEEN, "died")] + [
+        ("ends", task, "ok") for task in ("first", "last", WHOLE)
+    ]
+    assert rows[1]["lines"][-1] == "ValueError: not within a task"
+
+
+def test_a_task_that_does_not_fit_into_what_is_left_is_not_begun_and_the_next_is(settings):
+    run(settings, 1000, [stub("long")])
+    rows = read_rows(settings.results)
+    states = [(row["task"], row["state"]) for row in rows]
+    assert states == [("first", "ok"), ("too long", "no time"), ("last", "ok"), (WHOLE, "error")]
+    assert 900 < rows[1]["left"] < 1000
 
 
 class Training:
@@ -156,18 +184,8 @@ def test_the_row_of_a_task_that_breaks_the_card_is_kept(settings, monkeypatch):
     assert (row["task"], row["state"]) == ("one", "error")
 
 
-def test_each_stage_gets_its_share_of_what_is_left_and_a_spare_or_finished_one_has_none_to_give():
-    one, two, spare = stub("one", 60), stub("two", 30), replace(stub("three", 90), spare=True)
-    assert share_of(one, [two, spare], 45, []) == pytest.approx(30)
-    assert share_of(two, [spare], 20, []) == 20
-    assert share_of(spare, [], 7, []) == 7
-    whole = {"stage": "two", "code": digest_of(two), "card": "a card", "task": WHOLE}
-    assert share_of(one, [two, spare], 45, [{**whole, "state": "ok"}]) == 45
-    assert share_of(one, [two, spare], 45, [{**whole, "state": "error"}]) == pytest.approx(30)
-
-
 @pytest.mark.parametrize(("limit", "state"), [(0.05, "hung"), (1000.0, "no time")])
-def test_a_task_hangs_beyond_its_own_limit_and_has_no_time_where_that_of_its_stage_is_over(limit, state):
+def test_a_task_hangs_beyond_its_own_limit_and_has_no_time_where_that_of_the_run_is_over(limit, state):
     (begun, begins), (sentinel, _), now = Pipe(duplex=False), Pipe(duplex=False), time.monotonic()
     begins.send({"task": "one", "limit": limit})
     watch = Watch(SimpleNamespace(sentinel=sentinel), begun, now + 0.5, 2.0, {"task": "process", "since": now})
@@ -176,19 +194,19 @@ def test_a_task_hangs_beyond_its_own_limit_and_has_no_time_where_that_of_its_sta
 
 
 @pytest.mark.parametrize("state", ["error", "died", "hung"])
-def test_tasks_that_disturbed_an_earlier_run_come_after_the_others(settings, state):
-    settings.results.parent.mkdir(parents=True, exist_ok=True)
+def test_tasks_that_disturbed_an_earlier_run_come_after_all_others(settings, tmp_path, state):
+    stages, earlier = [stub("fails"), stub("ends")], tmp_path / "earlier.jsonl"
+    settings.results.parent.mkdir()
     settings.results.touch()
-    stage = stub("ends")
-    key = Tasks(settings, stage, "code").key
-    append_row(settings.results, {**key, "task": "breaks the card", "state": state})
-    tasks, done = Tasks(settings, stage, "code"), []
-    for task in ("breaks the card", "next"):
-        tasks.do(task, lambda task=task: done.append(task) or {})
-    assert done == ["next"]
-    for task in tasks.later:
-        tasks.do(*task)
-    assert done == ["next", "breaks the card"]
+    append_row(earlier, {**Tasks(settings, stages[0], digest_of(stages[0])).key, "task": "goes on", "state": state})
+    settings.results.unlink()
+    run(settings, 1000, stages, resume=earlier)
+    order = [(row["stage"], row["task"]) for row in read_rows(settings.results)[1:]]
+    assert order == [
+        *(("fails", task) for task in ("first", "fails", "last")),
+        *(("ends", task) for task in ("first", "last", WHOLE)),
+        *(("fails", task) for task in ("goes on", WHOLE)),
+    ]
 
 
 def test_sigterm_ends_the_run_with_a_row(settings):
@@ -198,15 +216,15 @@ def test_sigterm_ends_the_run_with_a_row(settings):
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=end_it, daemon=True).start()
-    assert run(settings, 1000, [stub("sleeps", 1000), stub("ends")]) == 143
+    assert run(settings, 1000, [stub("sleeps"), stub("ends")]) == 143
     first, process = read_rows(settings.results)
     assert (first["task"], process["state"]) == ("first", "ended")
 
 
 def test_a_run_without_time_starts_no_stage_and_does_not_write_over_rows(settings):
-    assert run(settings, 1, [stub("ends")]) == 0
-    (row,) = read_rows(settings.results)
-    assert (row["stage"], row["state"]) == ("ends", "no time")
+    assert run(settings, 1, [stub("ends"), stub("long")]) == 0
+    states = [(row["stage"], row["task"], row["state"]) for row in read_rows(settings.results)]
+    assert states == [("ends", BETWEEN, "no time"), ("long", BETWEEN, "no time")]
     with pytest.raises(FileExistsError, match="--resume"):
         run(settings, 1, [stub("ends")])
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.gpu.stage import Tasks
+from benchmarks.gpu.stage import TASK_SECONDS, Tasks
 from benchmarks.gpu.workloads import Bench, FixedPatches, segmenter_trainer, trying_algorithms
 from dar_uda.data.grid import Grid
 from dar_uda.preprocessing.restore_on_gpu import classes_on
@@ -46,7 +46,7 @@ CONVOLUTIONS = (  # inputs, outputs, stride, (D, H, W): those of DAR-UNet on a p
     (256, 256, (1, 1, 1), (4, 4, 4)),
 )
 SINGLE = ("QAM", "VAM", "group norm")
-"""Modules that are no whole network."""
+"""Modules that are not whole networks."""
 HALF, CLASSES, SECONDS_TO_WAIT = 3, 5, 1.0
 LEASE = """
 import sys, torch
@@ -64,19 +64,20 @@ def run(tasks: Tasks) -> None:
     size = (4, 16, 16) if tasks.tiny else (8, 32, 32)  # float64 is slow on a CPU
     for name, (module, inputs) in modules(size, tasks.tiny).items():
         limits = LIMITS if name in SINGLE else LIMITS_OF_NETWORKS
-        tasks.do(name, lambda m=module, i=inputs, given=limits: module_errors(m, i, tasks.device, given))
-    for index, (inputs, outputs, stride, shape) in enumerate(CONVOLUTIONS[:: 4 if tasks.tiny else 1]):
-        shape = tuple(max(2, side // 8) for side in shape) if tasks.tiny else shape
-        module, x = Conv3d(inputs, outputs, 3, stride), torch.randn(2, inputs, *shape)
-        for layout in (torch.contiguous_format, torch.channels_last_3d):
-            task = f"convolution {index}, {inputs} to {outputs}, {str(layout)[6:]}"
-            tasks.do(task, lambda m=module, x=x, f=layout: module_errors(m, [x.to(memory_format=f)], tasks.device))
+        seconds = 40 if name == "DAR-UNet" else TASK_SECONDS  # its convolutions and Triton's kernels are many
+        tasks.do(name, lambda m=module, i=inputs, given=limits: module_errors(m, i, tasks.device, given), seconds)
     tasks.do("loss", lambda: loss_errors(size, tasks.device))
     tasks.do("optimizer", lambda: optimizer_error(tasks.device))
     tasks.do("augmentation", lambda: augmentation_error(size, tasks.device))
     tasks.do("predict_slabs", lambda: prediction_error(size, tasks.device))
     tasks.do("restoration", lambda: restoration_error(size, tasks.device))
     tasks.do("redraw", lambda: synthesis_error(tasks.tiny, tasks.device))
+    for index, (inputs, outputs, stride, shape) in enumerate(CONVOLUTIONS[:: 4 if tasks.tiny else 1]):
+        shape = tuple(max(2, side // 8) for side in shape) if tasks.tiny else shape
+        module, x = Conv3d(inputs, outputs, 3, stride), torch.randn(2, inputs, *shape)
+        for layout in (torch.contiguous_format, torch.channels_last_3d):
+            task = f"convolution {index}, {inputs} to {outputs}, {str(layout)[6:]}"
+            tasks.do(task, lambda m=module, x=x, f=layout: module_errors(m, [x.to(memory_format=f)], tasks.device))
     tasks.do("resumed training", lambda: resumed_difference(Bench(tasks.device, tasks.tiny)))
     tasks.do("lease", lambda: lease(tasks.device))
 
@@ -92,15 +93,15 @@ def modules(size: tuple[int, int, int], tiny: bool) -> dict[str, tuple[nn.Module
     content = torch.randn(2, 4 * narrow, pixels // 4, pixels // 4)
     return {
         "QAM": (QuartetAttention(), [shallow]),
-        "VAM": (VoxelAttention(16, 32, (1, 2, 2)), [shallow, deep]),
         "group norm": (GroupNorm(16), [shallow]),
         "DAR-UNet": (DARUNet(CLASSES, channels), [volume]),
-        "2D U-Net": (UNet2D(CLASSES, channels, multilevel=True), [volume]),
-        "content encoder": (translator.content, [image]),
-        "style encoder": (translator.style["a"], [image]),
         "decoder": (translator.decoder, [content, code]),
         "image discriminator": (ImageDiscriminator(narrow, pixels), [image]),
         "content discriminator": (ContentDiscriminator(narrow, pixels), [content]),
+        "content encoder": (translator.content, [image]),
+        "style encoder": (translator.style["a"], [image]),
+        "VAM": (VoxelAttention(16, 32, (1, 2, 2)), [shallow, deep]),
+        "2D U-Net": (UNet2D(CLASSES, channels, multilevel=True), [volume]),
     }
 
 

@@ -2,15 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from typing import Any
 
 import torch
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.gpu.choices import FAST
+from benchmarks.gpu.choices import made_step
 from benchmarks.gpu.stage import Tasks
-from benchmarks.gpu.workloads import Bench, Form, gan_step, segmenter_step
+from benchmarks.gpu.workloads import Bench, Form
 from benchmarks.measure import seconds_of
 from dar_uda.training import choices
 
@@ -21,27 +22,21 @@ CONVOLUTION = "conv"
 
 def run(tasks: Tasks) -> None:
     bench = Bench(tasks.device, tasks.tiny)
-    eager = {"captured_steps": False}  # a replay has no operations
-    fast = FAST | eager
-    tasks.do("GAN step, fast", lambda: profiled(lambda: gan_step(bench, 4, 512), bench, **fast), seconds=25)
-    if not tasks.tiny:
-        large, small = (lambda size=size: segmenter_step(bench, 2, *size) for size in ((32, 256, 256), (16, 192, 192)))
-        tasks.do("DAR-UNet step, fast", lambda: profiled(large, bench, **fast), seconds=25)
-        tasks.do("DAR-UNet step", lambda: profiled(large, bench, **eager), seconds=25)
-        tasks.do("DAR-UNet step, gpu budget", lambda: profiled(small, bench, **eager))
+    for step in ("GAN step",) if tasks.tiny else ("DAR-UNet step", "GAN step", "gpu budget"):
+        tasks.do(step, lambda step=step: profiled(lambda: made_step(step, bench), bench), seconds=25)
 
 
-def profiled(make: Callable[[], Form], bench: Bench, **chosen: Any) -> dict[str, Any]:
+def profiled(make: Callable[[], Form], bench: Bench) -> dict[str, Any]:
     """Return the largest kernels and convolutions of one call, and the busy share.
 
-    The call itself is timed without the profiler. On a CPU, which has no kernels, operations take their place.
+    The call itself is timed without the profiler. It is not captured: a replay has no operations. On a CPU, which has
+    no kernels, operations take their place.
 
     Args:
         make: Makes the form.
-        chosen: Fields of `CudaChoices`.
     """
     on_card = bench.device.type == "cuda"
-    with choices.choosing(**chosen):
+    with choices.choosing(captured_steps=False) as made:
         form = make()
         for _ in range(bench.unrecorded):
             form()
@@ -57,7 +52,7 @@ def profiled(make: Callable[[], Form], bench: Bench, **chosen: Any) -> dict[str,
         "ms": 1000 * seconds,
         "busy": sum(kernel["ms"] for kernel in kernels) / 1000 / seconds,
         "launches": sum(kernel["calls"] for kernel in kernels),
-        "choices": chosen,
+        "choices": asdict(made),
         "kernels": kernels[:LARGEST],
         "convolutions": convolutions(events)[:LARGEST_SHAPES],
     }

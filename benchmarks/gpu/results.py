@@ -10,9 +10,10 @@ from typing import Any
 Row = dict[str, Any]
 KEY = ("stage", "code", "card")
 FINISHED = ("ok", "failed")
-"""States of a task that the next run does not repeat; the others are error, died, hung, ended, no time."""
+"""States of a task that the next run does not repeat."""
 DISTURBS = ("error", "died", "hung")
 """States of a task that the next run does after the others."""
+STATES = (*FINISHED, *DISTURBS, "ended", "no time")
 
 
 def read_rows(path: str | Path) -> list[Row]:
@@ -32,7 +33,7 @@ def append_row(path: str | Path, row: Mapping[str, Any]) -> None:
         os.fsync(file.fileno())
 
 
-def tasks_in(rows: Iterable[Row], states: Sequence[str], stage: str, code: str, card: str) -> set[str]:
+def tasks_in(rows: Iterable[Row], states: Sequence[str] = STATES, *, stage: str, code: str, card: str) -> set[str]:
     """Return the tasks of a stage that have a row of one of the states, with this code on this card."""
     wanted = (stage, code, card)
     return {row["task"] for row in rows if tuple(row.get(k) for k in KEY) == wanted and row["state"] in states}

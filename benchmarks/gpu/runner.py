@@ -1,4 +1,7 @@
-"""Run the stages one after the other, each in a process of its own, within the seconds given."""
+"""Run the stages one after the other, within the seconds given, in one process as long as that lasts.
+
+Each new process starts CUDA again, compiles Triton's kernels and lets cuDNN try its algorithms.
+"""
 
 import hashlib
 import multiprocessing
@@ -7,7 +10,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection, wait
@@ -15,25 +18,26 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType
 
-from benchmarks.gpu.results import FINISHED, Row, append_row, read_rows
-from benchmarks.gpu.stage import WHOLE, Settings, Stage, do_stage
+from benchmarks.gpu.results import Row, append_row, read_rows
+from benchmarks.gpu.stage import BETWEEN, Settings, Stage, do_stages
 from dar_uda.code_version import code_version
 
 SEGMENTER, TRANSLATOR = "dar_uda.segmentation.train", "dar_uda.translation.train"
 PREDICTION, SYNTHESIS = "dar_uda.segmentation.predict", "dar_uda.translation.synthesis"
 METHOD = (SEGMENTER, TRANSLATOR, PREDICTION, SYNTHESIS)
 STAGES = (
-    Stage("machine", "benchmarks.gpu.machine", 25),
-    Stage("checks", "benchmarks.gpu.checks", 45, METHOD),
-    Stage("choices", "benchmarks.gpu.choices", 75, (SEGMENTER, TRANSLATOR)),
-    Stage("kernels", "benchmarks.gpu.kernels", 45, (SEGMENTER, TRANSLATOR)),
-    Stage("figures", "benchmarks.gpu.figures", 75, METHOD),
-    Stage("schedule", "benchmarks.gpu.schedule", 35, (SEGMENTER, TRANSLATOR)),
-    Stage("trainings", "benchmarks.gpu.trainings", 75, (SEGMENTER, TRANSLATOR, PREDICTION)),
-    Stage("abdomen", "benchmarks.gpu.abdomen", 110, (SEGMENTER, TRANSLATOR, PREDICTION), spare=True),
+    Stage("machine", "benchmarks.gpu.machine"),
+    Stage("figures", "benchmarks.gpu.figures", METHOD),
+    Stage("checks", "benchmarks.gpu.checks", METHOD),
+    Stage("kernels", "benchmarks.gpu.kernels", (SEGMENTER, TRANSLATOR)),
+    Stage("choices", "benchmarks.gpu.choices", (SEGMENTER, TRANSLATOR)),
+    Stage("schedule", "benchmarks.gpu.schedule", (SEGMENTER, TRANSLATOR)),
+    Stage("trainings", "benchmarks.gpu.trainings", (SEGMENTER, TRANSLATOR, PREDICTION)),
+    Stage("abdomen", "benchmarks.gpu.abdomen", (SEGMENTER, TRANSLATOR, PREDICTION)),
 )
+"""In their order: what comes first gets the time."""
 PATIENCE = {"cuda": 1.5, "cpu": 20}
-"""A stage and a task are ended after this many times the seconds that they should take on a card."""
+"""A task is ended after this many times the seconds that it should take on a card."""
 LEAST_SECONDS = 5.0
 LAST_LINES = 25
 SECONDS_TO_DIE = 5.0
@@ -55,29 +59,17 @@ def run(settings: Settings, seconds: float, stages: Sequence[Stage] = STAGES, re
         FileExistsError: There are rows in the results already.
     """
     end = time.monotonic() + seconds
-    _begin(settings, resume)
+    resumed = _begin(settings, resume)
     scratch = Path(tempfile.mkdtemp(prefix="dar-uda-gpu-", dir=settings.scratch))
-    settings = replace(settings, scratch=scratch)
+    settings = replace(settings, scratch=scratch, resumed=resumed)
     try:
         with _ended_by_sigterm():
-            for index, stage in enumerate(stages):
-                share = share_of(stage, stages[index + 1 :], end - time.monotonic(), read_rows(settings.results))
-                _run_stage(settings, stage, min(PATIENCE[settings.device] * stage.seconds, share))
+            _run_stages(settings, [(stage, digest_of(stage)) for stage in stages], end)
     except Ended:
         return 128 + signal.SIGTERM
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return 0
-
-
-def share_of(stage: Stage, following: Sequence[Stage], left: float, rows: Sequence[Row]) -> float:
-    """Return the seconds that a stage gets of those left, by what it and the stages after it should take.
-
-    Stages that `rows` have whole, on any card, and spare ones leave their part to the others.
-    """
-    whole = {(row["stage"], row["code"]) for row in rows if row["task"] == WHOLE and row["state"] in FINISHED}
-    waiting = [other for other in following if not other.spare and (other.name, digest_of(other)) not in whole]
-    return left * stage.seconds / (stage.seconds + sum(other.seconds for other in waiting))
 
 
 def digest_of(stage: Stage) -> str:
@@ -86,8 +78,8 @@ def digest_of(stage: Stage) -> str:
     return hashlib.sha256(" ".join(versions).encode()).hexdigest()[:16]
 
 
-def _begin(settings: Settings, resume: Path | None) -> None:
-    """Make the output folder, with the rows of an earlier run, if any."""
+def _begin(settings: Settings, resume: Path | None) -> int:
+    """Make the output folder, with the rows of an earlier run, if any; return how many these are."""
     settings.results.parent.mkdir(parents=True, exist_ok=True)
     if resume is None and settings.results.exists():
         raise FileExistsError(
@@ -97,39 +89,41 @@ def _begin(settings: Settings, resume: Path | None) -> None:
     settings.results.write_text("", encoding="utf-8")
     for row in rows:
         append_row(settings.results, row)
+    return len(rows)
 
 
-def _run_stage(settings: Settings, stage: Stage, seconds: float) -> None:
-    """Run a stage, in a new process after each task at which one ends; such a task is not done again in this run."""
-    note = {"stage": stage.name, "code": digest_of(stage), "card": "", "task": "process"}
-    end, ended = time.monotonic() + seconds, set()
-    while (left := end - time.monotonic()) >= LEAST_SECONDS:
-        task = _run_process(settings, stage, note, end, ended)
-        if task is None:
-            return
-        ended.add(task)
-    append_row(settings.results, {**note, "state": "no time", "left": round(max(0.0, left), 1)})
+def _run_stages(settings: Settings, stages: Sequence[tuple[Stage, str]], end: float) -> None:
+    """Run stages, each with the digest of its code: in a new process after each task at which one ends.
+
+    Stages for which no time was left have a row that says so.
+    """
+    while (left := end - time.monotonic()) >= LEAST_SECONDS and _run_process(settings, stages, end):
+        pass
+    begun = {row["stage"] for row in read_rows(settings.results)[settings.resumed :]}
+    missed = [note_of(*given) for given in stages if left < LEAST_SECONDS and given[0].name not in begun]
+    for note in missed:
+        append_row(settings.results, {**note, "state": "no time", "left": round(max(0.0, left), 1)})
 
 
-def _run_process(settings: Settings, stage: Stage, note: Row, end: float, ended: Set[str]) -> str | None:
-    """Do the tasks of a stage in a process; where it does not come to its end, add a row with its last lines.
+def note_of(stage: Stage, code: str) -> Row:
+    """Return the fields of a row of a stage that has not begun."""
+    return {"stage": stage.name, "code": code, "card": "", "task": BETWEEN}
 
-    Args:
-        note: The fields of that row where no task has begun.
-        end: When the stage's time is over.
-        ended: Tasks that are not done.
+
+def _run_process(settings: Settings, stages: Sequence[tuple[Stage, str]], end: float) -> bool:
+    """Do stages in a process; where it does not come to its end, add a row with its last lines.
 
     Returns:
-        The task at which the process ended, if the stage is to go on with the others.
+        Whether another process is to go on without the task at which this one ended.
     """
     settings.log.touch()
     before, start = settings.log.stat().st_size, time.monotonic()
     context = _context()
     begun, begins = context.Pipe(duplex=False)
-    process = context.Process(target=do_stage, args=(settings, stage, note["code"], ended, begins))
+    process = context.Process(target=do_stages, args=(settings, stages, end, begins))
     process.start()
     begins.close()
-    watch = Watch(process, begun, end, PATIENCE[settings.device], {**note, "since": start})
+    watch = Watch(process, begun, end, PATIENCE[settings.device], {**note_of(*stages[0]), "since": start})
     try:
         state = watch.wait()
     except Ended:
@@ -142,7 +136,7 @@ def _run_process(settings: Settings, stage: Stage, note: Row, end: float, ended:
             task = watch.task
             took = {"seconds": round(time.monotonic() - task.pop("since"), 1), "exit": process.exitcode}
             append_row(settings.results, {**task, "state": state, **took, "lines": text.splitlines()[-LAST_LINES:]})
-    return task["task"] if process.exitcode != 0 and task["task"] != note["task"] else None
+    return process.exitcode != 0 and "limit" in watch.task
 
 
 class Watch:
@@ -150,7 +144,7 @@ class Watch:
 
     Args:
         begun: Receives the fields of each task that begins.
-        end: When the stage's time is over.
+        end: When the run's time is over.
         patience: A task may take this many times its `limit`.
         task: The fields of what comes before the first task.
 
@@ -178,14 +172,14 @@ class Watch:
 
 
 def _context() -> multiprocessing.context.ForkServerContext:
-    """Return how stages start: forked from a process that has imported torch, and has not touched the card."""
+    """Return how a process starts: forked from a process that has imported torch, and has not touched the card."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["torch", SEGMENTER, TRANSLATOR])
     return context
 
 
 def _end(process: BaseProcess) -> None:
-    """End a stage that is still there and all that it started: first in a way that leaves a trace in the log."""
+    """End a process that is still there and all that it started: first in a way that leaves a trace in the log."""
     for number in (signal.SIGABRT, signal.SIGKILL):
         if process.is_alive():
             try:

@@ -3,6 +3,7 @@
 import math
 import statistics
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +18,7 @@ from benchmarks.gpu.volumes import domains_of, split_of, unpacked
 from benchmarks.gpu.workloads import (
     Bench,
     Form,
+    free,
     gan_step,
     literal_gan_step,
     method,
@@ -48,12 +50,13 @@ def hours(tasks: Tasks) -> dict[str, Any]:
     updates_of = values["segmentation"]["steps"], values["translation"]["epochs"] * per_epoch
     with TemporaryDirectory() as folder:
         forms = {
-            "literal": (literal_training_step(bench, Path(folder)), literal_gan_step(bench, 4, 512), 1, LITERAL_STEPS),
-            "ours": (training_step(bench, Path(folder)), gan_step(bench, 4, 512), bench.unrecorded, STEPS),
+            "literal": (literal_training_step, literal_gan_step, 1, LITERAL_STEPS),
+            "ours": (training_step, gan_step, bench.unrecorded, STEPS),
         }
         found: dict[str, Any] = {}
         for name, (segmenter, gan, unrecorded, steps) in forms.items():
-            took = [per_step(form, unrecorded, 1 if tasks.tiny else steps, bench) for form in (segmenter, gan)]
+            made = partial(segmenter, bench, Path(folder)), partial(gan, bench, 4, 512)
+            took = [per_step(make, unrecorded, 1 if tasks.tiny else steps, bench) for make in made]
             found[name] = sum(number * seconds for number, seconds in zip(updates_of, took, strict=True)) / 3600
             found[f"{name}_seconds"] = took
     found["note"] = f"{updates_of[0]} segmenter and {updates_of[1]} translator steps, {slices:.1f} slices per volume"
@@ -67,8 +70,10 @@ def slices_per_volume(tasks: Tasks) -> float:
     return statistics.mean(len(open_image(image)) for image in split_of(cases, domains_of(cases)[0]).images)
 
 
-def per_step(form: Form, unrecorded: int, steps: int, bench: Bench) -> float:
-    """Return the seconds of a step, from several in a row after some that are not recorded."""
+def per_step(make: Callable[[], Form], unrecorded: int, steps: int, bench: Bench) -> float:
+    """Return the seconds of a step, from several in a row after some that are not recorded; the card is its own."""
+    free(bench.device)
+    form = make()
 
     def in_a_row() -> None:
         for _ in range(steps):

@@ -1,4 +1,4 @@
-"""A stage: tasks that a process of its own does one after the other, a row for each."""
+"""Stages: tasks that a process does one after the other, a row for each."""
 
 import faulthandler
 import gc
@@ -6,7 +6,7 @@ import importlib
 import os
 import time
 import traceback
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -16,9 +16,11 @@ from benchmarks.gpu.results import DISTURBS, FINISHED, append_row, read_rows, ta
 
 BENCHMARKS = Path(__file__).parents[1]
 WHOLE = "the whole stage"
-"""The task of the row that says that all tasks of a stage are done."""
+"""The task of the row that says that a stage has come to its end."""
+BETWEEN = "process"
+"""What stands for the task while a stage does none."""
 TASK_SECONDS = 20.0
-"""What a task should take on a card at most, where it names no other limit."""
+"""What a task should take on a card at most, where it names no other limit; and what is between two tasks."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Settings:
         scratch: A folder for their files, removed after the run.
         device: "cuda" or "cpu".
         tiny: Smallest sizes, to see that everything runs.
+        resumed: How many rows, the first ones, are those of earlier runs.
     """
 
     data: Path
@@ -40,6 +43,7 @@ class Settings:
     scratch: Path
     device: str
     tiny: bool
+    resumed: int = 0
 
 
 @dataclass(frozen=True)
@@ -47,31 +51,28 @@ class Stage:
     """A module with a function `run(tasks: Tasks)`.
 
     Args:
-        seconds: What it should take on a card.
         code: Modules of dar_uda on which its rows depend.
         root: The folder of the package that has the module.
-        spare: The stage gets only the time that the stages before it leave.
     """
 
     name: str
     module: str
-    seconds: float
     code: tuple[str, ...] = ()
     root: Path = BENCHMARKS
-    spare: bool = False
 
 
 class Tasks:
-    """Do the tasks of a stage that an earlier run has not done.
+    """Do the tasks of a stage that no earlier run has finished and that this one has not begun.
 
     Args:
-        ended: Tasks at which an earlier process of this run has ended.
-        begins: Gets the fields of a row and `limit` before each task.
+        begins: Gets the fields of a row and `limit`, in seconds, before each task, and after it those of `BETWEEN`.
+        end: When the time is over, by `time.monotonic`.
 
     Attributes:
         device: torch's device.
-        errors: How many tasks have ended with an error, or ended a process of this run; the next run repeats those.
-        later: Tasks that disturbed an earlier run, done after the others: one may leave the card unusable, or hang.
+        done: Tasks that are not done again.
+        postponed: Tasks that disturbed an earlier run: one may leave the card unusable, or hang.
+        complete: Whether all tasks of this run have come to their end; the next run repeats those that have not.
     """
 
     def __init__(
@@ -79,35 +80,51 @@ class Tasks:
         settings: Settings,
         stage: Stage,
         code: str,
-        ended: Set[str] = frozenset(),
         begins: Callable[[dict[str, Any]], None] = lambda _: None,
+        end: float = float("inf"),
     ) -> None:
         import torch
 
-        self.settings, self.tiny = settings, settings.tiny
+        self.settings, self.tiny, self.stage = settings, settings.tiny, stage
         self.device = torch.device("cuda:0" if settings.device == "cuda" else "cpu")
         name = torch.cuda.get_device_name(self.device) if settings.device == "cuda" else "CPU"
         self.key = {"stage": stage.name, "code": code, "card": f"{name}, tiny" if settings.tiny else name}
         rows = read_rows(settings.results)
-        finished = tasks_in(rows, FINISHED, **self.key)
-        self.errors, self.finished, self.later = len(ended), finished | ended, []
-        self._begins, self._disturb = begins, tasks_in(rows, DISTURBS, **self.key) - self.finished - {WHOLE}
+        earlier, here = rows[: settings.resumed], rows[settings.resumed :]
+        begun, finished = tasks_in(here, **self.key), tasks_in(here, FINISHED, **self.key)
+        self.done, self.complete = tasks_in(earlier, FINISHED, **self.key) | begun, begun == finished
+        self.postponed = tasks_in(earlier, DISTURBS, **self.key) - self.done - {WHOLE, BETWEEN}
+        self._begins, self._end = begins, end
+
+    def run(self) -> None:
+        """Do the stage's tasks but those that are postponed; after the last one add the row of the whole stage."""
+        if not self.done.isdisjoint((WHOLE, BETWEEN)):
+            return
+        self._between()
+        importlib.import_module(self.stage.module).run(self)
+        if not self.postponed:
+            self._add(WHOLE, state="ok" if self.complete else "error")
+
+    def run_postponed(self) -> None:
+        """Do the tasks that are postponed."""
+        if self.postponed:
+            self.postponed = set()
+            self.run()
 
     def do(self, task: str, function: Callable[[], dict[str, Any]], seconds: float = TASK_SECONDS) -> None:
         """Do a task and add its row: what the function returns, or the error that it raises.
 
         Args:
             function: Returns the fields of the row; `state`: "failed" where a value lies beyond its limit.
-            seconds: What the task should take on a card at most.
+            seconds: What the task should take on a card at most: where less is left, it is not begun.
 
         Raises:
             RuntimeError: The card does not compute any more.
         """
-        if task in self.finished:
+        if task in self.done or task in self.postponed:
             return
-        if task in self._disturb:
-            self._disturb.remove(task)
-            self.later.append((task, function, seconds))
+        if (left := self._end - time.monotonic()) < seconds:
+            self._add(task, state="no time", left=round(left, 1))
             return
         print(f"{self.key['stage']}: {task} ...", flush=True)
         self._begins({**self.key, "task": task, "limit": seconds})
@@ -117,11 +134,19 @@ class Tasks:
             self._wait()  # a fault of what is still queued is this task's
         except Exception as error:
             fields = {"state": "error", "error": f"{type(error).__name__}: {error}"[:2000]}
-            self.errors += 1
             traceback.print_exc()
-        seconds = round(time.perf_counter() - start, 3)
-        append_row(self.settings.results, {**self.key, "task": task, "seconds": seconds, **fields})
+        self._add(task, seconds=round(time.perf_counter() - start, 3), **fields)
         self._free()
+        self._between()
+
+    def _add(self, task: str, **fields: Any) -> None:
+        """Add the row of a task."""
+        append_row(self.settings.results, {**self.key, "task": task, **fields})
+        self.done.add(task)
+        self.complete &= fields["state"] in FINISHED
+
+    def _between(self) -> None:
+        self._begins({**self.key, "task": BETWEEN, "limit": TASK_SECONDS})
 
     def _wait(self) -> None:
         """Wait for the card; raise where it does not compute any more."""
@@ -143,22 +168,24 @@ class Tasks:
             torch.cuda.empty_cache()
 
 
-def do_stage(settings: Settings, stage: Stage, code: str, ended: Set[str], begins: Connection) -> None:
-    """Do a stage in this process, which is for it alone; what it prints goes to the log.
+def do_stages(settings: Settings, stages: Sequence[tuple[Stage, str]], end: float, begins: Connection) -> None:
+    """Do stages in this process, which is for them alone; what they print goes to the log.
+
+    What a stage sets for all of torch ends with it. Postponed tasks come after all others.
 
     Args:
-        ended, begins: As those of `Tasks`; the connection sends.
+        stages: Each with the digest of its code.
+        end, begins: As those of `Tasks`; the connection sends.
     """
     os.setsid()
     log = os.open(settings.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)
     faulthandler.enable()  # a task beyond its deadline gets SIGABRT: the log then says where it was
-    tasks = Tasks(settings, stage, code, ended, begins.send)
-    if WHOLE not in tasks.finished:
-        module = importlib.import_module(stage.module)
-        gc.freeze()  # what is imported is no garbage, and each collection is quick
-        module.run(tasks)
-        for task in tasks.later:
-            tasks.do(*task)
-        tasks.do(WHOLE, lambda: {"state": "error" if tasks.errors else "ok"})
+    from benchmarks.gpu.workloads import arithmetic_kept
+
+    gc.freeze()  # what is imported is no garbage, and each collection is quick
+    of_stages = [Tasks(settings, stage, code, begins.send, end) for stage, code in stages]
+    for run in (*(tasks.run for tasks in of_stages), *(tasks.run_postponed for tasks in of_stages)):
+        with arithmetic_kept():
+            run()

@@ -17,6 +17,7 @@ from benchmarks.translator import literal_trainer, trainer
 from dar_uda.segmentation.networks import make_segmenter
 from dar_uda.segmentation.train import OPTIMISATION, SegmenterTrainer
 from dar_uda.training.device import use_device
+from dar_uda.training.graphs import EAGER_CALLS
 from dar_uda.training.job import Job
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -47,7 +48,7 @@ class Bench:
     @property
     def unrecorded(self) -> int:
         """Return how often a form of ours is called before: a captured step replays only after some that are not."""
-        return 0 if self.tiny else 5
+        return 0 if self.tiny else EAGER_CALLS + 2
 
     @property
     def channels(self) -> Sequence[int]:
@@ -70,15 +71,23 @@ def method(budget: str | None = None) -> dict[str, Any]:
 
 
 @contextmanager
-def reference_arithmetic() -> Iterator[None]:
-    """Within the block float32 convolutions and products use TF32, and cuDNN does not try its algorithms."""
+def arithmetic_kept() -> Iterator[None]:
+    """After the block TF32 is used as before it, and cuDNN tries its algorithms as before."""
     products, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn
     before = products.allow_tf32, convolutions.allow_tf32, convolutions.benchmark
-    products.allow_tf32, convolutions.allow_tf32, convolutions.benchmark = True, True, False
     try:
         yield
     finally:
         products.allow_tf32, convolutions.allow_tf32, convolutions.benchmark = before
+
+
+@contextmanager
+def reference_arithmetic() -> Iterator[None]:
+    """Within the block float32 convolutions and products use TF32, and cuDNN does not try its algorithms."""
+    with arithmetic_kept():
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+        torch.backends.cudnn.benchmark = False
+        yield
 
 
 def referred(form: Form) -> Form:
@@ -94,12 +103,9 @@ def referred(form: Form) -> Form:
 @contextmanager
 def trying_algorithms(value: bool) -> Iterator[None]:
     """Within the block cuDNN tries its algorithms for each new shape, or does not."""
-    before = torch.backends.cudnn.benchmark
-    torch.backends.cudnn.benchmark = value
-    try:
+    with arithmetic_kept():
+        torch.backends.cudnn.benchmark = value
         yield
-    finally:
-        torch.backends.cudnn.benchmark = before
 
 
 def literal_segmenter_step(bench: Bench, batch: int, *patch: int) -> Form:
@@ -158,23 +164,32 @@ def spread(seconds: Mapping[str, Sequence[float]]) -> str:
 
 
 def peaks(make: Callable[[], Form], unrecorded: int, device: torch.device) -> tuple[float | None, float | None]:
-    """Return the MiB that torch has allocated and reserved at most in a call of a form; None on a CPU.
+    """Return the MiB that torch has allocated and reserved at most after the first call of a form; None on a CPU.
+
+    In its first call cuDNN may try algorithms, with memory that it needs once. All that follows counts: torch counts
+    what a replay uses when the capture allocates it.
 
     Args:
-        unrecorded: How often the form is called before.
+        unrecorded: After how many calls the form does what it goes on to do.
     """
     if device.type != "cuda":
         make()()
         return None, None
-    gc.collect()
-    torch.cuda.empty_cache()
+    free(device)
     form = make()
-    for _ in range(unrecorded):
-        form()
-    torch.cuda.reset_peak_memory_stats(device)
     form()
+    torch.cuda.reset_peak_memory_stats(device)
+    for _ in range(max(1, unrecorded)):
+        form()
     torch.cuda.synchronize(device)
     return torch.cuda.max_memory_allocated(device) / MIB, torch.cuda.max_memory_reserved(device) / MIB
+
+
+def free(device: torch.device) -> None:
+    """Free what forms have left that nothing uses: trainings hold themselves, and torch keeps memory that it frees."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def flop_of(form: Form) -> float:

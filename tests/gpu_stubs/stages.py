@@ -4,6 +4,8 @@ import os
 import sys
 import time
 
+import torch
+
 
 def die() -> dict:
     print("the last words", flush=True)
@@ -21,7 +23,8 @@ def fail() -> dict:
 
 def run(tasks) -> None:
     """Do what the stage's name asks for, between two tasks that are done in any case."""
-    tasks.do("first", lambda: {"value": 1})
+    tasks.do("first", lambda: {"process": os.getpid(), "tf32": torch.backends.cuda.matmul.allow_tf32})
+    torch.backends.cuda.matmul.allow_tf32 = True
     name = tasks.key["stage"]
     if name == "dies":
         tasks.do("dies", die)
@@ -32,4 +35,8 @@ def run(tasks) -> None:
         tasks.do("hangs", hang, seconds=0.5)
     if name == "sleeps":
         hang()
+    if name == "breaks":
+        raise ValueError("not within a task")
+    if name == "long":
+        tasks.do("too long", lambda: {}, seconds=10**6)
     tasks.do("last", lambda: {})
