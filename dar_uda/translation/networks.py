@@ -9,6 +9,8 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor, channels_last, contiguous_format, nn
+from torch.autograd import Function
+from torch.autograd.function import FunctionCtx, once_differentiable
 
 from dar_uda.layers.chain import Chain, Convolution, Norm, of_channels
 from dar_uda.layers.norm import norm_and_activation
@@ -23,10 +25,10 @@ class Conv2d(nn.Conv2d, Convolution):
     """`nn.Conv2d`, on features laid as `choices` says."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(_laid(x))
+        return _laid(super().forward(_laid(x)))
 
     def without_bias(self, x: Tensor) -> Tensor:
-        return self._conv_forward(_laid(x), self.weight, None)
+        return _laid(self._conv_forward(_laid(x), self.weight, None))
 
 
 def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> Conv2d:
@@ -38,6 +40,19 @@ def _laid(x: Tensor) -> Tensor:
     if not choices.on_cuda(x) or x.shape[1] == 1:
         return x
     return x.contiguous(memory_format=channels_last if choices.made().channels_last else contiguous_format)
+
+
+class _LaidGradient(Function):
+    """x itself, and its gradient laid as `choices` says."""
+
+    @staticmethod
+    def forward(_: FunctionCtx, x: Tensor) -> Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    @once_differentiable
+    def backward(_: FunctionCtx, gradient: Tensor) -> Tensor:
+        return _laid(gradient)
 
 
 class InstanceNorm(nn.InstanceNorm2d, Norm):
@@ -89,8 +104,8 @@ class UpsampledConv(nn.Conv2d, Convolution):
 
     def without_bias(self, x: Tensor) -> Tensor:
         """For GPUs: there `pixel_shuffle` would turn channels-last into contiguous."""
-        blocks = F.conv2d(_laid(x), self._folded("pqo"), padding=1).unflatten(1, (2, 2, -1))
-        return blocks.permute(0, 4, 1, 5, 2, 3).flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
+        blocks = F.conv2d(_laid(x), self._folded("pqo"), padding=1).permute(0, 2, 3, 1).unflatten(3, (2, 2, -1))
+        return blocks.transpose(2, 3).flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
 
     def _folded(self, order: str) -> Tensor:
         """Return the weight (4 outputs, inputs, 3, 3), its outputs o for each pixel (p, q) of a block in this order."""
@@ -127,6 +142,8 @@ class ResidualBlock(nn.Module):
 class ContentEncoder(nn.Sequential):
     """Encode anatomy, for both domains.
 
+    On a GPU the gradient of the code comes back as the code lies, since losses return it contiguous.
+
     Shape:
         (N, 1, H, W) to (N, 4 width, H / 4, W / 4).
     """
@@ -138,6 +155,10 @@ class ContentEncoder(nn.Sequential):
             NormalisedConv(2 * width, 4 * width, 4, 2),
             *(ResidualBlock(4 * width) for _ in range(4)),
         )
+
+    def forward(self, x: Tensor) -> Tensor:
+        code = super().forward(x)
+        return _LaidGradient.apply(code) if choices.on_cuda(x) else code
 
 
 class StyleEncoder(nn.Module):

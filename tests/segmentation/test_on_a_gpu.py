@@ -22,8 +22,11 @@ CASES = {
     "interpolation": (lambda: Interpolated(), (2, 5, 2, 4, 4)),
     "dar_unet": (lambda: DARUNet(5, deep_supervision=False), (1, 1, 8, 32, 32)),
 }
-CHOICES = [{}, *({field: True} for field in ("quartet_kernels", "joint_batch_norm", "channels_last"))]
-CHOICES += [{"quartet_maxima": "marks", "map_convolution": "slices"}, {"map_convolution": "blocks"}]
+PLAIN = {"map_convolution": "conv3d", "quartet_kernels": False, "norm_kernels": False, "quartet_maxima": "argmax"}
+PLAIN |= {"joint_batch_norm": False, "channels_last": False}
+FAST = {"quartet_kernels": True, "norm_kernels": True, "joint_batch_norm": True, "channels_last": True}
+CHOICES = [PLAIN, *(PLAIN | {field: True} for field in FAST), PLAIN | FAST | {"map_convolution": "blocks"}]
+CHOICES += [PLAIN | {"quartet_maxima": "marks", "map_convolution": "slices"}]
 LIMITS = {  # of values and gradients; the forms for GPUs, computed on a CPU, stay below half of them
     torch.float32: {"dar_unet": (1e-4, 5e-3)},  # a maximum whose place rounding changes moves a gradient
     torch.bfloat16: {"quartet_attention": (2e-2, 0.15), "dar_unet": (3e-2, 0.3)},
