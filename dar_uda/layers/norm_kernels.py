@@ -155,7 +155,7 @@ def _layout_of(x: Tensor) -> torch.memory_format:
     return torch.contiguous_format
 
 
-COUNTS = ["channels", "groups", "parts", "steps", "w_sample"]
+COUNTS = ["groups", "parts", "steps", "w_sample"]
 """Arguments for whose values nothing is compiled on its own."""
 
 
@@ -177,8 +177,10 @@ def _shifted(x, at, here, moved):
 def _moved(shift, c, channels):
     """Return by how much some channels are moved."""
     if shift is None:
-        return tl.zeros(c.shape, dtype=tl.float32)
-    return tl.load(shift + c, mask=c < channels, other=0.0).to(tl.float32)
+        moved = tl.zeros(c.shape, dtype=tl.float32)
+    else:
+        moved = tl.load(shift + c, mask=c < channels, other=0.0).to(tl.float32)
+    return moved
 
 
 @triton.jit(do_not_specialize=COUNTS)
@@ -231,7 +233,7 @@ def _parts(start, voxels, parts, steps, inside, channels_at, VOXELS: tl.constexp
     return channels_at[:, None] * parts + p[None, :], here, tl.where(here, counts, 0.0)
 
 
-@triton.jit(do_not_specialize=[*COUNTS, "voxels"])
+@triton.jit(do_not_specialize=[*COUNTS, "channels", "voxels"])
 def _join_moments_kernel(
     means,
     squares,
@@ -364,7 +366,7 @@ def _sums_kernel(
     tl.store(products + to, tl.sum(product, 1), mask=c < channels)
 
 
-@triton.jit(do_not_specialize=[*COUNTS, "voxels"])
+@triton.jit(do_not_specialize=[*COUNTS, "channels", "voxels"])
 def _join_sums_kernel(
     totals,
     products,

@@ -12,9 +12,12 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-TILE = 4096
-"""Voxels that a program has in its registers."""
-WARPS = 8
+TILE = 1024
+"""Voxels that a program has in its registers, or a few times as many where one axis is long."""
+OF_THREAD = 256
+"""Voxels of a warp: 8 of a thread, which bfloat16 reads at once."""
+ROWS, COLUMNS = 16, 64
+"""Of a program that goes through the depth: one size for all features, since each is compiled on its own."""
 
 
 class MaxAndMean(Function):
@@ -33,8 +36,8 @@ class MaxAndMean(Function):
     @once_differentiable
     def backward(ctx: FunctionCtx, of_x: Tensor, *gradients: Tensor) -> Tensor:
         of_x, out = of_x.contiguous(), torch.empty_like(of_x, memory_format=torch.contiguous_format)
-        grid, sizes = _rows(of_x)
-        _spread_kernel[grid](of_x, out, *(g.contiguous() for g in gradients), *ctx.saved_tensors, **sizes)
+        kept = (*(g.contiguous() for g in gradients), *ctx.saved_tensors)
+        _spread_kernel[_grid(of_x)](of_x, out, *kept, *of_x.shape[1:], ROWS, COLUMNS)
         return out
 
 
@@ -92,34 +95,40 @@ def _reduce(x: Tensor, factor: Tensor, out: list[Tensor], places: list[Tensor] |
     planes, plane = 1 if places is None else 2, height * width
     places = places or out
     # Tiles of channels and columns at each depth go through the rows: they reduce C within and H on their way.
-    within, others = _tile(channels, width)
+    within, others, warps = _tile(channels)
     _reduce_kernel[(samples * depth * triton.cdiv(width, others),)](
         *(x, factor, out[0], out[2], places[0], places[2]),
         *(depth, height, channels, width),
         *(plane, width, depth * plane, 1),
         *(width, depth * width, 1),
         *(scales[0], scales[2], planes, within, others),
-        num_warps=WARPS,
+        num_warps=warps,
     )
     # Tiles of columns and rows in each channel go through the depth: they reduce W within and D on their way.
-    within, others = _tile(width, height)
+    within, others, warps = _tile(width)
     _reduce_kernel[(samples * channels * triton.cdiv(height, others),)](
         *(x, factor, out[3], out[1], places[3], places[1]),
         *(channels, depth, width, height),
         *(depth * plane, plane, 1, width),
         *(plane, 1, width),
         *(scales[3], scales[1], planes, within, others),
-        num_warps=WARPS,
+        num_warps=warps,
     )
 
 
-def _tile(within: int, others: int) -> tuple[int, int]:
-    """Return the sides of a tile that holds all of one axis and a part of another, powers of two."""
-    whole = triton.next_power_of_2(within)
-    return whole, min(max(1, TILE // whole), triton.next_power_of_2(others))
+def _tile(within: int) -> tuple[int, int, int]:
+    """Return the sides of a tile that holds all of one axis and a part of another, and its warps.
+
+    The first is a power of four from 16: fewer sizes are compiled, and what lies outside of the feature is not read.
+    """
+    whole = 16
+    while whole < within:
+        whole *= 4
+    others = max(8, TILE // whole)
+    return whole, others, min(16, whole * others // OF_THREAD)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["size_grid", "size_way"])
 def _reduce_kernel(
     x,
     factor,
@@ -158,15 +167,14 @@ def _reduce_kernel(
     total = tl.zeros((WITHIN, OTHERS), dtype=tl.float32)
     largest = tl.full((WITHIN, OTHERS), float("-inf"), dtype=tl.float32)
     place = tl.zeros((WITHIN, OTHERS), dtype=tl.int32)
-    for step in range(size_way):
+    for step in tl.range(size_way, num_stages=3):
         tile = tl.load(x + offsets + step * x_way, mask=here, other=0.0).to(tl.float32)
         to = (at_grid * size_way + step) * size_other + other
         if PLANES == 2:
             filled = tl.where(here, tile, float("-inf"))
             place = tl.where(filled > largest, step, place)
             largest = tl.maximum(largest, filled)
-            maximum = tl.max(filled, 0)
-            first = tl.min(tl.where(filled == maximum[None, :], within[:, None], WITHIN), 0)
+            maximum, first = tl.max(filled, 0, return_indices=True)
             tl.store(out_within + 2 * sample * values_within + to, maximum, mask=other < size_other)
             tl.store(places_within + sample * values_within + to, first.to(tl.int16), mask=other < size_other)
         else:
@@ -183,45 +191,62 @@ def _reduce_kernel(
     tl.store(out_way + plane * values_way + to, total * scale_way, mask=here)
 
 
-def _rows(x: Tensor) -> tuple[tuple[int], dict[str, int]]:
-    """Return the grid and the sizes for kernels whose programs have some rows of one slice of one channel."""
-    samples, channels, depth, height, width = x.shape
-    columns, rows = _tile(width, height)
-    grid = (samples * channels * depth * triton.cdiv(height, rows),)
-    sizes = {"channels": channels, "depth": depth, "height": height, "width": width}
-    return grid, {**sizes, "ROWS": rows, "COLUMNS": columns, "num_warps": WARPS}
+def _grid(x: Tensor) -> tuple[int]:
+    """Return the grid for kernels whose programs go through the depth with some rows and columns of one channel."""
+    samples, channels, _, height, width = x.shape
+    return (samples * channels * triton.cdiv(height, ROWS) * triton.cdiv(width, COLUMNS),)
 
 
 def _weigh(x: Tensor, maps: list[Tensor]) -> Tensor:
     out = torch.empty_like(x)
-    grid, sizes = _rows(x)
-    _weigh_kernel[grid](x, out, *maps, **sizes)
+    _weigh_kernel[_grid(x)](x, out, *maps, *x.shape[1:], ROWS, COLUMNS)
     return out
 
 
 @triton.jit
+def _place(height, width, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
+    """Return channel among those of all samples, rows and columns of this program, and which of them there are."""
+    across, down = tl.cdiv(width, COLUMNS), tl.cdiv(height, ROWS)
+    w = (tl.program_id(0) % across) * COLUMNS + tl.arange(0, COLUMNS)
+    h = ((tl.program_id(0) // across) % down) * ROWS + tl.arange(0, ROWS)
+    return (tl.program_id(0) // across // down).to(tl.int64), h, w, (h < height)[:, None] & (w < width)[None, :]
+
+
+@triton.jit
+def _read(values, at, mask):
+    return tl.load(values + at, mask=mask, other=0.0).to(tl.float32)
+
+
+@triton.jit(do_not_specialize=["channels", "depth", "height"])
 def _weigh_kernel(
     x, out, over_c, over_d, over_h, over_w, channels, depth, height, width, ROWS: tl.constexpr, COLUMNS: tl.constexpr
 ):
     """Write x times the mean of four maps."""
-    blocks = tl.cdiv(height, ROWS)
-    h = (tl.program_id(0) % blocks) * ROWS + tl.arange(0, ROWS)
-    d = (tl.program_id(0) // blocks) % depth
-    channel = (tl.program_id(0) // blocks // depth).to(tl.int64)  # of all samples
-    sample, w = channel // channels, tl.arange(0, COLUMNS)
-    here = (h < height)[:, None] & (w < width)[None, :]
-    in_plane, slice_of_feature = h[:, None] * width + w[None, :], channel * depth + d
-
-    weight = tl.load(over_c + (sample * depth + d) * height * width + in_plane, mask=here, other=0.0).to(tl.float32)
-    weight += tl.load(over_d + channel * height * width + in_plane, mask=here, other=0.0).to(tl.float32)
-    weight += tl.load(over_h + slice_of_feature * width + w, mask=w < width, other=0.0).to(tl.float32)[None, :]
-    weight += tl.load(over_w + slice_of_feature * height + h, mask=h < height, other=0.0).to(tl.float32)[:, None]
-    voxels = slice_of_feature * height * width + in_plane
-    value = tl.load(x + voxels, mask=here, other=0.0).to(tl.float32)
-    tl.store(out + voxels, value * weight * 0.25, mask=here)
+    channel, h, w, here = _place(height, width, ROWS, COLUMNS)
+    sample, plane, in_plane = channel // channels, height * width, h[:, None] * width + w[None, :]
+    of_d = _read(over_d, channel * plane + in_plane, here)
+    for d in range(depth):
+        of_feature = channel * depth + d
+        weight = of_d + _read(over_c, (sample * depth + d) * plane + in_plane, here)
+        weight += _read(over_h, of_feature * width + w, w < width)[None, :]
+        weight += _read(over_w, of_feature * height + h, h < height)[:, None]
+        voxels = of_feature * plane + in_plane
+        tl.store(out + voxels, _read(x, voxels, here) * weight * 0.25, mask=here)
 
 
 @triton.jit
+def _shares(gradient, places, planes, values, at, mask):
+    """Return the gradient of maxima and of means, and the places of the maxima.
+
+    Args:
+        planes: Number of maps before, of maxima or of means, each of `values`.
+    """
+    of_max = _read(gradient, 2 * planes * values + at, mask)
+    of_mean = _read(gradient, (2 * planes + 1) * values + at, mask)
+    return of_max, of_mean, tl.load(places + planes * values + at, mask=mask, other=-1).to(tl.int32)
+
+
+@triton.jit(do_not_specialize=["channels", "depth", "height"])
 def _spread_kernel(
     of_x,
     out,
@@ -241,41 +266,19 @@ def _spread_kernel(
     COLUMNS: tl.constexpr,
 ):
     """Write `of_x` plus each voxel's part of the gradients of means, and of maxima where it was the first largest."""
-    blocks = tl.cdiv(height, ROWS)
-    h = (tl.program_id(0) % blocks) * ROWS + tl.arange(0, ROWS)
-    d = (tl.program_id(0) // blocks) % depth
-    channel = (tl.program_id(0) // blocks // depth).to(tl.int64)  # of all samples
-    sample, c, w = channel // channels, channel % channels, tl.arange(0, COLUMNS)
-    here = (h < height)[:, None] & (w < width)[None, :]
-    in_plane, plane, slice_of_feature = h[:, None] * width + w[None, :], height * width, channel * depth + d
-    voxels = slice_of_feature * plane + in_plane
-    total = tl.load(of_x + voxels, mask=here, other=0.0).to(tl.float32)
-
-    values = depth * plane
-    to = d * plane + in_plane
-    of_max = tl.load(over_c + 2 * sample * values + to, mask=here, other=0.0).to(tl.float32)
-    of_mean = tl.load(over_c + (2 * sample + 1) * values + to, mask=here, other=0.0).to(tl.float32)
-    place = tl.load(places_c + sample * values + to, mask=here, other=-1).to(tl.int32)
-    total += of_mean / channels + tl.where(place == c, of_max, 0.0)
-
-    values = channels * plane
-    to = c * plane + in_plane
-    of_max = tl.load(over_d + 2 * sample * values + to, mask=here, other=0.0).to(tl.float32)
-    of_mean = tl.load(over_d + (2 * sample + 1) * values + to, mask=here, other=0.0).to(tl.float32)
-    place = tl.load(places_d + sample * values + to, mask=here, other=-1).to(tl.int32)
-    total += of_mean / depth + tl.where(place == d, of_max, 0.0)
-
-    values = channels * depth * width
-    to = (c * depth + d) * width + w
-    of_max = tl.load(over_h + 2 * sample * values + to, mask=w < width, other=0.0).to(tl.float32)
-    of_mean = tl.load(over_h + (2 * sample + 1) * values + to, mask=w < width, other=0.0).to(tl.float32)
-    place = tl.load(places_h + sample * values + to, mask=w < width, other=-1).to(tl.int32)
-    total += (of_mean / height)[None, :] + tl.where(place[None, :] == h[:, None], of_max[None, :], 0.0)
-
-    values = channels * depth * height
-    to = (c * depth + d) * height + h
-    of_max = tl.load(over_w + 2 * sample * values + to, mask=h < height, other=0.0).to(tl.float32)
-    of_mean = tl.load(over_w + (2 * sample + 1) * values + to, mask=h < height, other=0.0).to(tl.float32)
-    place = tl.load(places_w + sample * values + to, mask=h < height, other=-1).to(tl.int32)
-    total += (of_mean / width)[:, None] + tl.where(place[:, None] == w[None, :], of_max[:, None], 0.0)
-    tl.store(out + voxels, total, mask=here)
+    channel, h, w, here = _place(height, width, ROWS, COLUMNS)
+    sample, c, plane = channel // channels, channel % channels, height * width
+    in_plane = h[:, None] * width + w[None, :]
+    max_d, mean_d, place_d = _shares(over_d, places_d, sample, channels * plane, c * plane + in_plane, here)
+    for d in range(depth):
+        max_c, mean_c, place_c = _shares(over_c, places_c, sample, depth * plane, d * plane + in_plane, here)
+        rows, columns = channels * depth * width, channels * depth * height
+        max_h, mean_h, place_h = _shares(over_h, places_h, sample, rows, (c * depth + d) * width + w, w < width)
+        max_w, mean_w, place_w = _shares(over_w, places_w, sample, columns, (c * depth + d) * height + h, h < height)
+        voxels = (channel * depth + d) * plane + in_plane
+        total = _read(of_x, voxels, here) + mean_c / channels + mean_d / depth
+        total += (mean_h / height)[None, :] + (mean_w / width)[:, None]
+        total += tl.where(place_c == c, max_c, 0.0) + tl.where(place_d == d, max_d, 0.0)
+        total += tl.where(place_h[None, :] == h[:, None], max_h[None, :], 0.0)
+        total += tl.where(place_w[:, None] == w[None, :], max_w[:, None], 0.0)
+        tl.store(out + voxels, total, mask=here)
