@@ -144,7 +144,10 @@ def folders(folder):
     return Miniature([["folders", f"ct={folder / 'ct'}", f"mr={folder / 'mr'}"]], ("ct", "mr"))
 
 
-@pytest.mark.parametrize("layout", [crossmoda, schwannoma, nnunet_and_decathlon, bids, folders])
+OTHERS = (crossmoda, schwannoma, nnunet_and_decathlon, bids)
+
+
+@pytest.mark.parametrize("layout", [folders, *(pytest.param(layout, marks=pytest.mark.slow) for layout in OTHERS)])
 def test_a_tree_becomes_masks_on_its_scans_own_grids(tmp_path, layout):
     miniature = layout(tmp_path / "data")
     table = tmp_path / "cases.tsv"

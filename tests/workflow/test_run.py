@@ -158,7 +158,10 @@ def test_a_further_case_in_the_table_is_checked_and_segmented(finished, tmp_path
     assert {"make_phantom", "check_cases", "preprocess_case", "predict_cases", "tabulate", "all"} <= planned
 
 
-@pytest.mark.parametrize(("choice", "stamp"), [("validation", "chosen without target labels"), ("oracle", "ORACLE")])
+@pytest.mark.parametrize(
+    ("choice", "stamp"),
+    [("validation", "chosen without target labels"), pytest.param("oracle", "ORACLE", marks=pytest.mark.slow)],
+)
 def test_weights_are_chosen_from_candidates_and_every_table_says_how(finished, tmp_path, choice, stamp):
     shutil.copytree(finished.folder, tmp_path / "run")
     run = type(finished)(tmp_path / "run")
@@ -229,7 +232,7 @@ TRAININGS = {
 LONG = "translation={steps: 40}", "segmentation={steps: 40}"
 
 
-@pytest.mark.parametrize("rule", TRAININGS)
+@pytest.mark.parametrize("rule", ["train_segmenter", pytest.param("train_translator", marks=pytest.mark.slow)])
 def test_kill_in_the_middle_of_a_training_resumes_to_identical_weights(finished, tmp_path, rule):
     """kill -9 of the training's process; the same command continues from the checkpoint, bit for bit."""
     runs = {}
