@@ -23,9 +23,10 @@ MASKS = "seed-0/predictions/ct-to-mr/source_only"
 
 @pytest.fixture(scope="module")
 def run(finished, tmp_path_factory):
-    """The finished run with the masks of one method alone."""
+    """The finished run with the masks of one method alone, and without scores."""
     folder = shutil.copytree(finished.folder, tmp_path_factory.mktemp("run"), dirs_exist_ok=True)
     run = type(finished)(folder)
+    shutil.rmtree(run.result("seed-0/metrics"))
     for path in run.result(MASKS).parent.iterdir():
         if not path.name.startswith("source_only"):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
