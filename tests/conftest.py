@@ -5,23 +5,34 @@ Writing DICOM with SimpleITK, as tests do, sets the locale of the whole process 
 
 import locale
 import os
+from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # torch reads it once, at a GPU's first matrix product
+HERE = Path(__file__).parent
 LOCALE = locale.setlocale(locale.LC_CTYPE)
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Send the tests of a file, and all that use the finished run, to one worker; the latter first: they take longest.
-
-    pytest-xdist reads the groups; tests of a group share their fixtures.
-    """
+    """Begin with the tests that use the finished run: they take longest."""
     items.sort(key=lambda item: "finished" not in item.fixturenames)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("finished" if "finished" in item.fixturenames else item.path.stem))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give a worker whole files, whose tests share fixtures, and one worker all files that use the finished run."""
+    from xdist.scheduler import LoadFileScheduling
+
+    sharing = {path.name for path in HERE.glob("workflow/test_*.py") if "(finished" in path.read_text()}
+
+    class WholeFiles(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return "the finished run" if Path(file).name in sharing else file
+
+    return WholeFiles(config, log)
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ def scored_row(folder, sources, block, method):
     return table.query(f"method == '{method}' and structure == 'mean'").squeeze(), arguments, keys
 
 
+@pytest.mark.slow
 def test_a_method_of_the_page_has_a_scored_row(folder):
     row, _, keys = scored_row(folder, REPOSITORY, "my_methods.yaml", "without_qam")
     assert row.n == 1 and 0 <= row.dice_mean <= 1
