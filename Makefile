@@ -1,15 +1,19 @@
 # Two commands do all the set-up: `make demo` and `make test`. Both build .venv from pinned requirements.
-.PHONY: demo test test-faults test-slurm test-viewer viewer benchmark gpu-kit docs clean
+.PHONY: demo test test-all test-faults test-slurm test-viewer viewer benchmark gpu-kit docs clean
 PYTHON ?= python3
 # Its scripts, such as .venv/bin/snakemake, hold the path of the folder, and not every path can stand there.
 VENV = .venv/bin/python
 CORES ?= $$($(VENV) -m dar_uda.training.cores)
+ON_TWO_CORES = -n 2 --no-loadscope-reorder
 
 demo: .venv/installed
 	$(VENV) -m snakemake --cores $(CORES) --resources gpu=1
 
 test: .venv/installed
-	$(VENV) -m pytest
+	$(VENV) -m pytest $(ON_TWO_CORES)
+
+test-all: .venv/installed
+	$(VENV) -m pytest $(ON_TWO_CORES) -m 'not browser and not long and not slurm'
 
 test-faults: .venv/installed
 	FAULT_CASES=2500 $(VENV) -m pytest tests/faults -m 'long or not long'

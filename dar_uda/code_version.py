@@ -2,7 +2,7 @@
 
 import ast
 import hashlib
-from functools import lru_cache
+from functools import cache
 from importlib.util import resolve_name
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def code_version(module: str, root: str | Path = PACKAGE_FOLDER) -> str:
     return _code_version(module, Path(root).resolve())
 
 
-@lru_cache
+@cache
 def _code_version(module: str, root: Path) -> str:
     seen: set[str] = set()
     waiting = [module]
@@ -48,7 +48,7 @@ def _file_of(module: str, root: Path) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-@lru_cache
+@cache
 def _tree(module: str, root: Path) -> ast.Module:
     path = _file_of(module, root)
     if path is None:
@@ -56,7 +56,7 @@ def _tree(module: str, root: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
-@lru_cache
+@cache
 def _digest(module: str, root: Path) -> str:
     tree = _without_docstrings(_tree(module, root))
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
@@ -70,7 +70,7 @@ def _without_docstrings(tree: ast.Module) -> ast.Module:
     return tree
 
 
-@lru_cache
+@cache
 def _imported_modules(module: str, root: Path) -> list[str]:
     """Return the modules of the package that the file of `module` imports.
 

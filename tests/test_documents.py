@@ -129,3 +129,10 @@ def test_every_test_that_the_page_on_reliability_names_exists():
     for name in named:
         known = modules if name.endswith(".py") else functions
         assert any(fnmatch(each, name) for each in known), name
+
+
+def test_every_folder_of_tests_has_a_row():
+    rows = re.findall(r"^\| (tests/\w+) \|", (REPOSITORY / "tests" / "README.md").read_text(), re.MULTILINE)
+    assert rows == sorted(
+        str(path.relative_to(REPOSITORY)) for path in REPOSITORY.glob("tests/*") if [*path.rglob("test_*.py")]
+    )

@@ -246,6 +246,7 @@ def test_modules_that_need_simpleitk_medpy_or_monai_for_some_functions_import_wi
     assert b"ModuleNotFoundError" in absent.stderr
 
 
+@pytest.mark.slow
 def test_the_whole_script_runs_in_its_smallest_form_without_what_a_machine_with_a_card_lacks(tmp_path, as_with_a_card):
     """On the volumes of two phantoms per domain; every check against float64 holds for float32."""
     cases, kit = tmp_path / "cases", tmp_path / "kit"

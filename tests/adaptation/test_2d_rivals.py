@@ -32,6 +32,7 @@ CYCLEGAN = {
     **{"width": 2, "blocks": 1, "batch": 1, "epochs": 1, "steps": 8, "crop": None},
     **{"learning_rate": 1e-3, "cycle_weight": 10.0},
 }
+pytestmark = pytest.mark.usefixtures("few_statistics")
 JOB = Job(0, "c", CPU, torch.float32)
 
 

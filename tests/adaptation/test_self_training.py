@@ -17,6 +17,7 @@ from dar_uda.training.checkpoint import CheckpointFolder
 from dar_uda.training.job import Job
 
 AFFINE = np.diag([2.0, 2.0, 6.0, 1.0])
+pytestmark = pytest.mark.usefixtures("few_statistics")
 JOB = Job(0, "c", torch.device("cpu"), torch.float32)
 SELF_TRAINING = {"share": 0.5, "learning_rate": 5e-3, "steps": 6}
 RANDOMISATION = {"gin": 0.2, "structures": 0.3, "source_share": 0.25}

@@ -14,7 +14,7 @@ from dar_uda.data.volume import read_volume
 
 VALUES = np.arange(2000, dtype=np.int16).reshape(20, 10, 10)
 PLAIN = nib.Nifti1Image(VALUES, np.diag([-1.0, -1.0, 3.0, 1.0])).to_bytes()
-PACKED = gzip.compress(PLAIN)
+PACKED = gzip.compress(PLAIN, mtime=0)
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
 
 
@@ -32,7 +32,7 @@ def zipped(content):
         ("a.NII", PLAIN),
         ("a.nii.gz", PACKED),
         ("A.NII.GZ", PACKED),
-        ("members.nii.gz", gzip.compress(PLAIN[:1000]) + gzip.compress(PLAIN[1000:])),
+        ("members.nii.gz", gzip.compress(PLAIN[:1000], mtime=0) + gzip.compress(PLAIN[1000:], mtime=0)),
         ("zeros.nii.gz", PACKED + bytes(512)),
         ("two.nii", nib.Nifti2Image(VALUES, np.eye(4)).to_bytes()),
     ],
@@ -50,13 +50,13 @@ def test_what_is_a_volume_is_read(tmp_path, name, content):
         ("two.nii.gz", nib.Nifti2Image(VALUES, np.eye(4)).to_bytes(), "is not packed with gzip: rename it to two.nii$"),
         ("packed.nii", PACKED, "is packed with gzip: rename it to packed.nii.gz$"),
         ("packed.nrrd", PACKED, "is packed with gzip: unpack it"),
-        ("twice.nii.gz", gzip.compress(PACKED), "is packed with gzip twice: unpack it once"),
+        ("twice.nii.gz", gzip.compress(PACKED, mtime=0), "is packed with gzip twice: unpack it once"),
         ("a.nii.gz", bz2.compress(PLAIN), "is packed with bzip2: unpack it"),
         ("a.nii.gz", lzma.compress(PLAIN), "is packed with xz or zstd: unpack it"),
         ("a.nii.gz", zipped(PLAIN), "is a zip archive: unpack it"),
         ("a.mha", zipped(PLAIN), "is a zip archive: unpack it"),
         ("a.nii.gz", b"\n<!DOCTYPE html><html>Forbidden", "is a web page or XML, not the volume: download it again"),
-        ("a.nii.gz", gzip.compress(b"<HTML>Forbidden"), "is a web page or XML"),
+        ("a.nii.gz", gzip.compress(b"<HTML>Forbidden", mtime=0), "is a web page or XML"),
         ("a.nrrd", b"<html>Forbidden", "is a web page or XML"),
         ("a.nii.gz", LFS, "is a pointer of Git LFS, not the volume: fetch it"),
         ("a.mha", LFS, "is a pointer of Git LFS"),
@@ -91,7 +91,7 @@ def test_the_voxels_of_a_pair_must_be_beside_it_and_whole(tmp_path):
     with pytest.raises(ValueError, match=r"a.hdr says its voxels are in a.img, which is not beside it"):
         read_volume(tmp_path / "a.hdr")
     (tmp_path / "b.hdr.gz").write_bytes(gzip.compress((tmp_path / "a.hdr").read_bytes()))
-    packed = bytearray(gzip.compress(content))
+    packed = bytearray(gzip.compress(content, mtime=0))
     (tmp_path / "b.img.gz").write_bytes(packed)
     np.testing.assert_array_equal(read_volume(tmp_path / "b.hdr.gz").array, VALUES)
     packed[-6] ^= 4  # of the checksum

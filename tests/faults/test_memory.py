@@ -12,6 +12,7 @@ TRAINING = """
 import resource, sys
 from pathlib import Path
 import torch
+from dar_uda.segmentation import train
 from dar_uda.segmentation.train import SegmenterTrainer, train_segmenter
 from dar_uda.training.job import Job
 from dar_uda.training.job_log import job_log
@@ -26,6 +27,7 @@ def update_in_little_memory(self, step):
     return update(self, step)
 
 SegmenterTrainer.update = update_in_little_memory
+train.STATISTICS_BATCHES = 2
 SETTINGS = dict(
     steps=8, batch=1, patch=[4, 32, 32], foreground_share=0.5, scale=0.1, ema=0.0, channels=[4, 4, 8, 8, 8],
     learning_rate=5e-3, final_learning_rate=1e-5, weight_decay=1e-4, focal_weight=10.0, checkpoint_every=2,

@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 
 import nibabel as nib
@@ -14,7 +15,13 @@ from dar_uda.segmentation.networks import load_segmenter
 from dar_uda.segmentation.patches import PatchSampler
 from dar_uda.segmentation.predict import predict_cases
 from dar_uda.segmentation.sliding_window import predict_slabs
-from dar_uda.segmentation.train import SegmenterTrainer, cosine, steps_to_finish_after, train_segmenter
+from dar_uda.segmentation.train import (
+    STATISTICS_BATCHES,
+    SegmenterTrainer,
+    cosine,
+    steps_to_finish_after,
+    train_segmenter,
+)
 from dar_uda.training.checkpoint import CheckpointFolder
 from dar_uda.training.job import Job
 
@@ -32,7 +39,9 @@ SETTINGS = {
     "focal_weight": 10.0,
     "checkpoint_every": 2,
 }
+CHANGES = {"focal_weight": 5.0, "steps": 8, "seed": 1, "patch": [4, 16, 32], "scale": 0.3}
 JOB = Job(0, "c", torch.device("cpu"), torch.float32)
+pytestmark = pytest.mark.usefixtures("few_statistics")
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +76,7 @@ class Killed(Exception):
 
 
 def kill_after_save(monkeypatch, saves):
-    """Make the training die right after its checkpoint number `saves`."""
+    """Make the training die right after its checkpoint number `saves`; return the steps at which it saves."""
     save, count = CheckpointFolder.save, []
 
     def save_and_die(self, state):
@@ -77,6 +86,7 @@ def kill_after_save(monkeypatch, saves):
             raise Killed
 
     monkeypatch.setattr(CheckpointFolder, "save", save_and_die)
+    return count
 
 
 def test_cosine_goes_from_first_to_last():
@@ -118,16 +128,27 @@ def test_a_killed_training_resumes_to_identical_weights(case, tmp_path, monkeypa
     assert not (killed / "checkpoints").exists()
 
 
-@pytest.mark.parametrize(
-    "change", [{"focal_weight": 5.0}, {"steps": 8}, {"seed": 1}, {"patch": [4, 16, 32]}, {"scale": 0.3}]
-)
-def test_a_changed_setting_never_resumes(case, tmp_path, monkeypatch, change):
-    fresh, killed = tmp_path / "fresh", tmp_path / "killed"
-    fresh.mkdir(), killed.mkdir()
-    with monkeypatch.context() as patch, pytest.raises(Killed):
+@pytest.fixture(scope="module")
+def killed(case, tmp_path_factory):
+    """The folder of a training that was killed after its second step."""
+    folder = tmp_path_factory.mktemp("killed")
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
         kill_after_save(patch, 1)
-        train(case, killed)
-    assert train(case, killed, **change) == train(case, fresh, **change)
+        train(case, folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("change", "saved"),
+    [({}, 4), *(({key: value}, 2) for key, value in CHANGES.items())],
+)
+def test_a_changed_setting_never_resumes(case, killed, tmp_path, monkeypatch, change, saved):
+    """The next checkpoint is that of step 4 where the training goes on, that of step 2 where it starts again."""
+    folder = shutil.copytree(killed, tmp_path / "killed")
+    steps = kill_after_save(monkeypatch, 1)
+    with pytest.raises(Killed):
+        train(case, folder, **change)
+    assert steps == [saved]
 
 
 def test_the_averaged_network_is_kept_and_its_statistics_are_its_own(case):
@@ -145,7 +166,8 @@ def test_the_averaged_network_is_kept_and_its_statistics_are_its_own(case):
     for name, value in finished.named_parameters():
         torch.testing.assert_close(value, expected[name], atol=1e-6, rtol=1e-5)
     norms = [module for module in finished.modules() if isinstance(module, torch.nn.BatchNorm3d)]
-    assert all(int(norm.num_batches_tracked) == 20 for norm in norms)
+    assert all(int(norm.num_batches_tracked) == 2 for norm in norms)
+    assert STATISTICS_BATCHES == 20
 
 
 @pytest.mark.parametrize(("steps", "count", "expected"), [(10, 1, [10]), (10, 5, [6, 7, 8, 9, 10]), (8, 2, [6, 8])])

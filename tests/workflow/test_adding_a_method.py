@@ -7,7 +7,7 @@ import subprocess
 import pandas as pd
 import pytest
 from safetensors import safe_open
-from tiny_run import CONFIG, REPOSITORY, Run, prepare
+from tiny_run import CONFIG, REPOSITORY, Run
 
 PAGE = (REPOSITORY / "docs" / "adding_a_method.md").read_text()
 BLOCKS = {name: text for name, text in re.findall(r'^```\w+ title="(.+?)"\n(.*?)^```$', PAGE, re.MULTILINE | re.DOTALL)}
@@ -15,8 +15,9 @@ SOURCES = ("Snakefile", "config", "dar_uda", "envs", "workflow")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return prepare(tmp_path_factory.mktemp("run")).folder
+def folder(finished, tmp_path_factory):
+    """A copy of the finished run, which has the translator and the synthetic volumes already."""
+    return shutil.copytree(finished.folder, tmp_path_factory.mktemp("run"), dirs_exist_ok=True)
 
 
 def scored_row(folder, sources, block, method):
@@ -32,6 +33,7 @@ def scored_row(folder, sources, block, method):
     return table.query(f"method == '{method}' and structure == 'mean'").squeeze(), arguments, keys
 
 
+@pytest.mark.slow
 def test_a_method_of_the_page_has_a_scored_row(folder):
     row, _, keys = scored_row(folder, REPOSITORY, "my_methods.yaml", "without_qam")
     assert row.n == 1 and 0 <= row.dice_mean <= 1

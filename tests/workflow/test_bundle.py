@@ -16,17 +16,20 @@ import SimpleITK as sitk
 from dar_uda import Segmenter
 from dar_uda.command import main
 from tests.data.dicom_files import PATIENT, write_as_dicom
-from tests.workflow.tiny_run import prepare
 
 PAGE = Path(__file__).parents[2] / "docs" / "predict.md"
 MASKS = "seed-0/predictions/ct-to-mr/source_only"
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    run = prepare(tmp_path_factory.mktemp("run"))
-    status, text = run(f"results/phantom/{MASKS}", "results/phantom/slices/mr.npy")
-    assert status == 0, text
+def run(finished, tmp_path_factory):
+    """The finished run with the masks of one method alone, and without scores."""
+    folder = shutil.copytree(finished.folder, tmp_path_factory.mktemp("run"), dirs_exist_ok=True)
+    run = type(finished)(folder)
+    shutil.rmtree(run.result("seed-0/metrics"))
+    for path in run.result(MASKS).parent.iterdir():
+        if not path.name.startswith("source_only"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     return run
 
 

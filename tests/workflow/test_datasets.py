@@ -59,9 +59,9 @@ def _loaded(path):
     return nib.Nifti1Image(np.array(nib.load(path).dataobj), nib.load(path).affine)
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """Return the working folder of a finished run on both sets, and the phantom's own label maps of `LABELS`."""
+@pytest.fixture(scope="module", params=["source_only", pytest.param("dar_uda", marks=pytest.mark.slow)])
+def done(request, tmp_path_factory):
+    """Return the folder of a finished run of a method on both sets, and the phantom's own label maps of `LABELS`."""
     folder, scratch = tmp_path_factory.mktemp("datasets"), tmp_path_factory.mktemp("scratch")
     cts = [write_btcv(folder / "BTCV", number, phantom) for number, phantom in ((2, 0), (3, 1))]
     mrs = [write_chaos(folder / "CHAOS", number, phantom, scratch) for number, phantom in ((1, 0), (2, 1), (3, 2))]
@@ -71,7 +71,16 @@ def finished(tmp_path_factory):
     (folder / "tiny.yaml").write_text(CONFIG.replace("phantom:", "abdomen:") + "directions: [ct-to-mr]\n")
     files = [str(REPOSITORY / "config" / "datasets" / "btcv_chaos.yaml"), str(folder / "tiny.yaml")]
     command = [sys.executable, "-m", "snakemake", "-s", str(REPOSITORY / "Snakefile"), "--directory", str(folder)]
-    command += ["--cores", "2", "--configfile", *files, "--config", "cases=cases.tsv", "methods=[dar_uda]", "--"]
+    command += [
+        "--cores",
+        "2",
+        "--configfile",
+        *files,
+        "--config",
+        "cases=cases.tsv",
+        f"methods=[{request.param}]",
+        "--",
+    ]
     command += ["all", *LABELS]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stderr
@@ -79,18 +88,18 @@ def finished(tmp_path_factory):
     return folder, (mrs[0], cts[0])
 
 
-def test_the_mask_lies_on_the_grid_of_the_dicom_series_and_is_scored(finished):
-    folder, (label, _) = finished
+def test_the_mask_lies_on_the_grid_of_the_dicom_series_and_is_scored(done):
+    folder, (label, _) = done
     run = folder / "results" / "abdomen" / "seed-0"
-    mask = nib.load(run / "predictions" / "ct-to-mr" / "dar_uda" / "chaos01.nii.gz")
+    mask = nib.load(next(run.glob("predictions/ct-to-mr/*/chaos01.nii.gz")))
     np.testing.assert_allclose(_corner_centre(mask), _corner_centre(label), atol=1e-3)
     assert sorted(mask.shape) == sorted(label.shape)
-    metrics = pd.read_csv(run / "metrics" / "ct-to-mr" / "dar_uda.tsv", sep="\t")
+    metrics = pd.read_csv(next(run.glob("metrics/ct-to-mr/*.tsv")), sep="\t")
     assert list(metrics["case"].unique()) == ["chaos01"] and (metrics["status"] != "absent").all()
 
 
-def test_no_name_of_a_patient_reaches_anything_that_is_made(finished):
-    folder, _ = finished
+def test_no_name_of_a_patient_reaches_anything_that_is_made(done):
+    folder, _ = done
     word, holding, read = PATIENT.partition("^")[0].encode(), set(), 0
     for path in folder.rglob("*"):
         if path.is_file():
@@ -98,7 +107,7 @@ def test_no_name_of_a_patient_reaches_anything_that_is_made(finished):
             read += 1
             if word in content:
                 holding.add(path.relative_to(folder).parts[0])
-    assert read > 200
+    assert read > 100
     assert holding == {"BTCV", "CHAOS"}  # where it was planted: in NIfTI and in DICOM
 
 
@@ -109,8 +118,8 @@ def _corner_centre(image):
 
 @pytest.mark.parametrize("index", [1, 2, 3, 4])
 @pytest.mark.parametrize("which", [0, 1], ids=["chaos", "btcv"])
-def test_png_greys_and_btcv_values_become_the_phantoms_classes_at_their_place(finished, which, index):
-    folder, labels = finished
+def test_png_greys_and_btcv_values_become_the_phantoms_classes_at_their_place(done, which, index):
+    folder, labels = done
     found, expected = (_size_and_place(file, index) for file in (nib.load(folder / LABELS[which]), labels[which]))
     assert found[0] == pytest.approx(expected[0], rel=0.15)
     np.testing.assert_allclose(found[1], expected[1], atol=4)  # mm; the tiny grid has voxels of 5.5 x 5.5 x 12 mm

@@ -4,25 +4,17 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).parents[2]
+from tests.workflow.preloaded import REPOSITORY, snakemake
+
 COLUMNS = ("case", "domain", "image", "label", "split")
 
 
 def dry_run(folder, *arguments):
     """Return exit status and everything that a dry run in `folder` prints."""
-    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "2", "-s", REPOSITORY / "Snakefile"]
-    done = subprocess.run(
-        [*command, "--directory", folder, *arguments],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
+    return snakemake(folder, "-n", "--cores", "2", *arguments)
 
 
 def planned(folder, *arguments):
@@ -55,6 +47,18 @@ ROWS = [
     ("mr3", "mr", True, "test"),
     ("mr4", "mr", False, "test"),
 ]
+
+
+def test_a_fork_plans_what_a_process_of_its_own_does(tmp_path):
+    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "2", "-s", REPOSITORY / "Snakefile"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    status, text = dry_run(tmp_path)
+    assert status == done.returncode == 0
+    of_process, of_fork = (
+        sorted(re.findall(r"^(?:\w*rule \w+:| +(?:input|output|resources): .*)$", printed, re.MULTILINE))
+        for printed in (done.stderr + done.stdout, text)
+    )
+    assert of_fork == of_process and len(of_fork) > 200
 
 
 def test_default_plan_has_the_jobs_counted_by_hand(tmp_path):
@@ -277,9 +281,12 @@ def test_self_trained_methods_go_on_from_the_first_round_without_the_targets_lab
 def test_tensorboard_without_its_package_stops_before_any_job(tmp_path, monkeypatch):
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['tensorboard'] = None\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    status, text = dry_run(tmp_path, "--config", "tensorboard=true")
-    assert status != 0 and "tensorboard is true, but its package is not installed: pip install" in text
-    assert dry_run(tmp_path)[0] == 0
+    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "2", "-s", REPOSITORY / "Snakefile"]
+    options = {"cwd": tmp_path, "capture_output": True, "text": True}
+    done = subprocess.run([*command, "--config", "tensorboard=true"], **options)
+    assert done.returncode != 0
+    assert "tensorboard is true, but its package is not installed: pip install" in done.stdout + done.stderr
+    assert subprocess.run(command, **options).returncode == 0
 
 
 def test_misspelt_key_stops_with_its_name(tmp_path):

@@ -1,4 +1,4 @@
-"""Miniatures of the other layouts: from their folders through to masks on the scans' own grids."""
+"""Miniatures of the layouts that test_datasets.py lacks: from their folders to masks on the scans' own grids."""
 
 import csv
 import json
@@ -144,6 +144,7 @@ def folders(folder):
     return Miniature([["folders", f"ct={folder / 'ct'}", f"mr={folder / 'mr'}"]], ("ct", "mr"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", [crossmoda, schwannoma, nnunet_and_decathlon, bids, folders])
 def test_a_tree_becomes_masks_on_its_scans_own_grids(tmp_path, layout):
     miniature = layout(tmp_path / "data")

@@ -1,9 +1,11 @@
 """The paper's tables for real, on a tiny phantom: every rival and every ablation, both ways, up to the pages."""
 
 import pandas as pd
+import pytest
 from tiny_run import prepare
 
 
+@pytest.mark.slow
 def test_every_row_of_the_papers_tables_is_filled(tmp_path):
     run = prepare(tmp_path, cases={"ct": ("train", "test"), "mr": ("train", "test")})
     status, text = run("comparison", "style_study", "architecture_study")
