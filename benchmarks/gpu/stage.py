@@ -135,7 +135,7 @@ class Tasks:
         except Exception as error:
             fields = {"state": "error", "error": f"{type(error).__name__}: {error}"[:2000]}
             traceback.print_exc()
-        self._add(task, seconds=round(time.perf_counter() - start, 3), **fields)
+        self._add(task, **{"seconds": round(time.perf_counter() - start, 3), **fields})
         self._free()
         self._between()
 

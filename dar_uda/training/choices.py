@@ -1,6 +1,7 @@
 """Which form of an operation a GPU computes, where only a measurement on a card can decide: all such choices.
 
-A CPU has forms of its own, which nothing here changes. Until a card has decided, every choice is torch's plain form.
+A CPU has forms of its own, which nothing here changes. Until a card has decided, the forms hold that should be the
+fastest.
 `python -m benchmarks.gpu` compares the forms of each field in the row that the field names.
 """
 
