@@ -1,7 +1,8 @@
 """Quartet attention's pooling and weighing as Triton kernels: see `quartet_ops` for what they compute.
 
 A feature is read twice where all four axes are reduced: once in tiles of channels and columns that go through the rows,
-once in tiles of columns and rows that go through the depth. No sum is atomic: results are the same in every run.
+once in tiles of columns and rows that go through the depth. Tiles are small, so that programs are many, and loaded
+ahead of their turn. No sum is atomic: results are the same in every run.
 Sums are in float32. `TRITON_INTERPRET=1` runs all of it on a CPU.
 """
 
@@ -13,11 +14,11 @@ from torch.autograd import Function
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 TILE = 1024
-"""Voxels that a program has in its registers, or a few times as many where one axis is long."""
-OF_THREAD = 256
-"""Voxels of a warp: 8 of a thread, which bfloat16 reads at once."""
+"""Voxels that a program of `_reduce_kernel` has in its registers; more where the axis in a tile is longer than 128."""
+OF_WARP = 256
+"""Voxels of a tile that a warp has: 8 of a thread, which reads them at once in bfloat16."""
 ROWS, COLUMNS = 16, 64
-"""Of a program that goes through the depth: one size for all features, since each is compiled on its own."""
+"""Of a program of the other kernels, which goes through the depth; each size is compiled on its own."""
 
 
 class MaxAndMean(Function):
@@ -125,7 +126,7 @@ def _tile(within: int) -> tuple[int, int, int]:
     while whole < within:
         whole *= 4
     others = max(8, TILE // whole)
-    return whole, others, min(16, whole * others // OF_THREAD)
+    return whole, others, min(16, whole * others // OF_WARP)
 
 
 @triton.jit(do_not_specialize=["size_grid", "size_way"])
@@ -167,7 +168,7 @@ def _reduce_kernel(
     total = tl.zeros((WITHIN, OTHERS), dtype=tl.float32)
     largest = tl.full((WITHIN, OTHERS), float("-inf"), dtype=tl.float32)
     place = tl.zeros((WITHIN, OTHERS), dtype=tl.int32)
-    for step in tl.range(size_way, num_stages=3):
+    for step in tl.range(size_way, num_stages=4):
         tile = tl.load(x + offsets + step * x_way, mask=here, other=0.0).to(tl.float32)
         to = (at_grid * size_way + step) * size_other + other
         if PLANES == 2:
