@@ -16,7 +16,8 @@ from dar_uda.layers.chain import Chain, Convolution, Norm, of_channels
 from dar_uda.layers.norm import norm_and_activation
 from dar_uda.training import choices
 
-SLOPE, EPS = 0.2, 1e-5
+SLOPE = 0.2
+EPS = 1e-5
 IMAGE_DISCRIMINATOR_SCALES, IMAGE_DISCRIMINATOR_DEPTH, CONTENT_DISCRIMINATOR_DEPTH = 3, 5, 4
 SMALLEST_STYLE_IMAGE, SMALLEST_DISCRIMINATOR_IMAGE, SMALLEST_CONTENT_IMAGE = 64, 16, 44
 
