@@ -9,16 +9,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dar_uda.plan.stages import ORDER
 from dar_uda.training.progress import duration
 from dar_uda.training.provenance import plain
 
 STATES = ("done", "running", "failed", "stopped")
-ORDER = (
-    *("make_phantom", "check_cases", "find_region", "preprocess_case", "preprocess_label", "extract_slices"),
-    *("train_translator", "train_cyclegan", "encode_styles", "synthesize_volume", "translate_volume"),
-    *("train_segmenter", "train_candidates", "choose_candidate", "label_target", "self_train_segmenter"),
-    *("train_synseg_net", "train_ada_output", "predict_cases", "score_method", "tabulate", "tabulate_disagreements"),
-)
 CHAIN = (
     *("check_cases", "preprocess_case", "extract_slices", "train_translator", "encode_styles", "synthesize_volume"),
     *("train_segmenter", "predict_cases", "score_method", "tabulate"),

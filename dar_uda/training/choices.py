@@ -2,8 +2,8 @@
 
 A CPU has forms of its own, which nothing here changes. `python -m benchmarks.gpu` compares the forms of each field in
 the row that the field names. An H200 has decided all fields together: with the forms that hold now DAR-UNet's step of
-2 x 32 x 256 x 256 takes 0.0995 s, with torch's plain forms 0.245 s; the translator's of 4 x 512 x 512 takes 0.0639 s and
-0.134 s (`benchmarks/gpu/measured`, 60605f7 and c4271d4). No field has been measured alone.
+2 x 32 x 256 x 256 takes 0.0995 s, with torch's plain forms 0.245 s; the translator's of 4 x 512 x 512 takes 0.0639 s
+and 0.134 s (`benchmarks/gpu/measured`, 60605f7 and c4271d4). No field has been measured alone.
 """
 
 from collections.abc import Iterator

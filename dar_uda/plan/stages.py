@@ -1,0 +1,22 @@
+"""The rules of the workflow by stage, each where it stands in the order of a run: the only list of them."""
+
+STAGES: dict[str, tuple[str, ...]] = {
+    "data": ("make_phantom", "check_cases", "find_region", "preprocess_case", "preprocess_label", "extract_slices"),
+    "translation": (
+        *("train_translator", "train_cyclegan", "encode_styles"),
+        *("synthesize_volume", "synthesize_average_volume", "translate_volume"),
+    ),
+    "segmentation": (
+        *("train_segmenter", "train_candidates", "choose_candidate", "label_target", "self_train_segmenter"),
+        *("train_synseg_net", "train_ada_output", "predict_cases"),
+    ),
+    "evaluation": (
+        *("score_method", "tabulate", "tabulate_disagreements"),
+        *("draw_translations", "draw_styles", "draw_losses", "draw_overlays", "draw_extremes"),
+        *("draw_boxes", "draw_dice_against_asd", "write_report"),
+    ),
+}
+ORDER: tuple[str, ...] = tuple(rule for rules in STAGES.values() for rule in rules)
+STAGE_OF: dict[str, str] = {rule: stage for stage, rules in STAGES.items() for rule in rules}
+EVALUATION = "evaluation"
+"""Also the stage of a rule that a user has added."""

@@ -1,0 +1,23 @@
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+from dar_uda.plan.stages import ORDER, STAGE_OF
+
+REPOSITORY = Path(__file__).parents[2]
+TARGETS = {"all", "comparison", "style_study", "architecture_study"}
+"""Rules that have no job of their own."""
+
+
+def test_every_rule_of_the_workflow_has_one_stage():
+    command = [sys.executable, "-m", "snakemake", "--list-rules"]
+    listed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    rules = {line.split()[0] for line in listed.splitlines() if line.strip()}
+    assert set(ORDER) == rules - TARGETS
+    assert max(Counter(ORDER).values()) == 1
+
+
+def test_trainings_and_synthesis_are_no_evaluation():
+    assert STAGE_OF["train_candidates"] == "segmentation"
+    assert STAGE_OF["synthesize_average_volume"] == "translation"
