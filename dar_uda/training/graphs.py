@@ -11,7 +11,6 @@ from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
-from torch.cuda.memory import _cuda_endAllocateToPool, _cuda_releasePool
 
 from dar_uda.training import choices, ranks
 
@@ -148,8 +147,12 @@ class CudaGraphs:
         return graph.replay, found
 
     def _give_up(self, pool: tuple[int, int]) -> None:
-        """Have the allocator leave a capture that CUDA itself ended: torch's end of it fails before it gets there."""
-        index = self.stream.device.index
+        """Have the allocator leave a capture that CUDA itself ended: torch's end of it fails before it gets there.
+
+        The function that ends it has another name before torch 2.8.
+        """
+        library, index = torch._C, self.stream.device.index
+        end = getattr(library, "_cuda_endAllocateToPool", None) or library._cuda_endAllocateCurrentStreamToPool
         with suppress(RuntimeError):  # where torch got there
-            _cuda_endAllocateToPool(index, pool)
-            _cuda_releasePool(index, pool)
+            end(index, pool)
+            library._cuda_releasePool(index, pool)
