@@ -14,6 +14,8 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from dar_uda.layers.kernels import on_its_device
+
 TILE = 4096
 """Values that a program has in its registers."""
 WARPS = 8
@@ -33,6 +35,7 @@ class NormAndActivation(Function):
     """
 
     @staticmethod
+    @on_its_device
     def forward(
         ctx: FunctionCtx,
         x: Tensor,
@@ -128,21 +131,22 @@ class Work:
 
 
 def check(device: torch.device) -> None:
-    """Run every kernel once on a tiny feature.
+    """Run every kernel once on a tiny feature, with a shift of its channels and without.
 
     Raises:
         Exception: Whatever Triton raises where it cannot compile; ValueError: a result is wrong.
     """
     values = torch.arange(2 * 4 * 30, dtype=torch.float32, device=device).sin().view(2, 4, 5, 6)
     weight, bias = torch.ones(4, device=device), torch.zeros(4, device=device)
-    for layout in (torch.contiguous_format, torch.channels_last):
-        with torch.enable_grad():
-            x = values.clone(memory_format=layout).requires_grad_()
-            y, *_ = NormAndActivation.apply(x, weight, bias, 2, 1e-5, 0.1)
-            (y * values.cos()).sum().backward()
-            plain = values.clone().requires_grad_()
-            expected = torch.nn.functional.leaky_relu(torch.nn.functional.group_norm(plain, 2), 0.1)
-            (expected * values.cos()).sum().backward()
+    shift = torch.arange(4, dtype=torch.float32, device=device)
+    for layout, given in ((torch.contiguous_format, None), (torch.channels_last, shift)):
+        x = values.clone(memory_format=layout).requires_grad_()
+        y, *_ = NormAndActivation.apply(x, weight, bias, 2, 1e-5, 0.1, given)
+        (y * values.cos()).sum().backward()
+        plain = values.clone().requires_grad_()
+        moved = plain if given is None else plain + given.view(4, 1, 1)
+        expected = torch.nn.functional.leaky_relu(torch.nn.functional.group_norm(moved, 2), 0.1)
+        (expected * values.cos()).sum().backward()
         if not torch.allclose(y, expected, atol=1e-4) or not torch.allclose(x.grad, plain.grad, atol=1e-4):
             raise ValueError("a Triton kernel computes a wrong norm on this device")
 

@@ -13,8 +13,13 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-TILE = 1024
-"""Voxels that a program of `_reduce_kernel` has in its registers; more where the axis in a tile is longer than 128."""
+from dar_uda.layers.kernels import on_its_device
+
+TILE, LARGEST_TILE = 1024, 4096
+"""Voxels that a program of `_reduce_kernel` has in its registers; more where the axis in a tile is longer than 128.
+
+Of the largest the shared memory of compute capability 8.6 holds those loaded ahead: 96 KiB of 99, in float32.
+"""
 OF_WARP = 256
 """Voxels of a tile that a warp has: 8 of a thread, which reads them at once in bfloat16."""
 ROWS, COLUMNS = 16, 64
@@ -25,6 +30,7 @@ class MaxAndMean(Function):
     """See `quartet_ops.ArgmaxAndMean`."""
 
     @staticmethod
+    @on_its_device
     def forward(ctx: FunctionCtx, x: Tensor) -> tuple[Tensor, ...]:
         shapes = [(len(x), *_without(axis, x.shape[1:])) for axis in range(4)]
         pooled = [x.new_empty(len(x), 2, *shape[1:]) for shape in shapes]
@@ -46,6 +52,7 @@ class WeighByMeanMap(Function):
     """See `quartet_ops.WeighByMeanMap`."""
 
     @staticmethod
+    @on_its_device
     def forward(ctx: FunctionCtx, x: Tensor, *maps: Tensor) -> Tensor:
         maps = [m.contiguous() for m in maps]
         ctx.save_for_backward(x, *maps)
@@ -67,14 +74,13 @@ def check(device: torch.device) -> None:
     Raises:
         Exception: Whatever Triton raises where it cannot compile; ValueError: a result is wrong.
     """
-    with torch.enable_grad():
-        x = torch.arange(2 * 3 * 4 * 5, dtype=torch.float32, device=device).view(1, 2, 3, 4, 5).requires_grad_()
-        x_again, *pooled = MaxAndMean.apply(x)
-        maps = [p[:, :1].sum(1).unsqueeze(axis) for axis, p in enumerate(pooled, start=1)]
-        WeighByMeanMap.apply(x_again, *maps).sum().backward()
-        # y = x (m_1 + .. + m_4) / 4 with m_i the maximum along axis i, to which the first of the largest voxels adds.
-        plain = x.detach().requires_grad_()
-        sum(plain * plain.amax(axis, keepdim=True) / 4 for axis in range(1, 5)).sum().backward()
+    x = torch.arange(2 * 3 * 4 * 5, dtype=torch.float32, device=device).view(1, 2, 3, 4, 5).requires_grad_()
+    x_again, *pooled = MaxAndMean.apply(x)
+    maps = [p[:, :1].sum(1).unsqueeze(axis) for axis, p in enumerate(pooled, start=1)]
+    WeighByMeanMap.apply(x_again, *maps).sum().backward()
+    # y = x (m_1 + .. + m_4) / 4 with m_i the maximum along axis i, to which the first of the largest voxels adds.
+    plain = x.detach().requires_grad_()
+    sum(plain * plain.amax(axis, keepdim=True) / 4 for axis in range(1, 5)).sum().backward()
     if not torch.allclose(x.grad, plain.grad, rtol=1e-4):
         raise ValueError("a Triton kernel computes a wrong gradient on this device")
 
@@ -125,7 +131,7 @@ def _tile(within: int) -> tuple[int, int, int]:
     whole = 16
     while whole < within:
         whole *= 4
-    others = max(8, TILE // whole)
+    others = max(1, min(max(8, TILE // whole), LARGEST_TILE // whole))
     return whole, others, min(16, whole * others // OF_WARP)
 
 

@@ -1,10 +1,14 @@
-"""Compile the Triton kernels for compute capability 9.0 as calls on a card would, without one and without a launch.
+"""Compile the Triton kernels for a compute capability as calls on a card would, without one and without a launch.
 
-Prints a JSON list: kernel, and the widest load that it makes, in bytes per thread.
+    python compile_kernels.py 90 small
+
+Prints a JSON list: kernel, the widest load that it makes, in bytes per thread, and its shared memory in bytes.
 """
 
 import json
 import re
+import sys
+from functools import partial
 
 import torch
 from triton.backends.compiler import GPUTarget
@@ -23,8 +27,11 @@ LOAD = re.compile(
 class NoCard(DriverBase):
     """What a kernel asks of a driver before its launch."""
 
+    def __init__(self, capability):
+        self.target = GPUTarget("cuda", capability, 32)
+
     def get_current_target(self):
-        return GPUTarget("cuda", 90, 32)
+        return self.target
 
     def get_current_device(self):
         return 0
@@ -54,14 +61,14 @@ def widest_load(assembly: str) -> int:
     return max(widths)
 
 
-def compiled(calls: list) -> list[tuple[str, int]]:
-    """Return name and widest load of each kernel that the calls compile; results are left empty."""
+def compiled(calls: list) -> list[tuple[str, int, int]]:
+    """Return name, widest load and shared memory of each kernel that the calls compile; results are left empty."""
     found = {}
     run = JITFunction.run
 
     def compile_only(kernel, *args, **kwargs):
         made = run(kernel, *args, **(kwargs | {"warmup": True}))
-        found[id(made)] = kernel.fn.__name__, widest_load(made.asm["ptx"])
+        found[id(made)] = kernel.fn.__name__, widest_load(made.asm["ptx"]), made.metadata.shared
         return made
 
     JITFunction.run = compile_only
@@ -78,12 +85,17 @@ def norm(shift: bool) -> None:
     y.sum().backward()
 
 
-def quartet_attention() -> None:
-    x, *pooled = MaxAndMean.apply(torch.empty(1, 16, 2, 16, 16, dtype=torch.bfloat16, requires_grad=True))
+def quartet_attention(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    x, *pooled = MaxAndMean.apply(torch.empty(1, *shape, dtype=dtype, requires_grad=True))
     maps = [p[:, :1].sum(1).unsqueeze(axis) for axis, p in enumerate(pooled, start=1)]
     WeighByMeanMap.apply(x, *maps).sum().backward()
 
 
+CALLS = {
+    "small": [partial(norm, False), partial(norm, True), partial(quartet_attention, (16, 2, 16, 16), torch.bfloat16)],
+    "large": [partial(quartet_attention, (512, 2, 2, 2048), torch.float32)],
+}
+
 if __name__ == "__main__":
-    driver.set_active(NoCard())
-    print(json.dumps(compiled([lambda: norm(False), lambda: norm(True), quartet_attention])))
+    driver.set_active(NoCard(int(sys.argv[1])))
+    print(json.dumps(compiled(CALLS[sys.argv[2]])))

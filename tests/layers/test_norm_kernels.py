@@ -6,6 +6,7 @@ import os
 import pytest
 import torch
 
+from dar_uda.layers import kernels
 from dar_uda.layers.norm import NormAndActivation
 
 if importlib.util.find_spec("triton") is None:
@@ -15,6 +16,7 @@ if DEVICE.type == "cpu":
     os.environ["TRITON_INTERPRET"] = "1"  # before Triton's first import
 
 from dar_uda.layers import norm_kernels  # noqa: E402
+from dar_uda.segmentation import quartet_kernels  # noqa: E402
 
 EPS = 1e-5
 LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
@@ -106,3 +108,29 @@ def test_a_large_mean_costs_no_digits():
 
 def test_the_check_of_the_kernels_passes():
     norm_kernels.check(DEVICE)
+
+
+def test_the_kernels_work_where_a_caller_computes_no_gradients_at_all():
+    kernels._working.cache_clear()
+    x, (weight, bias) = torch.randn(1, 8, 4, 4, device=DEVICE), torch.randn(2, 8, device=DEVICE)
+    with torch.inference_mode():
+        assert kernels.kernels_for(x, norm_kernels.__name__) is norm_kernels
+        y, *_ = norm_kernels.NormAndActivation.apply(x, weight, bias, 1, EPS, None)
+    torch.testing.assert_close(y, torch.nn.functional.group_norm(x, 1, weight, bias, EPS))
+
+
+def test_kernels_are_launched_where_the_feature_lies(monkeypatch):
+    """Not on the current GPU, which in another thread is the first."""
+    places = []
+
+    class Noted(torch.cuda.device_of):
+        def __init__(self, x):
+            super().__init__(x)
+            places.append(x.shape)
+
+    monkeypatch.setattr(torch.cuda, "device_of", Noted)
+    x, (weight, bias) = torch.randn(1, 8, 4, 4, device=DEVICE), torch.randn(2, 8, device=DEVICE)
+    norm_kernels.NormAndActivation.apply(x, weight, bias, 1, EPS, None)
+    _, *pooled = quartet_kernels.MaxAndMean.apply(x[None])
+    quartet_kernels.WeighByMeanMap.apply(x[None], *(p[:, :1].sum(1).unsqueeze(k) for k, p in enumerate(pooled, 1)))
+    assert places == [x.shape, x[None].shape, x[None].shape]

@@ -16,7 +16,7 @@ if DEVICE.type == "cpu":
 
 from dar_uda.segmentation import quartet_kernels  # noqa: E402
 
-SHAPES = [(2, 3, 4, 5, 6), (1, 17, 2, 18, 65), (2, 1, 1, 1, 2)]
+SHAPES = [(2, 3, 4, 5, 6), (1, 17, 2, 18, 65), (2, 1, 1, 1, 2), (1, 2, 2, 5, 260)]
 
 
 def drawn(shape, dtype, few_values=False):
