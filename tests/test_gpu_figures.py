@@ -19,7 +19,9 @@ from benchmarks.gpu.kernels import convolutions, largest
 from benchmarks.gpu.rows import gpu_rows
 from benchmarks.gpu.workloads import Bench, free, peaks
 from benchmarks.literal.synthesis import literal_redraw
+from benchmarks.literal.translator import literal_step
 from benchmarks.measure import seconds_of
+from benchmarks.translator import literal_trainer
 from dar_uda.training import choices
 from dar_uda.training.graphs import EAGER_CALLS
 from dar_uda.training.prefetch import Prefetcher
@@ -195,6 +197,16 @@ def test_the_literal_synthesis_computes_where_the_codes_lie():
     translator, slices = Translator(4).to("meta").eval(), np.zeros((1, 64, 64), np.uint16)
     with pytest.raises(NotImplementedError, match="Cannot copy out of meta tensor"):
         literal_redraw(translator, slices, torch.zeros(1, 8, device="meta"))
+
+
+def test_no_form_for_gpus_is_in_the_literal_step_of_the_translator(monkeypatch):
+    def asked(_):
+        raise AssertionError("a form that depends on the device")
+
+    monkeypatch.setattr(choices, "on_cuda", asked)
+    training = literal_trainer(torch.float32, pixels=64, width=4)
+    losses = literal_step(training, *(sampler.images for sampler in training.samplers))
+    assert all(loss.isfinite() for loss in losses.values())
 
 
 def test_what_a_training_takes_to_begin_and_to_end_is_no_part_of_the_projected_hours(monkeypatch):

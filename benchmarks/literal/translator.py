@@ -7,10 +7,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dar_uda.layers.chain import Chain
-from dar_uda.translation.networks import SLOPE, Conv2d, Decoder, InstanceNorm, NormalisedConv
+from dar_uda.translation.networks import (
+    SLOPE,
+    ContentDiscriminator,
+    ContentEncoder,
+    Conv2d,
+    Decoder,
+    InstanceNorm,
+    NormalisedConv,
+)
 from dar_uda.translation.train import TranslatorTrainer
 
-TORCHS = {Chain: nn.Sequential, NormalisedConv: nn.Sequential, Conv2d: nn.Conv2d, InstanceNorm: nn.InstanceNorm2d}
+TORCHS = {
+    **dict.fromkeys((Chain, NormalisedConv, ContentEncoder, ContentDiscriminator), nn.Sequential),
+    **{Conv2d: nn.Conv2d, InstanceNorm: nn.InstanceNorm2d},
+}
 
 
 def with_torchs_layers(network: nn.Module) -> nn.Module:
