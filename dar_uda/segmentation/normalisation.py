@@ -78,7 +78,8 @@ class JointBatchNorm(nn.BatchNorm3d):
     def forward(self, x: Tensor) -> Tensor:
         if self.training and ranks.count() > 1:
             return self._joint(x)
-        if self.training and choices.on_cuda(x) and choices.made().joint_batch_norm:
+        alone = choices.on_cuda(x) and choices.made().joint_batch_norm and x.numel() > x.shape[1]
+        if self.training and alone:  # of one value per channel torch says that it has no variance
             return self._alone(x)
         return super().forward(x)
 

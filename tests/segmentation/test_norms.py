@@ -113,3 +113,12 @@ def test_joint_batch_norm_takes_bfloat16_and_keeps_statistics_in_float32(monkeyp
         assert norm(x).dtype == torch.bfloat16
     assert norm.running_mean.item() == pytest.approx(x.float().mean().item(), abs=1e-6)
     assert norm.running_var.item() == pytest.approx(x.float().var().item(), rel=1e-4)
+
+
+def test_joint_batch_norm_of_one_value_is_refused_as_torch_does(monkeypatch):
+    """Its variance divides by zero: the running one would be NaN, and every prediction."""
+    monkeypatch.setattr(choices, "on_cuda", lambda _: True)
+    norm = JointBatchNorm(2)
+    with choices.choosing(joint_batch_norm=True), pytest.raises(ValueError, match="more than 1 value per channel"):
+        norm(torch.randn(1, 2, 1, 1, 1))
+    assert norm.running_var.tolist() == [1, 1]
