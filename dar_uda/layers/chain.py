@@ -18,7 +18,10 @@ class Convolution(nn.Module):
 
 
 class Norm(nn.Module):
-    """Base of norms whose `forward(x, shift)` returns the norm of x plus a shift of each channel, (C,)."""
+    """Base of norms whose `forward(x, shift)` returns, on a GPU, the norm of x plus a shift of each channel, (C,).
+
+    A CPU adds the shift before: see `Chain`.
+    """
 
 
 class Chain(nn.Sequential):

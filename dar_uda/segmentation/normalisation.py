@@ -31,10 +31,10 @@ class GroupNorm(nn.GroupNorm, Norm):
         self.slope = slope
 
     def forward(self, x: Tensor, shift: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
-        """Return the norm of x plus a shift of each channel, (C,), if there is one.
+        """Return the norm of x, on a GPU of x plus a shift of each channel, (C,), if there is one.
 
         Args:
-            bias: In place of the norm's own.
+            bias: In place of the norm's own; on a GPU alone.
         """
         bias = self.bias if bias is None else bias
         if choices.on_cuda(x):
