@@ -13,7 +13,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.gpu import abdomen
 from benchmarks.gpu.checks import CPU, LIMITS_OF_NETWORKS, module_errors, modules
-from benchmarks.gpu.choices import COMPARED, others, values_of
+from benchmarks.gpu.choices import COMPARED, compare, made_step, others, values_of
 from benchmarks.gpu.figures import steps, timed
 from benchmarks.gpu.kernels import convolutions, largest
 from benchmarks.gpu.rows import gpu_rows
@@ -21,6 +21,7 @@ from benchmarks.gpu.workloads import Bench, free, peaks
 from benchmarks.literal.synthesis import literal_redraw
 from benchmarks.literal.translator import literal_step
 from benchmarks.measure import seconds_of
+from benchmarks.segmenter import CLASSES
 from benchmarks.translator import literal_trainer
 from dar_uda.training import choices
 from dar_uda.training.graphs import EAGER_CALLS
@@ -112,13 +113,28 @@ def test_a_choice_has_the_values_of_its_type():
 
 
 def test_every_field_of_the_choices_is_compared_with_the_values_that_do_not_hold():
-    assert set(COMPARED["DAR-UNet step"]) == set(values_of(choices.CudaChoices))
+    assert {field for fields in COMPARED.values() for field in fields} == set(values_of(choices.CudaChoices))
     with choices.choosing(map_convolution="slices", quartet_kernels=True):
         assert list(others("map_convolution")) == ["conv3d", "blocks"]
         with others("map_convolution")["blocks"]() as made:
             assert made.map_convolution == "blocks"
         with others("quartet_maxima")["marks"]() as made:
             assert (made.quartet_maxima, made.quartet_kernels) == ("marks", False)  # the kernels find no maxima again
+
+
+def test_a_choice_is_named_by_its_field_and_on_further_steps_by_the_step_too():
+    names = []
+    tasks = SimpleNamespace(tiny=False, do=lambda name, *_: names.append(name))
+    for step in ("windows of a slab", "gpu budget"):
+        compare(tasks, step, Bench(CPU, tiny=True))
+    expected = ["windows of a slab", "choice captured_windows", "gpu budget", "choice captured_steps, gpu budget"]
+    assert names == expected
+
+
+def test_replayed_windows_are_compared_on_a_slab_of_nine():
+    assert list(others("captured_windows")) == [str(not choices.made().captured_windows)]
+    (slab,) = made_step("windows of a slab", Bench(CPU, tiny=True))()
+    assert slab.shape == (CLASSES, 4, 32, 32)
 
 
 @pytest.fixture

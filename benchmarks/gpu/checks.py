@@ -24,6 +24,7 @@ from dar_uda.segmentation.losses import segmentation_loss
 from dar_uda.segmentation.normalisation import GroupNorm
 from dar_uda.segmentation.sliding_window import predict_slabs
 from dar_uda.segmentation.unet_2d import UNet2D
+from dar_uda.segmentation.window_scores import WindowScores
 from dar_uda.training.device import autocast
 from dar_uda.training.optimizer import adabelief
 from dar_uda.training.progress import Progress
@@ -208,7 +209,9 @@ def prediction_error(size: tuple[int, ...], device: torch.device) -> dict[str, A
 
     def predicted(where: torch.device, dtype: torch.dtype) -> Tensor:
         there = copy.deepcopy(network).to(where)
-        return vector(list(predict_slabs(there, image, size, 0.5, "gaussian", 2, where, dtype)))
+        return vector(
+            list(predict_slabs(WindowScores(there, dtype).on(where, 2), image, size, 0.5, "gaussian", 2, where))
+        )
 
     exact, errors = predicted(CPU, torch.float32), {}
     for dtype, limits in LIMITS.items():

@@ -9,7 +9,17 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import torch
 
 from benchmarks.gpu.stage import TASK_SECONDS, Tasks
-from benchmarks.gpu.workloads import MIB, Bench, Form, free, gan_step, segmenter_step, spread, trying_algorithms
+from benchmarks.gpu.workloads import (
+    MIB,
+    Bench,
+    Form,
+    free,
+    gan_step,
+    segmenter_step,
+    spread,
+    trying_algorithms,
+    windows_of_a_slab,
+)
 from benchmarks.measure import seconds_of
 from dar_uda.training import choices
 
@@ -17,6 +27,7 @@ Context = Callable[[], AbstractContextManager]
 STEPS: dict[str, tuple[Callable[..., Form], tuple[int, ...]]] = {
     "DAR-UNet step": (segmenter_step, (2, 32, 256, 256)),
     "GAN step": (gan_step, (4, 512)),
+    "windows of a slab": (windows_of_a_slab, (32, 256, 256)),
     "gpu budget": (segmenter_step, (2, 16, 192, 192)),
     "GAN step, 256": (gan_step, (4, 256)),
 }
@@ -26,10 +37,11 @@ COMPARED = {
         *("joint_batch_norm", "quartet_maxima"),
     ),
     "GAN step": ("captured_steps", "channels_last", "norm_kernels"),
+    "windows of a slab": ("captured_windows",),
     "gpu budget": ("captured_steps",),
     "GAN step, 256": ("captured_steps",),
 }
-"""The fields of `CudaChoices` that are compared on a step, what may change most first."""
+"""The fields of `CudaChoices` that are compared on a step, what may change most first; a prediction is such a step."""
 NEEDED = {"quartet_maxima": {"quartet_kernels": False}}
 """Without which other values the values of a field change nothing."""
 SECONDS = {"channels_last": 40, "map_convolution": 40, "cudnn.benchmark": 30}
@@ -47,10 +59,14 @@ def run(tasks: Tasks) -> None:
 
 
 def compare(tasks: Tasks, step: str, bench: Bench) -> None:
-    """Do a step as it is, and with the other values of each field: tasks `choice FIELD`, and `choice FIELD, STEP`."""
+    """Do a step as it is, and with the other values of each field.
+
+    A field's task is `choice FIELD` on the first step that compares it, and `choice FIELD, STEP` on others.
+    """
     tasks.do(step, lambda: each(step, {"as it is": nullcontext}, bench))
     for field in COMPARED[step][: 1 if tasks.tiny else None]:
-        name = f"choice {field}" if step == "DAR-UNet step" else f"choice {field}, {step}"
+        first = next(one for one, fields in COMPARED.items() if field in fields)
+        name = f"choice {field}" if step == first else f"choice {field}, {step}"
         tasks.do(name, partial(each, step, others(field), bench), SECONDS.get(field, TASK_SECONDS))
 
 

@@ -44,7 +44,7 @@ from dar_uda.segmentation.patches import PatchSampler
 from dar_uda.segmentation.predict import merged
 from dar_uda.segmentation.sliding_window import count_windows, predict_slabs
 from dar_uda.segmentation.views import VIEWS, Disagreement, predict_views
-from dar_uda.training.device import autocast
+from dar_uda.segmentation.window_scores import WindowScores
 from dar_uda.training.optimizer import adabelief
 from dar_uda.training.progress import Progress
 from dar_uda.translation.synthesis import redraw
@@ -183,12 +183,10 @@ def prediction(bench: Bench) -> Found:
     image = np.random.default_rng(0).integers(0, 65536, shape).astype(np.uint16)
     options = {key: inference[key] for key in ("overlap", "weighting", "batch")} | {"window": window}
 
-    def in_bfloat16(patches: Tensor) -> Tensor:
-        with autocast(bench.device, torch.bfloat16):
-            return network(patches)
+    scores = WindowScores(network, torch.bfloat16).on(bench.device, options["batch"])
 
     def ours() -> None:
-        slabs_of = partial(predict_slabs, in_bfloat16, device=bench.device, **options)
+        slabs_of = partial(predict_slabs, scores, device=bench.device, **options)
         for slab in merged(predict_views(image, slabs_of), Disagreement(CLASSES - 1), average=True):
             torch.as_tensor(slab).argmax(dim=0).cpu()
 

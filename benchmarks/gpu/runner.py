@@ -30,7 +30,7 @@ STAGES = (
     Stage("figures", "benchmarks.gpu.figures", METHOD),
     Stage("checks", "benchmarks.gpu.checks", METHOD),
     Stage("kernels", "benchmarks.gpu.kernels", (SEGMENTER, TRANSLATOR)),
-    Stage("choices", "benchmarks.gpu.choices", (SEGMENTER, TRANSLATOR)),
+    Stage("choices", "benchmarks.gpu.choices", (SEGMENTER, TRANSLATOR, PREDICTION)),
     Stage("schedule", "benchmarks.gpu.schedule", (SEGMENTER, TRANSLATOR)),
     Stage("trainings", "benchmarks.gpu.trainings", (SEGMENTER, TRANSLATOR, PREDICTION)),
     Stage("abdomen", "benchmarks.gpu.abdomen", (SEGMENTER, TRANSLATOR, PREDICTION)),

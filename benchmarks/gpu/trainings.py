@@ -16,6 +16,7 @@ from dar_uda.data.network_volume import open_image, open_label
 from dar_uda.segmentation.networks import load_segmenter
 from dar_uda.segmentation.sliding_window import predict_slabs
 from dar_uda.segmentation.train import train_segmenter
+from dar_uda.segmentation.window_scores import WindowScores
 from dar_uda.training.device import use_device
 from dar_uda.training.job import Job
 from dar_uda.translation.train import train_translator
@@ -74,10 +75,11 @@ def test_dices(
     In bfloat16, as `predict` computes on a card. cuDNN does not try its algorithms for windows of so few scans.
     """
     network, dices = load_segmenter(weights, device), []
-    options = {key: inference[key] for key in ("overlap", "weighting", "batch")} | {"dtype": torch.bfloat16}
+    options = {key: inference[key] for key in ("overlap", "weighting", "batch")}
+    scores = WindowScores(network, torch.bfloat16).on(device, options["batch"])
     for image, label in zip(split.test_images, split.test_labels, strict=True):
         with trying_algorithms(False):
-            slabs = predict_slabs(network, open_image(image), window, device=device, **options)
+            slabs = predict_slabs(scores, open_image(image), window, device=device, **options)
             predicted = torch.cat([slab.argmax(dim=0).cpu() for slab in slabs]).numpy()
         true = np.asarray(open_label(label))
         dices.append(float(np.nanmean([dice(predicted == index, true == index) for index in range(1, classes)])))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import yaml
 from torch.utils.flop_counter import FlopCounterMode
@@ -15,7 +16,9 @@ from benchmarks.literal.translator import literal_step
 from benchmarks.segmenter import CHANNELS, CLASSES, Step
 from benchmarks.translator import literal_trainer, trainer
 from dar_uda.segmentation.networks import make_segmenter
+from dar_uda.segmentation.sliding_window import predict_slabs
 from dar_uda.segmentation.train import OPTIMISATION, SegmenterTrainer
+from dar_uda.segmentation.window_scores import WindowScores
 from dar_uda.training.device import use_device
 from dar_uda.training.graphs import EAGER_CALLS
 from dar_uda.training.job import Job
@@ -155,6 +158,17 @@ def literal_gan_step(bench: Bench, batch: int, pixels: int) -> Form:
 
 def gan_step(bench: Bench, batch: int, pixels: int) -> Form:
     return updates(trainer(torch.bfloat16, bench.device, **gan_size(bench, batch, pixels)))
+
+
+def windows_of_a_slab(bench: Bench, *window: int) -> Form:
+    """Return a form that predicts a volume as deep as a window and twice as large: nine windows in bfloat16."""
+    torch.manual_seed(0)
+    inference, window = method()["inference"], bench.size(*window)
+    options = {key: inference[key] for key in ("overlap", "weighting", "batch")}
+    network = make_segmenter(CLASSES, bench.channels).to(bench.device).eval()
+    scores = WindowScores(network, torch.bfloat16).on(bench.device, options["batch"])
+    image = np.random.default_rng(0).integers(0, 65536, (window[0], 2 * window[1], 2 * window[2])).astype(np.uint16)
+    return lambda: list(predict_slabs(scores, image, window, device=bench.device, **options))
 
 
 def spread(seconds: Mapping[str, Sequence[float]]) -> str:

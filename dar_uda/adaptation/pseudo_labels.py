@@ -14,6 +14,7 @@ from dar_uda.segmentation.components import keep_largest, single_structures
 from dar_uda.segmentation.networks import load_segmenter
 from dar_uda.segmentation.sliding_window import Weighting, predict_slabs
 from dar_uda.segmentation.views import likeliest
+from dar_uda.segmentation.window_scores import WindowScores
 from dar_uda.training.device import prediction_precision, prepare_device
 from dar_uda.training.progress import Progress
 
@@ -51,12 +52,13 @@ def label_target(
         precision: See `prediction_precision`.
     """
     where = prepare_device(device, threads)
-    network, dtype = load_segmenter(weights, where), prediction_precision(precision, where)
+    dtype = prediction_precision(precision, where)
+    scores = WindowScores(load_segmenter(weights, where), dtype).on(where, batch)
     single = single_structures(source_labels, len(structures))
     usual = np.mean([volumes_of(open_label(path), len(structures)) for path in source_labels], axis=0)
     progress, rows = Progress("label_target", len(cases), unit="case"), []
     for done, (case, image) in enumerate(zip(cases, images, strict=True), start=1):
-        slabs = predict_slabs(network, open_image(image), window, overlap, weighting, batch, where, dtype)
+        slabs = predict_slabs(scores, open_image(image), window, overlap, weighting, batch, where)
         classes = torch.cat([likeliest(slab).to(torch.uint8) for slab in slabs]).cpu().numpy()
         classes = keep_largest(classes, single)
         write_label(Path(labels) / f"{case}.nii", classes, open_affine(image))

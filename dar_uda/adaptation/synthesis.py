@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from dar_uda.adaptation.cyclegan import CycleGAN, Direction
@@ -38,10 +37,11 @@ def translate_volume(
     where = prepare_device(device, threads)
     network, slices = CycleGAN.load(weights, where), open_image(image)
     progress = Progress(f"translate {case}", len(slices), unit="slice")
-    drawn = np.empty(slices.shape, dtype=np.float32)
+    drawn = torch.empty(slices.shape)
     for start in range(0, len(slices), SLICES_PER_PASS):
         part = slice(start, start + SLICES_PER_PASS)
         translated = network(to_network_range(slices[part])[:, None].to(where), way)
-        drawn[part] = (translated[:, 0].float().cpu().numpy() + 1) / 2
+        drawn[part] = (translated[:, 0].float() + 1).div_(2)
         progress.report(min(part.stop, len(slices)))
+    drawn = drawn.numpy()
     write_image(volume, harmonise(drawn, open_label(label)) if label else drawn, open_affine(image))

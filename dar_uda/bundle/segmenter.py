@@ -25,6 +25,7 @@ from dar_uda.segmentation.networks import load_segmenter
 from dar_uda.segmentation.predict import mask_of, merged, slabs_of_network
 from dar_uda.segmentation.sliding_window import count_windows
 from dar_uda.segmentation.views import VIEWS, Disagreement, predict_views
+from dar_uda.segmentation.window_scores import WindowScores
 from dar_uda.training.cores import usable_cores
 from dar_uda.training.device import find_device, prediction_precision, use_device
 from dar_uda.training.gpu_memory import within_memory
@@ -59,7 +60,7 @@ class Segmenter:
 
     def __init__(self, folder: Path, facts: dict[str, Any], network: torch.nn.Module, device: torch.device) -> None:
         self.folder, self.facts, self.network, self.device = folder, facts, network, device
-        self.dtype = prediction_precision("auto", device)
+        self._scores = WindowScores(network, prediction_precision("auto", device))
         self.structures: list[str] = facts["structures"]
 
     @classmethod
@@ -153,7 +154,7 @@ class Segmenter:
 
     def _slabs(self, image: Path, average: bool, device: torch.device, batch: int) -> Iterator[torch.Tensor]:
         inference = {key: self.facts["inference"][key] for key in ("overlap", "weighting")}
-        slabs_of = slabs_of_network(self.network, self.dtype, device, batch, window=self.facts["window"], **inference)
+        slabs_of = slabs_of_network(self._scores, device, batch, window=self.facts["window"], **inference)
         if not average:
             return slabs_of(open_image(image))
         return merged(predict_views(open_image(image), slabs_of), Disagreement(len(self.structures)), average)
@@ -170,7 +171,7 @@ class Segmenter:
             seen += len(inputs[0])
             bar.report(seen)
 
-        hook = self.network.register_forward_hook(count)
+        hook = self._scores.register_forward_hook(count)
         try:
             yield
         finally:

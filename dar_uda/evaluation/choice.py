@@ -13,9 +13,10 @@ from torch import Tensor
 from dar_uda.data.files import write_beside
 from dar_uda.data.network_volume import open_image, open_label
 from dar_uda.evaluation.metrics import dice
-from dar_uda.segmentation.networks import Segmenter, load_segmenter
+from dar_uda.segmentation.networks import load_segmenter
 from dar_uda.segmentation.sliding_window import Weighting, predict_slabs
 from dar_uda.segmentation.views import Disagreement, likeliest, predict_views
+from dar_uda.segmentation.window_scores import WindowScores
 from dar_uda.training.device import prediction_precision, prepare_device
 from dar_uda.training.progress import Progress
 
@@ -59,10 +60,10 @@ def choose_candidate(
     paths = sorted(Path(candidates).glob("*.safetensors"))
     progress, rows = Progress("choose_candidate", len(paths), unit="candidate"), []
     for done, path in enumerate(paths, start=1):
-        network = load_segmenter(path, where)
+        scores = WindowScores(load_segmenter(path, where), dtype).on(where, batch)
 
-        def slabs_of(image: NDArray[np.uint16], network: Segmenter = network) -> Slabs:
-            return predict_slabs(network, image, window, overlap, weighting, batch, where, dtype)
+        def slabs_of(image: NDArray[np.uint16], scores: WindowScores = scores) -> Slabs:
+            return predict_slabs(scores, image, window, overlap, weighting, batch, where)
 
         of_labelled = [
             _dice(slabs_of(open_image(i)), open_label(k), len(structures)) for i, k in zip(images, labels, strict=True)

@@ -18,9 +18,10 @@ from dar_uda.data.network_volume import open_image
 from dar_uda.data.predictions import mask_path, probabilities_path
 from dar_uda.data.probabilities import probabilities_file
 from dar_uda.segmentation.components import keep_largest, single_structures
-from dar_uda.segmentation.networks import Segmenter, load_segmenter
+from dar_uda.segmentation.networks import load_segmenter
 from dar_uda.segmentation.sliding_window import Weighting, predict_slabs
 from dar_uda.segmentation.views import Disagreement, predict_views
+from dar_uda.segmentation.window_scores import WindowScores
 from dar_uda.training.device import prediction_precision, prepare_device
 from dar_uda.training.gpu_memory import within_memory
 from dar_uda.training.progress import Progress
@@ -73,8 +74,8 @@ def predict_cases(
     from dar_uda.data.volume import write_mask
 
     where = prepare_device(device, threads)
-    network, dtype = load_segmenter(weights, where), prediction_precision(precision, where)
-    slabs_on = partial(slabs_of_network, network, dtype, window=window, overlap=overlap, weighting=weighting)
+    scores = WindowScores(load_segmenter(weights, where), prediction_precision(precision, where))
+    slabs_on = partial(slabs_of_network, scores, window=window, overlap=overlap, weighting=weighting)
     single = single_structures(source_labels, len(structures)) if largest_component else []
     progress = Progress("predict", len(images), unit="case")
     rows = []
@@ -108,16 +109,13 @@ def _segment(
     return mask_of(merged(views, changes, average), grid, single, stored), changes
 
 
-def slabs_of_network(
-    network: Segmenter, dtype: torch.dtype, device: torch.device, batch: int, **inference: Any
-) -> SlabsOf:
-    """Return how the network, on a device, gives an image's slabs: in `dtype` on a GPU, in float32 on a CPU.
+def slabs_of_network(scores: WindowScores, device: torch.device, batch: int, **inference: Any) -> SlabsOf:
+    """Return how the network, on a device, gives an image's slabs.
 
     Args:
         inference: Of `predict_slabs`.
     """
-    dtype = dtype if device.type == "cuda" else torch.float32
-    return partial(predict_slabs, network.to(device), batch=batch, device=device, dtype=dtype, **inference)
+    return partial(predict_slabs, scores.on(device, batch), batch=batch, device=device, **inference)
 
 
 def _stored(path: Path | None, grid: str | Path, classes: int) -> AbstractContextManager[NDArray[np.uint8] | None]:

@@ -5,7 +5,7 @@ reaches them, so memory grows with the area of a slice, not with their number. A
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import product
 from typing import Literal, TypeVar
@@ -14,10 +14,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from dar_uda.segmentation.layout import laid
-from dar_uda.training.device import autocast
 
 Weighting = Literal["constant", "gaussian"]
 T = TypeVar("T")
@@ -26,25 +25,24 @@ SIGMA, LEAST = 0.125, 1e-3
 
 @torch.no_grad()
 def predict_slabs(
-    network: nn.Module,
+    network: Callable[[Tensor], Tensor],
     image: NDArray[np.uint16],
     window: Sequence[int],
     overlap: float,
     weighting: Weighting,
     batch: int,
     device: torch.device,
-    dtype: torch.dtype = torch.float32,
 ) -> Iterator[Tensor]:
     """Yield (classes, slices, H, W), slab after slab along the depth: softmax of the windows' weighted mean scores.
 
     Slabs are float32 and lie on the device.
 
     Args:
+        network: Gives windows (N, 1, d, h, w) their scores (N, classes, d, h, w), such as `WindowScores`.
         image: (D, H, W) as stored; a volume smaller than the window is padded with background.
         window: (D, H, W) in voxels.
         overlap: Fraction of the window.
         batch: Windows per forward pass.
-        dtype: Of the network's convolutions and products.
     """
     sides = [max(full, side) for full, side in zip(image.shape, window, strict=True)]
     before = [(side - full) // 2 for full, side in zip(image.shape, sides, strict=True)]
@@ -54,12 +52,10 @@ def predict_slabs(
     sums = _RollingSums(window, weighting, (reach, *sides[1:]), device)
     for starts, following in zip(groups, [*(group[0] for group in groups[1:]), sides[0]], strict=True):
         first = starts[0]
-        slab = _cut(image, (first, 0, 0), before, (starts[-1] - first + window[0], *sides[1:])).to(device)
+        slab = _cut(image, (first, 0, 0), before, (starts[-1] - first + window[0], *sides[1:]), device)
         for corners in _groups(list(product((start - first for start in starts), rows, columns)), batch):
             patches = torch.stack([slab[_place(corner, window)] for corner in corners])
-            with autocast(device, dtype):
-                scores = network(patches[:, None])
-            scores = laid(scores.float(), torch.contiguous_format)
+            scores = laid(network(patches[:, None]).float(), torch.contiguous_format)
             for corner, score in zip(corners, scores, strict=True):
                 sums.add(score, corner)
         yield from _inside(sums.probabilities(following - first), first, before, image.shape)
@@ -130,17 +126,30 @@ def _place(corner: Sequence[int], window: Sequence[int]) -> tuple[slice, ...]:
     return tuple(slice(low, low + side) for low, side in zip(corner, window, strict=True))
 
 
-def _cut(image: NDArray[np.uint16], corner: Sequence[int], before: Sequence[int], window: Sequence[int]) -> Tensor:
-    """Return a part of the padded volume, in [-1, 1]."""
+def _cut(
+    image: NDArray[np.uint16],
+    corner: Sequence[int],
+    before: Sequence[int],
+    window: Sequence[int],
+    device: torch.device,
+) -> Tensor:
+    """Return a part of the padded volume on a device, in [-1, 1]."""
     lows = [start - pad for start, pad in zip(corner, before, strict=True)]
     inside = tuple(slice(max(0, low), low + side) for low, side in zip(lows, window, strict=True))
-    patch = torch.from_numpy(image[inside].astype(np.float32)).mul_(2 / 65535).sub_(1)
+    patch = _as_float32(image[inside], device).mul_(2 / 65535).sub_(1)
     padding = [
         amount
         for low, side, full in zip(lows[::-1], window[::-1], patch.shape[::-1], strict=True)
         for amount in (max(0, -low), side - full - max(0, -low))
     ]
     return F.pad(patch, padding, value=-1.0) if any(padding) else patch
+
+
+def _as_float32(stored: NDArray[np.uint16], device: torch.device) -> Tensor:
+    """Return stored intensities on a device; a GPU turns them into float32 itself, of half the bytes."""
+    if device.type == "cpu":
+        return torch.from_numpy(stored.astype(np.float32))
+    return torch.from_numpy(np.array(stored)).to(device).to(torch.float32)
 
 
 def _inside(slab: Tensor, first: int, before: Sequence[int], shape: Sequence[int]) -> Iterator[Tensor]:

@@ -62,6 +62,11 @@ class CudaChoices:
     Those of CycleGAN and SynSeg-Net do not: their pool of images belongs to the CPU, in the middle of a step.
     """
 
+    captured_windows: bool = False
+    """Predictions replay the forward of full batches of windows as a CUDA graph, see `WindowScores`; row
+    `choice captured_windows`, not measured yet.
+    """
+
 
 _made = CudaChoices()
 

@@ -1,4 +1,4 @@
-"""Forward and backward of a training step as CUDA graphs: one launch where there were thousands.
+"""Forward and backward of a training step, or the forward of windows, as CUDA graphs: one launch for thousands.
 
 As PyTorch's notes on CUDA graphs describe the capture of a whole network. Optimizers and averages stay outside.
 """
@@ -93,7 +93,7 @@ class Captured:
             self._recorded = self._graphs.capture(self._function(*self._inputs), self._pieces)
         except RuntimeError as error:
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
-            logger.warning("Steps are launched kernel by kernel, their capture as CUDA graphs fails: %s", reason)
+            logger.warning("Kernels are launched one by one, their capture as CUDA graphs fails: %s", reason)
             self._graphs, self._inputs = None, []
 
     def _replayed(self, inputs: tuple[Tensor, ...]) -> Iterator[Named]:

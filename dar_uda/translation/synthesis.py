@@ -58,14 +58,14 @@ def redraw(
         slices: (D, H, W) as stored.
         codes: (styles, style_dim).
     """
-    drawn = np.empty((len(codes), *slices.shape), dtype=np.float32)
+    drawn = torch.empty(len(codes), *slices.shape)
     for start in range(0, len(slices), SLICES_PER_PASS):
         content = translator.content(to_network_range(slices[start : start + SLICES_PER_PASS])[:, None].to(device))
         for volume, code in zip(drawn, codes.to(device), strict=True):
             decoded = translator.decoder(content, code.expand(len(content), -1))
-            volume[start : start + SLICES_PER_PASS] = (decoded[:, 0].cpu().numpy() + 1) / 2
+            volume[start : start + SLICES_PER_PASS] = (decoded[:, 0] + 1).div_(2)
         progress.report(min(start + SLICES_PER_PASS, len(slices)))
-    return drawn
+    return drawn.numpy()
 
 
 def _codes_of(case: str, styles: str | Path, expected: int) -> torch.Tensor:

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -30,6 +32,7 @@ def files(tmp_path, monkeypatch):
 
     monkeypatch.setattr(choice, "load_segmenter", lambda path, _: path.stem)
     monkeypatch.setattr(choice, "predict_slabs", predict_slabs)
+    monkeypatch.setattr(choice, "WindowScores", lambda network, _: SimpleNamespace(on=lambda *_: network))
     return tmp_path
 
 

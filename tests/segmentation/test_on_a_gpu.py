@@ -11,7 +11,8 @@ from dar_uda.segmentation.attention import QuartetAttention
 from dar_uda.segmentation.dar_unet import DARUNet
 from dar_uda.segmentation.interpolation import resized
 from dar_uda.segmentation.normalisation import GroupNorm
-from dar_uda.segmentation.sliding_window import predict_slabs
+from dar_uda.segmentation.sliding_window import _cut, predict_slabs
+from dar_uda.segmentation.window_scores import WindowScores
 from dar_uda.training import choices
 
 pytestmark = pytest.mark.gpu
@@ -98,7 +99,42 @@ def test_a_gpu_gives_the_probabilities_of_a_cpu_and_keeps_them(weighting):
     with torch.inference_mode():
         expected = torch.cat(list(predict_slabs(network, *whole, torch.device("cpu"))), dim=1)
         for dtype in (torch.float32, torch.bfloat16):
-            slabs = list(predict_slabs(network.to(device), *whole, device, dtype))
+            slabs = list(predict_slabs(WindowScores(network, dtype).on(device, 3), *whole, device))
             assert all(slab.is_cuda and slab.dtype == torch.float32 for slab in slabs)
             assert (torch.cat(slabs, dim=1).cpu() - expected).abs().max() < 2e-2, dtype
         network.cpu()
+
+
+def test_a_card_gets_the_intensities_of_a_cpu_bit_for_bit():
+    image = np.arange(2**16, dtype=np.uint16).reshape(1, 256, 256)
+    place = (0, 0, 0), (1, 0, 3), (3, 256, 262)
+    found, expected = (_cut(image, *place, torch.device(kind)) for kind in (DEVICE, "cpu"))
+    assert found.is_cuda and torch.equal(found.cpu(), expected)
+
+
+@pytest.mark.parametrize("batch", [3, 4])
+def test_replayed_windows_on_a_card_have_the_probabilities_of_launched_ones(monkeypatch, caplog, batch):
+    """Four windows a slab; the capture is freed with a batch of another size, and made again."""
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
+    torch.manual_seed(0)
+    network, device = DARUNet(5, [8] * 5).eval().to(DEVICE), torch.device(DEVICE, 0)
+    images = [np.random.default_rng(0).integers(0, 65536, (d, 40, 40)).astype(np.uint16) for d in (28, 12)]
+
+    def predicted(scores, image, batch):
+        with torch.inference_mode(len(image) == 28):
+            slabs = predict_slabs(scores.on(device, batch), image, (8, 32, 32), 0.5, "gaussian", batch, device)
+            return torch.cat(list(slabs), dim=1).cpu()
+
+    launched = WindowScores(network, torch.bfloat16)
+    with choices.choosing(captured_windows=False):
+        expected = [predicted(launched, image, count) for count in (batch, 1) for image in images]
+    with choices.choosing(captured_windows=True):
+        replayed = WindowScores(network, torch.bfloat16)
+        found = []
+        for count in (batch, 1):
+            found += [predicted(replayed, image, count) for image in images]
+            assert replayed._captured._recorded
+        replayed.on(torch.device("cpu"), 1)
+    assert caplog.records == []
+    assert all(map(torch.equal, found, expected))

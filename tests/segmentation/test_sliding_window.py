@@ -83,20 +83,3 @@ def test_slabs_come_as_soon_as_no_window_reaches_them():
     assert slabs == [2] * 8 + [4]
     slabs = [slab.shape[1] for slab in predict_slabs(Brightness(), image, (4, 16, 16), 0.5, "constant", 3, CPU)]
     assert slabs == [6, 6, 8]
-
-
-def test_only_the_network_computes_in_bfloat16():
-    seen = []
-
-    class Convolution(nn.Conv3d):
-        def forward(self, x):
-            seen.append(super().forward(x))
-            return seen[-1]
-
-    torch.manual_seed(0)
-    network, image = Convolution(1, 3, 3, padding=1).eval(), np.random.default_rng(0).integers(0, 65536, (4, 16, 16))
-    whole = network, image.astype(np.uint16), (4, 16, 16), 0.5, "gaussian", 1, CPU
-    (expected,), (found,) = list(predict_slabs(*whole)), list(predict_slabs(*whole, torch.bfloat16))
-    assert [scores.dtype for scores in seen] == [torch.float32, torch.bfloat16]
-    assert expected.dtype == found.dtype == torch.float32
-    assert 0 < (found - expected).abs().max() < 2e-2
