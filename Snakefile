@@ -1,6 +1,5 @@
 """DAR-UDA: from labelled scans of one modality to segmentations of another."""
 
-from copy import deepcopy
 from pathlib import Path
 
 from snakemake.utils import min_version
@@ -8,13 +7,9 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 HERE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
-SHIPPED = HERE / "config"
-# What --configfile and --config hold, or the workflow that uses this one as a module.
-USER_CONFIG = deepcopy(config)
 
 
 include: "workflow/rules/places.smk"
-include: "workflow/rules/shipped.smk"
 include: "workflow/rules/config.smk"
 include: "workflow/rules/cases.smk"
 include: "workflow/rules/common.smk"

@@ -5,8 +5,6 @@ import subprocess
 import sys
 from collections import Counter
 
-import pytest
-
 from tests.workflow.preloaded import REPOSITORY, snakemake
 
 COLUMNS = ("case", "domain", "image", "label", "split")
@@ -142,20 +140,12 @@ def test_the_papers_protocol_crops_by_labels_and_the_clean_one_never_does(tmp_pa
     assert set(re.findall(inputs, text)) == {"ct_1_image.nii.gz"}
 
 
-def test_a_task_without_the_papers_protocol_stops(tmp_path):
-    status, text = dry_run(tmp_path, "--config", "protocol=paper")
-    assert status != 0
-    assert "Task phantom does not say what protocol `paper` is" in text
-
-
 def test_a_region_is_told_from_the_sources_labels_in_one_direction_alone(tmp_path):
     grid = "tasks={phantom: {grid: {region_margin: 20}}}"
     jobs, text = planned(tmp_path, "--config", grid)
     assert jobs["find_region"] == 1
     (inputs,) = re.findall(r"rule find_region:\n    input: (.*)", text)
     assert "ct00_label" in inputs and "mr" not in inputs
-    status, text = dry_run(tmp_path, "--config", grid, "directions=[ct-to-mr,mr-to-ct]")
-    assert status != 0 and "Run one direction at a time" in text
     jobs, text = planned(tmp_path, "style_study", "--config", grid)
     assert jobs["score_method"] == 5 and "mr-to-ct" not in text, "its grid would come from labels of the target"
 
@@ -215,34 +205,6 @@ def test_target_labels_are_read_for_the_scores_alone(tmp_path):
     assert "cases/mr/mr1/label.nii" not in text
 
 
-CHANGED_DEMO = "budgets: {demo: {styles: {clusters: 3}}}"
-
-
-@pytest.mark.parametrize("changes", [CHANGED_DEMO, f"tasks: {{phantom: {{{CHANGED_DEMO}}}}}"])
-def test_a_budget_wins_over_shipped_values_and_the_user_over_the_budget(tmp_path, changes):
-    config = tmp_path / "mine.yaml"
-    config.write_text(f"methods: dar_uda\n{changes}\n")
-    _, budget = planned(tmp_path, "--configfile", str(config))
-    _, user = planned(tmp_path, "--configfile", str(config), "--config", "styles={clusters: 2}")
-    _, shipped = planned(tmp_path, "--configfile", str(config), "--config", "styles={clusters: 6}")
-    assert "style-2.nii" in budget and "style-3.nii" not in budget  # shipped: 6
-    assert "style-1.nii" in user and "style-2.nii" not in user
-    assert "style-5.nii" in shipped, "what the user wrote counts, though it is the shipped value"
-
-
-def test_a_copy_of_the_shipped_config_outdoes_a_budget_only_where_it_was_changed(tmp_path):
-    copy = tmp_path / "config.yaml"
-    text = (REPOSITORY / "config" / "config.yaml").read_text(encoding="utf-8")
-    copy.write_text(text, encoding="utf-8")
-    chosen = ("--config", "budget=laptop", "run=mine", "methods=[dar_uda]")
-    assert planned(tmp_path, "--configfile", str(copy), *chosen)[0] == planned(tmp_path, *chosen)[0]
-    assert text.count("  clusters: 6\n") == 1
-    copy.write_text(text.replace("  clusters: 6\n", "  clusters: 2\n"), encoding="utf-8")
-    jobs, plan = planned(tmp_path, "--configfile", str(copy), *chosen)
-    assert "style-1.nii" in plan and "style-2.nii" not in plan
-    assert jobs["self_train_segmenter"] == 1, "of budget laptop"
-
-
 def test_randomised_methods_have_segmenters_of_their_own_mixed_with_the_source(tmp_path):
     methods = "methods=[source_only,source_randomised,dar_uda]"
     off, text = planned(tmp_path, "--config", methods)
@@ -274,28 +236,6 @@ def test_self_trained_methods_go_on_from_the_first_round_without_the_targets_lab
         assert not re.search(r"cases/mr/\w+/label", jobs[rule]), "no label of the target"
     histories = next(job for name, job in jobs.items() if name == "draw_losses")
     assert f"{folder}/history.tsv" in histories and f"{folder}-selftrained/history.tsv" in histories
-    status, text = dry_run(tmp_path, "--config", "method_definitions={source_only: {self_trained: true}}")
-    assert status != 0 and "Method source_only is self_trained on {source}; expected a synthetic training set" in text
-
-
-def test_tensorboard_without_its_package_stops_before_any_job(tmp_path, monkeypatch):
-    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['tensorboard'] = None\n")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "2", "-s", REPOSITORY / "Snakefile"]
-    options = {"cwd": tmp_path, "capture_output": True, "text": True}
-    done = subprocess.run([*command, "--config", "tensorboard=true"], **options)
-    assert done.returncode != 0
-    assert "tensorboard is true, but its package is not installed: pip install" in done.stdout + done.stderr
-    assert subprocess.run(command, **options).returncode == 0
-
-
-def test_misspelt_key_stops_with_its_name(tmp_path):
-    config = tmp_path / "mine.yaml"
-    config.write_text("segmentation: {stepz: 5}\n")
-    status, text = dry_run(tmp_path, "--configfile", str(config))
-    assert status != 0
-    assert "'stepz' was unexpected" in text
-    assert "Job stats" not in text
 
 
 def test_all_that_is_wrong_with_a_config_is_told_at_once(tmp_path):
@@ -311,34 +251,6 @@ def test_all_that_is_wrong_with_a_config_is_told_at_once(tmp_path):
     ):
         assert line in text
     assert f"Config {config}:" in text
-
-
-def test_an_error_of_the_config_says_what_the_key_is_for(tmp_path):
-    config = tmp_path / "mine.yaml"
-    config.write_text("tasks: {phantom: {labels: {liver: four}, grid: {spacing: [5, 5]}, directions: [ct_to_mr]}}\n")
-    status, text = dry_run(tmp_path, "--configfile", str(config))
-    assert status != 0
-    for words in (
-        "(A whole number from 1 to 65535, a range such as `55-70`, or a list of them)",
-        "is too short (Voxel size in mm: in-plane, in-plane, slice axis",
-        "(Two domains of the task, such as `ct-to-mr`)",
-    ):
-        assert words in text
-
-
-@pytest.mark.parametrize(
-    ("choice", "message"),
-    [
-        ("segmentation: {learning_rate: .nan}", "config.segmentation.learning_rate is nan; expected a finite number"),
-        ("tasks: {phantom: {grid: {spacing: [5, .inf, 5]}}}", "config.tasks.phantom.grid.spacing[1] is inf"),
-        ("tasks: {phantom: {labels: {1: 1}}}", "config.tasks.phantom.labels: key 1 is no text; expected a name"),
-        (f"run: {'a' * 101}", "is too long"),
-    ],
-)
-def test_values_that_mean_nothing_are_refused_by_key(tmp_path, choice, message):
-    (tmp_path / "mine.yaml").write_text(choice)
-    status, text = dry_run(tmp_path, "--configfile", str(tmp_path / "mine.yaml"))
-    assert status != 0 and message in text
 
 
 def test_a_key_that_stands_twice_in_a_config_file_is_refused_with_both_lines(tmp_path):
@@ -373,45 +285,12 @@ def test_the_voxels_beside_a_header_file_are_inputs_too(tmp_path):
     assert re.search(r"rule preprocess_case:\n    input: \S*ct_1_image.img, \S*ct_1_image.hdr", text)
 
 
-def test_a_table_called_summary_is_refused(tmp_path):
-    status, text = dry_run(tmp_path, "--config", "tables={summary: {methods: [dar_uda], directions: both}}")
-    assert status != 0
-    assert "The table `summary` is that of `methods`" in text
-
-
 def test_unknown_method_stops_with_the_known_ones(tmp_path):
     status, text = dry_run(tmp_path, "--config", "methods=dar_udda")
     assert status != 0
     assert (
         "Unknown method 'dar_udda'; known: ada_output, ada_output_multilevel, anisotropic_unet, average_style, " in text
     )
-
-
-@pytest.mark.parametrize("changes", ["grids: {laptap: {spacing: [3, 3, 6], size: 64}}", "budgets: {laptap: {}}"])
-def test_a_task_that_names_an_unknown_budget_stops_with_the_known_ones(tmp_path, changes):
-    status, text = dry_run(tmp_path, "--config", f"tasks={{phantom: {{{changes}}}}}")
-    assert status != 0
-    assert "Unknown budget of task phantom 'laptap'; known: demo, gpu, laptop, paper." in text
-
-
-def test_window_upside_down_stops_with_its_domain(tmp_path):
-    status, text = dry_run(tmp_path, "--config", "tasks={phantom: {domains: {ct: {intensity: {window: [300, -200]}}}}}")
-    assert status != 0
-    assert "Domain ct of task phantom has the window [300, -200]; expected [low, high], low < high." in text
-
-
-@pytest.mark.parametrize("values", ["[4, 9]", "3-9", "[2-4, 9]"])
-def test_label_value_of_two_structures_stops_with_both(tmp_path, values):
-    labels = f"{{liver: {values}, left_kidney: 1, right_kidney: 10}}"
-    status, text = dry_run(tmp_path, "--config", f"tasks={{phantom: {{domains: {{mr: {{labels: {labels}}}}}}}}}")
-    assert status != 0
-    assert "Label value 4 of domain mr stands for liver and spleen; expected one structure per value." in text
-
-
-def test_a_range_of_label_values_upside_down_stops_with_it(tmp_path):
-    status, text = dry_run(tmp_path, "--config", "tasks={phantom: {domains: {mr: {labels: {liver: 70-55}}}}}")
-    assert status != 0
-    assert "Label values '70-55': expected a range from low to high" in text
 
 
 def test_case_name_that_leaves_its_folder_is_refused(tmp_path):

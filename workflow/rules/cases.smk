@@ -20,7 +20,7 @@ RESULTS = re.compile(rf"results/({re.escape(RUN)}|[^/]+/(cases|seed-[^/]+/synthe
 
 def find_cases_table():
     """Return the path of the cases table and the folder from which its paths count."""
-    table = config["cases"] or TASK.get("cases")
+    table = config["cases"] or TASK.cases
     if table is None:
         raise WorkflowError(
             f"Task {config['task']} has no cases table: name one, as in --config task={config['task']} cases=/data/cases.tsv"
@@ -106,14 +106,6 @@ def cases_of(domain, split, labelled=False):
     ]
 
 
-def source_of(direction):
-    return direction.split("-to-")[0]
-
-
-def target_of(direction):
-    return direction.split("-to-")[1]
-
-
 def file_of(row, what):
     """Return the image or label file of a row as an input.
 
@@ -143,12 +135,6 @@ def original_label(wildcards):
 def voxels_of(*paths):
     """Return the files beside the user's header files (.hdr, .mhd, .nhdr) that hold their voxels."""
     return [local(str(file)) for path in paths if path for file in companions(path)]
-
-
-def label_values(domain):
-    """Return the values of every structure in a domain's label files, in the order of the classes 1..K."""
-    labels = {**TASK["labels"], **TASK["domains"][domain].get("labels", {})}
-    return [listed_values(labels[name]) for name in STRUCTURES]
 
 
 def files_to_check():

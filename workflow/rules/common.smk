@@ -54,36 +54,15 @@ def half_the_cores(wildcards):
     return max(1, all_cores(wildcards) // 2)
 
 
-def letter_of(domain):
-    """Return the translators' name of a domain: a for the first in the alphabet, b for the other."""
-    return "ab"[DOMAINS.index(domain)]
-
-
 def way_of(direction):
     """Return a direction as CycleGAN names it: a-to-b from the first domain in the alphabet to the other."""
-    return f"{letter_of(source_of(direction))}-to-{letter_of(target_of(direction))}"
-
-
-def paper_protocol(domain):
-    """Return what the paper's protocol does with a domain; nothing where the run has the clean one."""
-    paper = config["protocol"] == "paper"
-    return TASK["domains"][domain].get("paper_protocol", {}) if paper else {}
-
-
-def intensity_of(domain):
-    entry = {**TASK["domains"][domain], **paper_protocol(domain)}
-    return {
-        key: value for key, value in entry["intensity"].items() if value is not None
-    }
-
-
-def doubles_depth(domain):
-    return paper_protocol(domain).get("double_depth", False)
+    ends = (source_of(direction), target_of(direction))
+    return "-to-".join(TASK.domains[domain].letter for domain in ends)
 
 
 def label_to_crop_to(wildcards):
     """Return the label file of a case whose slices the paper's protocol crops to the labelled ones."""
-    if not paper_protocol(wildcards.domain).get("crop_to_labels", False):
+    if not TASK.domains[wildcards.domain].crops_to_labels:
         return []
     label = original_label(wildcards)
     if not label:
@@ -92,10 +71,6 @@ def label_to_crop_to(wildcards):
             "leave it out, or take protocol `clean`."
         )
     return label
-
-
-def slice_axis_of(domain):
-    return TASK["domains"][domain].get("slice_axis")
 
 
 def region_of_interest(wildcards):
@@ -140,7 +115,7 @@ wildcard_constraints:
     run=re.escape(RUN),
     seed=r"\d+",
     domain="|".join(DOMAINS),
-    direction="|".join(f"{a}-to-{b}" for a, b in (DOMAINS, DOMAINS[::-1])),
+    direction="|".join(map(str, TASK.both_directions)),
     case=r"[A-Za-z0-9][A-Za-z0-9_.-]*",
     method=r"[A-Za-z][A-Za-z0-9_]*",
     network=rf"{TRAINED}(-{'|-'.join(CHOICES)})?",

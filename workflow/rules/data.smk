@@ -54,9 +54,11 @@ rule check_cases:
         runtime="4h",
     params:
         cases=files_to_check(),
-        windows={domain: intensity_of(domain).get("window") for domain in DOMAINS},
-        labels={domain: label_values(domain) for domain in DOMAINS},
-        slice_axes={domain: slice_axis_of(domain) for domain in DOMAINS},
+        windows={
+            name: entry.intensity.get("window") for name, entry in TASK.domains.items()
+        },
+        labels={name: entry.label_values for name, entry in TASK.domains.items()},
+        slice_axes={name: entry.slice_axis for name, entry in TASK.domains.items()},
         code=code_version("dar_uda.data.checks.cases"),
     script:
         "../scripts/check_cases.py"

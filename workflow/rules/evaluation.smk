@@ -24,7 +24,9 @@ rule score_method:
     params:
         cases=lambda wildcards: scored_cases(wildcards.direction),
         structures=STRUCTURES,
-        values=lambda wildcards: label_values(target_of(wildcards.direction)),
+        values=lambda wildcards: TASK.domains[
+            target_of(wildcards.direction)
+        ].label_values,
         code=code_version("dar_uda.evaluation.score"),
     script:
         "../scripts/score_method.py"
@@ -229,8 +231,12 @@ rule draw_overlays:
         cases=lambda wildcards: drawn_cases(wildcards.direction),
         methods=lambda wildcards: drawn_methods(wildcards.direction),
         structures=STRUCTURES,
-        values=lambda wildcards: label_values(target_of(wildcards.direction)),
-        slice_axis=lambda wildcards: slice_axis_of(target_of(wildcards.direction)),
+        values=lambda wildcards: TASK.domains[
+            target_of(wildcards.direction)
+        ].label_values,
+        slice_axis=lambda wildcards: TASK.domains[
+            target_of(wildcards.direction)
+        ].slice_axis,
         stamp=stamp(),
         code=code_version("dar_uda.evaluation.figures_segmentation"),
     script:
@@ -331,8 +337,12 @@ rule draw_extremes:
             row["method"] for row in drawn_rows(wildcards, SEEDS[:1])
         ],
         structures=STRUCTURES,
-        values=lambda wildcards: label_values(target_of(wildcards.direction)),
-        slice_axis=lambda wildcards: slice_axis_of(target_of(wildcards.direction)),
+        values=lambda wildcards: TASK.domains[
+            target_of(wildcards.direction)
+        ].label_values,
+        slice_axis=lambda wildcards: TASK.domains[
+            target_of(wildcards.direction)
+        ].slice_axis,
         stamp=stamp(),
         code=code_version("dar_uda.evaluation.figures_segmentation"),
     script:

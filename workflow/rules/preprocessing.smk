@@ -23,9 +23,9 @@ rule find_region:
         runtime="1h",
     params:
         cases=lambda wildcards: source_cases(DIRECTIONS[0]),
-        values=lambda wildcards: label_values(source_of(DIRECTIONS[0])),
+        values=lambda wildcards: TASK.domains[source_of(DIRECTIONS[0])].label_values,
         margin=GRID.get("region_margin"),
-        slice_axis=lambda wildcards: slice_axis_of(source_of(DIRECTIONS[0])),
+        slice_axis=lambda wildcards: TASK.domains[source_of(DIRECTIONS[0])].slice_axis,
         code=code_version("dar_uda.preprocessing.region"),
     script:
         "../scripts/find_region.py"
@@ -53,10 +53,10 @@ rule preprocess_case:
         # Snakemake's cache tells jobs apart by their parameters and inputs; inputs that one job wrote are one to it.
         case=lambda wildcards: f"{wildcards.domain}/{wildcards.case}",
         grid={key: value for key, value in GRID.items() if key != "region_margin"},
-        values=lambda wildcards: label_values(wildcards.domain),
-        double_depth=lambda wildcards: doubles_depth(wildcards.domain),
-        intensity=lambda wildcards: intensity_of(wildcards.domain),
-        slice_axis=lambda wildcards: slice_axis_of(wildcards.domain),
+        values=lambda wildcards: TASK.domains[wildcards.domain].label_values,
+        double_depth=lambda wildcards: TASK.domains[wildcards.domain].doubles_depth,
+        intensity=lambda wildcards: TASK.domains[wildcards.domain].intensity,
+        slice_axis=lambda wildcards: TASK.domains[wildcards.domain].slice_axis,
         code=code_version("dar_uda.preprocessing.preprocess"),
     script:
         "../scripts/preprocess_case.py"
@@ -82,7 +82,7 @@ rule preprocess_label:
         runtime="30m",
     params:
         case=rules.preprocess_case.params.case,
-        values=lambda wildcards: label_values(wildcards.domain),
+        values=lambda wildcards: TASK.domains[wildcards.domain].label_values,
         code=code_version("dar_uda.preprocessing.preprocess"),
     script:
         "../scripts/preprocess_label.py"

@@ -59,11 +59,10 @@ def directions_of(table):
     ):
         return DIRECTIONS
     if TABLES[table]["directions"] == "first":
-        return TASK["directions"][:1]
-    both = [f"{a}-to-{b}" for a, b in (DOMAINS, DOMAINS[::-1])]
+        return list(TASK.directions[:1])
     allowed = [
         direction
-        for direction in both
+        for direction in map(str, TASK.both_directions)
         if scored_cases(direction)
         and cases_of(source_of(direction), "train", labelled=True)
     ]
@@ -173,7 +172,7 @@ def stamp():
 
 def stamp_with_changes():
     """Return the stamp, and what of the budget's values was changed."""
-    changes = changed_values()
+    changes = CONFIG.changes()
     return f"{stamp()} Changed: {'; '.join(changes)}." if changes else stamp()
 
 

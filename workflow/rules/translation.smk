@@ -55,7 +55,7 @@ rule encode_styles:
     params:
         strategy=lambda wildcards: wildcards.translation.removeprefix("disentangled-"),
         clusters=lambda wildcards: style_count(wildcards.translation),
-        domain=lambda wildcards: letter_of(target_of(wildcards.direction)),
+        domain=lambda wildcards: TASK.domains[target_of(wildcards.direction)].letter,
         source_cases=lambda wildcards: source_cases(wildcards.direction),
         seed=lambda wildcards: int(wildcards.seed),
         code=code_version("dar_uda.translation.styles"),

@@ -1,0 +1,183 @@
+"""The task of a run: its two domains and their labels, as the run's protocol and budget have them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Self
+
+from dar_uda.plan.errors import PlanError
+from dar_uda.plan.merge import Values
+
+LARGEST_LABEL = 65535
+
+
+@dataclass(frozen=True)
+class Direction:
+    """From the labelled source to the target, both names of domains; as text `ct-to-mr`."""
+
+    source: str
+    target: str
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """Return the direction that a text such as `ct-to-mr` names."""
+        source, target = text.split("-to-")
+        return cls(source, target)
+
+    def __str__(self) -> str:
+        return f"{self.source}-to-{self.target}"
+
+
+@dataclass(frozen=True)
+class Domain:
+    """One modality of a task.
+
+    Attributes:
+        letter: The translators' name of the domain: a for the first in the alphabet, b for the other.
+        intensity: `window` or `percentile`, by which intensities become [0, 1].
+        label_values: Values of every structure in the label files, in the order of the classes 1..K.
+        slice_axis: The file's axis across the slices; None where each file tells.
+        crops_to_labels: Whether slices far from the labelled ones are cut off, as the paper's protocol does.
+        doubles_depth: Whether the slice spacing is halved, as the paper's protocol does.
+    """
+
+    name: str
+    letter: str
+    intensity: dict[str, Any]
+    label_values: list[list[int]]
+    slice_axis: int | None
+    crops_to_labels: bool
+    doubles_depth: bool
+
+
+@dataclass(frozen=True)
+class Task:
+    """Two domains with one label set.
+
+    Attributes:
+        domains: Both domains by name, in the order of the alphabet.
+        structures: Names of the classes 1..K.
+        budget: The run's, which names `grid` and `changes`.
+        grid: The grid on which the networks work.
+        changes: What the task changes of the budget's values.
+        directions: What a run takes that names none.
+        cases: The cases table of a run that names none.
+        has_paper_protocol: Whether the task says what the paper's protocol does with its volumes.
+    """
+
+    name: str
+    domains: dict[str, Domain]
+    structures: tuple[str, ...]
+    budget: str
+    grid: Values
+    changes: Values
+    directions: tuple[str, ...]
+    cases: str | None
+    has_paper_protocol: bool
+
+    @property
+    def both_directions(self) -> tuple[Direction, Direction]:
+        """The directions that two domains have, that from the first in the alphabet first."""
+        first, second = self.domains
+        return Direction(first, second), Direction(second, first)
+
+
+def known_entry(entries: Values, name: str, what: str) -> Any:
+    """Return the entry of a name.
+
+    Raises:
+        PlanError: There is none; the message has the known names.
+    """
+    if name not in entries:
+        raise PlanError(f"Unknown {what} {name!r}; known: {', '.join(sorted(entries))}.")
+    return entries[name]
+
+
+def read_task(values: Values) -> Task:
+    """Return the task of a config that is as its schema says.
+
+    Raises:
+        PlanError: The task or its budget is unknown, or what it says of its domains contradicts itself.
+    """
+    name, budgets = values["task"], values["budgets"]
+    entry = known_entry(values["tasks"], name, "task")
+    if len(entry["domains"]) != 2:
+        raise PlanError(f"Task {name} needs two domains, not {len(entry['domains'])}: {', '.join(entry['domains'])}.")
+    for named in {**entry.get("grids", {}), **entry.get("budgets", {})}:
+        known_entry(budgets, named, f"budget of task {name}")
+    for domain, of_domain in entry["domains"].items():
+        _check_intensity(name, domain, of_domain["intensity"])
+        _check_labels(name, domain, entry["labels"], of_domain.get("labels", {}))
+    budget = values["budget"] or entry["budget"]
+    known_entry(budgets, budget, "budget")
+    is_paper = values["protocol"] == "paper"
+    return Task(
+        name=name,
+        domains={
+            domain: _domain(domain, letter, entry, is_paper)
+            for letter, domain in zip("ab", sorted(entry["domains"]), strict=True)
+        },
+        structures=tuple(entry["labels"]),
+        budget=budget,
+        grid=entry.get("grids", {}).get(budget, entry["grid"]),
+        changes=entry.get("budgets", {}).get(budget, {}),
+        directions=tuple(entry["directions"]),
+        cases=entry.get("cases"),
+        has_paper_protocol=any(domain.get("paper_protocol") for domain in entry["domains"].values()),
+    )
+
+
+def _domain(name: str, letter: str, task: Values, is_paper: bool) -> Domain:
+    entry = task["domains"][name]
+    paper = entry.get("paper_protocol", {}) if is_paper else {}
+    labels = {**task["labels"], **entry.get("labels", {})}
+    intensity = paper.get("intensity", entry["intensity"])
+    return Domain(
+        name=name,
+        letter=letter,
+        intensity={key: value for key, value in intensity.items() if value is not None},
+        label_values=[_listed_values(labels[structure]) for structure in task["labels"]],
+        slice_axis=entry.get("slice_axis"),
+        crops_to_labels=paper.get("crop_to_labels", False),
+        doubles_depth=paper.get("double_depth", False),
+    )
+
+
+def _check_intensity(task: str, domain: str, intensity: Values) -> None:
+    given = [key for key, value in intensity.items() if value is not None]
+    if len(given) != 1:
+        raise PlanError(
+            f"Domain {domain} of task {task} needs exactly one of window and percentile under intensity, "
+            f"not {len(given)}; set the other to null."
+        )
+    window = intensity.get("window")
+    if window and window[0] >= window[1]:
+        raise PlanError(f"Domain {domain} of task {task} has the window {window}; expected [low, high], low < high.")
+
+
+def _check_labels(task: str, domain: str, of_task: Values, of_domain: Values) -> None:
+    """Stop where a domain labels a structure that its task has not, or one value is that of two structures."""
+    unknown = of_domain.keys() - of_task.keys()
+    if unknown:
+        raise PlanError(f"Domain {domain} has labels that task {task} does not: {', '.join(sorted(unknown))}.")
+    owners: dict[int, str] = {}
+    for structure, values in {**of_task, **of_domain}.items():
+        for value in _listed_values(values):
+            if owners.setdefault(value, structure) != structure:
+                raise PlanError(
+                    f"Label value {value} of domain {domain} stands for {owners[value]} and {structure}; "
+                    "expected one structure per value."
+                )
+
+
+def _listed_values(values: Any) -> list[int]:
+    """Return the label values that an entry means: a number, a range such as "55-70", or a list of those."""
+    return [value for part in (values if isinstance(values, list) else [values]) for value in _range_of(part)]
+
+
+def _range_of(part: int | str) -> Iterator[int]:
+    first, last = map(int, part.split("-")) if isinstance(part, str) else (part, part)
+    if not first <= last <= LARGEST_LABEL:
+        raise PlanError(
+            f"Label values {part!r}: expected a range from low to high, at most {LARGEST_LABEL}, such as 55-70."
+        )
+    yield from range(first, last + 1)

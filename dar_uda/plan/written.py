@@ -1,0 +1,96 @@
+"""A config as the user wrote it: names as they stand there, and what YAML reads otherwise than it looks."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import yaml
+
+from dar_uda.plan.merge import Values
+
+NAMES = ("task", "run", "cases", "budget", "protocol", "device", "precision", "checkpoint", "directions", "methods")
+"""Keys whose values are names, never numbers."""
+
+KEPT = ("task", "run", "cases", "budget")
+"""Names that a run keeps as they are written."""
+
+NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+ODD_NUMBER = re.compile(r"[-+]?0[0-9_]+$|.*:")
+
+
+class Reading(NamedTuple):
+    """A config file or an entry of `--config`: its values, and the same as text."""
+
+    values: Values
+    texts: Values
+
+
+def read_file(text: str) -> Reading:
+    """Return the reading of a config file's text."""
+    return Reading(yaml.safe_load(text), yaml.load(text, yaml.BaseLoader))
+
+
+def read_entry(entry: str, values: Values) -> Reading:
+    """Return the reading of an entry `name=text` of `--config`, from which Snakemake has read `values`."""
+    name, _, text = entry.partition("=")
+    return Reading(values, {name: text.strip("'\"")})
+
+
+def as_written(key: str, value: Any, readings: Sequence[Reading]) -> Any:
+    """Return a name or path as the user wrote it; YAML and Snakemake may take it for a number, a date or a comment."""
+    written = [
+        texts[key]
+        for values, texts in readings
+        if key in texts and values.get(key) == value  # it is written there, not in what `<<` refers to
+    ]
+    return written[-1] if value is not None and written and isinstance(written[-1], str) else value
+
+
+def read_values(value: Any) -> Any:
+    """Return `value` with strings of --config such as "7200" or "true" as what they mean; 1e4 is an integer."""
+    if isinstance(value, dict):
+        return {key: read_values(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [read_values(entry) for entry in value]
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return value
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def problems_of_file(text: str) -> list[str]:
+    """Return where YAML reads a config file otherwise than it looks, in silence."""
+    tree = yaml.compose(text, yaml.SafeLoader)
+    return [*_double_keys(tree), *_odd_numbers(tree)]
+
+
+def _double_keys(node: yaml.Node | None) -> Iterator[str]:
+    if isinstance(node, yaml.MappingNode):
+        lines: dict[Any, int] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if lines.setdefault(key.value, line) != line:
+                yield f"key {key.value!r} stands in line {lines[key.value]} and in line {line}; expected once"
+            yield from _double_keys(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for entry in node.value:
+            yield from _double_keys(entry)
+
+
+def _odd_numbers(node: yaml.Node | None) -> Iterator[str]:
+    """Yield the numbers that YAML reads with base 8 (010 as 8) or 60 (1:30 as 90), but for names, see `as_written`."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value not in NAMES:
+                yield from _odd_numbers(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for entry in node.value:
+            yield from _odd_numbers(entry)
+    elif node is not None and node.tag in NUMBERS and ODD_NUMBER.match(node.value):
+        yield (
+            f"line {node.start_mark.line + 1}: YAML reads {node.value} as {yaml.safe_load(node.value)}: "
+            "write a number in plain digits, a name in quotes"
+        )
