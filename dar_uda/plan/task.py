@@ -135,7 +135,7 @@ def _domain(name: str, letter: str, task: Values, is_paper: bool) -> Domain:
         name=name,
         letter=letter,
         intensity={key: value for key, value in intensity.items() if value is not None},
-        label_values=[_listed_values(labels[structure]) for structure in task["labels"]],
+        label_values=[_listed_values(values) for values in labels.values()],
         slice_axis=entry.get("slice_axis"),
         crops_to_labels=paper.get("crop_to_labels", False),
         doubles_depth=paper.get("double_depth", False),

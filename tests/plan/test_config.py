@@ -89,7 +89,7 @@ def test_a_name_is_kept_as_written_in_a_file(text, name):
 @pytest.mark.parametrize("entry", ["run=2024_01_15", 'run="2024_01_15"'])
 def test_a_name_is_kept_as_written_in_an_entry_which_wins_over_the_file(entry):
     values = {"run": 20240115}  # as Python's int reads it
-    config = read_config(REPOSITORY, values, {"mine.yaml": "run: 2023_01_15"}, {entry: values})
+    config = read_config(REPOSITORY, values, {"mine.yaml": "run: 20240115"}, {entry: values})
     assert config.run == "2024_01_15"
     config = read_config(REPOSITORY, {"run": "outer"}, {}, {entry: values})
     assert config.run == "outer", "another workflow has the last word on the config of its module"

@@ -11,7 +11,7 @@ import venv
 import pytest
 from tiny_run import REPOSITORY, prepare
 
-from tests.workflow.test_dry_run import ROWS, dry_run, planned, write_cases
+from tests.workflow.test_dry_run import ROWS, planned, write_cases
 
 ODD = 'it\'s $HOME, [x] & "y" (1) #2 100% große  Leber'
 KEPT = [ODD, "{a b", "*", "~x", r"C:\x", "s3:", "張三"]
@@ -51,38 +51,6 @@ def test_odd_paths_of_scans_are_inputs_as_they_are(tmp_path):
     inputs = re.search(r"rule check_cases:\n    input: (.*)", text)[1]
     for name in KEPT:
         assert f"{name}/scan.nii.gz, " in inputs and f"    input: {name}/scan.nii.gz\n" in text
-
-
-def test_paths_that_snakemake_would_replace_are_refused_by_line(tmp_path):
-    table = odd_cases(tmp_path, ["{study}", "plain", "{run}", "<results>"])
-    status, text = dry_run(tmp_path, "--config", "task=abdomen", f"cases={table}")
-    assert status != 0 and "Job stats" not in text
-    assert re.findall(r"line (\d): image '(.*?)/scan.nii.gz' holds", text) == [
-        ("2", "{study}"),
-        ("4", "{run}"),
-        ("5", "<results>"),
-    ]
-
-
-def test_an_absent_scan_is_refused_by_line_with_what_is_meant(tmp_path):
-    table = write_cases(tmp_path, ROWS)
-    table.write_text(table.read_text().replace("ct_1_image", "~/scans/ct_1_image"))
-    status, text = dry_run(tmp_path, "--config", "task=abdomen", f"cases={table}")
-    assert status != 0
-    assert "line 2: case ct1: image ~/scans/ct_1_image.nii.gz does not exist; `~` is not expanded" in text
-
-
-def test_behind_a_link_the_parent_is_that_of_the_folder_it_points_to(tmp_path):
-    table = write_cases(tmp_path, ROWS)
-    (tmp_path / "elsewhere" / "tables").mkdir(parents=True)
-    shutil.copy(tmp_path / "ct_1_image.nii.gz", tmp_path / "elsewhere")
-    (tmp_path / "tables").symlink_to(tmp_path / "elsewhere" / "tables")
-    text = re.sub(r"((ct|mr)_\d)", r"../\1", table.read_text()).replace("../ct_1_label", str(tmp_path / "ct_1_label"))
-    text = re.sub(r"\.\./((ct_2|mr)_\w+)", rf"{tmp_path}/\1", text)
-    (tmp_path / "tables" / "cases.tsv").write_text(text)
-    choices = ("--config", "task=abdomen", "cases=tables/cases.tsv", "methods=dar_uda", "directions=ct-to-mr")
-    _, printed = planned(tmp_path, *choices)
-    assert "input: elsewhere/ct_1_image.nii.gz, ct_1_label.nii.gz, " in printed
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
 """Where the volumes come from."""
 
-if GENERATED:
+if CASES.generated:
 
     rule make_phantom:
         """Write the generated volumes and label maps of the phantom's cases table."""
         output:
-            images=[row["image"] for row in GENERATED],
-            labels=[row["label"] for row in GENERATED if row["label"]],
+            images=[case.image for case in CASES.generated],
+            labels=[case.label for case in CASES.generated if case.label],
         log:
             "results/phantom/logs/make_phantom.log",
         benchmark:
@@ -17,9 +17,9 @@ if GENERATED:
             mem_mb=4000,
             runtime="30m",
         params:
-            cases=[row["case"] for row in GENERATED],
-            domains=[row["domain"] for row in GENERATED],
-            labels=[row["label"] for row in GENERATED],
+            cases=[case.name for case in CASES.generated],
+            domains=[case.domain for case in CASES.generated],
+            labels=[case.label for case in CASES.generated],
             seed=0,
             code=code_version("dar_uda.data.phantom_table"),
         script:
@@ -30,13 +30,13 @@ rule check_cases:
     """Read every case once and say all that is wrong, before anything is trained."""
     input:
         lambda wildcards: voxels_of(
-            *(row[what] for row in CASES for what in ("image", "label"))
+            *(path for case in CASES.all for path in case.files)
         ),
         files=[
-            file_of(row, what)
-            for row in CASES
+            file_of(case, what)
+            for case in CASES.all
             for what in ("image", "label")
-            if row[what]
+            if getattr(case, what)
         ],
     output:
         table="results/{run}/checks.txt",
@@ -53,7 +53,7 @@ rule check_cases:
         mem_mb=8000,
         runtime="4h",
     params:
-        cases=files_to_check(),
+        cases=cases_to_check(CASES, CONFIG),
         windows={
             name: entry.intensity.get("window") for name, entry in TASK.domains.items()
         },

@@ -1,0 +1,178 @@
+"""The cases of a run: the rows of its cases table, checked, with paths that count from the working directory."""
+
+# ruff: noqa: PTH109, PTH110, PTH113, PTH117, PTH118, PTH120
+# os.path keeps a path as it is written, and answers where pathlib raises: a name that is too long, a closed folder.
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache, partial
+from pathlib import Path
+
+from dar_uda.data.absent import advice_on_absent
+from dar_uda.data.cases_table import Row, problems_of_path, read_rows
+from dar_uda.data.companions import companions
+from dar_uda.data.phantom_files import is_phantom, path_in, phantom_path, problems_of_phantoms
+from dar_uda.plan.config import Config
+from dar_uda.plan.errors import PlanError
+
+FILES = ("image", "label")
+"""The columns of a cases table that hold paths."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of the cases table; `label` is "" where there is none."""
+
+    name: str
+    domain: str
+    split: str
+    image: str
+    label: str
+
+    @property
+    def is_generated(self) -> bool:
+        """Whether rule make_phantom writes the case's files."""
+        return is_phantom(self.image)
+
+    @property
+    def files(self) -> list[str]:
+        """The image, and the label where there is one."""
+        return [path for path in (self.image, self.label) if path]
+
+
+@dataclass(frozen=True)
+class Cases:
+    """All cases of a run, in the order of the table."""
+
+    all: tuple[Case, ...]
+    _groups: dict[tuple[str, str], list[Case]] = field(default_factory=dict, init=False, repr=False)
+    _by_name: dict[tuple[str, str], Case] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for case in self.all:
+            self._groups.setdefault((case.domain, case.split), []).append(case)
+            self._by_name[case.domain, case.name] = case
+
+    def of(self, domain: str, split: str, labelled: bool = False) -> list[str]:
+        """Return the names of a domain's cases of one split, those with a label alone if `labelled`."""
+        return [case.name for case in self._groups.get((domain, split), []) if case.label or not labelled]
+
+    def named(self, domain: str, name: str) -> Case:
+        """Return a case of a domain.
+
+        Raises:
+            PlanError: The domain has no case of this name.
+        """
+        if (domain, name) not in self._by_name:
+            raise PlanError(f"Domain {domain} of the cases table has no case {name!r}; look at the name in the table.")
+        return self._by_name[domain, name]
+
+    @property
+    def generated(self) -> list[Case]:
+        """The cases whose files rule make_phantom writes."""
+        return [case for case in self.all if case.is_generated]
+
+
+def read_cases(config: Config, project: Path, has_files: bool = True, may_generate: bool = True) -> Cases:
+    """Return the cases of a run's table, checked.
+
+    Args:
+        project: Folder of the project, from which the table of a shipped task counts.
+        has_files: Whether this machine has the user's files, and a path at which nothing lies is an error.
+        may_generate: Whether this process plans the run, and a file that it would write over is an error.
+
+    Raises:
+        PlanError: There is no table, or the message says all that is wrong with it.
+    """
+    table, folder = _find_table(config, project)
+    path_of = cache(partial(_path_from, folder))
+
+    def located(row: Row) -> Row:
+        return row | {what: path_of(row[what]) for what in FILES}
+
+    try:
+        read, problems = read_rows(table, lambda row: _problems_of(located(row), config, has_files))
+    except ValueError as error:
+        raise PlanError(str(error)) from None
+    rows = list(map(located, read))
+    if may_generate:
+        problems += problems_of_phantoms(rows)
+    if problems:
+        raise PlanError("\n  ".join([f"Cases table {table}:", *problems]))
+    return Cases(tuple(Case(row["case"], row["domain"], row["split"], row["image"], row["label"]) for row in rows))
+
+
+def cases_to_check(cases: Cases, config: Config) -> list[dict[str, str | bool]]:
+    """Return the cases for rule check_cases, which describes labels on which the summary's methods train alone."""
+    sets = {config.methods[name]["training_set"] for name in config.tables["summary"]["methods"]}
+    trained_on = {direction.source for direction in config.directions}
+    if "{target}" in sets:
+        trained_on |= {direction.target for direction in config.directions}
+    return [
+        {
+            "name": case.name,
+            "domain": case.domain,
+            "image": case.image,
+            "label": case.label,
+            "label_values": case.split == "train" and case.domain in trained_on,
+        }
+        for case in cases.all
+    ]
+
+
+def _find_table(config: Config, project: Path) -> tuple[str, str]:
+    """Return the path of the cases table and the folder from which its paths count."""
+    name, chosen = config.task.name, config.values["cases"]
+    table = chosen or config.task.cases
+    if table is None:
+        raise PlanError(f"Task {name} has no cases table: name one, as in --config task={name} cases=/data/cases.tsv")
+    folder = os.path.dirname(table)
+    if not os.path.exists(table) and not chosen:
+        table = str(project / table)
+    if not os.path.isfile(table):
+        raise PlanError(f"Cases table {table} does not exist (in {os.getcwd()}){advice_on_absent(table)}.")
+    return table, folder
+
+
+def _path_from(folder: str, path: str) -> str:
+    """Return `path`, which counts from `folder`, as counted from the working directory; "" stays empty.
+
+    Behind a link, `..` is the parent of the folder to which the link points.
+    """
+    if not path:
+        return ""
+    given = os.path.join(folder, path)
+    path = os.path.normpath(given)
+    if os.path.realpath(given) != os.path.realpath(path):
+        path = os.path.realpath(given)
+    inside = os.path.isabs(path) and path.startswith(os.getcwd() + os.sep)
+    return phantom_path(os.path.relpath(path) if inside else path)
+
+
+def _problems_of(row: Row, config: Config, has_files: bool) -> Iterator[str]:
+    """Yield what is wrong with a row in this run: its domain, paths that a run cannot take, files that are not there.
+
+    A job on a machine without the scans does not look for them: Snakemake gives it none that reads them.
+    """
+    case, domains = row["case"], config.task.domains
+    if row["domain"] not in domains:
+        yield f"case {case}: domain {row['domain']!r} is not in task {config.task.name} ({', '.join(domains)})."
+    for what in FILES:
+        for path in (row[what], *map(str, companions(row[what]))):
+            for problem in problems_of_path(path):
+                yield f"case {case}: {what} {path!r} {problem}."
+        needed = row[what] and not is_phantom(row["image"]) and has_files
+        if needed and not os.path.exists(row[what]):
+            yield f"case {case}: {what} {row[what]} does not exist{advice_on_absent(row[what])}."
+        if _is_result(row[what], config.run) and not is_phantom(row[what]):
+            yield (
+                f"case {case}: {what} {row[what]} is a result of the workflow, which it may write over: "
+                "copy it elsewhere."
+            )
+
+
+def _is_result(path: str, run: str) -> bool:
+    """Return whether a path is of this run, or among those of any run that are outputs of rules by themselves."""
+    results = rf"results/({re.escape(run)}|[^/]+/(cases|seed-[^/]+/synthetic))/"
+    return re.match(results, path_in(f"results/{run}", path_in("results", path))) is not None
