@@ -162,7 +162,7 @@ def _read_directions(values: Values, task: Task) -> tuple[Direction, ...]:
 
 
 def _check_protocol_and_region(values: Values, task: Task, directions: tuple[Direction, ...]) -> None:
-    """Stop where the task does not say what the paper's protocol is, or a region could be told from target labels."""
+    """Stop where the task does not say what the paper's protocol is, or a region would come from target labels."""
     if values["protocol"] == "paper" and not task.has_paper_protocol:
         raise PlanError(
             f"Task {task.name} does not say what protocol `paper` is: add `paper_protocol` to its domains, "

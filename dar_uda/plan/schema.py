@@ -17,7 +17,7 @@ def problems(values: Values, schema: Values) -> list[str]:
 
 
 def _odd_values(value: Any, place: str = "config") -> Iterator[str]:
-    """Yield what no schema can say: keys that are no text, numbers that are none."""
+    """Yield what a schema cannot check: keys other than texts, numbers other than finite ones."""
     if isinstance(value, dict):
         for key, entry in value.items():
             if not isinstance(key, str):

@@ -155,7 +155,7 @@ def _check_intensity(task: str, domain: str, intensity: Values) -> None:
 
 
 def _check_labels(task: str, domain: str, of_task: Values, of_domain: Values) -> None:
-    """Stop where a domain labels a structure that its task has not, or one value is that of two structures."""
+    """Stop where a domain has labels that its task does not have, or two structures share a value."""
     unknown = of_domain.keys() - of_task.keys()
     if unknown:
         raise PlanError(f"Domain {domain} has labels that task {task} does not: {', '.join(sorted(unknown))}.")

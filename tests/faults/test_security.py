@@ -68,7 +68,7 @@ def test_yaml_makes_no_python_objects(tmp_path, crater):
     assert not crater.exists()
 
 
-@pytest.mark.parametrize("run", ["../elsewhere", "/tmp/elsewhere", ".hidden", "a/b", "$(touch crater)", "a b"])
+@pytest.mark.parametrize("run", ["../elsewhere", "$(touch crater)"])
 def test_a_run_cannot_leave_results(tmp_path, run):
     status, text = dry_run(tmp_path, "--config", f"run={run}")
     assert status != 0 and "run" in text
