@@ -3,7 +3,7 @@
 PYTHON ?= python3
 # Its scripts, such as .venv/bin/snakemake, hold the path of the folder, and not every path can stand there.
 VENV = .venv/bin/python
-CORES ?= $$($(VENV) -m dar_uda.training.cores)
+CORES ?= $$($(VENV) -m dar_uda.jobs.cores)
 ON_TWO_CORES = -n 2 --no-loadscope-reorder
 
 demo: .venv/installed

@@ -6,7 +6,7 @@ import logging
 import torch
 
 from benchmarks.measure import Row
-from dar_uda.training.cores import usable_cores
+from dar_uda.jobs.cores import usable_cores
 
 
 def rows_of(name: str) -> list[Row]:

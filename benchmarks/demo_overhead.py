@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.measure import Row
-from dar_uda.training.cores import usable_cores
+from dar_uda.jobs.cores import usable_cores
 
 OWN_TIME = re.compile(r"done in ([\d.]+) s$", re.MULTILINE)
 

@@ -13,8 +13,8 @@ import yaml
 from benchmarks.measure import Row
 from benchmarks.preprocessing import CT, write_scan
 from dar_uda.bundle.export import FORMAT
+from dar_uda.jobs.cores import usable_cores
 from dar_uda.segmentation.networks import make_segmenter
-from dar_uda.training.cores import usable_cores
 
 CONFIG = Path(__file__).parents[1] / "config"
 SHAPE, BUDGETS = (512, 512, 90), ("laptop", "gpu")

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from dar_uda.arguments import parser
-from dar_uda.data.text import shown
+from dar_uda.jobs.text import shown
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -126,7 +126,7 @@ def _view(options: argparse.Namespace) -> None:
 def _check(options: argparse.Namespace) -> None:
     from dar_uda.data.cases_table import read_cases_table
     from dar_uda.data.checks.cases import check_cases
-    from dar_uda.training.cores import usable_cores
+    from dar_uda.jobs.cores import usable_cores
 
     _log_plainly()
     folder, rows = options.table.parent, read_cases_table(options.table)

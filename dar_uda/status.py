@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dar_uda.jobs.checkpoints import ELSEWHERE
+from dar_uda.jobs.progress import duration
+from dar_uda.jobs.record import plain
 from dar_uda.plan.stages import ORDER
-from dar_uda.training.progress import duration
-from dar_uda.training.provenance import plain
 
 STATES = ("done", "running", "failed", "stopped")
 CHAIN = (
@@ -19,8 +20,6 @@ CHAIN = (
     *("train_segmenter", "predict_cases", "score_method", "tabulate"),
 )
 """What takes the cases of any run to its table, adaptation included."""
-CHECKPOINTS = "DAR_UDA_CHECKPOINTS"
-"""See `checkpoints_of`, whose module would load torch."""
 LINE = re.compile(r"^\d\d:\d\d:\d\d (.*)$", re.MULTILINE)
 DONE = re.compile(r"done in ([\d.]+) s$")
 END, SHOWN, WIDTH, RECENT = 2**16, 5, 150, 60
@@ -141,7 +140,7 @@ def _checkpoints(run: Path) -> Iterator[str]:
 
 def _checkpoint_roots(run: Path) -> list[Path]:
     """Return the folders in which a run's checkpoints may lie: its own, or one by each spelling of its path."""
-    elsewhere = os.environ.get(CHECKPOINTS)
+    elsewhere = os.environ.get(ELSEWHERE)
     if not elsewhere:
         return [run]
     spelled = [run, run.absolute(), run.resolve()]

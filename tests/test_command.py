@@ -162,7 +162,7 @@ def test_check_reads_as_many_cases_at_a_time_as_there_are_cores_to_use(tmp_path,
     (tmp_path / "cases.tsv").write_text("case\tdomain\timage\tlabel\tsplit\na\tct\ta.nii\t\ttrain\n")
     seen = []
     monkeypatch.setattr("dar_uda.data.checks.cases.check_cases", lambda *given: seen.append(given[3]) or [])
-    monkeypatch.setattr("dar_uda.training.cores.cpu_count", lambda: 3)
+    monkeypatch.setattr("dar_uda.jobs.cores.cpu_count", lambda: 3)
     assert main(["check", str(tmp_path / "cases.tsv")]) == 0
     assert main(["check", str(tmp_path / "cases.tsv"), "--processes", "1"]) == 0
     assert seen == [3, 1]

@@ -13,7 +13,7 @@ from dar_uda.status import status_of
 
 JOB = """
 import logging, sys, time
-from dar_uda.training.job_log import job_log
+from dar_uda.jobs.log import job_log
 from dar_uda.training.loop import Terminated
 with job_log(sys.argv[1]):
     logging.info("train_segmenter ct: step 3/9, 0.50 s/step, 0:00:03 left, loss 2.5")

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from benchmarks.gpu.stage import TASK_SECONDS, Tasks
 from benchmarks.gpu.workloads import Bench, FixedPatches, segmenter_trainer, trying_algorithms
 from dar_uda.data.grid import Grid
+from dar_uda.jobs.progress import Progress
 from dar_uda.preprocessing.restore_on_gpu import classes_on
 from dar_uda.segmentation.attention import QuartetAttention, VoxelAttention
 from dar_uda.segmentation.augmentation import augment
@@ -27,7 +28,6 @@ from dar_uda.segmentation.unet_2d import UNet2D
 from dar_uda.segmentation.window_scores import WindowScores
 from dar_uda.training.device import autocast
 from dar_uda.training.optimizer import adabelief
-from dar_uda.training.progress import Progress
 from dar_uda.translation.networks import ContentDiscriminator, ImageDiscriminator
 from dar_uda.translation.synthesis import redraw
 from dar_uda.translation.translator import Translator

@@ -38,6 +38,7 @@ from benchmarks.literal.translator import with_torchs_layers
 from benchmarks.measure import interleaved, seconds_of
 from benchmarks.segmenter import CLASSES, CPU
 from dar_uda.data.network_volume import write_image, write_label
+from dar_uda.jobs.progress import Progress
 from dar_uda.segmentation.attention import QuartetAttention
 from dar_uda.segmentation.dar_unet import DARUNet
 from dar_uda.segmentation.patches import PatchSampler
@@ -46,7 +47,6 @@ from dar_uda.segmentation.sliding_window import count_windows, predict_slabs
 from dar_uda.segmentation.views import VIEWS, Disagreement, predict_views
 from dar_uda.segmentation.window_scores import WindowScores
 from dar_uda.training.optimizer import adabelief
-from dar_uda.training.progress import Progress
 from dar_uda.translation.synthesis import redraw
 from dar_uda.translation.translator import Translator
 

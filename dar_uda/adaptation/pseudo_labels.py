@@ -8,15 +8,15 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from dar_uda.data.files import write_beside
 from dar_uda.data.network_volume import open_affine, open_image, open_label, write_label
+from dar_uda.jobs.files import write_beside
+from dar_uda.jobs.progress import Progress
 from dar_uda.segmentation.components import keep_largest, single_structures
 from dar_uda.segmentation.networks import load_segmenter
 from dar_uda.segmentation.sliding_window import Weighting, predict_slabs
 from dar_uda.segmentation.views import likeliest
 from dar_uda.segmentation.window_scores import WindowScores
 from dar_uda.training.device import prediction_precision, prepare_device
-from dar_uda.training.progress import Progress
 
 PLAUSIBLE = (0.2, 1.8)
 """A structure's volume, as a share of its mean in the source: beyond these a mask is not learned from (FLARE 2024)."""

@@ -6,8 +6,8 @@ import torch
 
 from dar_uda.adaptation.cyclegan import CycleGAN, Direction
 from dar_uda.data.network_volume import open_affine, open_image, open_label, write_image
+from dar_uda.jobs.progress import Progress
 from dar_uda.training.device import prepare_device
-from dar_uda.training.progress import Progress
 from dar_uda.translation.harmonise import harmonise
 from dar_uda.translation.slices import to_network_range
 

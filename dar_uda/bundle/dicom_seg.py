@@ -21,9 +21,9 @@ from pydicom.sr.coding import Code
 from pydicom.valuerep import DA, TM, DSfloat
 
 from dar_uda.data.dicom import series_order
-from dar_uda.data.files import write_beside
 from dar_uda.data.grid import LPS_TO_RAS
 from dar_uda.data.volume import Volume
+from dar_uda.jobs.files import write_beside
 
 NAME, SCHEME = "DAR-UDA", "99DARUDA"
 LONGEST = 64

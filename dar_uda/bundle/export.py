@@ -10,14 +10,14 @@ from typing import Any
 
 from dar_uda.bundle.card import model_card
 from dar_uda.bundle.likeness import Likeness
-from dar_uda.data.files import check_writable, staging
 from dar_uda.data.grid import Grid
 from dar_uda.data.network_volume import open_affine, open_image
 from dar_uda.data.phantom_files import is_phantom
 from dar_uda.data.planes import normal_of, usual_normal
+from dar_uda.jobs.files import check_writable, staging
+from dar_uda.jobs.provenance import provenance_path
+from dar_uda.jobs.record import Record, plain, read_record
 from dar_uda.segmentation.components import single_structures
-from dar_uda.training.job_record import provenance_path
-from dar_uda.training.provenance import Record, plain, read_record
 
 logger = logging.getLogger(__name__)
 FORMAT = 2

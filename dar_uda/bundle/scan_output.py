@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from dar_uda.bundle.segmenter import Segmenter
 from dar_uda.data.companions import companions
-from dar_uda.data.files import place
 from dar_uda.data.predictions import mask_path, probabilities_path
-from dar_uda.data.text import shown_name
 from dar_uda.data.volume import read_volume, remark_of
-from dar_uda.training.job_record import checksums
+from dar_uda.jobs.files import place
+from dar_uda.jobs.provenance import checksums
+from dar_uda.jobs.text import shown_name
 
 MARK = "DAR-UDA "
 """Begins the comment in a mask's header: what it was made of, as JSON."""

@@ -20,16 +20,16 @@ from dar_uda.data.network_volume import open_image
 from dar_uda.data.planes import ALIKE, angle_between, axis_alike, normal_of, plane_of
 from dar_uda.data.probabilities import probabilities_file
 from dar_uda.data.volume import Volume
+from dar_uda.jobs.cores import usable_cores
+from dar_uda.jobs.progress import Bar
 from dar_uda.preprocessing.preprocess import preprocess_image
 from dar_uda.segmentation.networks import load_segmenter
 from dar_uda.segmentation.predict import mask_of, merged, slabs_of_network
 from dar_uda.segmentation.sliding_window import count_windows
 from dar_uda.segmentation.views import VIEWS, Disagreement, predict_views
 from dar_uda.segmentation.window_scores import WindowScores
-from dar_uda.training.cores import usable_cores
 from dar_uda.training.device import find_device, prediction_precision, use_device
 from dar_uda.training.gpu_memory import within_memory
-from dar_uda.training.progress import Bar
 
 logger = logging.getLogger(__name__)
 

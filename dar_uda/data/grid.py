@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from dar_uda.data.files import write_beside
+from dar_uda.jobs.files import write_beside
 
 GEOMETRY_FIELDS = (
     "dim_info",

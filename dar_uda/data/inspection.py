@@ -12,8 +12,8 @@ from dar_uda.data.grid import Grid
 from dar_uda.data.planes import normal_of, plane_of
 from dar_uda.data.reading import reason_of
 from dar_uda.data.scans import given_scans
-from dar_uda.data.text import shown
 from dar_uda.data.volume import read_grid
+from dar_uda.jobs.text import shown
 
 
 def inspect_scans(scans: Sequence[Path]) -> None:

@@ -9,9 +9,9 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from dar_uda.data.files import write_beside
 from dar_uda.data.grid import Grid, nifti_header
 from dar_uda.data.reading import OF_RESULTS, reading
+from dar_uda.jobs.files import write_beside
 
 STEPS = 65535
 """A stored image value is this many times the intensity in [0, 1]."""

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from dar_uda.data.files import write_beside
 from dar_uda.data.phantom_anatomy import build_anatomy, label_tissues
 from dar_uda.data.phantom_files import MARK
 from dar_uda.data.phantom_scanner import MR_STYLES, scan_ct, scan_mr
+from dar_uda.jobs.files import write_beside
 
 DOMAINS = ("ct", "mr")
 RARE_STYLE = "rare"

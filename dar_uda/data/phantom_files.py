@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from dar_uda.training.job_record import checksums
+from dar_uda.jobs.provenance import checksums
 
 FOLDER = "results/phantom/data"
 """Where generated volumes lie, from the working directory."""

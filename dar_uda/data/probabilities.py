@@ -12,8 +12,8 @@ from tempfile import NamedTemporaryFile
 import numpy as np
 from numpy.typing import NDArray
 
-from dar_uda.data.files import write_beside
 from dar_uda.data.grid import Grid, nifti_header
+from dar_uda.jobs.files import write_beside
 
 STEPS = 255
 """Of a stored probability, from 0 to 1."""

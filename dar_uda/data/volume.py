@@ -11,10 +11,10 @@ from nibabel.nifti1 import Nifti1Extension
 from numpy.typing import NDArray
 
 from dar_uda.data.absent import advice_on_absent
-from dar_uda.data.files import write_beside
 from dar_uda.data.grid import Grid, nifti_header
 from dar_uda.data.nifti import nifti_grid, nifti_values, open_nifti
 from dar_uda.data.reading import UnreadableFileError, reading
+from dar_uda.jobs.files import write_beside
 
 COMMENT = 6
 """NIfTI's code of a header extension that is plain text."""

@@ -10,15 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dar_uda.data.files import write_beside
 from dar_uda.data.network_volume import open_image, open_label
 from dar_uda.evaluation.metrics import dice
+from dar_uda.jobs.files import write_beside
+from dar_uda.jobs.progress import Progress
 from dar_uda.segmentation.networks import load_segmenter
 from dar_uda.segmentation.sliding_window import Weighting, predict_slabs
 from dar_uda.segmentation.views import Disagreement, likeliest, predict_views
 from dar_uda.segmentation.window_scores import WindowScores
 from dar_uda.training.device import prediction_precision, prepare_device
-from dar_uda.training.progress import Progress
 
 Slabs = Iterator[Tensor]
 

@@ -7,7 +7,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dar_uda.data.files import write_beside
+from dar_uda.jobs.files import write_beside
 
 # Okabe and Ito, Color Universal Design (2008); black last, it is the colour of text and axes.
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000"]

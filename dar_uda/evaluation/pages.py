@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dar_uda.data.files import write_beside
+from dar_uda.jobs.files import write_beside
 
 LATEX_SPECIAL = re.compile(r"([&%$#_{}])")
 STYLE = (

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dar_uda.data.files import write_beside
 from dar_uda.data.geometry import spacing_of
 from dar_uda.data.predictions import mask_path
 from dar_uda.data.volume import read_volume
 from dar_uda.evaluation.metrics import Score, score_structures
+from dar_uda.jobs.files import write_beside
 from dar_uda.preprocessing.classes import read_classes
 
 COLUMNS = ["case", "structure", "dice", "asd_mm", "status"]

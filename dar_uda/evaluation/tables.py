@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dar_uda.data.files import write_beside
 from dar_uda.evaluation.bootstrap import COVERAGE, bootstrap_interval
 from dar_uda.evaluation.pages import Cell, Page, Section, ranks, write_page
 from dar_uda.evaluation.score import read_metrics
+from dar_uda.jobs.files import write_beside
 
 COLUMNS = [
     *("direction", "method", "structure", "n", "missed"),

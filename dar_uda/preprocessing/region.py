@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dar_uda.data.files import write_beside
 from dar_uda.data.geometry import canonical_axes, spacing_of
 from dar_uda.data.grid import Grid
 from dar_uda.data.volume import read_grid
+from dar_uda.jobs.files import write_beside
 from dar_uda.preprocessing.classes import read_classes
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dar_uda.data.files import write_beside
 from dar_uda.data.network_volume import open_image
 from dar_uda.data.reading import OF_RESULTS, reading
+from dar_uda.jobs.files import write_beside
 
 
 def extract_slices(images: Sequence[str | Path], cases: Sequence[str], slices: str | Path, table: str | Path) -> None:

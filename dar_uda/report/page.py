@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from dar_uda.data.files import write_beside
 from dar_uda.evaluation.bootstrap import COVERAGE, RESAMPLES
 from dar_uda.evaluation.tables import MEAN, read_disagreements
+from dar_uda.jobs.files import write_beside
 from dar_uda.report.figures import inline_svg
 from dar_uda.report.origins import read_origins
 from dar_uda.report.scores import case_table, disagreement_table, headline, missed_cases, read_summary, score_table

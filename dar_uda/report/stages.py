@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from dar_uda.evaluation.resources import read_resources
+from dar_uda.jobs.usage import read_resources
 from dar_uda.plan.stages import EVALUATION, STAGE_OF, STAGES
 
 REPORT = "write_report"

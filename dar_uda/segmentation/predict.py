@@ -12,11 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dar_uda.data.files import write_beside
 from dar_uda.data.grid import read_grids
 from dar_uda.data.network_volume import open_image
 from dar_uda.data.predictions import mask_path, probabilities_path
 from dar_uda.data.probabilities import probabilities_file
+from dar_uda.jobs.files import write_beside
+from dar_uda.jobs.progress import Progress
 from dar_uda.segmentation.components import keep_largest, single_structures
 from dar_uda.segmentation.networks import load_segmenter
 from dar_uda.segmentation.sliding_window import Weighting, predict_slabs
@@ -24,7 +25,6 @@ from dar_uda.segmentation.views import Disagreement, predict_views
 from dar_uda.segmentation.window_scores import WindowScores
 from dar_uda.training.device import prediction_precision, prepare_device
 from dar_uda.training.gpu_memory import within_memory
-from dar_uda.training.progress import Progress
 
 if TYPE_CHECKING:
     from dar_uda.data.volume import Volume

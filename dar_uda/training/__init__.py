@@ -1,1 +1,1 @@
-"""What both trainings share: checkpoints, EMA, device, progress, history."""
+"""What both trainings share: checkpoints, EMA, device, history."""

@@ -3,9 +3,7 @@
 import hashlib
 import json
 import logging
-import os
 import pickle
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -14,19 +12,10 @@ from zipfile import BadZipFile, ZipFile
 
 import torch
 
-from dar_uda.data.files import locked, write_beside
+from dar_uda.jobs.checkpoints import remove_checkpoints
+from dar_uda.jobs.files import locked, write_beside
 
 logger = logging.getLogger(__name__)
-ELSEWHERE = "DAR_UDA_CHECKPOINTS"
-"""Names the folder of all checkpoints, for machines whose own disk goes when the job goes."""
-
-
-def checkpoints_of(output: str | Path) -> Path:
-    """Return where a training's checkpoints lie: beside its output, or at the same path below $DAR_UDA_CHECKPOINTS."""
-    folder = Path(output).parent
-    if root := os.environ.get(ELSEWHERE):
-        folder = Path(root, *folder.parts[bool(folder.anchor) :])
-    return folder / "checkpoints"
 
 
 def identity_of(settings: Mapping[str, Any], inputs: Sequence[str | Path]) -> str:
@@ -36,16 +25,6 @@ def identity_of(settings: Mapping[str, Any], inputs: Sequence[str | Path]) -> st
         with Path(path).open("rb") as file:
             digest.update(hashlib.file_digest(file, "blake2b").digest())
     return digest.hexdigest()
-
-
-def remove_checkpoints(folder: Path) -> None:
-    """Remove a training's working folder, which no process has open; warn where that fails, for the work is done."""
-    try:
-        shutil.rmtree(folder)
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        logger.warning("%s cannot be removed (%s): the training is done, delete the folder by hand", folder, error)
 
 
 class CheckpointFolder:

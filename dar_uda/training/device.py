@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from dar_uda.training.gpu_lease import lease_gpus
+from dar_uda.jobs.gpu_lease import lease_gpus
 
 logger = logging.getLogger(__name__)
 CPU_INFO = Path("/proc/cpuinfo")

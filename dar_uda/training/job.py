@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 
+from dar_uda.jobs.checkpoints import checkpoints_of
 from dar_uda.training import ranks
-from dar_uda.training.checkpoint import CheckpointFolder, checkpoints_of, identity_of
+from dar_uda.training.checkpoint import CheckpointFolder, identity_of
 from dar_uda.training.device import choose_precision, use_device
 from dar_uda.training.loop import Trainer, run_training, write_history
 from dar_uda.training.tensorboard import TensorBoard

@@ -12,9 +12,9 @@ from torch.distributed.elastic.multiprocessing import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, record
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+from dar_uda.jobs.log import in_words, start_log
 from dar_uda.training.device import lease_devices
 from dar_uda.training.job import Job, OtherRank
-from dar_uda.training.job_log import in_words, start_log
 from dar_uda.training.loop import Terminated
 
 

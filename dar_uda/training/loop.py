@@ -12,11 +12,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from dar_uda.data.files import write_beside
+from dar_uda.jobs.files import write_beside
+from dar_uda.jobs.progress import Progress
 from dar_uda.training import ranks
 from dar_uda.training.checkpoint import CheckpointFolder
 from dar_uda.training.prefetch import Batch, Prefetcher
-from dar_uda.training.progress import Progress
 from dar_uda.training.readout import Readout, Row
 
 logger = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dar_uda.data.files import write_beside
+from dar_uda.jobs.files import write_beside
 from dar_uda.training.loop import Trainer
 
 MIB = 2**20

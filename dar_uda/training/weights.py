@@ -8,8 +8,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from dar_uda.data.files import write_beside
 from dar_uda.data.reading import OF_RESULTS, reading
+from dar_uda.jobs.files import write_beside
 
 
 def save_weights(path: str | Path, module: nn.Module, arguments: dict[str, Any]) -> None:

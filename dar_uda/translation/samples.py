@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dar_uda.data.files import write_beside
+from dar_uda.jobs.files import write_beside
 from dar_uda.translation.slices import to_network_range
 from dar_uda.translation.translator import Translator
 

@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from sklearn.cluster import KMeans
 
-from dar_uda.data.files import write_beside
+from dar_uda.jobs.files import write_beside
 from dar_uda.preprocessing.slices import open_slices
 from dar_uda.training.device import prepare_device
 from dar_uda.training.randomness import generator_for

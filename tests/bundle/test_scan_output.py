@@ -16,8 +16,8 @@ import SimpleITK as sitk
 
 from dar_uda.bundle.predict import _write_volumes, predict_scans
 from dar_uda.bundle.scan_output import MARK
-from dar_uda.data.files import ABANDONED
 from dar_uda.data.volume import read_volume, remark_of, write_mask
+from dar_uda.jobs.files import ABANDONED
 from tests.bundle.stub import StubSegmenter, files_below, voxels_of, write_scan
 from tests.data.dicom_files import write_as_dicom
 
@@ -278,7 +278,7 @@ def test_processes_that_end_together_lose_no_row(tmp_path):
 
 
 def test_the_mark_of_a_killed_process_counts_no_more_after_a_while(tmp_path, monkeypatch):
-    monkeypatch.setattr("dar_uda.data.files.ABANDONED", ABANDONED / 100)
+    monkeypatch.setattr("dar_uda.jobs.files.ABANDONED", ABANDONED / 100)
     (tmp_path / ".partial-turn-volumes.tsv").touch()
     _write_volumes(tmp_path / "volumes.tsv", [("a", "liver", 1, 1.0)])
     assert rows(tmp_path) == {"a": 1} and [path.name for path in tmp_path.iterdir()] == ["volumes.tsv"]

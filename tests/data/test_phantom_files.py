@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dar_uda.data.phantom_files import FOLDER, MARK, is_phantom, path_in, phantom_path, problems_of_phantoms
-from dar_uda.training.job_record import checksums
+from dar_uda.jobs.provenance import checksums
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import torch
 from dar_uda.segmentation import train
 from dar_uda.segmentation.train import SegmenterTrainer, train_segmenter
 from dar_uda.training.job import Job
-from dar_uda.training.job_log import job_log
+from dar_uda.jobs.log import job_log
 
 update = SegmenterTrainer.update
 

@@ -188,7 +188,7 @@ def test_a_case_called_00345_is_found_again_in_its_scores(tmp_path):
 def test_a_job_bound_to_one_core_starts_one_process():
     """brockpalen/archivetar#8: the count of processes ignored what the queue allows."""
     one = min(os.sched_getaffinity(0))
-    code = "from dar_uda.training.cores import usable_cores; print(usable_cores())"
+    code = "from dar_uda.jobs.cores import usable_cores; print(usable_cores())"
     done = subprocess.run(
         ["taskset", "-c", str(one), sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

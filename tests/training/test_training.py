@@ -7,12 +7,11 @@ import pytest
 import torch
 from adabelief_pytorch import AdaBelief
 
-from dar_uda.training.checkpoint import CheckpointFolder, checkpoints_of, identity_of
+from dar_uda.training.checkpoint import CheckpointFolder, identity_of
 from dar_uda.training.device import choose_precision, prepare_device
 from dar_uda.training.job import Job
 from dar_uda.training.loop import Terminated, run_training
 from dar_uda.training.optimizer import adabelief
-from dar_uda.training.progress import Bar, Progress
 from dar_uda.training.randomness import generator_for
 from dar_uda.training.weights import load_weights, save_weights
 
@@ -46,13 +45,6 @@ def test_checkpoint_of_another_identity_is_ignored_and_the_folder_goes_when_done
     with CheckpointFolder(tmp_path / "work", "x") as checkpoints:
         assert checkpoints.load(CPU) == {"step": 5}
     assert not (tmp_path / "work").exists()
-
-
-def test_checkpoints_lie_beside_the_output_or_below_the_folder_named(monkeypatch):
-    assert checkpoints_of("results/a/history.tsv") == Path("results/a/checkpoints")
-    monkeypatch.setenv("DAR_UDA_CHECKPOINTS", "/volume")
-    assert checkpoints_of("results/a/history.tsv") == Path("/volume/results/a/checkpoints")
-    assert checkpoints_of("/data/a/history.tsv") == Path("/volume/data/a/checkpoints")
 
 
 class Diverging:
@@ -197,35 +189,6 @@ def test_adabelief_has_the_papers_settings_and_prints_nothing(capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_progress_tells_rate_and_time_left(caplog, monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr("dar_uda.training.progress.time.monotonic", lambda: now[0])
-    with caplog.at_level("INFO"):
-        progress = Progress("job", total=100, done=40)
-        now[0] = 20.0
-        progress.report(50, {"loss": 0.5})
-    assert caplog.messages == ["job: step 50/100, 2.00 s/step, 0:01:40 left, loss 0.5"]
-
-
-@pytest.mark.parametrize("terminal", [True, False])
-def test_a_bar_is_drawn_on_a_terminal_and_gone_at_the_end_and_a_file_gets_lines(monkeypatch, caplog, capsys, terminal):
-    now = [0.0]
-    monkeypatch.setattr("dar_uda.training.progress.time.monotonic", lambda: now[0])
-    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
-    with caplog.at_level("INFO"):
-        bar = Bar("scan.nii", total=60, unit="window")
-        for done in (20, 40, 60):
-            now[0] += 8.0
-            bar.report(done)
-    drawn = capsys.readouterr().err
-    line = "scan.nii: window 40/60, 0.40 s/window, 0:00:08 left"
-    if terminal:
-        assert f"\r\x1b[K[{'#' * 20}{'-' * 10}] {line}"[:82] in drawn and drawn.endswith("\r\x1b[K")
-        assert "\n" not in drawn and not caplog.messages
-    else:
-        assert caplog.messages == [line] and not drawn
-
-
 def test_weights_without_arguments_are_refused_by_name(tmp_path):
     from safetensors.torch import save_file
 
@@ -264,7 +227,7 @@ def test_the_lock_is_closed_before_its_folder_is_removed(tmp_path, monkeypatch):
         held.extend(file.resolve() for file in Path("/proc/self/fd").iterdir())
         assert folder == tmp_path / "work"
 
-    monkeypatch.setattr("dar_uda.training.checkpoint.shutil.rmtree", rmtree)
+    monkeypatch.setattr("dar_uda.jobs.checkpoints.shutil.rmtree", rmtree)
     with CheckpointFolder(tmp_path / "work", "x") as checkpoints:
         checkpoints.save({"step": 5})
     assert held and not any((tmp_path / "work") in path.parents for path in held)
@@ -275,7 +238,7 @@ def test_a_folder_that_cannot_be_removed_is_a_warning_and_the_training_is_done(t
     def rmtree(_):
         raise error
 
-    monkeypatch.setattr("dar_uda.training.checkpoint.shutil.rmtree", rmtree)
+    monkeypatch.setattr("dar_uda.jobs.checkpoints.shutil.rmtree", rmtree)
     with CheckpointFolder(tmp_path / "work", "x"):
         pass
     assert f"{tmp_path / 'work'} cannot be removed ({error}): the training is done" in caplog.text

@@ -8,7 +8,7 @@ import numpy as np
 
 from dar_uda.data.grid import Grid
 from dar_uda.data.probabilities import probabilities_file
-from dar_uda.training.job_record import checksums
+from dar_uda.jobs.provenance import checksums
 
 AFFINE = np.diag([2.0, 2.0, 5.0, 1.0])
 SHAPE = (20, 16, 6)

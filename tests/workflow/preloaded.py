@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
-IMPORTED = ("jsonschema", "nbformat", "pandas", "smart_open", "dar_uda.evaluation.resources")
+IMPORTED = ("jsonschema", "nbformat", "pandas", "smart_open", "dar_uda.jobs.usage")
 """What a dry run imports beside Snakemake."""
 
 

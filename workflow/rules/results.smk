@@ -2,7 +2,7 @@
 
 import os
 
-from dar_uda.evaluation.resources import tabulate_resources
+from dar_uda.jobs.usage import tabulate_resources
 
 CHOSEN_BY = {
     "last": "",

@@ -1,7 +1,7 @@
 import logging
 
 from dar_uda.data.checks.cases import check_cases
-from dar_uda.training.job_log import job_log
+from dar_uda.jobs.log import job_log
 
 params = snakemake.params
 with job_log(snakemake.log[0]):

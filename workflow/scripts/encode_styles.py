@@ -1,4 +1,4 @@
-from dar_uda.training.job_record import recorded
+from dar_uda.jobs.provenance import recorded
 from dar_uda.translation.styles import encode_styles
 
 files = {**snakemake.input, **snakemake.output}

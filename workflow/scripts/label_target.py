@@ -1,5 +1,5 @@
 from dar_uda.adaptation.pseudo_labels import label_target
-from dar_uda.training.job_record import recorded
+from dar_uda.jobs.provenance import recorded
 
 params = snakemake.params
 job = {"threads": snakemake.threads, **{key: snakemake.config[key] for key in ("device", "precision")}}

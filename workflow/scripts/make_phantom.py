@@ -1,5 +1,5 @@
 from dar_uda.data.phantom_table import make_phantoms
-from dar_uda.training.job_record import recorded
+from dar_uda.jobs.provenance import recorded
 
 params = snakemake.params
 with recorded(snakemake):

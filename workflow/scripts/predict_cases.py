@@ -1,5 +1,5 @@
+from dar_uda.jobs.provenance import recorded
 from dar_uda.segmentation.predict import predict_cases
-from dar_uda.training.job_record import recorded
 
 files = {**snakemake.input, **snakemake.output}
 job = {"threads": snakemake.threads, **{key: snakemake.config[key] for key in ("device", "precision")}}

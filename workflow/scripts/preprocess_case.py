@@ -1,5 +1,5 @@
+from dar_uda.jobs.provenance import recorded
 from dar_uda.preprocessing.preprocess import preprocess_image
-from dar_uda.training.job_record import recorded
 
 params = snakemake.params
 files = {**snakemake.input, **snakemake.output}

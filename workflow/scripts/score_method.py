@@ -1,5 +1,5 @@
 from dar_uda.evaluation.score import score_method
-from dar_uda.training.job_record import recorded
+from dar_uda.jobs.provenance import recorded
 
 files = {**snakemake.input, **snakemake.output}
 options = {key: value for key, value in snakemake.params.items() if key != "code"}

@@ -1,5 +1,5 @@
 from dar_uda.evaluation.tables import tabulate
-from dar_uda.training.job_record import recorded
+from dar_uda.jobs.provenance import recorded
 
 params, inputs = snakemake.params, snakemake.input
 names = ("unavailable", "structures", "notes", "stamp", "choices", "ends", "resources")

@@ -1,5 +1,5 @@
 from dar_uda.evaluation.tables import tabulate_disagreements
-from dar_uda.training.job_record import recorded
+from dar_uda.jobs.provenance import recorded
 
 masked, files = snakemake.params.masked, snakemake.input.disagreements
 with recorded(snakemake):

@@ -1,5 +1,5 @@
 from dar_uda.adaptation.train_cyclegan import train_cyclegan
-from dar_uda.training.job_record import recorded
+from dar_uda.jobs.provenance import recorded
 from dar_uda.training.launch import launch
 
 keys = ("device", "precision", "recompute", "tensorboard")

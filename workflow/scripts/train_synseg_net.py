@@ -1,5 +1,5 @@
 from dar_uda.adaptation.synseg_net import train_synseg_net
-from dar_uda.training.job_record import recorded
+from dar_uda.jobs.provenance import recorded
 from dar_uda.training.launch import launch
 
 keys = ("device", "precision", "recompute", "tensorboard")

@@ -1,6 +1,6 @@
-from dar_uda.translation.train import train_translator
-from dar_uda.training.job_record import recorded
+from dar_uda.jobs.provenance import recorded
 from dar_uda.training.launch import launch
+from dar_uda.translation.train import train_translator
 
 keys = ("device", "precision", "recompute", "tensorboard", "gpus_per_training")
 job = {"threads": snakemake.threads, "log": snakemake.log[0], **{key: snakemake.config[key] for key in keys}}

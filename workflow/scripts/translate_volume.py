@@ -1,5 +1,5 @@
 from dar_uda.adaptation.synthesis import translate_volume
-from dar_uda.training.job_record import recorded
+from dar_uda.jobs.provenance import recorded
 
 files = {**snakemake.input, **snakemake.output}
 job = {"threads": snakemake.threads, "device": snakemake.config["device"]}

@@ -1,5 +1,5 @@
+from dar_uda.jobs.provenance import recorded
 from dar_uda.report.page import write_report
-from dar_uda.training.job_record import recorded
 
 params, inputs = snakemake.params, snakemake.input
 rows = {"metrics": params.rows, "disagreements": params.masked, "drawn": params.drawn}

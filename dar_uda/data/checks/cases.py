@@ -14,11 +14,11 @@ from dar_uda.data.checks.image import Problem
 from dar_uda.data.checks.label import problems_of_label_grid, problems_of_label_values
 from dar_uda.data.checks.planes import PlacedCase, findings_of_planes
 from dar_uda.data.checks.scan import problems_of_scan
-from dar_uda.data.files import write_beside
 from dar_uda.data.grid import Grid
 from dar_uda.data.reading import reason_of
 from dar_uda.data.volume import read_grid, read_volume
-from dar_uda.training.progress import Progress
+from dar_uda.jobs.files import write_beside
+from dar_uda.jobs.progress import Progress
 
 Read = tuple[list[Finding], Grid | None]
 """What is wrong with a case, and where its image lies if that can be read."""

@@ -9,10 +9,10 @@ from importlib import import_module
 from pathlib import Path
 
 from dar_uda.data.cases_table import COLUMNS, CONTROL, DOMAIN, NO_LABEL, further_columns, read_cases_table, refusal_of
-from dar_uda.data.files import check_writable, turn, write_beside
 from dar_uda.data.layouts.case import Case, Found, need_folder
 from dar_uda.data.layouts.check import problem_of
 from dar_uda.data.layouts.split import draw_split
+from dar_uda.jobs.files import check_writable, turn, write_beside
 
 LISTED = 8
 LAYOUTS = {

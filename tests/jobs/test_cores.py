@@ -4,12 +4,12 @@ import os
 import subprocess
 import sys
 
-from dar_uda.training.cores import usable_cores
+from dar_uda.jobs.cores import usable_cores
 
 ON_ONE_CORE = """
 import os, runpy, sys
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-runpy.run_module("dar_uda.training.cores", run_name="__main__")
+runpy.run_module("dar_uda.jobs.cores", run_name="__main__")
 """
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dar_uda.data.files import locked
-from dar_uda.data.text import shown
+from dar_uda.jobs.files import locked
+from dar_uda.jobs.text import shown
 
 PLAIN = (ValueError, OSError, RuntimeError, FloatingPointError)
 """Errors whose text says all; of others the kind is told too."""

@@ -9,12 +9,12 @@ from contextlib import suppress
 
 import pytest
 
-from dar_uda.training import gpu_lease
+from dar_uda.jobs import gpu_lease
 
 JOB = """
 import fcntl, sys, time
 from pathlib import Path
-from dar_uda.training.gpu_lease import lease
+from dar_uda.jobs.gpu_lease import lease
 folder, hold = Path(sys.argv[1]), float(sys.argv[2])
 (name,) = lease(["GPU-a", "GPU-b", "GPU-c"], folder / "locks")
 with (folder / name).open("a+") as proof:
@@ -78,7 +78,7 @@ def test_more_devices_than_there_are_are_refused(locks):
 
 SHOWN = """
 import sys
-from dar_uda.training.gpu_lease import lease_gpus
+from dar_uda.jobs.gpu_lease import lease_gpus
 print(*lease_gpus(1, sys.argv[1:]), flush=True)
 sys.stdin.read()
 """
@@ -131,7 +131,7 @@ def test_a_job_that_waits_says_so_without_any_logging_set_up(job_on):
 PAIR = """
 import sys, time
 from pathlib import Path
-from dar_uda.training.gpu_lease import lease
+from dar_uda.jobs.gpu_lease import lease
 print(*lease(["0", "1"], Path(sys.argv[1]), 2), flush=True)
 time.sleep(0.2)
 """

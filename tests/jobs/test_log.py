@@ -3,11 +3,11 @@ import sys
 
 import pytest
 
-from dar_uda.training.job_log import in_words
+from dar_uda.jobs.log import in_words
 
 JOB = """
 import logging, sys
-from dar_uda.training.job_log import job_log
+from dar_uda.jobs.log import job_log
 with job_log(sys.argv[1]):
     logging.info("half done")
     if len(sys.argv) > 2:

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Mapping
 
-from dar_uda.data.text import shown_name
+from dar_uda.jobs.text import shown_name
 
 logger = logging.getLogger(__name__)
 SECONDS_BETWEEN_LINES = 10.0

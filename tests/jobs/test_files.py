@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from dar_uda.data.files import (
+from dar_uda.data.network_volume import open_image, write_image
+from dar_uda.jobs.files import (
     FORGOTTEN,
     check_not_read,
     check_writable,
@@ -22,13 +23,12 @@ from dar_uda.data.files import (
     staging,
     write_beside,
 )
-from dar_uda.data.network_volume import open_image, write_image
 from dar_uda.preprocessing.slices import extract_slices, open_slices
 from dar_uda.training.weights import load_weights, save_weights
 
 HOLD = """
 import sys, time
-from dar_uda.data.files import check_writable, locked
+from dar_uda.jobs.files import check_writable, locked
 with locked(sys.argv[1]):
     print("held", flush=True)
     time.sleep(60)
@@ -146,7 +146,7 @@ def test_whether_a_disk_takes_upper_and_lower_case_for_one_is_seen(tmp_path):
 
 
 def test_a_full_disk_is_named_whatever_the_writer_says(tmp_path, monkeypatch):
-    monkeypatch.setattr("dar_uda.data.files.shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+    monkeypatch.setattr("dar_uda.jobs.files.shutil.disk_usage", lambda _: SimpleNamespace(free=0))
     with (
         pytest.raises(OSError, match="the disk is full: free some space.*weights") as caught,
         write_beside(tmp_path / "weights"),
@@ -170,7 +170,7 @@ def test_a_file_system_without_locks_is_warned_of(tmp_path, monkeypatch, caplog)
     def flock(*_):
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr("dar_uda.data.files.fcntl.flock", flock)
+    monkeypatch.setattr("dar_uda.jobs.files.fcntl.flock", flock)
     with locked(tmp_path / "lock"):
         assert "no locks on this file system" in caplog.text
 

@@ -12,8 +12,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from dar_uda.data.files import write_beside
-from dar_uda.training.job_log import job_log
+from dar_uda.jobs.checkpoints import checkpoints_of, remove_checkpoints
+from dar_uda.jobs.files import write_beside
+from dar_uda.jobs.log import job_log
 
 PACKAGES = (
     *("adabelief-pytorch", "dar-uda", "matplotlib", "medpy", "nibabel", "numpy", "pandas", "safetensors"),
@@ -56,8 +57,6 @@ def recorded(job: Any) -> Iterator[None]:
         if job.bench_iteration is None:
             write_usage(benchmark_path(job.log[0]), time.monotonic() - start)
         if history := getattr(job.output, "history", None):
-            from dar_uda.training.checkpoint import checkpoints_of, remove_checkpoints
-
             remove_checkpoints(checkpoints_of(history))
 
 

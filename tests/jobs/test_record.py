@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from dar_uda.training.provenance import plain, read_record
+from dar_uda.jobs.record import plain, read_record
 
 MASKS = "seed-0/predictions/ct-to-mr/dar_uda"
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from dar_uda.data.files import write_beside
+from dar_uda.jobs.files import write_beside
 
 MIB_COLUMN = "max_rss"
 

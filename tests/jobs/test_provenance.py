@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from dar_uda.training.job_record import benchmark_path, provenance_path, recorded, write_usage
+from dar_uda.jobs.provenance import benchmark_path, provenance_path, recorded, write_usage
 
 
 def test_time_and_memory_lie_where_snakemake_puts_them():
@@ -68,7 +68,7 @@ def test_a_trainings_checkpoint_outlives_all_that_may_fail_after_it(job, monkeyp
     def fail(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(f"dar_uda.training.job_record.{failing}", fail)
+    monkeypatch.setattr(f"dar_uda.jobs.provenance.{failing}", fail)
     with pytest.raises(SystemExit), recorded(job):
         pass
     assert (Path(job.output.weights).parent / "checkpoints" / "latest.pt").exists()
@@ -78,7 +78,7 @@ def test_a_checkpoint_that_cannot_be_removed_fails_no_job(job, monkeypatch):
     def fail(*_):
         raise OSError(errno.ENOTEMPTY, "Directory not empty")
 
-    monkeypatch.setattr("dar_uda.training.checkpoint.shutil.rmtree", fail)
+    monkeypatch.setattr("dar_uda.jobs.checkpoints.shutil.rmtree", fail)
     with recorded(job):
         pass
     assert "cannot be removed" in Path(job.log[0]).read_text()

@@ -1,6 +1,6 @@
 import pandas as pd
 
-from dar_uda.evaluation.resources import tabulate_resources
+from dar_uda.jobs.usage import tabulate_resources
 
 HEADER = "s\th:m:s\tmax_rss\tmax_vms\n"
 
