@@ -1,1 +1,1 @@
-"""Dice, ASD, tables and figures on the original grid."""
+"""Dice, ASD and tables on the original grid."""

@@ -1,1 +1,1 @@
-"""The last stage: one page that shows and explains a run."""
+"""The last stage: the figures of a run, and one page that shows and explains it."""

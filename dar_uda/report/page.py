@@ -10,10 +10,10 @@ import pandas as pd
 from dar_uda.evaluation.bootstrap import COVERAGE, RESAMPLES
 from dar_uda.evaluation.tables import MEAN, read_disagreements
 from dar_uda.jobs.files import write_beside
-from dar_uda.report.figures import inline_svg
 from dar_uda.report.origins import read_origins
 from dar_uda.report.scores import case_table, disagreement_table, headline, missed_cases, read_summary, score_table
 from dar_uda.report.stages import read_stages
+from dar_uda.report.svg import inline_svg
 from dar_uda.report.templates import render
 from dar_uda.report.trainings import peaks_of, training_table
 from dar_uda.report.words import CAPTIONS, CHECKPOINTS, PROTOCOLS, words_of_method

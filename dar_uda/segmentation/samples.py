@@ -39,7 +39,7 @@ def _tinted(grey: Tensor, classes: Tensor) -> Tensor:
     """Return slices (N, H, W, 3) under the colours of the classes above 0."""
     from matplotlib.colors import to_rgb
 
-    from dar_uda.evaluation.figure_style import COLOURS_ON_IMAGES, colour_of
+    from dar_uda.figures.style import COLOURS_ON_IMAGES, colour_of
 
     colours = [to_rgb(colour_of(index, COLOURS_ON_IMAGES)) for index in range(int(classes.max()))]
     table = torch.tensor([(0.0, 0.0, 0.0), *colours], device=grey.device)

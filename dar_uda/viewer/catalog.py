@@ -11,8 +11,8 @@ import pandas as pd
 from dar_uda.data.companions import companions
 from dar_uda.data.predictions import mask_path, probabilities_path
 from dar_uda.data.volume import Volume, read_volume
-from dar_uda.evaluation.figure_style import COLOURS_ON_IMAGES, colour_of
 from dar_uda.evaluation.score import read_metrics
+from dar_uda.figures.style import COLOURS_ON_IMAGES, colour_of
 from dar_uda.jobs.provenance import checksums, provenance_path
 from dar_uda.jobs.record import Record, plain, read_record
 from dar_uda.viewer.volumes import read_mask, read_probability, read_reference

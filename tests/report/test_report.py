@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from dar_uda.evaluation.figure_style import save_figure
 from dar_uda.evaluation.tables import tabulate
-from dar_uda.report.figures import inline_svg
+from dar_uda.figures.style import save_figure
 from dar_uda.report.origins import read_origins
 from dar_uda.report.page import write_report
 from dar_uda.report.scores import headline, missed_cases
 from dar_uda.report.stages import read_stages
+from dar_uda.report.svg import inline_svg
 from dar_uda.report.templates import duration
 from dar_uda.report.words import words_of_method
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from matplotlib.colors import to_rgb
 
-from dar_uda.evaluation.figure_style import COLOURS_ON_IMAGES
+from dar_uda.figures.style import COLOURS_ON_IMAGES
 from dar_uda.segmentation.samples import SLICES, draw_slices, middle_slices
 
 

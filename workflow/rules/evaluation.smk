@@ -121,7 +121,7 @@ rule draw_losses:
     params:
         names=list(histories()),
         stamp=stamp(),
-        code=code_version("dar_uda.evaluation.figures_training"),
+        code=code_version("dar_uda.report.figures.training"),
     script:
         "../scripts/draw_losses.py"
 
@@ -165,7 +165,7 @@ rule draw_translations:
         runtime="10m",
     params:
         stamp=stamp(),
-        code=code_version("dar_uda.evaluation.figures_translation"),
+        code=code_version("dar_uda.report.figures.translation"),
     script:
         "../scripts/draw_translations.py"
 
@@ -195,7 +195,7 @@ rule draw_styles:
         runtime="10m",
     params:
         stamp=stamp(),
-        code=code_version("dar_uda.evaluation.figures_translation"),
+        code=code_version("dar_uda.report.figures.translation"),
     script:
         "../scripts/draw_styles.py"
 
@@ -238,7 +238,7 @@ rule draw_overlays:
             target_of(wildcards.direction)
         ].slice_axis,
         stamp=stamp(),
-        code=code_version("dar_uda.evaluation.figures_segmentation"),
+        code=code_version("dar_uda.report.figures.segmentation"),
     script:
         "../scripts/draw_overlays.py"
 
@@ -269,7 +269,7 @@ rule draw_boxes:
         rows=drawn_rows,
         structures=STRUCTURES,
         stamp=stamp(),
-        code=code_version("dar_uda.evaluation.figures_scores"),
+        code=code_version("dar_uda.report.figures.scores"),
     script:
         "../scripts/draw_boxes.py"
 
@@ -299,7 +299,7 @@ rule draw_dice_against_asd:
     params:
         rows=drawn_rows,
         stamp=stamp(),
-        code=code_version("dar_uda.evaluation.figures_scores"),
+        code=code_version("dar_uda.report.figures.scores"),
     script:
         "../scripts/draw_dice_against_asd.py"
 
@@ -344,6 +344,6 @@ rule draw_extremes:
             target_of(wildcards.direction)
         ].slice_axis,
         stamp=stamp(),
-        code=code_version("dar_uda.evaluation.figures_segmentation"),
+        code=code_version("dar_uda.report.figures.segmentation"),
     script:
         "../scripts/draw_extremes.py"

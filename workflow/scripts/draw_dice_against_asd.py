@@ -1,5 +1,5 @@
-from dar_uda.evaluation.figures_scores import draw_dice_against_asd
 from dar_uda.jobs.provenance import recorded
+from dar_uda.report.figures.scores import draw_dice_against_asd
 
 params, paths = snakemake.params, snakemake.input.metrics
 metrics = [{**row, "path": path} for row, path in zip(params.rows, paths, strict=True)]

@@ -1,5 +1,5 @@
-from dar_uda.evaluation.figures_segmentation import draw_extremes
 from dar_uda.jobs.provenance import recorded
+from dar_uda.report.figures.segmentation import draw_extremes
 
 params, files = snakemake.params, dict(snakemake.input)
 files["metrics"] = dict(zip(params.methods, files["metrics"], strict=True))

@@ -1,5 +1,5 @@
-from dar_uda.evaluation.figures_training import draw_loss_curves
 from dar_uda.jobs.provenance import recorded
+from dar_uda.report.figures.training import draw_loss_curves
 
 histories = dict(zip(snakemake.params.names, snakemake.input.histories, strict=True))
 with recorded(snakemake):

@@ -1,5 +1,5 @@
-from dar_uda.evaluation.figures_segmentation import draw_overlays
 from dar_uda.jobs.provenance import recorded
+from dar_uda.report.figures.segmentation import draw_overlays
 
 params, images, references = snakemake.params, snakemake.input.images, snakemake.input.references
 masks = dict(zip(params.methods, snakemake.input.predictions, strict=True))

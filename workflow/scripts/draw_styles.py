@@ -1,5 +1,5 @@
-from dar_uda.evaluation.figures_translation import draw_style_scatter
 from dar_uda.jobs.provenance import recorded
+from dar_uda.report.figures.translation import draw_style_scatter
 
 with recorded(snakemake):
     draw_style_scatter(**snakemake.input, **snakemake.output, stamp=snakemake.params.stamp)

@@ -10,11 +10,11 @@ import pytest
 
 from dar_uda.data.network_volume import write_image
 from dar_uda.evaluation.case_means import read_case_means
-from dar_uda.evaluation.figures_scores import draw_dice_against_asd, draw_dice_boxes
-from dar_uda.evaluation.figures_segmentation import draw_extremes, draw_overlays
-from dar_uda.evaluation.figures_training import draw_loss_curves
-from dar_uda.evaluation.figures_translation import draw_style_scatter, draw_translations
-from dar_uda.evaluation.overlay import _middle_depth
+from dar_uda.report.figures.overlay import _middle_depth
+from dar_uda.report.figures.scores import draw_dice_against_asd, draw_dice_boxes
+from dar_uda.report.figures.segmentation import draw_extremes, draw_overlays
+from dar_uda.report.figures.training import draw_loss_curves
+from dar_uda.report.figures.translation import draw_style_scatter, draw_translations
 
 STRUCTURES = ["liver", "right_kidney", "left_kidney", "spleen"]
 VALUES = [[6], [2], [3], [1, 4]]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from dar_uda.data.network_volume import STEPS, open_image
-from dar_uda.evaluation.figure_style import colour_of, hide_ticks, new_figure, plain_frame, save_figure
+from dar_uda.figures.style import colour_of, hide_ticks, new_figure, plain_frame, save_figure
 
 DEPTHS = (0.3, 0.5, 0.7)  # of a volume: the rows of the translations
 

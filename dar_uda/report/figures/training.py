@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from dar_uda.evaluation.figure_style import COLOURS, colour_of, new_figure, plain_frame, save_figure
+from dar_uda.figures.style import COLOURS, colour_of, new_figure, plain_frame, save_figure
 
 LINE_STYLES = ["-", "--", ":", "-."]
 SMOOTHING = 1 / 50  # of a training, averaged around each step

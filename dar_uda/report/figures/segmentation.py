@@ -6,9 +6,9 @@ from pathlib import Path
 from matplotlib.lines import Line2D
 
 from dar_uda.data.predictions import mask_path
-from dar_uda.evaluation.figure_style import new_figure, save_figure
-from dar_uda.evaluation.overlay import Overlay, draw_legend, draw_overlay, draw_reference, height_of, read_overlay
 from dar_uda.evaluation.score import read_metrics
+from dar_uda.figures.style import new_figure, save_figure
+from dar_uda.report.figures.overlay import Overlay, draw_legend, draw_overlay, draw_reference, height_of, read_overlay
 
 MOST_CASES = 4
 PANEL, WIDE_PANEL = 2.2, 3.2  # inches

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from dar_uda.data.geometry import canonical_axes, check_same_grid, reorder_like, spacing_of
 from dar_uda.data.grid import Grid
 from dar_uda.data.volume import Volume, read_volume
-from dar_uda.evaluation.figure_style import COLOURS_ON_IMAGES, colour_of, hide_ticks
+from dar_uda.figures.style import COLOURS_ON_IMAGES, colour_of, hide_ticks
 from dar_uda.preprocessing.classes import read_classes
 
 OPACITY = 0.35

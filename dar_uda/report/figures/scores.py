@@ -9,8 +9,8 @@ from matplotlib.colors import to_rgba
 from numpy.typing import NDArray
 
 from dar_uda.evaluation.case_means import read_case_means
-from dar_uda.evaluation.figure_style import MARKERS, colour_of, new_figure, plain_frame, save_figure
 from dar_uda.evaluation.tables import mean_over_seeds, ordered_methods, read_cases
+from dar_uda.figures.style import MARKERS, colour_of, new_figure, plain_frame, save_figure
 
 DISTANCES = [0, 0.5, 1, 2, 5, 10, 20, 50, 100, 200]
 """Ticks in mm of an axis that is linear up to 1 mm, then logarithmic."""

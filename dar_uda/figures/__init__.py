@@ -1,0 +1,1 @@
+"""What figures of all rooms share: colors, sizes, files."""
