@@ -101,7 +101,7 @@ rule choose_candidate:
             for key in ("overlap", "weighting", "batch")
         },
         window=lambda wildcards: patch_of(wildcards.network),
-        code=code_version("dar_uda.evaluation.choice"),
+        code=code_version("dar_uda.segmentation.model_selection"),
     script:
         "../scripts/choose_candidate.py"
 

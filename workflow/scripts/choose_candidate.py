@@ -1,5 +1,5 @@
-from dar_uda.evaluation.choice import choose_candidate
 from dar_uda.jobs.provenance import recorded
+from dar_uda.segmentation.model_selection import choose_candidate
 
 files = {**snakemake.input, **snakemake.output}
 job = {"threads": snakemake.threads, **{key: snakemake.config[key] for key in ("device", "precision")}}

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dar_uda.data.network_volume import STEPS, write_image, write_label
-from dar_uda.evaluation import choice
+from dar_uda.segmentation import model_selection
 
 FOREGROUND = {
     "step-10": lambda image: image > 0.5 * STEPS,  # right, but gone where the scan is darker
@@ -30,9 +30,9 @@ def files(tmp_path, monkeypatch):
         foreground = FOREGROUND[network](np.asarray(image))
         yield torch.from_numpy(np.stack([~foreground, foreground]).astype(np.float32))
 
-    monkeypatch.setattr(choice, "load_segmenter", lambda path, _: path.stem)
-    monkeypatch.setattr(choice, "predict_slabs", predict_slabs)
-    monkeypatch.setattr(choice, "WindowScores", lambda network, _: SimpleNamespace(on=lambda *_: network))
+    monkeypatch.setattr(model_selection, "load_segmenter", lambda path, _: path.stem)
+    monkeypatch.setattr(model_selection, "predict_slabs", predict_slabs)
+    monkeypatch.setattr(model_selection, "WindowScores", lambda network, _: SimpleNamespace(on=lambda *_: network))
     return tmp_path
 
 
@@ -40,7 +40,7 @@ def choose(folder, unlabelled):
     """Return what was chosen, and the table."""
     inputs = (folder / "candidates", [folder / "image.nii"], [folder / "label.nii"], unlabelled)
     outputs = (folder / "weights.safetensors", folder / "choice.tsv")
-    choice.choose_candidate(*inputs, *outputs, ["organ"], [4, 6, 8], 0.5, "constant", 1, "cpu", "auto", 1)
+    model_selection.choose_candidate(*inputs, *outputs, ["organ"], [4, 6, 8], 0.5, "constant", 1, "cpu", "auto", 1)
     return outputs[0].read_text(), pd.read_csv(outputs[1], sep="\t")
 
 
