@@ -396,7 +396,7 @@ def test_other_programs_read_a_mask_that_says_what_it_was_made_of(segmenter, tmp
 STOPPED = """
 import sys, time
 from pathlib import Path
-from dar_uda import command
+from dar_uda.cli import command
 from tests.bundle.stub import StubSegmenter
 
 def slow(scan):

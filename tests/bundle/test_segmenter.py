@@ -11,7 +11,7 @@ import torch
 from dar_uda.bundle import segmenter as module
 from dar_uda.bundle.export import FORMAT
 from dar_uda.bundle.predict import predict_scans
-from dar_uda.command import main
+from dar_uda.cli.command import main
 from dar_uda.data import memory
 from dar_uda.data.volume import read_volume
 from dar_uda.segmentation.networks import make_segmenter

@@ -6,7 +6,7 @@ import pytest
 import SimpleITK as sitk
 from scipy.spatial.transform import Rotation
 
-from dar_uda.command import main
+from dar_uda.cli.command import main
 from dar_uda.data.geometry import canonical_axes, slice_axis_of
 from dar_uda.data.grid import Grid, write_grids
 from dar_uda.data.volume import read_grid, write_mask

@@ -13,7 +13,7 @@ import torch
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
-from dar_uda.command import main
+from dar_uda.cli.command import main
 from dar_uda.data.geometry import spacing_of
 from dar_uda.data.labels import map_labels
 from dar_uda.data.volume import read_volume

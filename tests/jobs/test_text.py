@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from dar_uda.command import _failed, _Plain, _say
+from dar_uda.cli.command import _failed, _Plain, _say
 from dar_uda.jobs.log import job_log, start_log
 from dar_uda.jobs.progress import Progress
 from dar_uda.jobs.text import shown, shown_name

@@ -13,7 +13,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from dar_uda.command import main
+from dar_uda.cli.command import main
 from dar_uda.data.volume import read_volume
 from dar_uda.viewer import serve
 from tests.viewer.runs import SHAPE, make_run
@@ -126,7 +126,7 @@ def test_a_taken_port_is_one_line(tmp_path, monkeypatch, capsys):
 def test_the_command_prints_the_address_and_ends_on_ctrl_c(tmp_path):
     (tmp_path / "niivue.js").touch()
     code = (
-        "import sys; from pathlib import Path; from dar_uda.viewer import serve; from dar_uda.command import main; "
+        "import sys; from pathlib import Path; from dar_uda.viewer import serve; from dar_uda.cli.command import main; "
         "serve.PAGE = Path(sys.argv[2]); sys.exit(main(['view', sys.argv[1]]))"
     )
     environment = {key: value for key, value in os.environ.items() if "DISPLAY" not in key}

@@ -14,7 +14,7 @@ import pytest
 import SimpleITK as sitk
 
 from dar_uda import Segmenter
-from dar_uda.command import main
+from dar_uda.cli.command import main
 from tests.data.dicom_files import PATIENT, write_as_dicom
 
 PAGE = Path(__file__).parents[2] / "docs" / "predict.md"

@@ -15,7 +15,7 @@ import pytest
 import SimpleITK as sitk
 from tiny_run import CONFIG, REPOSITORY
 
-from dar_uda.command import main
+from dar_uda.cli.command import main
 from dar_uda.data.phantom import make_phantom
 from tests.data.dicom_files import write_as_dicom
 

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 from tiny_run import REPOSITORY
 
-from dar_uda.status import status_of
+from dar_uda.cli.status import status_of
 
 COLUMNS = [
     *("direction", "method", "structure", "n", "missed", "dice_mean", "dice_ci_low", "dice_ci_high"),

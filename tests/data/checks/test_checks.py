@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from dar_uda.command import main
+from dar_uda.cli.command import main
 from dar_uda.data.checks.cases import CaseFiles, check_cases, findings_of
 from dar_uda.data.checks.finding import report
 from dar_uda.data.volume import read_volume

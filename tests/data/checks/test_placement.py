@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from dar_uda.command import main
+from dar_uda.cli.command import main
 from dar_uda.data.checks.cases import check_cases
 from dar_uda.data.checks.finding import (
     FOLDED,

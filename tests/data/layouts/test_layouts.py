@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from dar_uda.command import main
+from dar_uda.cli.command import main
 from dar_uda.data.layouts import table
 from dar_uda.data.layouts.case import Case
 from dar_uda.data.layouts.split import draw_split

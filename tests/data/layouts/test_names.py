@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from dar_uda.command import main
+from dar_uda.cli.command import main
 from dar_uda.data.cases_table import NAME, read_cases_table
 from dar_uda.data.layouts.case import case_name
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
 
-from dar_uda.arguments import parser
+from dar_uda.cli.arguments import parser
 from dar_uda.jobs.text import shown
 
 
@@ -93,7 +93,7 @@ def _log_plainly() -> None:
 
 
 def _status(options: argparse.Namespace) -> None:
-    from dar_uda.status import status_of
+    from dar_uda.cli.status import status_of
 
     _say(status_of(options.folder))
 

@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from dar_uda.command import _Plain, main
+from dar_uda.cli.command import _Plain, main
 
 
 def test_inspect_prints_shape_spacing_and_slice_axis(tmp_path, capsys):
@@ -94,7 +94,7 @@ def test_what_ends_a_command_is_told_in_words(monkeypatch, tmp_path, capsys, err
     def end(_):
         raise error
 
-    monkeypatch.setattr("dar_uda.status.status_of", end)
+    monkeypatch.setattr("dar_uda.cli.status.status_of", end)
     assert main(["status", str(tmp_path)]) == status
     assert capsys.readouterr().err.startswith(f"dar-uda: {words}")
 
@@ -135,7 +135,7 @@ def test_a_window_of_a_domain_that_the_table_lacks_is_refused(tmp_path, capsys):
 
 def dar_uda(*arguments, **environment):
     """Start the command as a process of its own."""
-    command = [sys.executable, "-m", "dar_uda.command", *map(str, arguments)]
+    command = [sys.executable, "-m", "dar_uda.cli.command", *map(str, arguments)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, **pipes, env={**os.environ, **environment})
 

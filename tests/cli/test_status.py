@@ -8,8 +8,8 @@ import time
 import pytest
 import torch
 
-from dar_uda.command import main
-from dar_uda.status import status_of
+from dar_uda.cli.command import main
+from dar_uda.cli.status import status_of
 
 JOB = """
 import logging, sys, time
