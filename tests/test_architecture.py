@@ -1,0 +1,83 @@
+"""The page on architecture says what is there: folders, what they import, paths."""
+
+import ast
+import re
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+PAGE = (REPOSITORY / "docs" / "architecture.md").read_text()
+FLOORS = {
+    folder: set(re.findall(r"\w+", imports))
+    for folder, imports in re.findall(r"^\| `(\w+)` \|[^|]*\|([ `\w]*)\|$", PAGE, re.MULTILINE)
+}
+"""The folders of the package and what each imports, as the page says, from the roof to the ground."""
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {name_of(path): path for path in sorted(REPOSITORY.glob("dar_uda/**/*.py"))}
+
+
+def folder_of(module: str) -> str:
+    """Return the folder of a module; for one outside of all folders its own name."""
+    return module.removeprefix("dar_uda.").split(".")[0]
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """Yield the modules of the package that a file imports, wherever the import is; a missing one by its name."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names = [(alias.name, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: expected imports by full names"
+            names = [(f"{node.module}.{alias.name}", node.module) for alias in node.names]
+        else:
+            continue
+        yield from (name if name in MODULES else parent for name, parent in names if parent.split(".")[0] == "dar_uda")
+
+
+IMPORTS = {module: set(imports_of(path)) for module, path in MODULES.items()}
+BETWEEN = [
+    (importer, imported)
+    for importer in MODULES
+    for imported in sorted(IMPORTS[importer])
+    if importer != "dar_uda" and folder_of(importer) != folder_of(imported)
+]
+
+
+def test_the_page_lists_the_folders_of_the_package():
+    assert sorted(FLOORS) == sorted(path.parent.name for path in REPOSITORY.glob("dar_uda/*/__init__.py"))
+
+
+def test_imports_run_down_the_page():
+    floor = {folder: number for number, folder in enumerate(FLOORS)}
+    up = [f"{a} imports {b}" for a, b in BETWEEN if floor.get(folder_of(b), -1) < floor.get(folder_of(a), -1)]
+    assert up == []
+
+
+@pytest.mark.parametrize("folder", FLOORS)
+def test_a_folder_imports_what_the_page_says(folder):
+    assert {folder_of(imported) for importer, imported in BETWEEN if folder_of(importer) == folder} == FLOORS[folder]
+
+
+def test_no_module_imports_itself_in_a_circle():
+    TopologicalSorter(IMPORTS).prepare()
+
+
+@pytest.mark.parametrize("folder", ["dar_uda", "workflow/scripts", "tests", "benchmarks"])
+def test_what_is_imported_from_the_package_is_there(folder):
+    files = sorted(REPOSITORY.glob(f"{folder}/**/*.py"))
+    assert len(files) > 20
+    assert [(path, name) for path in files for name in imports_of(path) if name not in MODULES] == []
+
+
+def test_every_path_that_the_page_names_exists():
+    named = re.findall(r"`([\w.-]*[/.][\w./-]*)`", PAGE)
+    assert len(named) > 15
+    assert [name for name in named if name != "results/" and not (REPOSITORY / name).exists()] == []
