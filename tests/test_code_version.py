@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from dar_uda.code_version import _code_version, _digest, _tree, code_version
+from dar_uda.code_version import PACKAGE_FOLDER, _code_version, _digest, _imported_modules, _tree, code_version
 
 
 @pytest.fixture
@@ -86,3 +86,12 @@ def test_modules_that_import_each_other_have_a_version(package):
 def test_missing_module_is_named(package, module):
     with pytest.raises(ModuleNotFoundError, match=module):
         code_version(module, package)
+
+
+@pytest.mark.parametrize("kernels", ["dar_uda.layers.norm_kernels", "dar_uda.segmentation.quartet_kernels"])
+def test_a_training_depends_on_the_kernels_for_gpus(kernels):
+    found, new = set(), {"dar_uda.segmentation.train"}
+    while new:
+        found |= new
+        new = {name for module in new for name in _imported_modules(module, PACKAGE_FOLDER)} - found
+    assert kernels in found

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import cache, wraps
-from importlib import import_module
 from types import ModuleType
 
 import torch
@@ -28,17 +27,17 @@ def on_its_device(forward: Callable) -> Callable:
     return launched
 
 
-def kernels_for(x: Tensor, module: str) -> ModuleType | None:
+def kernels_for(x: Tensor, load: Callable[[], ModuleType]) -> ModuleType | None:
     """Return a module of kernels if they take a tensor like x and work on its device.
 
     Args:
-        module: Its full name; it has a function `check(device)`.
+        load: Imports the module, which has a function `check(device)`.
     """
-    return _working(module, x.device) if x.dtype in PRECISIONS else None
+    return _working(load, x.device) if x.dtype in PRECISIONS else None
 
 
 @cache
-def _working(module: str, device: torch.device) -> ModuleType | None:
+def _working(load: Callable[[], ModuleType], device: torch.device) -> ModuleType | None:
     """Return the module after its `check` has run on the device, else None and the reason in the log, once.
 
     Triton is missing, or it finds no C compiler, no Python.h, or a card that it does not know: each raises another
@@ -46,7 +45,7 @@ def _working(module: str, device: torch.device) -> ModuleType | None:
     does without.
     """
     try:
-        kernels = import_module(module)
+        kernels = load()
         with torch.inference_mode(False), torch.enable_grad(), _kept_as_they_are():
             kernels.check(device)
     except Exception as error:  # noqa: BLE001

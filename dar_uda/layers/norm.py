@@ -4,6 +4,8 @@ torch's own group norm turns bfloat16 into float32 under CUDA's autocast, and la
 4 for the largest features of a batch of 2. The reductions here spread over the whole card.
 """
 
+from types import ModuleType
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -27,11 +29,17 @@ def norm_and_activation(
     """Return what `NormAndActivation` returns, also under autocast, of x plus a shift of each channel, (C,)."""
     with torch.autocast(x.device.type, enabled=False):
         chosen = choices.on_cuda(x) and choices.made().norm_kernels
-        kernels = kernels_for(x, "dar_uda.layers.norm_kernels") if chosen else None
+        kernels = kernels_for(x, _load_kernels) if chosen else None
         if kernels:
             return kernels.NormAndActivation.apply(x, weight, bias, groups, eps, slope, shift)
         x = x if shift is None else x + of_channels(shift, x)
         return NormAndActivation.apply(x, weight, bias, groups, eps, slope)
+
+
+def _load_kernels() -> ModuleType:
+    from dar_uda.layers import norm_kernels
+
+    return norm_kernels
 
 
 class NormAndActivation(Function):

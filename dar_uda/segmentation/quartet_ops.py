@@ -53,7 +53,13 @@ def weigh_by_mean_map(x: Tensor, *maps: Tensor) -> Tensor:
 
 def _kernels_for(x: Tensor) -> ModuleType | None:
     chosen = choices.made().quartet_kernels
-    return kernels_for(x, "dar_uda.segmentation.quartet_kernels") if chosen else None
+    return kernels_for(x, _load_kernels) if chosen else None
+
+
+def _load_kernels() -> ModuleType:
+    from dar_uda.segmentation import quartet_kernels
+
+    return quartet_kernels
 
 
 class MaxAndMean(Function):

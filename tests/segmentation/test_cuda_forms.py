@@ -1,7 +1,6 @@
 """What a GPU computes, without one: its autocast on fake tensors, and its forms on the CPU."""
 
 import copy
-import sys
 from contextlib import contextmanager
 from types import SimpleNamespace
 
@@ -14,6 +13,7 @@ from torch.utils._pytree import tree_leaves
 
 from benchmarks.literal.leaking_dar_unet import leaking_dar_unet
 from dar_uda.layers import kernels
+from dar_uda.segmentation import quartet_ops
 from dar_uda.segmentation.attention import QuartetAttention
 from dar_uda.segmentation.dar_unet import DARUNet
 from dar_uda.segmentation.losses import segmentation_loss
@@ -22,7 +22,6 @@ from dar_uda.segmentation.unet_2d import UNet2D
 from dar_uda.training import choices
 
 PATCH = (2, 1, 16, 64, 64)
-QUARTET_KERNELS = "dar_uda.segmentation.quartet_kernels"
 NETWORKS = {"dar_unet": DARUNet, "unet_2d": lambda classes: UNet2D(classes, multilevel=True)}
 PLAIN = {"map_convolution": "conv3d", "joint_batch_norm": False, "channels_last": False, "quartet_maxima": "argmax"}
 PLAIN |= {"norm_kernels": False, "quartet_kernels": False}
@@ -159,7 +158,7 @@ def test_without_a_compiler_torchs_operations_take_over_and_the_log_says_so_once
         raise RuntimeError(f"Failed to find C compiler\n{device}")
 
     module = SimpleNamespace(check=without_a_compiler)
-    monkeypatch.setitem(sys.modules, QUARTET_KERNELS, module)
+    monkeypatch.setattr(quartet_ops, "_load_kernels", lambda: module)
     monkeypatch.setattr(choices, "on_cuda", lambda _: True)
     kernels._working.cache_clear()
     torch.manual_seed(0)
@@ -180,12 +179,12 @@ def test_the_kernels_are_checked_within_a_block_that_is_recomputed(monkeypatch):
         torch.ones(2, device=device, requires_grad=True).square().sum().backward()
 
     forms = SimpleNamespace(check=check, MaxAndMean=ArgmaxAndMean, WeighByMeanMap=WeighByMeanMap)
-    monkeypatch.setitem(sys.modules, QUARTET_KERNELS, forms)
+    monkeypatch.setattr(quartet_ops, "_load_kernels", lambda: forms)
     monkeypatch.setattr(choices, "on_cuda", lambda _: True)
     kernels._working.cache_clear()
     network = DARUNet(2, (2, 2, 2, 2, 2))
     network.recompute_in_backward()
     with choices.choosing(**PLAIN | {"quartet_kernels": True}):
         sum(scores.sum() for scores in network(torch.randn(1, 1, 4, 32, 32))).backward()
-    assert kernels._working(QUARTET_KERNELS, torch.device("cpu")) is forms
+    assert kernels._working(quartet_ops._load_kernels, torch.device("cpu")) is forms
     kernels._working.cache_clear()
