@@ -184,7 +184,7 @@ def do_stages(settings: Settings, stages: Sequence[tuple[Stage, str]], end: floa
     faulthandler.enable()  # a task beyond its deadline gets SIGABRT: the log then says where it was
     from benchmarks.gpu.workloads import arithmetic_kept
 
-    gc.freeze()  # what is imported is no garbage, and each collection is quick
+    gc.freeze()  # what is imported stays, so each collection is quick
     of_stages = [Tasks(settings, stage, code, begins.send, end) for stage, code in stages]
     for run in (*(tasks.run for tasks in of_stages), *(tasks.run_postponed for tasks in of_stages)):
         with arithmetic_kept():

@@ -1,4 +1,4 @@
-"""The rules of the workflow by stage, each where it stands in the order of a run: the only list of them."""
+"""The rules of the workflow by stage, in the order of a run: the only list of them."""
 
 STAGES: dict[str, tuple[str, ...]] = {
     "data": ("make_phantom", "check_cases", "find_region", "preprocess_case", "preprocess_label", "extract_slices"),
