@@ -1,5 +1,6 @@
 """Layers one after the other, where a norm adds the bias of the convolution before it."""
 
+from abc import ABC, abstractmethod
 from itertools import pairwise
 
 from torch import Tensor, nn
@@ -7,14 +8,14 @@ from torch import Tensor, nn
 from dar_uda.training import choices
 
 
-class Convolution(nn.Module):
+class Convolution(nn.Module, ABC):
     """Base of convolutions that can leave their bias to others."""
 
     bias: nn.Parameter
 
+    @abstractmethod
     def without_bias(self, x: Tensor) -> Tensor:
         """Return the convolution alone."""
-        raise NotImplementedError
 
 
 class Norm(nn.Module):

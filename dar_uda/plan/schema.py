@@ -22,7 +22,7 @@ def _odd_values(value: Any, place: str = "config") -> Iterator[str]:
         for key, entry in value.items():
             if not isinstance(key, str):
                 yield (
-                    f"{place}: key {key!r} is no text; expected a name (YAML reads yes, no, on, off and digits "
+                    f"{place}: key {key!r} is not text; expected a name (YAML reads yes, no, on, off and digits "
                     "otherwise: quote them)"
                 )
             yield from _odd_values(entry, f"{place}.{key}")

@@ -73,7 +73,7 @@ def _double_keys(node: yaml.Node | None) -> Iterator[str]:
         for key, value in node.value:
             line = key.start_mark.line + 1
             if lines.setdefault(key.value, line) != line:
-                yield f"key {key.value!r} stands in line {lines[key.value]} and in line {line}; expected once"
+                yield f"key {key.value!r} is in line {lines[key.value]} and in line {line}; expected once"
             yield from _double_keys(value)
     elif isinstance(node, yaml.SequenceNode):
         for entry in node.value:

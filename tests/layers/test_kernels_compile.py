@@ -11,7 +11,7 @@ import pytest
 
 if importlib.util.find_spec("triton") is None:
     pytest.skip("Triton is not installed: it compiles without a card", allow_module_level=True)
-SINGLE_VALUES = {"_join_moments_kernel", "_join_sums_kernel"}
+SINGLE_VALUES = {"join_moments_kernel", "join_sums_kernel"}
 """Read no feature."""
 
 
@@ -35,7 +35,7 @@ def compiled(capability, sizes, folder):
 def test_kernels_compile_and_read_eight_values_of_bfloat16_at_once(tmp_path):
     widths = [(name, width) for name, width, _ in compiled(90, "small", tmp_path)]
     assert {name for name, _ in widths} == SINGLE_VALUES | {
-        *("_moments_kernel", "_normalize_kernel", "_sums_kernel", "_gradient_kernel"),
+        *("moments_kernel", "normalize_kernel", "sums_kernel", "gradient_kernel"),
         *("_reduce_kernel", "_weigh_kernel", "_spread_kernel"),
     }
     assert {name: width for name, width in widths if name not in SINGLE_VALUES and width != 16} == {}

@@ -109,7 +109,7 @@ def test_a_name_is_kept_as_written_in_an_entry_which_wins_over_the_file(entry):
         ("styles: null", "config.styles: None is not of type 'object'"),
         ("segmentation: {learning_rate: .nan}", "config.segmentation.learning_rate is nan; expected a finite number"),
         ("tasks: {phantom: {grid: {spacing: [5, .inf, 5]}}}", "config.tasks.phantom.grid.spacing[1] is inf"),
-        ("tasks: {phantom: {labels: {1: 1}}}", "config.tasks.phantom.labels: key 1 is no text; expected a name"),
+        ("tasks: {phantom: {labels: {1: 1}}}", "config.tasks.phantom.labels: key 1 is not text; expected a name"),
     ],
 )
 def test_a_value_that_the_schema_does_not_know_is_refused_by_key(text, words):
@@ -133,8 +133,8 @@ def test_the_name_of_a_run_is_that_of_a_folder(run):
     [
         ("seeds: [3, 010]", "line 1: YAML reads 010 as 8: write a number in plain digits, a name in quotes"),
         ("seeds: [3]\nsegmentation: {steps: 1:30}", "line 2: YAML reads 1:30 as 90"),
-        ("seeds: [1]\nstyles: {}\nseeds: [2]", "key 'seeds' stands in line 1 and in line 3; expected once"),
-        ("styles:\n  clusters: 1\n  clusters: 2", "key 'clusters' stands in line 2 and in line 3; expected once"),
+        ("seeds: [1]\nstyles: {}\nseeds: [2]", "key 'seeds' is in line 1 and in line 3; expected once"),
+        ("styles:\n  clusters: 1\n  clusters: 2", "key 'clusters' is in line 2 and in line 3; expected once"),
     ],
 )
 def test_what_yaml_reads_otherwise_than_it_looks_is_refused_by_line(text, words):

@@ -257,7 +257,7 @@ def test_a_key_that_stands_twice_in_a_config_file_is_refused_with_both_lines(tmp
     config = tmp_path / "mine.yaml"
     config.write_text("segmentation: {batch: 1}\nseeds: [1]\nsegmentation: {steps: 2}\n")
     status, text = dry_run(tmp_path, "--configfile", str(config))
-    assert status != 0 and "key 'segmentation' stands in line 1 and in line 3; expected once" in text
+    assert status != 0 and "key 'segmentation' is in line 1 and in line 3; expected once" in text
 
 
 def test_all_that_is_wrong_with_a_table_is_told_at_once(tmp_path):
