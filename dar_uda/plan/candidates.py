@@ -8,7 +8,7 @@ from dar_uda.plan.methods import TrainingSet
 from dar_uda.plan.volumes import IMAGE, LABEL, Volumes
 
 TARGET_CASES = 4
-"""Unlabelled volumes of the target by which, beside labelled ones of the source, weights are chosen."""
+"""How many unlabelled volumes of the target choose weights, together with labelled volumes of the source."""
 
 
 @dataclass(frozen=True)

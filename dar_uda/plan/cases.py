@@ -109,7 +109,7 @@ def read_cases(config: Config, project: Path, has_files: bool = True, may_genera
 
 
 def cases_to_check(cases: Cases, config: Config) -> list[dict[str, str | bool]]:
-    """Return the cases for rule check_cases, which describes labels on which the summary's methods train alone."""
+    """Return the cases for rule check_cases, which describes only the labels on which the summary's methods train."""
     sets = {config.methods[name]["training_set"] for name in config.tables["summary"]["methods"]}
     trained_on = {direction.source for direction in config.directions}
     if "{target}" in sets:

@@ -11,6 +11,7 @@ import yaml
 from dar_uda.plan.errors import PlanError
 from dar_uda.plan.merge import Values, different, listed, merged
 from dar_uda.plan.schema import problems
+from dar_uda.plan.stages import ORDER
 from dar_uda.plan.task import Direction, Task, known_entry, read_task
 from dar_uda.plan.written import KEPT, NAMES, Reading, as_written, problems_of_file, read_entry, read_file, read_values
 
@@ -25,6 +26,9 @@ BRANCHES = (
     "inference",
 )
 """The method's values: those that a budget and a task may change."""
+
+NAMES_TAKEN = ("all", "run", "disagreement", "resources", *ORDER)
+"""Names of rules, and of the tables that every run has: no table of a config can have one."""
 
 LISTS = ("seeds", "directions", "methods")
 """Keys for which a scalar stands for a list of one."""
@@ -182,6 +186,11 @@ def _check_protocol_and_region(values: Values, task: Task, directions: tuple[Dir
 def _read_tables(values: Values) -> dict[str, Values]:
     if "summary" in values["tables"]:
         raise PlanError("The table `summary` is that of `methods`: change those, or give the table another name.")
+    for name in values["tables"]:
+        if name in NAMES_TAKEN:
+            raise PlanError(
+                f"The table `{name}` has the name of a rule, or of a file of every run: give it another name."
+            )
     return {"summary": {"methods": values["methods"]}, **values["tables"]}
 
 
@@ -192,11 +201,6 @@ def _read_methods(values: Values, tables: Mapping[str, Values]) -> dict[str, Val
         for table in tables.values()
         for name in table["methods"]
     }
-    for name, method in methods.items():
+    for method in methods.values():
         known_entry(values["networks"], method["network"], "network")
-        if method.get("self_trained") and method["training_set"] in ("{source}", "{target}"):
-            raise PlanError(
-                f"Method {name} is self_trained on {method['training_set']}; expected a synthetic training set, which "
-                "names its target: take one, or leave self_trained out."
-            )
     return methods

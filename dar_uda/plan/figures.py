@@ -60,8 +60,8 @@ class Figures:
     def overlay_references(self, direction: str) -> list[str]:
         """Return the user's label files of the overlays' cases that have one."""
         target = Direction.of(direction).target
-        names = self.cases.of(target, "test", labelled=True)[:OVERLAY_CASES]
-        return [self.cases.named(target, name).label for name in names]
+        labels = [self.cases.named(target, name).label for name in self.overlay_cases(direction)]
+        return [label for label in labels if label]
 
     def overlay_methods(self, direction: str) -> list[str]:
         """Return the summary's methods that make masks in a direction."""

@@ -12,6 +12,9 @@ from dar_uda.plan.task import Direction
 TRANSLATIONS = ("disentangled-multi", "disentangled-average", "cyclegan-single")
 """Ways to draw synthetic volumes, the paper's first."""
 
+TRAINED_ON_BOTH = ("synseg_net", "ada_output")
+"""Trainings on the labelled source and the unlabelled target."""
+
 CHOICES = ("validation", "oracle")
 """Ways to choose a training's weights among candidates."""
 
@@ -26,7 +29,7 @@ class TrainingSet:
     Attributes:
         labelled: The domain whose labels it has.
         target: The domain to which the network is adapted; None for a domain's real volumes.
-        adaptation: One of `TRANSLATIONS`, or a training on both domains such as `synseg_net`; "" for real volumes.
+        adaptation: One of `TRANSLATIONS` or `TRAINED_ON_BOTH`; "" for real volumes.
     """
 
     labelled: str
@@ -57,9 +60,9 @@ class TrainingSet:
         return Direction(self.labelled, self.target)
 
     @property
-    def is_synthetic(self) -> bool:
-        """Whether it is made of synthetic volumes, which a translation draws."""
-        return self.adaptation in TRANSLATIONS
+    def has_volumes(self) -> bool:
+        """Whether it is a list of volumes, real or synthetic, and not a training on both domains."""
+        return self.adaptation in ("", *TRANSLATIONS)
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,7 @@ def randomisation_of(config: Config) -> Values | None:
 
 
 def _method(name: str, definition: Values, config: Config) -> Method:
+    _check_definition(name, definition)
     pattern, network = definition["training_set"], definition["network"]
     is_randomised = definition.get("randomised", False) and randomisation_of(config) is not None
     # The ceiling and trainings on both domains keep their last weights.
@@ -167,3 +171,18 @@ def _method(name: str, definition: Values, config: Config) -> Method:
     second = (replace(first, is_self_trained=True),) if is_self_trained else ()
     is_flat = config.values["networks"][network].get("architecture") == "unet_2d"
     return Method(name, pattern, (first, *second), is_flat)
+
+
+def _check_definition(name: str, definition: Values) -> None:
+    """Stop where a method asks for what its training set does not allow."""
+    pattern = definition["training_set"]
+    if definition.get("self_trained") and not pattern.endswith(TRANSLATIONS):
+        raise PlanError(
+            f"Method {name} is self_trained on {pattern}; expected a synthetic training set, which "
+            "names its target: take one, or leave self_trained out."
+        )
+    if definition.get("randomised") and pattern.endswith(TRAINED_ON_BOTH):
+        raise PlanError(
+            f"Method {name} is randomised on {pattern}, whose training randomises nothing: "
+            "take another training set, or leave randomised out."
+        )

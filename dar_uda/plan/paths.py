@@ -89,6 +89,10 @@ class Paths:
         """Return a table in one of `TABLE_SUFFIXES`."""
         return f"{self.folder}/tables/{name}.{suffix}"
 
+    def table_files(self, name: str) -> list[str]:
+        """Return all files of a table."""
+        return [self.table(name, suffix) for suffix in TABLE_SUFFIXES]
+
     def figure(self, name: str) -> str:
         """Return a figure without its suffix."""
         return f"{self.folder}/figures/{name}"

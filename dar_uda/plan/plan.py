@@ -11,10 +11,10 @@ from dar_uda.plan.errors import PlanError
 from dar_uda.plan.figures import Figures
 from dar_uda.plan.methods import CHOICES, RANDOMISED, TRANSLATIONS, Method, read_methods
 from dar_uda.plan.networks import Networks
-from dar_uda.plan.paths import TABLE_SUFFIXES, Paths, ending_of, table_of
+from dar_uda.plan.paths import Paths, ending_of, table_of
 from dar_uda.plan.tables import SUMMARY, Row, Table, lacking_for_summary, read_tables
 from dar_uda.plan.task import Direction
-from dar_uda.plan.volumes import LABEL, Volumes
+from dar_uda.plan.volumes import Volumes
 
 NAME = "[A-Za-z][A-Za-z0-9_]*"
 TRAINED = rf"{NAME}({RANDOMISED})?"
@@ -99,27 +99,17 @@ class Plan:
             raise PlanError(f"{text}\nGive the cases table such cases, or choose another direction.")
         return [
             self.paths.checks,
-            *self.table_files(SUMMARY),
+            *self.paths.table_files(SUMMARY),
             self.paths.disagreements,
             *(f"{figure.path}.png" for figure in self.figures.of_table(self.summary)),
             *self.unscored_predictions(self.summary),
             self.paths.report(SUMMARY),
         ]
 
-    def table_files(self, table: str) -> list[str]:
-        """Return the files of a table."""
-        return [self.paths.table(table, suffix) for suffix in TABLE_SUFFIXES]
-
     def weights(self, method: str, direction: str, seed: int | str) -> str:
         """Return the weights with which a method predicts."""
         training_set = self.methods[method].training_set(Direction.of(direction))
         return f"{self.paths.training(seed, training_set, self.methods[method].predictor)}/weights.safetensors"
-
-    def labels_of_pieces(self, direction: str) -> list[str]:
-        """Return the source's label maps where they say which structures of a mask are one piece."""
-        used = self.config.branch("inference")["largest_component"]
-        source = Direction.of(direction).source
-        return self.paths.cases(source, self.cases.of(source, "train", labelled=True), LABEL) if used else []
 
     def metrics(self, rows: Iterable[Row]) -> list[str]:
         """Return the scores of rows."""
@@ -139,11 +129,15 @@ class Plan:
         return self.predictions(rows)
 
     def resources(self, table: str) -> dict[str, list[str]]:
-        """Return what the trainings of a table's methods took, files by method, where the table shows it."""
+        """Return what the trainings of a table's methods took, files by method, where the table shows it.
+
+        Trainings on both domains, such as SynSeg-Net, record nothing.
+        """
         files: dict[str, list[str]] = {}
         for row in self.tables[table].scored if self.tables[table].has_resources else ():
             method = self.methods[row.method]
             training_set = method.training_set(Direction.of(row.direction))
-            folder = self.paths.training(row.seed, training_set, method.trainings[0])
-            files.setdefault(row.method, []).append(f"{folder}/resources.json")
+            if training_set.has_volumes:
+                folder = self.paths.training(row.seed, training_set, method.trainings[0])
+                files.setdefault(row.method, []).append(f"{folder}/resources.json")
         return files

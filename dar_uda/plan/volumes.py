@@ -133,6 +133,11 @@ class Volumes:
         copies = 1 if of.target is None else self.style_count(of.adaptation)
         return [label for label in self.paths.cases(of.labelled, cases, LABEL) for _ in range(copies)]
 
+    def labels_of_components(self, direction: str) -> list[str]:
+        """Return the source's label maps where they say which structures of a mask are one connected component."""
+        used = self.config.branch("inference")["largest_component"]
+        return self.labels(Direction.of(direction).source) if used else []
+
     def mixed_in(self, training_set: str, network: str, file: str, cases: Sequence[str] | None = None) -> list[str]:
         """Return the source volumes' files with which a randomised synthetic training set is mixed."""
         of, randomisation = TrainingSet.of(training_set), randomisation_of(self.config)

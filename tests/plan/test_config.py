@@ -153,8 +153,12 @@ def test_what_yaml_reads_otherwise_than_it_looks_is_refused_by_line(text, words)
         ("protocol: paper", "Task phantom does not say what protocol `paper` is"),
         ("tables: {summary: {methods: [dar_uda], directions: both}}", "The table `summary` is that of `methods`"),
         (
-            "method_definitions: {source_only: {self_trained: true}}",
-            "Method source_only is self_trained on {source}; expected a synthetic training set",
+            "tables: {resources: {methods: [dar_uda], directions: both}}",
+            "The table `resources` has the name of a rule, or of a file of every run: give it another name.",
+        ),
+        (
+            "tables: {tabulate: {methods: [dar_uda], directions: both}}",
+            "The table `tabulate` has the name of a rule",
         ),
         (
             "tasks: {phantom: {grid: {region_margin: 20, body_width: 300}}}",

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from dar_uda.plan import descriptions
 
 STAMP = descriptions.stamp(CONFIG)
-FIRST_SEED = CONFIG.seeds[0]
+FIRST_SEED = PLAN.figures.first_seed
 
 
 def plain(rows):

@@ -140,7 +140,9 @@ rule predict_cases:
         ),
         images=lambda wildcards: PLAN.volumes.of_tests(wildcards.direction, "image.nii"),
         grids=lambda wildcards: PLAN.volumes.of_tests(wildcards.direction, "grid.json"),
-        source_labels=lambda wildcards: PLAN.labels_of_pieces(wildcards.direction),
+        source_labels=lambda wildcards: PLAN.volumes.labels_of_components(
+            wildcards.direction
+        ),
     output:
         predictions=directory(
             "results/{run}/seed-{seed}/predictions/{direction}/{method}"

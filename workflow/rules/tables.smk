@@ -7,6 +7,6 @@ for name in config["tables"]:
             name
         input:
             PLAN.paths.checks,
-            PLAN.table_files(name),
+            PLAN.paths.table_files(name),
             PLAN.paths.report(name),
         localrule: True
