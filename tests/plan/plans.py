@@ -1,0 +1,51 @@
+"""Plans of a small cases table, which has no files."""
+
+from dar_uda.plan.cases import Case, Cases, read_cases
+from dar_uda.plan.plan import Plan
+from tests.plan.configs import REPOSITORY, config_of
+
+ROUNDS = "segmentation: {self_training: {steps: 5}, randomisation: {gin: 0.5, structures: 0.1, source_share: 0.25}}"
+"""What makes `dar_uda` randomise volumes and train a second round."""
+
+BOTH = "directions: [ct-to-mr, mr-to-ct]"
+
+
+def case(name: str, split: str, is_labelled: bool) -> Case:
+    """Return a case of the domain with which its name begins, such as ct1."""
+    label = f"{name}_label.nii.gz" if is_labelled else ""
+    return Case(name, name.rstrip("0123456789"), split, f"{name}.nii.gz", label)
+
+
+CASES = Cases(
+    (
+        case("ct1", "train", True),
+        case("ct2", "train", True),
+        case("ct3", "train", False),
+        case("mr1", "train", False),
+        case("mr2", "train", False),
+        case("mr3", "test", True),
+        case("mr4", "test", False),
+    )
+)
+"""A labelled source, and a target with a label of one test case alone."""
+
+LABELLED = Cases(
+    tuple(
+        case(name, split, True)
+        for name, split in zip(
+            ("ct1", "ct2", "ct3", "mr1", "mr2", "mr3", "ct4", "mr4", "mr5"), ("train",) * 6 + ("test",) * 3, strict=True
+        )
+    )
+)
+"""Three training cases of each domain; one test case of CT and two of MR, all with a label."""
+
+
+def plan_of(text: str = "{}", cases: Cases = CASES) -> Plan:
+    """Return the plan of a run whose config file holds `text`."""
+    return Plan.of(config_of(text), cases)
+
+
+def phantoms(text: str = "{}") -> Plan:
+    """Return the plan of a run on the shipped table: 8 training cases of each domain, 4 of CT and 6 of MR for tests."""
+    config = config_of(text)
+    return Plan.of(config, read_cases(config, REPOSITORY, may_generate=False))

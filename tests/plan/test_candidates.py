@@ -1,0 +1,66 @@
+import pytest
+
+from dar_uda.plan.cases import Cases
+from dar_uda.plan.errors import PlanError
+from tests.plan.plans import LABELLED, case, phantoms, plan_of
+
+RUN = "results/phantom"
+MULTI = "ct-to-mr.disentangled-multi"
+
+
+def candidates_of(count, share=0.2):
+    """Return the candidates of a run with `count` labelled training cases of CT."""
+    cases = Cases(tuple(case(f"ct{number}", "train", True) for number in range(count)))
+    return plan_of(f"checkpoint: validation\nselection: {{validation_share: {share}}}", cases).candidates
+
+
+@pytest.mark.parametrize(
+    ("count", "share", "kept"), [(2, 0.2, 1), (5, 0.2, 1), (8, 0.2, 2), (10, 0.2, 2), (10, 0.5, 5), (3, 0.6, 2)]
+)
+def test_the_last_cases_of_the_table_choose_and_the_others_train(count, share, kept):
+    candidates = candidates_of(count, share)
+    names = [f"ct{number}" for number in range(count)]
+    for training_set in ("ct", MULTI):
+        assert candidates.kept_aside(training_set) == names[count - kept :]
+        assert candidates.trained(training_set) == names[: count - kept]
+
+
+@pytest.mark.parametrize(("count", "share", "kept"), [(0, 0.2, 1), (1, 0.2, 1), (2, 0.8, 2)])
+def test_a_training_needs_a_case_that_is_not_kept_aside(count, share, kept):
+    with pytest.raises(PlanError) as error:
+        candidates_of(count, share).trained(MULTI)
+    assert str(error.value) == (
+        f"checkpoint validation: training set {MULTI} has {count} labelled cases, of which {kept} would be kept aside; "
+        "expected more: add cases, or take checkpoint=last."
+    )
+
+
+def test_validation_looks_at_source_cases_kept_aside_and_at_four_unlabelled_ones_of_the_target():
+    candidates = phantoms("checkpoint: validation").candidates
+    assert candidates.images("ct", "validation", 3) == [f"{RUN}/cases/ct/ct0{n}/image.nii" for n in (6, 7)]
+    assert candidates.labels("ct", "validation") == [f"{RUN}/cases/ct/ct0{n}/label.nii" for n in (6, 7)]
+    folder = f"{RUN}/seed-3/synthetic/ct-to-mr/disentangled-multi"
+    synthetic = [f"{folder}/ct0{n}/style-{style}.nii" for n in (6, 7) for style in range(6)]
+    assert candidates.images(MULTI, "validation", 3) == synthetic
+    assert candidates.labels(MULTI, "validation") == [
+        f"{RUN}/cases/ct/ct0{n}/label.nii" for n in (6, 7) for _ in range(6)
+    ]
+    for training_set in ("ct", MULTI):
+        unlabelled = candidates.unlabelled(training_set, "validation")
+        assert unlabelled == [f"{RUN}/cases/mr/mr0{n}/image.nii" for n in range(4)]
+
+
+def test_the_oracle_looks_at_the_targets_test_cases():
+    candidates = plan_of("checkpoint: oracle").candidates
+    for training_set in ("ct", MULTI):
+        assert candidates.images(training_set, "oracle", 0) == [f"{RUN}/cases/mr/mr3/image.nii"]
+        assert candidates.labels(training_set, "oracle") == [f"{RUN}/cases/mr/mr3/label.nii"]
+        assert candidates.unlabelled(training_set, "oracle") == []
+    other = plan_of("checkpoint: oracle", LABELLED).candidates
+    assert other.labels("mr-to-ct.cyclegan-single", "oracle") == [f"{RUN}/cases/ct/ct4/label.nii"]
+
+
+def test_the_oracle_needs_a_label_of_a_test_case():
+    with pytest.raises(PlanError) as error:
+        plan_of("checkpoint: oracle").candidates.images("mr-to-ct.cyclegan-single", "oracle", 0)
+    assert str(error.value) == ("checkpoint oracle: no test case of domain ct has a label; take checkpoint=validation.")

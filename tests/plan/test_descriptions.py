@@ -1,0 +1,114 @@
+import pytest
+
+from dar_uda.plan import descriptions
+from tests.plan.plans import CASES, LABELLED, ROUNDS, plan_of
+
+HARMONISED = "styles: {harmonise: true}"
+PLAIN = "inference: {largest_component: false}"
+
+
+@pytest.mark.parametrize(
+    ("text", "stamp"),
+    [
+        ("{}", "Task phantom, protocol clean, budget demo, seed 0."),
+        ("seeds: [3, 1]", "Task phantom, protocol clean, budget demo, seeds 3, 1."),
+        (
+            "{task: abdomen, budget: gpu, protocol: paper, checkpoint: validation}",
+            "Task abdomen, protocol paper, budget gpu, seed 0. Weights chosen without target labels.",
+        ),
+        (
+            "checkpoint: oracle",
+            "Task phantom, protocol clean, budget demo, seed 0. ORACLE: weights chosen by the target's test labels.",
+        ),
+    ],
+)
+def test_a_stamp_has_all_that_numbers_depend_on(text, stamp):
+    config = plan_of(text).config
+    assert descriptions.stamp(config) == descriptions.stamp_with_changes(config) == stamp
+
+
+def test_a_stamp_has_what_the_user_changes_of_the_budget():
+    config = plan_of("{styles: {clusters: 2}, segmentation: {steps: 5, batch: 2}}").config
+    assert descriptions.stamp_with_changes(config) == (
+        "Task phantom, protocol clean, budget demo, seed 0. Changed: styles.clusters 2; segmentation.steps 5."
+    )
+
+
+def test_every_row_of_a_table_says_by_which_protocol_and_checkpoint():
+    config = plan_of("{task: abdomen, protocol: paper, checkpoint: oracle}").config
+    assert descriptions.stamped_choices(config) == {"protocol": "paper", "checkpoint": "oracle"}
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "notes"),
+    [
+        ("{}", "dar_uda", ["largest component"]),
+        (PLAIN, "dar_uda", []),
+        ("inference: {test_time_augmentation: true}", "source_only", ["test time augmentation", "largest component"]),
+        (f"{PLAIN}\n{HARMONISED}", "entangled", ["harmonised volumes"]),
+        (f"{PLAIN}\n{HARMONISED}", "source_only", []),
+        (f"{PLAIN}\n{ROUNDS}", "source_only", []),
+        (f"{PLAIN}\n{ROUNDS}", "source_randomised", ["GIN 0.5", "structure contrast 0.1"]),
+        (
+            f"{PLAIN}\n{ROUNDS}\n{HARMONISED}",
+            "dar_uda",
+            ["GIN 0.5", "structure contrast 0.1", "source share 0.25", "self-training 5 steps", "harmonised volumes"],
+        ),
+    ],
+)
+def test_a_methods_notes_are_what_differs_from_the_paper(text, name, notes):
+    methods = "methods: [source_only, source_randomised, entangled, dar_uda]"
+    plan = plan_of(methods if text == "{}" else f"{methods}\n{text}")
+    assert descriptions.notes_of(plan.methods[name], plan.config) == notes
+    expected = {name: ", ".join(notes)} if notes else {}
+    shown = descriptions.method_notes(plan.summary, plan.config)
+    assert {key: text for key, text in shown.items() if key == name} == expected
+
+
+def test_2d_methods_close_the_gap_between_2d_ends():
+    tables = plan_of(cases=LABELLED).tables
+    flat = ["source_only_2d", "synseg_net", "ada_output", "ada_output_multilevel", "cyclegan_2d", "supervised_2d"]
+    assert descriptions.gap_ends(tables["comparison"]) == dict.fromkeys(flat, ["source_only_2d", "supervised_2d"])
+    assert descriptions.gap_ends(tables["summary"]) == {}
+
+
+def test_a_report_says_what_the_run_is_and_which_cases_it_has():
+    plan = plan_of("{run: mine, seeds: [3, 1], styles: {clusters: 2}}")
+    assert descriptions.run_facts(plan.tables["style_study"], plan.config, CASES) == {
+        "task": "phantom",
+        "protocol": "clean",
+        "checkpoint": "last",
+        "run": "mine",
+        "folder": "results/mine",
+        "table": "style_study",
+        "budget": "demo",
+        "seeds": [3, 1],
+        "stamp": "Task phantom, protocol clean, budget demo, seeds 3, 1. Changed: styles.clusters 2.",
+        "cases": [
+            {"domain": "ct", "split": "train", "cases": ["ct1", "ct2", "ct3"], "labelled": 2},
+            {"domain": "mr", "split": "train", "cases": ["mr1", "mr2"], "labelled": 0},
+            {"domain": "mr", "split": "test", "cases": ["mr3", "mr4"], "labelled": 1},
+        ],
+    }
+
+
+def test_a_report_says_what_each_method_is():
+    plan = plan_of(f"methods: [synseg_net, dar_uda]\n{ROUNDS}\n{PLAIN}")
+    assert descriptions.methods_in_words(plan.summary, plan.config) == {
+        "synseg_net": {
+            "training_set": "{direction}.synseg_net",
+            "network": "unet_2d",
+            "flat": True,
+            "randomised": False,
+            "self_trained": False,
+            "note": "",
+        },
+        "dar_uda": {
+            "training_set": "{direction}.disentangled-multi",
+            "network": "dar_unet",
+            "flat": False,
+            "randomised": True,
+            "self_trained": True,
+            "note": "GIN 0.5, structure contrast 0.1, source share 0.25, self-training 5 steps",
+        },
+    }

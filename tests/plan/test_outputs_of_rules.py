@@ -1,0 +1,149 @@
+"""Whether the paths of the plan are outputs of the rules, each of one rule: patterns of both are read, none is run."""
+
+import re
+from functools import cache
+
+import pytest
+from snakemake.io import regex_from_filepattern, update_wildcard_constraints
+
+from dar_uda.plan.methods import CANDIDATES, CHOICES, TRANSLATIONS
+from dar_uda.plan.plan import TRAINED
+from dar_uda.plan.task import Direction
+from tests.plan.configs import REPOSITORY
+from tests.plan.plans import BOTH, LABELLED, ROUNDS, plan_of
+
+FROM_NOTHING = ("train_segmenter", "train_candidates", "choose_candidate")
+"""The rules whose wildcard `network` names a training that starts from nothing."""
+
+DRAWN_BY = {
+    "dice": "draw_boxes",
+    "dice_asd": "draw_dice_against_asd",
+    "extremes": "draw_extremes",
+    "overlays": "draw_overlays",
+    "translations": "draw_translations",
+    "styles": "draw_styles",
+    "losses": "draw_losses",
+}
+SYNTHESIZED_BY = dict(
+    zip(TRANSLATIONS, ("synthesize_volume", "synthesize_average_volume", "translate_volume"), strict=True)
+)
+ON_BOTH_DOMAINS = {"synseg_net": "train_synseg_net", "ada_output": "train_ada_output"}
+
+
+@cache
+def patterns():
+    """Return (rule, pattern) of every output of the rules that has a wildcard."""
+    found = []
+    for file in sorted((REPOSITORY / "workflow" / "rules").glob("*.smk")):
+        for block in re.split(r"^(?:use rule \w+ as|rule) ", file.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+            outputs = re.search(r"^    output:\n((?:        .*\n)+)", block, re.MULTILINE)
+            names = re.findall(r'"(results/[^"]+)"', outputs[1]) if outputs else []
+            # `expand` takes `{style}` as it is, and other wildcards in double braces.
+            found += [(re.match(r"\w+", block)[0], name.replace("{{", "{").replace("}}", "}")) for name in names]
+    return found
+
+
+def expressions(plan):
+    """Return (rule, expression) of every output, as Snakemake matches it."""
+    constraints = {"style": r"\d+", **plan.wildcard_constraints()}
+
+    def expression(rule, pattern):
+        own = {"network": TRAINED} if rule in FROM_NOTHING else {}
+        return re.compile(regex_from_filepattern(update_wildcard_constraints(pattern, own, constraints)))
+
+    return [(rule, expression(rule, pattern)) for rule, pattern in patterns()]
+
+
+def rules_of(plan, paths):
+    """Return the rules of which each path is an output."""
+    known = expressions(plan)
+    return {path: {rule for rule, expression in known if expression.match(path)} for path in paths}
+
+
+def files_of(plan):
+    """Yield every output that the plan names, and its rule."""
+    paths, seed = plan.paths, plan.config.seeds[0]
+    yield paths.checks, "check_cases"
+    yield paths.region, "find_region"
+    yield paths.disagreements, "tabulate_disagreements"
+    for domain in plan.config.task.domains:
+        for file, rule in {"image.nii": "case", "grid.json": "case", "label.nii": "label"}.items():
+            yield paths.cases(domain, ["A-1.x_2"], file)[0], f"preprocess_{rule}"
+        for suffix in ("npy", "tsv"):
+            yield paths.slices(domain, suffix), "extract_slices"
+    for name, rule in {"disentangled": "train_translator", "cyclegan": "train_cyclegan"}.items():
+        for file in ("weights.safetensors", "history.tsv"):
+            yield f"{paths.translator(seed, name)}/{file}", rule
+    for direction in map(str, plan.config.directions):
+        yield from files_of_synthesis(plan, direction, seed)
+        for name in plan.methods:
+            yield from files_of_method(plan, direction, name, seed)
+    for table in plan.tables.values():
+        yield from files_of_table(plan, table)
+
+
+def files_of_synthesis(plan, direction, seed):
+    for translation, rule in SYNTHESIZED_BY.items():
+        for path in plan.volumes.synthetic(direction, translation, "ct1", seed):
+            yield path, rule
+        if translation.startswith("disentangled"):
+            for table in ("codes", "styles"):
+                yield f"{plan.paths.styles(seed, direction, translation)}/{table}.tsv", "encode_styles"
+
+
+def files_of_method(plan, direction, name, seed):
+    paths, method = plan.paths, plan.methods[name]
+    yield paths.predictions(seed, direction, name), "predict_cases"
+    yield paths.disagreement(seed, direction, name), "predict_cases"
+    yield paths.metrics(seed, direction, name), "score_method"
+    training_set = method.training_set(Direction.of(direction))
+    for training in {*method.rounds, *method.trainings}:
+        folder, rule = paths.training(seed, training_set, training), rule_of(training_set, training)
+        yield f"{folder}/weights{'' if training.weights == CANDIDATES else '.safetensors'}", rule
+        if training in method.trainings:
+            yield f"{folder}/history.tsv", rule
+
+
+def rule_of(training_set, training):
+    """Return the rule whose outputs are a training's."""
+    if not training_set.has_volumes:
+        return ON_BOTH_DOMAINS[training_set.adaptation]
+    if training.is_self_trained:
+        return "self_train_segmenter"
+    if training.weights == CANDIDATES:
+        return "train_candidates"
+    return "choose_candidate" if training.weights in CHOICES else "train_segmenter"
+
+
+def files_of_table(plan, table):
+    for path in plan.paths.table_files(table.name):
+        yield path, "tabulate"
+    yield plan.paths.report(table.name), "write_report"
+    for figure in plan.figures.of_table(table):
+        for suffix in ("png", "svg"):
+            yield f"{figure.path}.{suffix}", DRAWN_BY[figure.kind]
+
+
+@pytest.mark.parametrize("checkpoint", ["last", "validation", "oracle"])
+def test_every_file_that_the_plan_names_is_an_output_of_one_rule(checkpoint):
+    methods = "run: a.b\nmethods: [source_randomised, dar_uda, average_style, entangled]"
+    plan = plan_of(f"checkpoint: {checkpoint}\n{BOTH}\n{ROUNDS}\n{methods}", LABELLED)
+    files = dict(files_of(plan))
+    assert rules_of(plan, files) == {path: {rule} for path, rule in files.items()}
+    unused = {"label_target"} | ({"train_candidates", "choose_candidate"} if checkpoint == "last" else set())
+    assert set(files.values()) == {rule for rule, _ in patterns()} - unused
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "rules"), [("last", {"train_segmenter"}), ("oracle", {"train_segmenter", "train_candidates"})]
+)
+def test_what_the_trainings_of_a_table_took_is_an_output_of_one_rule(checkpoint, rules):
+    text = f"checkpoint: {checkpoint}\ntables: {{comparison: {{resources: true}}}}\n{ROUNDS}"
+    plan = plan_of(text, LABELLED)
+    files = [file for files in plan.resources("comparison").values() for file in files]
+    assert {frozenset(found) for found in rules_of(plan, files).values()} == {frozenset({rule}) for rule in rules}
+
+
+def test_every_wildcard_has_a_pattern_and_every_pattern_a_wildcard():
+    used = {name for _, pattern in patterns() for name in re.findall(r"\{(\w+)\}", pattern)}
+    assert set(plan_of().wildcard_constraints()) == used - {"style"}

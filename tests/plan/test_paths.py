@@ -1,0 +1,56 @@
+import pytest
+
+from dar_uda.plan.methods import Training, TrainingSet
+from dar_uda.plan.paths import Paths, ending_of, table_of
+from dar_uda.plan.task import Direction
+
+PATHS = Paths("mine")
+MULTI = TrainingSet("ct", "mr", "disentangled-multi")
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        (PATHS.folder, ""),
+        (PATHS.checks, "/checks.txt"),
+        (PATHS.region, "/region.json"),
+        (PATHS.benchmarks, "/benchmarks"),
+        (PATHS.disagreements, "/tables/disagreement.tsv"),
+        (PATHS.resources, "/tables/resources.tsv"),
+        (PATHS.slices("ct"), "/slices/ct.npy"),
+        (PATHS.slices("mr", "tsv"), "/slices/mr.tsv"),
+        (PATHS.translator(3, "cyclegan"), "/seed-3/translators/cyclegan"),
+        (PATHS.styles("3", Direction("ct", "mr"), "disentangled-multi"), "/seed-3/styles/ct-to-mr/disentangled-multi"),
+        (PATHS.synthetic(3, MULTI, "ct1", 5), "/seed-3/synthetic/ct-to-mr/disentangled-multi/ct1/style-5.nii"),
+        (PATHS.training(3, TrainingSet("ct"), Training("dar_unet")), "/seed-3/segmenters/ct/dar_unet"),
+        (
+            PATHS.training(3, MULTI, Training("dar_unet", True, "oracle", True)),
+            "/seed-3/segmenters/ct-to-mr.disentangled-multi/dar_unet-randomised-oracle-selftrained",
+        ),
+        (PATHS.predictions(3, "ct-to-mr", "dar_uda"), "/seed-3/predictions/ct-to-mr/dar_uda"),
+        (PATHS.metrics(3, "ct-to-mr", "dar_uda"), "/seed-3/metrics/ct-to-mr/dar_uda.tsv"),
+        (PATHS.disagreement(3, "ct-to-mr", "dar_uda"), "/seed-3/disagreement/ct-to-mr/dar_uda.tsv"),
+        (PATHS.table("summary"), "/tables/summary.tsv"),
+        (PATHS.table("comparison", "md"), "/tables/comparison.md"),
+        (PATHS.figure("losses"), "/figures/losses"),
+        (PATHS.report("summary"), "/report.html"),
+        (PATHS.report("comparison"), "/report-comparison.html"),
+    ],
+)
+def test_a_file_of_a_run_has_its_documented_path(path, expected):
+    assert path == f"results/mine{expected}"
+
+
+def test_several_files_have_a_path_each():
+    assert PATHS.cases("ct", ["a", "b"], "grid.json") == [
+        "results/mine/cases/ct/a/grid.json",
+        "results/mine/cases/ct/b/grid.json",
+    ]
+    assert PATHS.table_files("mine") == [
+        f"results/mine/tables/mine.{suffix}" for suffix in ("tsv", "md", "tex", "html")
+    ]
+
+
+@pytest.mark.parametrize(("table", "ending"), [("summary", ""), ("style_study", "-style_study")])
+def test_the_ending_of_a_table_reads_back(table, ending):
+    assert ending_of(table) == ending and table_of(ending) == table

@@ -1,0 +1,174 @@
+import re
+
+import pytest
+import yaml
+
+from dar_uda.data.cases_table import DOMAIN
+from dar_uda.data.cases_table import NAME as CASE
+from dar_uda.plan.cases import Cases
+from dar_uda.plan.errors import PlanError
+from dar_uda.plan.plan import NAME, TRAINED
+from tests.plan.configs import REPOSITORY
+from tests.plan.plans import BOTH, LABELLED, ROUNDS, case, plan_of
+
+RUN = "results/phantom"
+
+
+def test_a_run_makes_the_summarys_table_figures_and_report():
+    assert plan_of("methods: [source_only, dar_uda]").requested() == [
+        f"{RUN}/checks.txt",
+        *(f"{RUN}/tables/summary.{suffix}" for suffix in ("tsv", "md", "tex", "html")),
+        f"{RUN}/tables/disagreement.tsv",
+        *(f"{RUN}/figures/{kind}-ct-to-mr.png" for kind in ("dice", "dice_asd", "extremes")),
+        *(f"{RUN}/figures/{kind}-ct-to-mr.png" for kind in ("overlays", "translations")),
+        f"{RUN}/seed-0/styles/ct-to-mr/disentangled-multi/styles.png",
+        f"{RUN}/figures/losses.png",
+        f"{RUN}/report.html",
+    ]
+
+
+def test_masks_that_no_label_scores_are_made_and_their_disagreement_is_tabulated():
+    unscored = Cases(tuple(case(each.name, each.split, each.split == "train") for each in LABELLED.all))
+    plan = plan_of("seeds: [3, 1]", unscored)
+    rows = [(method, seed) for method in ("source_only", "dar_uda", "supervised") for seed in (3, 1)]
+    masks = [f"{RUN}/seed-{seed}/predictions/ct-to-mr/{method}" for method, seed in rows]
+    assert plan.predictions(plan.summary.masked) == plan.unscored_predictions(plan.summary) == masks
+    assert plan.metrics(plan.summary.scored) == [] and set(masks) < set(plan.requested())
+    assert plan.disagreements(plan.summary.masked) == [
+        f"{RUN}/seed-{seed}/disagreement/ct-to-mr/{method}.tsv" for method, seed in rows
+    ]
+    assert plan_of().unscored_predictions(plan_of().summary) == []
+
+
+def test_a_direction_without_labels_is_unscored_beside_one_that_has_them():
+    cases = Cases(tuple(case(each.name, each.split, each.name != "ct4") for each in LABELLED.all))
+    plan = plan_of(f"methods: dar_uda\n{BOTH}", cases)
+    assert plan.metrics(plan.summary.scored) == [f"{RUN}/seed-0/metrics/ct-to-mr/dar_uda.tsv"]
+    assert plan.unscored_predictions(plan.summary) == [f"{RUN}/seed-0/predictions/mr-to-ct/dar_uda"]
+
+
+def test_cases_that_are_missing_are_named_all_at_once():
+    with pytest.raises(PlanError) as error:
+        plan_of(f"methods: [source_only, supervised]\n{BOTH}").requested()
+    assert str(error.value) == (
+        "Cases are missing:\n"
+        "  direction mr-to-ct: domain ct has no test case\n"
+        "  direction mr-to-ct, method source_only: no training case of domain mr has a label\n"
+        "Give the cases table such cases, or choose another direction."
+    )
+
+
+def trained(plan, *tables):
+    """Return the weights with which the methods of tables predict."""
+    rows = [row for table in tables for row in plan.tables[table].scored]
+    return {plan.weights(row.method, row.direction, row.seed) for row in rows}
+
+
+def test_both_directions_share_translator_and_segmenters():
+    plan = plan_of(BOTH, LABELLED)
+    folder = f"{RUN}/seed-0/segmenters"
+    made = ("ct", "mr", "ct-to-mr.disentangled-multi", "mr-to-ct.disentangled-multi")
+    assert trained(plan, "summary") == {f"{folder}/{name}/dar_unet/weights.safetensors" for name in made}
+    assert len(plan.predictions(plan.summary.scored)) == 6
+    assert [name for name in plan.figures.histories() if " " not in name] == ["disentangled"]
+
+
+def test_methods_predict_with_the_weights_of_their_last_round():
+    plan = plan_of(f"checkpoint: validation\n{ROUNDS}", LABELLED)
+    folder = f"{RUN}/seed-2/segmenters/mr-to-ct.disentangled-multi"
+    first = f"{folder}/dar_unet-randomised-validation"
+    assert plan.weights("dar_uda_one_round", "mr-to-ct", 2) == f"{first}/weights.safetensors"
+    assert plan.weights("dar_uda", "mr-to-ct", 2) == f"{first}-selftrained/weights.safetensors"
+    assert plan.weights("supervised", "mr-to-ct", 2) == f"{RUN}/seed-2/segmenters/ct/dar_unet/weights.safetensors"
+
+
+def test_randomised_methods_have_networks_of_their_own_where_volumes_are_randomised():
+    methods = "methods: [source_only, source_randomised, dar_uda]"
+    plain, mixed = plan_of(methods), plan_of(f"{methods}\n{ROUNDS}")
+    assert len(trained(plain, "summary")) == 2 and len(trained(mixed, "summary")) == 3
+    assert not any("randomised" in path for path in trained(plain, "summary"))
+    folder = f"{RUN}/seed-0/segmenters/ct"
+    ours = {path for path in trained(mixed, "summary") if path.startswith(f"{folder}/")}
+    assert ours == {f"{folder}/dar_unet{ending}/weights.safetensors" for ending in ("", "-randomised")}
+
+
+def test_a_table_that_shows_what_trainings_took_reads_that_of_the_first_round():
+    plan = plan_of(
+        f"tables: {{comparison: {{resources: true}}}}\nseeds: [3, 1]\ndirections: ct-to-mr\n{ROUNDS}", LABELLED
+    )
+    files = plan.resources("comparison")
+    folder = "segmenters/ct-to-mr.disentangled-multi/dar_unet-randomised"
+    both = [f"{RUN}/seed-{seed}/{folder}/resources.json" for seed in (3, 1)]
+    assert files["dar_uda"] == files["dar_uda_one_round"] == both
+    on_both_domains = {"synseg_net", "ada_output", "ada_output_multilevel"}
+    assert set(files) == {method.name for method in plan.tables["comparison"].methods} - on_both_domains
+    assert plan.resources("style_study") == {}
+    candidates = plan_of("checkpoint: oracle", LABELLED).resources("architecture_study")["qam_unet"]
+    folder = "segmenters/ct-to-mr.disentangled-multi/qam_unet-candidates"
+    assert candidates == [f"{RUN}/seed-0/{folder}/resources.json"]
+
+
+@pytest.mark.parametrize(
+    ("device", "submits", "has_gpu", "count"),
+    [
+        ("auto", False, True, 1),
+        ("auto", False, False, 0),
+        ("auto", True, True, 1),
+        ("cuda", True, False, 1),
+        ("cuda", False, False, 1),
+        ("cpu", True, False, 0),
+        ("cpu", False, True, 0),
+    ],
+)
+def test_a_job_asks_for_a_gpu_where_its_device_is_one(device, submits, has_gpu, count):
+    assert plan_of(f"device: {device}").gpus(submits, has_gpu) == count
+
+
+def test_a_machine_that_only_submits_cannot_know_what_auto_means():
+    with pytest.raises(PlanError, match="device is auto, but this machine, which has no GPU, only submits the jobs"):
+        plan_of().gpus(submits=True, has_gpu=False)
+
+
+def test_a_report_and_a_figure_know_their_table():
+    plan = plan_of()
+    assert plan.table_ending("").name == plan.summary.name == "summary"
+    assert plan.table_ending("-comparison") is plan.tables["comparison"]
+
+
+@pytest.mark.parametrize(
+    ("wildcard", "matched", "others"),
+    [
+        ("run", ["a.b"], ["a+b", "phantom"]),
+        ("seed", ["0", "12"], ["-1", ""]),
+        ("domain", ["ct", "mr"], ["pet"]),
+        ("direction", ["ct-to-mr", "mr-to-ct"], ["ct-to-ct"]),
+        ("case", ["1", "A-1.x_2"], ["_1", "-1", "a/b", ""]),
+        ("method", ["dar_uda"], ["dar-uda", "1x"]),
+        (
+            "network",
+            ["unet_2d", "x-randomised", "x-oracle", "x-randomised-validation"],
+            ["x-candidates", "x-selftrained"],
+        ),
+        ("choice", ["validation", "oracle"], ["last", "candidates"]),
+        ("table", ["summary", "comparison"], ["mine", "disagreement"]),
+        ("of_table", ["", "-comparison"], ["-summary", "comparison"]),
+        ("translation", ["disentangled-multi", "cyclegan-single"], ["disentangled", "synseg_net"]),
+        ("training_set", ["ct", "ct-to-mr.disentangled-average"], ["ct-to-mr.synseg_net", "ct-to-mr.ada_output"]),
+    ],
+)
+def test_a_wildcard_takes_the_names_of_a_run_and_no_others(wildcard, matched, others):
+    pattern = plan_of("run: a.b").wildcard_constraints()[wildcard]
+    assert [name for name in [*matched, *others] if re.fullmatch(pattern, name)] == matched
+
+
+def test_a_training_from_nothing_has_neither_chosen_weights_nor_a_second_round():
+    names = ["x", "x_1-randomised", "x-validation", "x-randomised-oracle", "x-candidates", "x-selftrained"]
+    assert [name for name in names if re.fullmatch(TRAINED, name)] == names[:2]
+
+
+def test_schema_and_cases_table_allow_the_names_that_wildcards_take():
+    schema = yaml.safe_load((REPOSITORY / "workflow" / "schemas" / "config.schema.yaml").read_text(encoding="utf-8"))
+    for key in ("method_definitions", "networks"):
+        assert list(schema["properties"][key]["patternProperties"]) == [rf"^{NAME}\Z"]
+    assert CASE.pattern == plan_of().wildcard_constraints()["case"].replace("*", "{0,99}")
+    assert DOMAIN.pattern == "[A-Za-z0-9]{1,40}", "as in the wildcard training_set, and without the - of -to-"
