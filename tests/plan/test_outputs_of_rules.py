@@ -12,9 +12,6 @@ from dar_uda.plan.task import Direction
 from tests.plan.configs import REPOSITORY
 from tests.plan.plans import BOTH, LABELLED, ROUNDS, plan_of
 
-FROM_NOTHING = ("train_segmenter", "train_candidates", "choose_candidate")
-"""The rules whose wildcard `network` names a training that starts from nothing."""
-
 DRAWN_BY = {
     "dice": "draw_boxes",
     "dice_asd": "draw_dice_against_asd",
@@ -31,16 +28,30 @@ ON_BOTH_DOMAINS = {"synseg_net": "train_synseg_net", "ada_output": "train_ada_ou
 
 
 @cache
-def patterns():
-    """Return (rule, pattern) of every output of the rules that has a wildcard."""
-    found = []
+def blocks():
+    """Return the text of every rule by name; a rule that uses another one has its text behind its own."""
+    found = {}
     for file in sorted((REPOSITORY / "workflow" / "rules").glob("*.smk")):
-        for block in re.split(r"^(?:use rule \w+ as|rule) ", file.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
-            outputs = re.search(r"^    output:\n((?:        .*\n)+)", block, re.MULTILINE)
-            names = re.findall(r'"(results/[^"]+)"', outputs[1]) if outputs else []
-            # `expand` takes `{style}` as it is, and other wildcards in double braces.
-            found += [(re.match(r"\w+", block)[0], name.replace("{{", "{").replace("}}", "}")) for name in names]
+        parts = re.split(r"^(?:use rule (\w+) as |rule )(\w+)", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        for used, name, text in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
+            found[name] = text + found.get(used, "")
     return found
+
+
+def section(rule, name):
+    """Return the lines of a rule's section, those of the rule that it uses if it has none."""
+    lines = re.search(rf"^    {name}:\n((?:        .*\n)+)", blocks()[rule], re.MULTILINE)
+    return lines[1] if lines else ""
+
+
+def patterns():
+    """Return (rule, pattern) of every output of the rules."""
+    return [
+        # `expand` takes `{style}` as it is, and other wildcards in double braces.
+        (rule, pattern.replace("{{", "{").replace("}}", "}"))
+        for rule in blocks()
+        for pattern in re.findall(r'"(results/[^"]+)"', section(rule, "output"))
+    ]
 
 
 def expressions(plan):
@@ -48,7 +59,7 @@ def expressions(plan):
     constraints = {"style": r"\d+", **plan.wildcard_constraints()}
 
     def expression(rule, pattern):
-        own = {"network": TRAINED} if rule in FROM_NOTHING else {}
+        own = eval(f"dict({section(rule, 'wildcard_constraints')})", {"PLAN": plan, "TRAINED": TRAINED})
         return re.compile(regex_from_filepattern(update_wildcard_constraints(pattern, own, constraints)))
 
     return [(rule, expression(rule, pattern)) for rule, pattern in patterns()]
@@ -93,9 +104,14 @@ def files_of_synthesis(plan, direction, seed):
 
 def files_of_method(plan, direction, name, seed):
     paths, method = plan.paths, plan.methods[name]
-    yield paths.predictions(seed, direction, name), "predict_cases"
-    yield paths.disagreement(seed, direction, name), "predict_cases"
-    yield paths.metrics(seed, direction, name), "score_method"
+    is_chunked = len(plan.volumes.chunks(direction)) > 1
+    yield paths.predictions(seed, direction, name), "gather_predictions" if is_chunked else "predict_cases"
+    yield paths.disagreement(seed, direction, name), "gather_predictions" if is_chunked else "predict_cases"
+    yield paths.metrics(seed, direction, name), "gather_scores" if is_chunked else "score_method"
+    if is_chunked:
+        for file, rule in {"masks": "predict", "disagreement.tsv": "predict", "metrics.tsv": "score"}.items():
+            for path in plan.chunk_files(name, direction, seed, file):
+                yield path, f"{rule}_chunk"
     training_set = method.training_set(Direction.of(direction))
     for training in {*method.rounds, *method.trainings}:
         folder, rule = paths.training(seed, training_set, training), rule_of(training_set, training)
@@ -126,8 +142,9 @@ def files_of_table(plan, table):
 
 @pytest.mark.parametrize("checkpoint", ["last", "validation", "oracle"])
 def test_every_file_that_the_plan_names_is_an_output_of_one_rule(checkpoint):
-    methods = "run: a.b\nmethods: [source_randomised, dar_uda, average_style, entangled]"
-    plan = plan_of(f"checkpoint: {checkpoint}\n{BOTH}\n{ROUNDS}\n{methods}", LABELLED)
+    text = "run: a.b\ninference: {chunk: 1}\nmethods: [source_randomised, dar_uda, average_style, entangled]"
+    plan = plan_of(f"checkpoint: {checkpoint}\n{BOTH}\n{ROUNDS}\n{text}", LABELLED)
+    assert [len(plan.volumes.chunks(direction)) for direction in ("ct-to-mr", "mr-to-ct")] == [2, 1]
     files = dict(files_of(plan))
     assert rules_of(plan, files) == {path: {rule} for path, rule in files.items()}
     unused = {"label_target"} | ({"train_candidates", "choose_candidate"} if checkpoint == "last" else set())

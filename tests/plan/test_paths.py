@@ -30,6 +30,7 @@ MULTI = TrainingSet("ct", "mr", "disentangled-multi")
         (PATHS.predictions(3, "ct-to-mr", "dar_uda"), "/seed-3/predictions/ct-to-mr/dar_uda"),
         (PATHS.metrics(3, "ct-to-mr", "dar_uda"), "/seed-3/metrics/ct-to-mr/dar_uda.tsv"),
         (PATHS.disagreement(3, "ct-to-mr", "dar_uda"), "/seed-3/disagreement/ct-to-mr/dar_uda.tsv"),
+        (PATHS.chunk(3, "ct-to-mr", "dar_uda", "mr1"), "/seed-3/chunks/ct-to-mr/dar_uda/mr1"),
         (PATHS.table("summary"), "/tables/summary.tsv"),
         (PATHS.table("comparison", "md"), "/tables/comparison.md"),
         (PATHS.figure("losses"), "/figures/losses"),

@@ -108,6 +108,21 @@ def test_a_table_that_shows_what_trainings_took_reads_that_of_the_first_round():
     assert candidates == [f"{RUN}/seed-0/{folder}/resources.json"]
 
 
+def test_a_direction_with_several_chunks_of_test_cases_gathers_their_files():
+    plan = plan_of("inference: {chunk: 1}")
+    assert (plan.directions(chunked=True), plan.directions(chunked=False)) == ("ct-to-mr", "mr-to-ct")
+    folder = f"{RUN}/seed-2/chunks/ct-to-mr/dar_uda"
+    for file in ("masks", "disagreement.tsv"):
+        files = plan.chunk_files("dar_uda", "ct-to-mr", 2, file)
+        assert files == [f"{folder}/mr3/{file}", f"{folder}/mr4/{file}"]
+    assert plan.chunk_files("dar_uda", "ct-to-mr", 2, "metrics.tsv") == [f"{folder}/mr3/metrics.tsv"], (
+        "mr4 has no label"
+    )
+    whole = plan_of()
+    assert whole.directions(chunked=False) == "ct-to-mr|mr-to-ct"
+    assert not re.match(whole.directions(chunked=True), "ct-to-mr")
+
+
 @pytest.mark.parametrize(
     ("device", "submits", "has_gpu", "count"),
     [
@@ -149,6 +164,7 @@ def test_a_report_and_a_figure_know_their_table():
             ["unet_2d", "x-randomised", "x-oracle", "x-randomised-validation"],
             ["x-candidates", "x-selftrained"],
         ),
+        ("chunk", ["1", "A-1.x_2"], ["a/b", ""]),
         ("choice", ["validation", "oracle"], ["last", "candidates"]),
         ("table", ["summary", "comparison"], ["mine", "disagreement"]),
         ("of_table", ["", "-comparison"], ["-summary", "comparison"]),
@@ -170,5 +186,6 @@ def test_schema_and_cases_table_allow_the_names_that_wildcards_take():
     schema = yaml.safe_load((REPOSITORY / "workflow" / "schemas" / "config.schema.yaml").read_text(encoding="utf-8"))
     for key in ("method_definitions", "networks"):
         assert list(schema["properties"][key]["patternProperties"]) == [rf"^{NAME}\Z"]
-    assert CASE.pattern == plan_of().wildcard_constraints()["case"].replace("*", "{0,99}")
+    for wildcard in ("case", "chunk"):
+        assert CASE.pattern == plan_of().wildcard_constraints()[wildcard].replace("*", "{0,99}")
     assert DOMAIN.pattern == "[A-Za-z0-9]{1,40}", "as in the wildcard training_set, and without the - of -to-"

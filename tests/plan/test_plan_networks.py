@@ -39,6 +39,22 @@ def test_training_values_are_the_branch_with_the_networks_patch_without_the_keys
     assert (left_out["patch"], left_out["steps"]) == ([16, 64, 64], 340)
 
 
+def test_the_size_of_chunks_is_not_a_value_of_the_prediction():
+    networks = networks_of("inference: {chunk: 7}")
+    assert (
+        networks.inference()
+        == networks_of().inference()
+        == {
+            "overlap": 0.5,
+            "weighting": "constant",
+            "batch": 4,
+            "test_time_augmentation": False,
+            "largest_component": True,
+            "keep_probabilities": False,
+        }
+    )
+
+
 def test_randomisation_is_that_of_the_trainings_that_have_it():
     values = {"gin": 0.5, "structures": 0.1, "source_share": 0.25}
     networks = networks_of(ROUNDS)

@@ -43,6 +43,16 @@ def test_masks_are_scored_by_the_users_files():
         volumes.originals("ct", ["mr1"], "image")
 
 
+def test_test_cases_are_predicted_and_scored_by_chunk():
+    volumes = volumes_of("inference: {chunk: 1}")
+    assert volumes_of().chunks("ct-to-mr") == {"mr3": ["mr3", "mr4"]}
+    assert volumes.chunks("ct-to-mr") == {"mr3": ["mr3"], "mr4": ["mr4"]}
+    assert volumes_of().scored_chunks("ct-to-mr") == volumes.scored_chunks("ct-to-mr") == {"mr3": ["mr3"]}
+    assert volumes.of_tests("ct-to-mr", "image.nii", "mr4") == [f"{RUN}/cases/mr/mr4/image.nii"]
+    assert volumes.scored("ct-to-mr", "label", "mr3") == ["mr3_label.nii.gz"]
+    assert volumes.chunks("mr-to-ct") == volumes.scored_chunks("mr-to-ct") == {}
+
+
 def test_the_papers_protocol_crops_ct_to_its_labels_and_the_clean_one_nothing():
     paper = volumes_of("{task: abdomen, protocol: paper}")
     assert paper.label_to_crop_to("ct", "ct1") == ["ct1_label.nii.gz"]
