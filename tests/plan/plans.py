@@ -29,15 +29,12 @@ CASES = Cases(
 )
 """A labelled source, and a target with a label of one test case alone."""
 
-LABELLED = Cases(
-    tuple(
-        case(name, split, True)
-        for name, split in zip(
-            ("ct1", "ct2", "ct3", "mr1", "mr2", "mr3", "ct4", "mr4", "mr5"), ("train",) * 6 + ("test",) * 3, strict=True
-        )
-    )
-)
-"""Three training cases of each domain; one test case of CT and two of MR, all with a label."""
+TRAIN, TEST = ("ct1", "ct2", "ct3", "mr1", "mr2", "mr3"), ("ct4", "mr4", "mr5")
+LABELLED = Cases((*(case(name, "train", True) for name in TRAIN), *(case(name, "test", True) for name in TEST)))
+"""Every case has a label."""
+
+UNSCORED = Cases((*(case(name, "train", True) for name in TRAIN), *(case(name, "test", False) for name in TEST)))
+"""Every training case has a label, and no test case."""
 
 
 def plan_of(text: str = "{}", cases: Cases = CASES) -> Plan:

@@ -9,7 +9,7 @@ from dar_uda.plan.cases import Cases
 from dar_uda.plan.errors import PlanError
 from dar_uda.plan.plan import NAME, TRAINED
 from tests.plan.configs import REPOSITORY
-from tests.plan.plans import BOTH, LABELLED, ROUNDS, case, plan_of
+from tests.plan.plans import BOTH, LABELLED, ROUNDS, UNSCORED, case, plan_of
 
 RUN = "results/phantom"
 
@@ -28,8 +28,7 @@ def test_a_run_makes_the_summarys_table_figures_and_report():
 
 
 def test_masks_that_no_label_scores_are_made_and_their_disagreement_is_tabulated():
-    unscored = Cases(tuple(case(each.name, each.split, each.split == "train") for each in LABELLED.all))
-    plan = plan_of("seeds: [3, 1]", unscored)
+    plan = plan_of("seeds: [3, 1]", UNSCORED)
     rows = [(method, seed) for method in ("source_only", "dar_uda", "supervised") for seed in (3, 1)]
     masks = [f"{RUN}/seed-{seed}/predictions/ct-to-mr/{method}" for method, seed in rows]
     assert plan.predictions(plan.summary.masked) == plan.unscored_predictions(plan.summary) == masks

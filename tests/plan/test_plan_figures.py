@@ -1,6 +1,6 @@
 from dar_uda.plan.cases import Cases
 from dar_uda.plan.figures import Figure
-from tests.plan.plans import BOTH, CASES, LABELLED, ROUNDS, case, phantoms, plan_of
+from tests.plan.plans import BOTH, CASES, LABELLED, ROUNDS, UNSCORED, case, phantoms, plan_of
 
 RUN = "results/phantom"
 FIGURES = f"{RUN}/figures"
@@ -33,10 +33,9 @@ def test_another_table_has_figures_of_its_scores_alone():
 
 
 def test_without_a_reference_there_is_no_figure_of_scores():
-    cases = Cases(tuple(case(each.name, each.split, each.split == "train") for each in LABELLED.all))
-    kinds = [figure.kind for figure in figures_of(cases=cases)]
+    kinds = [figure.kind for figure in figures_of(cases=UNSCORED)]
     assert kinds == ["overlays", "translations", "styles", "losses"]
-    assert figures_of(table="style_study", cases=cases) == []
+    assert figures_of(table="style_study", cases=UNSCORED) == []
 
 
 def test_styles_are_drawn_for_each_way_to_disentangle_and_the_first_seed():

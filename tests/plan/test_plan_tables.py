@@ -3,11 +3,9 @@ import pytest
 from dar_uda.plan.cases import Cases
 from dar_uda.plan.tables import Row, Unavailable, lacking_cases, lacking_for_summary
 from dar_uda.plan.task import Direction
-from tests.plan.plans import BOTH, CASES, LABELLED, ROUNDS, case, plan_of
+from tests.plan.plans import BOTH, CASES, LABELLED, ROUNDS, UNSCORED, case, plan_of
 
 CT_TO_MR, MR_TO_CT = Direction("ct", "mr"), Direction("mr", "ct")
-UNSCORED = Cases(tuple(case(each.name, each.split, each.split == "train") for each in LABELLED.all))
-"""Every training case has a label, and no test case."""
 
 
 def table_of(name, text="{}", cases=LABELLED):
