@@ -159,8 +159,9 @@ def randomisation_of(config: Config) -> Values | None:
 
 
 def _method(name: str, definition: Values, config: Config) -> Method:
-    _check_definition(name, definition)
     pattern, network = definition["training_set"], definition["network"]
+    is_flat = config.values["networks"][network].get("architecture") == "unet_2d"
+    _check_definition(name, definition, is_flat)
     is_randomised = definition.get("randomised", False) and randomisation_of(config) is not None
     # The ceiling and trainings on both domains keep their last weights.
     is_chosen = pattern == "{source}" or pattern.endswith(TRANSLATIONS)
@@ -169,11 +170,10 @@ def _method(name: str, definition: Values, config: Config) -> Method:
     steps = config.branch("segmentation")["self_training"]["steps"]
     is_self_trained = definition.get("self_trained", False) and steps > 0
     second = (replace(first, is_self_trained=True),) if is_self_trained else ()
-    is_flat = config.values["networks"][network].get("architecture") == "unet_2d"
     return Method(name, pattern, (first, *second), is_flat)
 
 
-def _check_definition(name: str, definition: Values) -> None:
+def _check_definition(name: str, definition: Values, is_flat: bool) -> None:
     """Stop where a method asks for what its training set does not allow."""
     pattern = definition["training_set"]
     if definition.get("self_trained") and not pattern.endswith(TRANSLATIONS):
@@ -185,4 +185,8 @@ def _check_definition(name: str, definition: Values) -> None:
         raise PlanError(
             f"Method {name} is randomised on {pattern}, whose training randomises nothing: "
             "take another training set, or leave randomised out."
+        )
+    if not is_flat and pattern.endswith(TRAINED_ON_BOTH):
+        raise PlanError(
+            f"Method {name} trains network {definition['network']} on {pattern}; expected a 2D network such as unet_2d."
         )

@@ -90,8 +90,8 @@ class Plan:
             )
         return int(device == "cuda" or (device == "auto" and has_gpu))
 
-    def directions(self, chunked: bool) -> str:
-        """Return the pattern of the directions whose test cases are several chunks, or of the others."""
+    def direction_pattern(self, chunked: bool) -> str:
+        """Return the pattern of the directions whose test cases are several chunks, or of the other directions."""
         chosen = [
             str(direction)
             for direction in self.config.task.both_directions

@@ -160,3 +160,14 @@ def test_a_training_on_both_domains_is_never_called_randomised():
         "Method synseg_net is randomised on {direction}.synseg_net, whose training randomises nothing: "
         "take another training set, or leave randomised out."
     )
+
+
+@pytest.mark.parametrize("name", ["synseg_net", "ada_output"])
+def test_a_training_on_both_domains_needs_a_2d_network(name):
+    with pytest.raises(PlanError) as error:
+        methods_of(f"method_definitions: {{{name}: {{network: dar_unet}}}}")
+    pattern = f"{{direction}}.{name}"
+    assert (
+        str(error.value)
+        == f"Method {name} trains network dar_unet on {pattern}; expected a 2D network such as unet_2d."
+    )

@@ -109,7 +109,7 @@ def test_a_table_that_shows_what_trainings_took_reads_that_of_the_first_round():
 
 def test_a_direction_with_several_chunks_of_test_cases_gathers_their_files():
     plan = plan_of("inference: {chunk: 1}")
-    assert (plan.directions(chunked=True), plan.directions(chunked=False)) == ("ct-to-mr", "mr-to-ct")
+    assert (plan.direction_pattern(chunked=True), plan.direction_pattern(chunked=False)) == ("ct-to-mr", "mr-to-ct")
     folder = f"{RUN}/seed-2/chunks/ct-to-mr/dar_uda"
     for file in ("masks", "disagreement.tsv"):
         files = plan.chunk_files("dar_uda", "ct-to-mr", 2, file)
@@ -118,8 +118,8 @@ def test_a_direction_with_several_chunks_of_test_cases_gathers_their_files():
         "mr4 has no label"
     )
     whole = plan_of()
-    assert whole.directions(chunked=False) == "ct-to-mr|mr-to-ct"
-    assert not re.match(whole.directions(chunked=True), "ct-to-mr")
+    assert whole.direction_pattern(chunked=False) == "ct-to-mr|mr-to-ct"
+    assert not re.match(whole.direction_pattern(chunked=True), "ct-to-mr")
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ rule score_method:
     benchmark:
         "results/{run}/benchmarks/score_method/{direction}-{method}-{seed}.tsv"
     wildcard_constraints:
-        direction=PLAN.directions(chunked=False),
+        direction=PLAN.direction_pattern(chunked=False),
     conda:
         "../../envs/imaging.yaml"
     resources:
@@ -77,7 +77,7 @@ use rule score_method as score_chunk with:
     benchmark:
         "results/{run}/benchmarks/score_chunk/{direction}-{method}-{seed}/{chunk}.tsv"
     wildcard_constraints:
-        direction=PLAN.directions(chunked=True),
+        direction=PLAN.direction_pattern(chunked=True),
     params:
         cases=lambda wildcards: PLAN.volumes.scored_chunks(wildcards.direction)[
             wildcards.chunk
@@ -100,7 +100,7 @@ rule gather_scores:
     benchmark:
         "results/{run}/benchmarks/gather_scores/{direction}-{method}-{seed}.tsv"
     wildcard_constraints:
-        direction=PLAN.directions(chunked=True),
+        direction=PLAN.direction_pattern(chunked=True),
     conda:
         "../../envs/imaging.yaml"
     resources:

@@ -153,7 +153,7 @@ rule predict_cases:
     benchmark:
         "results/{run}/benchmarks/predict_cases/{direction}-{method}-{seed}.tsv"
     wildcard_constraints:
-        direction=PLAN.directions(chunked=False),
+        direction=PLAN.direction_pattern(chunked=False),
     conda:
         "../../envs/torch.yaml"
     threads: half_the_cores
@@ -194,7 +194,7 @@ use rule predict_cases as predict_chunk with:
     benchmark:
         "results/{run}/benchmarks/predict_chunk/{direction}-{method}-{seed}/{chunk}.tsv"
     wildcard_constraints:
-        direction=PLAN.directions(chunked=True),
+        direction=PLAN.direction_pattern(chunked=True),
     params:
         cases=lambda wildcards: PLAN.volumes.chunks(wildcards.direction)[
             wildcards.chunk
@@ -224,7 +224,7 @@ rule gather_predictions:
     benchmark:
         "results/{run}/benchmarks/gather_predictions/{direction}-{method}-{seed}.tsv"
     wildcard_constraints:
-        direction=PLAN.directions(chunked=True),
+        direction=PLAN.direction_pattern(chunked=True),
     conda:
         "../../envs/imaging.yaml"
     resources:
