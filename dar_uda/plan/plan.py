@@ -55,7 +55,6 @@ class Plan:
 
     def wildcard_constraints(self) -> dict[str, str]:
         """Return the pattern of every wildcard."""
-        others = [name for name in self.tables if name != SUMMARY]
         return {
             "run": re.escape(self.config.run),
             "seed": r"\d+",
@@ -67,7 +66,7 @@ class Plan:
             "network": rf"{TRAINED}(-{'|-'.join(CHOICES)})?",
             "choice": "|".join(CHOICES),
             "table": "|".join(self.tables),
-            "of_table": "|".join(["", *map(ending_of, others)]),
+            "of_table": "|".join(map(ending_of, self.tables)),
             "translation": "|".join(TRANSLATIONS),
             "training_set": rf"[A-Za-z0-9-]+(\.({'|'.join(TRANSLATIONS)}))?",
         }
