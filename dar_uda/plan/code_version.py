@@ -6,7 +6,7 @@ from functools import cache
 from importlib.util import resolve_name
 from pathlib import Path
 
-PACKAGE_FOLDER = Path(__file__).parent
+PACKAGE_FOLDER = Path(__file__).parents[1]
 
 
 def code_version(module: str, root: str | Path = PACKAGE_FOLDER) -> str:
@@ -64,8 +64,9 @@ def _digest(module: str, root: Path) -> str:
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:
     for node in ast.walk(tree):
-        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-        if documented and ast.get_docstring(node, clean=False) is not None:
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if ast.get_docstring(node, clean=False) is not None:
             del node.body[0]
     return tree
 
@@ -85,7 +86,7 @@ def _imported_modules(module: str, root: Path) -> list[str]:
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = resolve_name("." * node.level + (node.module or ""), parent) if node.level else node.module
+            base = resolve_name("." * node.level + (node.module or ""), parent)
             names = [_module_of(base, alias.name, root) for alias in node.names]
         else:
             continue

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from dar_uda.code_version import PACKAGE_FOLDER, _code_version, _digest, _imported_modules, _tree, code_version
+from dar_uda.plan.code_version import PACKAGE_FOLDER, _code_version, _digest, _imported_modules, _tree, code_version
 
 
 @pytest.fixture
