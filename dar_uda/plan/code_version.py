@@ -1,10 +1,11 @@
 """A digest of a module and of all that it imports from the package: a rule re-runs when its code changed."""
 
-import ast
 import hashlib
 from functools import cache
 from importlib.util import resolve_name
 from pathlib import Path
+
+from dar_uda.plan.source_files import facts_of
 
 PACKAGE_FOLDER = Path(__file__).parents[1]
 
@@ -34,12 +35,24 @@ def _code_version(module: str, root: Path) -> str:
         if name not in seen:
             seen.add(name)
             waiting += _imported_modules(name, root)
-    lines = "".join(f"{name} {_digest(name, root)}\n" for name in sorted(seen))
+    lines = "".join(f"{name} {facts_of(_file_of(name, root)).digest}\n" for name in sorted(seen))
     return hashlib.sha256(lines.encode()).hexdigest()[:16]
 
 
-def _file_of(module: str, root: Path) -> Path | None:
-    """Return the file of `module`; None where there is none in the package at `root`."""
+def _file_of(module: str, root: Path) -> Path:
+    """Return the file of `module`.
+
+    Raises:
+        ModuleNotFoundError: The package at `root` has none.
+    """
+    file = _found(module, root)
+    if file is None:
+        raise ModuleNotFoundError(f"Code version: module {module} is not in {root}.")
+    return file
+
+
+@cache
+def _found(module: str, root: Path) -> Path | None:
     package, *parts = module.split(".")
     if package != root.name:
         return None
@@ -49,52 +62,19 @@ def _file_of(module: str, root: Path) -> Path | None:
 
 
 @cache
-def _tree(module: str, root: Path) -> ast.Module:
-    path = _file_of(module, root)
-    if path is None:
-        raise ModuleNotFoundError(f"Code version: module {module} is not in {root}.")
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-
-
-@cache
-def _digest(module: str, root: Path) -> str:
-    tree = _without_docstrings(_tree(module, root))
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-
-
-def _without_docstrings(tree: ast.Module) -> ast.Module:
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            continue
-        if ast.get_docstring(node, clean=False) is not None:
-            del node.body[0]
-    return tree
-
-
-@cache
 def _imported_modules(module: str, root: Path) -> list[str]:
     """Return the modules of the package that the file of `module` imports.
 
     Raises:
-        ModuleNotFoundError: The file imports a module of the package that is not there.
+        ModuleNotFoundError: The package has no such module.
     """
-    path = _file_of(module, root)
-    is_package = path is not None and path.name == "__init__.py"
-    parent = module if is_package else module.rpartition(".")[0]
-    modules: list[str] = []
-    for node in ast.walk(_tree(module, root)):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = resolve_name("." * node.level + (node.module or ""), parent)
-            names = [_module_of(base, alias.name, root) for alias in node.names]
-        else:
-            continue
-        modules += [name for name in names if name.split(".")[0] == root.name]
-    return modules
+    file = _file_of(module, root)
+    parent = module if file.name == "__init__.py" else module.rpartition(".")[0]
+    modules = [_module_of(resolve_name(base, parent), name, root) for base, name in facts_of(file).imports]
+    return [name for name in modules if name.split(".")[0] == root.name]
 
 
 def _module_of(base: str, name: str, root: Path) -> str:
     """Return `base.name` where that is a module, else `base`, which then defines `name`."""
     submodule = f"{base}.{name}"
-    return submodule if _file_of(submodule, root) else base
+    return submodule if name and _found(submodule, root) else base

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from dar_uda.plan.config import Config
+from dar_uda.plan.errors import PlanError
 from dar_uda.plan.merge import Values
 from dar_uda.plan.task import Direction
 
@@ -49,10 +50,10 @@ class TrainingSet:
         """The direction in which the network is adapted.
 
         Raises:
-            ValueError: The set is a domain's real volumes.
+            PlanError: The set is a domain's real volumes.
         """
         if self.target is None:
-            raise ValueError(f"Training set {self} is a domain's real volumes; expected one of a direction.")
+            raise PlanError(f"Training set {self} is a domain's real volumes; expected one of a direction.")
         return Direction(self.labelled, self.target)
 
     @property

@@ -33,6 +33,10 @@ class Networks:
         values = {**self.config.branch("segmentation"), "patch": self.patch(training)}
         return {key: value for key, value in values.items() if key not in left_out}
 
+    def inference(self) -> dict[str, Any]:
+        """Return how masks are predicted, however many cases a job has."""
+        return {key: value for key, value in self.config.branch("inference").items() if key != "chunk"}
+
     def randomisation(self, training: str) -> Values | None:
         """Return how the volumes of a training are randomised; None where they are not."""
         return randomisation_of(self.config) if Training.of(training).is_randomised else None

@@ -85,6 +85,10 @@ class Paths:
         """Return how much a method's masks change with the image."""
         return f"{self._seed(seed)}/disagreement/{direction}/{method}.tsv"
 
+    def chunk(self, seed: int | str, direction: Direction | str, method: str, chunk: str) -> str:
+        """Return the folder of a chunk's `masks/`, `disagreement.tsv` and `metrics.tsv`."""
+        return f"{self._seed(seed)}/chunks/{direction}/{method}/{chunk}"
+
     def table(self, name: str, suffix: str = "tsv") -> str:
         """Return a table in one of `TABLE_SUFFIXES`."""
         return f"{self.folder}/tables/{name}.{suffix}"

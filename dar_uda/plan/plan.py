@@ -17,6 +17,7 @@ from dar_uda.plan.task import Direction
 from dar_uda.plan.volumes import LABEL, Volumes
 
 NAME = "[A-Za-z][A-Za-z0-9_]*"
+CASE = "[A-Za-z0-9][A-Za-z0-9_.-]*"
 TRAINED = rf"{NAME}({RANDOMISED})?"
 """The names of trainings that start from nothing."""
 
@@ -60,7 +61,8 @@ class Plan:
             "seed": r"\d+",
             "domain": "|".join(self.config.task.domains),
             "direction": "|".join(map(str, self.config.task.both_directions)),
-            "case": r"[A-Za-z0-9][A-Za-z0-9_.-]*",
+            "case": CASE,
+            "chunk": CASE,
             "method": NAME,
             "network": rf"{TRAINED}(-{'|-'.join(CHOICES)})?",
             "choice": "|".join(CHOICES),
@@ -87,6 +89,21 @@ class Plan:
                 "--config device=cuda, or device=cpu."
             )
         return int(device == "cuda" or (device == "auto" and has_gpu))
+
+    def directions(self, chunked: bool) -> str:
+        """Return the pattern of the directions whose test cases are several chunks, or of the others."""
+        chosen = [
+            str(direction)
+            for direction in self.config.task.both_directions
+            if (len(self.volumes.chunks(str(direction))) > 1) == chunked
+        ]
+        return "|".join(chosen) or "(?!)"
+
+    def chunk_files(self, method: str, direction: str, seed: int | str, file: str) -> list[str]:
+        """Return `masks`, `disagreement.tsv` or, where a label scores it, `metrics.tsv` of each chunk of a method."""
+        scored = file == "metrics.tsv"
+        chunks = self.volumes.scored_chunks(direction) if scored else self.volumes.chunks(direction)
+        return [f"{self.paths.chunk(seed, direction, method, chunk)}/{file}" for chunk in chunks]
 
     def requested(self) -> list[str]:
         """Return what the run makes if it is given no target.

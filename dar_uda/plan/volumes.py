@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dar_uda.plan.cases import Cases
+from dar_uda.plan.chunks import chunks_of
 from dar_uda.plan.config import Config
 from dar_uda.plan.errors import PlanError
 from dar_uda.plan.methods import Training, TrainingSet, randomisation_of
@@ -56,13 +57,25 @@ class Volumes:
         """Return one file of each training case of the target."""
         return self.paths.cases(Direction.of(direction).target, self.target_cases(direction), file)
 
-    def of_tests(self, direction: str, file: str) -> list[str]:
-        """Return one file of each test case of the target."""
-        return self.paths.cases(Direction.of(direction).target, self.test_cases(direction), file)
+    def chunks(self, direction: str) -> dict[str, list[str]]:
+        """Return the test cases of the target in chunks that a job each predicts."""
+        return chunks_of(self.test_cases(direction), self.config.branch("inference")["chunk"])
 
-    def scored(self, direction: str, what: str) -> list[str]:
-        """Return the user's `image` or `label` files by which masks are scored, one of each labelled test case."""
-        return self.originals(Direction.of(direction).target, self.test_cases(direction, labelled=True), what)
+    def scored_chunks(self, direction: str) -> dict[str, list[str]]:
+        """Return the labeled test cases of every chunk that has any."""
+        labelled = set(self.test_cases(direction, labelled=True))
+        chunks = {name: [case for case in cases if case in labelled] for name, cases in self.chunks(direction).items()}
+        return {name: cases for name, cases in chunks.items() if cases}
+
+    def of_tests(self, direction: str, file: str, chunk: str | None = None) -> list[str]:
+        """Return one file of each test case of the target, or of those of a chunk."""
+        cases = self.test_cases(direction) if chunk is None else self.chunks(direction)[chunk]
+        return self.paths.cases(Direction.of(direction).target, cases, file)
+
+    def scored(self, direction: str, what: str, chunk: str | None = None) -> list[str]:
+        """Return the user's `image` or `label` file of each labeled test case, of all of them or of a chunk."""
+        cases = self.test_cases(direction, labelled=True) if chunk is None else self.scored_chunks(direction)[chunk]
+        return self.originals(Direction.of(direction).target, cases, what)
 
     def originals(self, domain: str, names: Sequence[str], what: str) -> list[str]:
         """Return the user's `image` or `label` file of each case.

@@ -38,6 +38,8 @@ rule score_method:
         "results/{run}/logs/score_method/{direction}-{method}-{seed}.log",
     benchmark:
         "results/{run}/benchmarks/score_method/{direction}-{method}-{seed}.tsv"
+    wildcard_constraints:
+        direction=PLAN.directions(chunked=False),
     conda:
         "../../envs/imaging.yaml"
     resources:
@@ -52,6 +54,63 @@ rule score_method:
         code=code_version("dar_uda.evaluation.score"),
     script:
         "../scripts/score_method.py"
+
+
+use rule score_method as score_chunk with:
+    # As score_method, where there are many cases: of one chunk of them.
+    input:
+        lambda wildcards: voxels(
+            PLAN.volumes.scored(wildcards.direction, "label", wildcards.chunk)
+            + PLAN.volumes.scored(wildcards.direction, "image", wildcards.chunk)
+        ),
+        predictions="results/{run}/seed-{seed}/chunks/{direction}/{method}/{chunk}/masks",
+        images=lambda wildcards: given(
+            PLAN.volumes.scored(wildcards.direction, "image", wildcards.chunk)
+        ),
+        references=lambda wildcards: given(
+            PLAN.volumes.scored(wildcards.direction, "label", wildcards.chunk)
+        ),
+    output:
+        metrics="results/{run}/seed-{seed}/chunks/{direction}/{method}/{chunk}/metrics.tsv",
+    log:
+        "results/{run}/logs/score_chunk/{direction}-{method}-{seed}/{chunk}.log",
+    benchmark:
+        "results/{run}/benchmarks/score_chunk/{direction}-{method}-{seed}/{chunk}.tsv"
+    wildcard_constraints:
+        direction=PLAN.directions(chunked=True),
+    params:
+        cases=lambda wildcards: PLAN.volumes.scored_chunks(wildcards.direction)[
+            wildcards.chunk
+        ],
+        structures=rules.score_method.params.structures,
+        values=rules.score_method.params["values"],
+        code=code_version("dar_uda.evaluation.score"),
+
+
+rule gather_scores:
+    """Bring the scores of a method's chunks into one table."""
+    input:
+        tables=lambda wildcards: PLAN.chunk_files(
+            wildcards.method, wildcards.direction, wildcards.seed, "metrics.tsv"
+        ),
+    output:
+        metrics="results/{run}/seed-{seed}/metrics/{direction}/{method}.tsv",
+    log:
+        "results/{run}/logs/gather_scores/{direction}-{method}-{seed}.log",
+    benchmark:
+        "results/{run}/benchmarks/gather_scores/{direction}-{method}-{seed}.tsv"
+    wildcard_constraints:
+        direction=PLAN.directions(chunked=True),
+    conda:
+        "../../envs/imaging.yaml"
+    resources:
+        mem_mb=1000,
+        runtime="1h",
+    params:
+        cases=rules.score_method.params.cases,
+        code=code_version("dar_uda.data.chunks"),
+    script:
+        "../scripts/gather_scores.py"
 
 
 rule tabulate:

@@ -150,6 +150,8 @@ rule predict_cases:
         "results/{run}/logs/predict_cases/{direction}-{method}-{seed}.log",
     benchmark:
         "results/{run}/benchmarks/predict_cases/{direction}-{method}-{seed}.tsv"
+    wildcard_constraints:
+        direction=PLAN.directions(chunked=False),
     conda:
         "../../envs/torch.yaml"
     threads: half_the_cores
@@ -160,10 +162,75 @@ rule predict_cases:
     params:
         cases=lambda wildcards: PLAN.volumes.test_cases(wildcards.direction),
         structures=list(TASK.structures),
-        inference=CONFIG.branch("inference"),
+        inference=PLAN.networks.inference(),
         window=lambda wildcards: PLAN.networks.patch(
             str(PLAN.methods[wildcards.method].predictor)
         ),
         code=code_version("dar_uda.segmentation.predict"),
     script:
         "../scripts/predict_cases.py"
+
+
+use rule predict_cases as predict_chunk with:
+    # As predict_cases, where there are many: of one chunk of them.
+    input:
+        weights=rules.predict_cases.input.weights,
+        images=lambda wildcards: PLAN.volumes.of_tests(
+            wildcards.direction, "image.nii", wildcards.chunk
+        ),
+        grids=lambda wildcards: PLAN.volumes.of_tests(
+            wildcards.direction, "grid.json", wildcards.chunk
+        ),
+        source_labels=rules.predict_cases.input.source_labels,
+    output:
+        predictions=directory(
+            "results/{run}/seed-{seed}/chunks/{direction}/{method}/{chunk}/masks"
+        ),
+        disagreements="results/{run}/seed-{seed}/chunks/{direction}/{method}/{chunk}/disagreement.tsv",
+    log:
+        "results/{run}/logs/predict_chunk/{direction}-{method}-{seed}/{chunk}.log",
+    benchmark:
+        "results/{run}/benchmarks/predict_chunk/{direction}-{method}-{seed}/{chunk}.tsv"
+    wildcard_constraints:
+        direction=PLAN.directions(chunked=True),
+    params:
+        cases=lambda wildcards: PLAN.volumes.chunks(wildcards.direction)[
+            wildcards.chunk
+        ],
+        structures=rules.predict_cases.params.structures,
+        inference=rules.predict_cases.params.inference,
+        window=rules.predict_cases.params.window,
+        code=code_version("dar_uda.segmentation.predict"),
+
+
+rule gather_predictions:
+    """Bring the masks of a method's chunks into one folder."""
+    input:
+        masks=lambda wildcards: PLAN.chunk_files(
+            wildcards.method, wildcards.direction, wildcards.seed, "masks"
+        ),
+        tables=lambda wildcards: PLAN.chunk_files(
+            wildcards.method, wildcards.direction, wildcards.seed, "disagreement.tsv"
+        ),
+    output:
+        predictions=directory(
+            "results/{run}/seed-{seed}/predictions/{direction}/{method}"
+        ),
+        disagreements="results/{run}/seed-{seed}/disagreement/{direction}/{method}.tsv",
+    log:
+        "results/{run}/logs/gather_predictions/{direction}-{method}-{seed}.log",
+    benchmark:
+        "results/{run}/benchmarks/gather_predictions/{direction}-{method}-{seed}.tsv"
+    wildcard_constraints:
+        direction=PLAN.directions(chunked=True),
+    conda:
+        "../../envs/imaging.yaml"
+    resources:
+        mem_mb=1000,
+        runtime="1h",
+    params:
+        cases=rules.predict_cases.params.cases,
+        structures=rules.predict_cases.params.structures,
+        code=code_version("dar_uda.data.chunks"),
+    script:
+        "../scripts/gather_predictions.py"
