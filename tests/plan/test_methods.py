@@ -1,7 +1,7 @@
 import pytest
 
 from dar_uda.plan.errors import PlanError
-from dar_uda.plan.methods import Training, TrainingSet, randomisation_of, read_methods
+from dar_uda.plan.methods import Training, TrainingSet, direction_of, randomisation_of, read_methods
 from dar_uda.plan.task import Direction
 from tests.plan.configs import config_of
 from tests.plan.plans import ROUNDS
@@ -38,6 +38,9 @@ def test_a_training_set_reads_as_it_is_written(text, labelled, target, adaptatio
 
 
 def test_real_volumes_have_no_direction():
+    assert direction_of("ct-to-mr.cyclegan-single") == "ct-to-mr"
+    with pytest.raises(PlanError, match="Training set ct is a domain's real volumes"):
+        direction_of("ct")
     with pytest.raises(PlanError, match="Training set mr is a domain's real volumes; expected one of a direction"):
         TrainingSet("mr").direction  # noqa: B018
 

@@ -114,7 +114,7 @@ def files_of_method(plan, direction, name, seed):
                 yield path, f"{rule}_chunk"
     training_set = method.training_set(Direction.of(direction))
     for training in {*method.rounds, *method.trainings}:
-        folder, rule = paths.training(seed, training_set, training), rule_of(training_set, training)
+        folder, rule = paths.training(seed, str(training_set), str(training)), rule_of(training_set, training)
         yield f"{folder}/weights{'' if training.weights == CANDIDATES else '.safetensors'}", rule
         if training in method.trainings:
             yield f"{folder}/history.tsv", rule

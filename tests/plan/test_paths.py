@@ -1,11 +1,8 @@
 import pytest
 
-from dar_uda.plan.methods import Training, TrainingSet
 from dar_uda.plan.paths import Paths, ending_of, table_of
-from dar_uda.plan.task import Direction
 
-PATHS = Paths("mine")
-MULTI = TrainingSet("ct", "mr", "disentangled-multi")
+PATHS = Paths.of_run("mine")
 
 
 @pytest.mark.parametrize(
@@ -14,17 +11,23 @@ MULTI = TrainingSet("ct", "mr", "disentangled-multi")
         (PATHS.folder, ""),
         (PATHS.checks, "/checks.txt"),
         (PATHS.region, "/region.json"),
+        (PATHS.logs, "/logs"),
         (PATHS.benchmarks, "/benchmarks"),
+        (PATHS.seed(3), "/seed-3"),
+        (PATHS.case("ct", "a", "image.nii"), "/cases/ct/a/image.nii"),
         (PATHS.disagreements, "/tables/disagreement.tsv"),
         (PATHS.resources, "/tables/resources.tsv"),
         (PATHS.slices("ct"), "/slices/ct.npy"),
         (PATHS.slices("mr", "tsv"), "/slices/mr.tsv"),
         (PATHS.translator(3, "cyclegan"), "/seed-3/translators/cyclegan"),
-        (PATHS.styles("3", Direction("ct", "mr"), "disentangled-multi"), "/seed-3/styles/ct-to-mr/disentangled-multi"),
-        (PATHS.synthetic(3, MULTI, "ct1", 5), "/seed-3/synthetic/ct-to-mr/disentangled-multi/ct1/style-5.nii"),
-        (PATHS.training(3, TrainingSet("ct"), Training("dar_unet")), "/seed-3/segmenters/ct/dar_unet"),
+        (PATHS.styles("3", "ct-to-mr", "disentangled-multi"), "/seed-3/styles/ct-to-mr/disentangled-multi"),
         (
-            PATHS.training(3, MULTI, Training("dar_unet", True, "oracle", True)),
+            PATHS.synthetic(3, "ct-to-mr", "disentangled-multi", "ct1"),
+            "/seed-3/synthetic/ct-to-mr/disentangled-multi/ct1",
+        ),
+        (PATHS.training(3, "ct", "dar_unet"), "/seed-3/segmenters/ct/dar_unet"),
+        (
+            PATHS.training(3, "ct-to-mr.disentangled-multi", "dar_unet-randomised-oracle-selftrained"),
             "/seed-3/segmenters/ct-to-mr.disentangled-multi/dar_unet-randomised-oracle-selftrained",
         ),
         (PATHS.predictions(3, "ct-to-mr", "dar_uda"), "/seed-3/predictions/ct-to-mr/dar_uda"),
@@ -40,6 +43,10 @@ MULTI = TrainingSet("ct", "mr", "disentangled-multi")
 )
 def test_a_file_of_a_run_has_its_documented_path(path, expected):
     assert path == f"results/mine{expected}"
+
+
+def test_paths_count_from_the_runs_folder_where_none_is_given():
+    assert (Paths().checks, Paths().metrics("*", "*", "*")) == ("checks.txt", "seed-*/metrics/*/*.tsv")
 
 
 def test_several_files_have_a_path_each():

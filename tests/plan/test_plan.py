@@ -8,6 +8,7 @@ from dar_uda.data.cases_table import NAME as CASE
 from dar_uda.plan.cases import Cases
 from dar_uda.plan.errors import PlanError
 from dar_uda.plan.plan import NAME, TRAINED
+from dar_uda.plan.tables import Row
 from tests.plan.configs import REPOSITORY
 from tests.plan.plans import BOTH, LABELLED, ROUNDS, UNSCORED, case, plan_of
 
@@ -147,6 +148,8 @@ def test_a_report_and_a_figure_know_their_table():
     plan = plan_of()
     assert plan.table_ending("").name == plan.summary.name == "summary"
     assert plan.table_ending("-comparison") is plan.tables["comparison"]
+    assert plan.drawn("", "ct-to-mr", 0) == [Row("ct-to-mr", name, 0) for name in ("source_only", "dar_uda")]
+    assert plan.drawn("", "mr-to-ct") == plan.drawn("-style_study", "ct-to-mr", 7) == []
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
 
 from dar_uda.plan.cases import Cases
-from dar_uda.plan.tables import Row, Unavailable, lacking_cases, lacking_for_summary
+from dar_uda.plan.tables import Row, Unavailable, lacking_cases, lacking_for_summary, plain
 from dar_uda.plan.task import Direction
 from tests.plan.plans import BOTH, CASES, LABELLED, ROUNDS, UNSCORED, case, plan_of
 
@@ -31,6 +31,11 @@ def test_the_summary_has_a_row_per_direction_method_and_seed():
         "dar_uda",
         "source_only",
     ]
+
+
+def test_params_hold_rows_as_dictionaries():
+    rows = table_of("summary", "methods: dar_uda").scored
+    assert plain(rows) == [{"direction": "ct-to-mr", "method": "dar_uda", "seed": 0}] and plain(()) == []
 
 
 def test_every_table_of_the_config_is_there_and_the_summary_is_first():

@@ -37,6 +37,8 @@ def test_masks_are_scored_by_the_users_files():
     assert volumes.scored("ct-to-mr", "image") == ["mr3.nii.gz"]
     assert volumes.scored("ct-to-mr", "label") == ["mr3_label.nii.gz"]
     assert volumes.originals("ct", ["ct3", "ct1"], "image") == ["ct3.nii.gz", "ct1.nii.gz"]
+    assert volumes.originals_of_source("ct-to-mr", "label") == ["ct1_label.nii.gz", "ct2_label.nii.gz"]
+    assert volumes.original("ct", "ct3", "image") == "ct3.nii.gz"
     with pytest.raises(PlanError, match="Case ct3 of domain ct has no label; give it one in the table."):
         volumes.originals("ct", ["ct1", "ct3"], "label")
     with pytest.raises(PlanError, match="Domain ct of the cases table has no case 'mr1'"):
@@ -55,7 +57,7 @@ def test_test_cases_are_predicted_and_scored_by_chunk():
 
 def test_the_papers_protocol_crops_ct_to_its_labels_and_the_clean_one_nothing():
     paper = volumes_of("{task: abdomen, protocol: paper}")
-    assert paper.label_to_crop_to("ct", "ct1") == ["ct1_label.nii.gz"]
+    assert paper.label_to_crop_to("ct", "ct1") == "ct1_label.nii.gz"
     assert paper.label_to_crop_to("mr", "mr3") == []
     with pytest.raises(PlanError, match="Case ct3 of domain ct has no label, to which protocol `paper` crops"):
         paper.label_to_crop_to("ct", "ct3")
