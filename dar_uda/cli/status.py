@@ -12,14 +12,9 @@ from pathlib import Path
 from dar_uda.jobs.checkpoints import ELSEWHERE
 from dar_uda.jobs.progress import duration
 from dar_uda.jobs.record import plain
-from dar_uda.plan.stages import ORDER
+from dar_uda.plan.stages import CHAIN, ORDER
 
 STATES = ("done", "running", "failed", "stopped")
-CHAIN = (
-    *("check_cases", "preprocess_case", "extract_slices", "train_translator", "encode_styles", "synthesize_volume"),
-    *("train_segmenter", "predict_cases", "score_method", "tabulate"),
-)
-"""What takes the cases of any run to its table, adaptation included."""
 LINE = re.compile(r"^\d\d:\d\d:\d\d (.*)$", re.MULTILINE)
 DONE = re.compile(r"done in ([\d.]+) s$")
 END, SHOWN, WIDTH, RECENT = 2**16, 5, 150, 60

@@ -17,6 +17,11 @@ STAGES: dict[str, tuple[str, ...]] = {
     ),
 }
 ORDER: tuple[str, ...] = tuple(rule for rules in STAGES.values() for rule in rules)
+CHAIN: tuple[str, ...] = (
+    *("check_cases", "preprocess_case", "extract_slices", "train_translator", "encode_styles", "synthesize_volume"),
+    *("train_segmenter", "predict_cases", "score_method", "tabulate"),
+)
+"""What takes the cases of any run to its table, adaptation included."""
 STAGE_OF: dict[str, str] = {rule: stage for stage, rules in STAGES.items() for rule in rules}
 EVALUATION = "evaluation"
 """Also the stage of a rule that a user has added."""
