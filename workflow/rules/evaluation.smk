@@ -42,13 +42,15 @@ rule tabulate:
         ],
     output:
         table="results/{run}/tables/{table}.tsv",
-        markdown="results/{run}/tables/{table}.md",
-        latex="results/{run}/tables/{table}.tex",
-        html=report(
-            "results/{run}/tables/{table}.html",
-            caption="../report/table.rst",
-            category="Results",
-        ),
+        pages=[
+            "results/{run}/tables/{table}.md",
+            "results/{run}/tables/{table}.tex",
+            report(
+                "results/{run}/tables/{table}.html",
+                caption="../report/table.rst",
+                category="Results",
+            ),
+        ],
     log:
         "results/{run}/logs/tabulate/{table}.log",
     benchmark:
@@ -91,7 +93,7 @@ rule tabulate_disagreements:
     params:
         masked=masked_rows("summary"),
         choices=stamped_choices(),
-        code=code_version("dar_uda.evaluation.tables"),
+        code=code_version("dar_uda.evaluation.disagreements"),
     script:
         "../scripts/tabulate_disagreements.py"
 

@@ -34,7 +34,6 @@ rule write_report:
         masked=lambda wildcards: masked_rows(table_of(wildcards)),
         unavailable=lambda wildcards: unavailable_rows(table_of(wildcards)),
         drawn=lambda wildcards: figures_of(table_of(wildcards)),
-        structures=STRUCTURES,
         templates=template_version(),
         code=code_version("dar_uda.report.page"),
     script:
