@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from dar_uda.evaluation.case_means import ordered_methods, read_case_means
-from dar_uda.evaluation.cells import COUNT, MILLIMETERS, SCORE, Cell, Table
+from dar_uda.evaluation.cells import COUNT, MILLIMETERS, PERCENT, SCORE, Cell, Table
 from dar_uda.evaluation.score import read_metrics
 from dar_uda.evaluation.score_rows import score_rows, structures_of
 
@@ -51,10 +51,10 @@ def headline(means: pd.DataFrame) -> str:
     known = means["dice_mean"].dropna()
     if "dar_uda" not in known:
         return ""
-    parts = [f"DAR-UDA reaches a mean Dice of {known['dar_uda']:.3f}"]
+    parts = [f"DAR-UDA reaches a mean Dice of {SCORE(known['dar_uda'])}"]
     if "source_only" in known:
-        parts.append(f"without adaptation it is {known['source_only']:.3f}")
+        parts.append(f"without adaptation it is {SCORE(known['source_only'])}")
     if "supervised" in known:
-        parts.append(f"with labels of the target {known['supervised']:.3f}")
+        parts.append(f"with labels of the target {SCORE(known['supervised'])}")
     text, gap = "; ".join(parts) + ".", means.loc["dar_uda", "gap_closed"]
-    return text if pd.isna(gap) else f"{text} So {gap:.0%} of the gap between the two is closed."
+    return text if pd.isna(gap) else f"{text} So {PERCENT(gap)} of the gap between the two is closed."
