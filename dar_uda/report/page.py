@@ -11,6 +11,7 @@ from dar_uda.evaluation.bootstrap import COVERAGE, RESAMPLES
 from dar_uda.evaluation.disagreements import disagreement_table, read_disagreements
 from dar_uda.evaluation.summary import MEAN, read_summary
 from dar_uda.jobs.files import write_beside
+from dar_uda.plan.paths import Paths
 from dar_uda.report.origins import read_origins
 from dar_uda.report.scores import case_table, headline, missed_cases, score_table
 from dar_uda.report.stages import read_stages
@@ -49,7 +50,7 @@ def write_report(
         page: Output, HTML.
     """
     summary, folder = read_summary(table), Path(facts["folder"])
-    stages, trainings = read_stages(folder / "benchmarks"), training_table(folder)
+    stages, trainings = read_stages(folder / Paths().benchmarks), training_table(folder)
     changes = read_disagreements(disagreements)
     directions = [
         _direction(name, summary, changes, metrics, unavailable, drawn) for name in dict.fromkeys(summary["direction"])

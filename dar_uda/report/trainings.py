@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from dar_uda.evaluation.cells import COUNT, Cell, Table, millions
+from dar_uda.plan.paths import Paths
 
 MEMORY = {"cpu": "of the process", "cuda": "of the GPU"}
 
@@ -11,7 +12,7 @@ MEMORY = {"cpu": "of the process", "cuda": "of the GPU"}
 def training_table(run: str | Path) -> Table:
     """Return one row per `seed-*/segmenters/{training_set}/{network}/resources.json` of a run's folder."""
     rows = []
-    for path in sorted(Path(run).glob("seed-*/segmenters/*/*/resources.json")):
+    for path in sorted(Path(run).glob(f"{Paths().training('*', '*', '*')}/resources.json")):
         seed, _, training_set, network = path.parent.relative_to(run).parts
         entry = json.loads(path.read_text(encoding="utf-8"))
         rows.append(
