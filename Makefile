@@ -4,7 +4,7 @@ PYTHON ?= python3
 # Its scripts, such as .venv/bin/snakemake, hold the path of the folder, and not every path can stand there.
 VENV = .venv/bin/python
 CORES ?= $$($(VENV) -m dar_uda.jobs.cores)
-ON_TWO_CORES = -n 2 --no-loadscope-reorder
+ON_TWO_CORES = -n 2 --dist loadfile --no-loadscope-reorder
 
 demo: .venv/installed
 	$(VENV) -m snakemake --cores $(CORES) --resources gpu=1

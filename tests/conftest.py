@@ -5,34 +5,22 @@ Writing DICOM with SimpleITK, as tests do, sets the locale of the whole process 
 
 import locale
 import os
-from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # torch reads it once, at a GPU's first matrix product
-HERE = Path(__file__).parent
+LONGEST = (
+    *("test_run.py", "test_datasets.py", "test_launch.py", "test_adding_a_method.py", "test_train_and_predict.py"),
+    *("test_dry_run.py", "test_translation.py", "test_memory.py", "test_cache.py", "test_bundle.py"),
+)
+"""The first makes the finished run, which test_adding_a_method.py and test_bundle.py use."""
 LOCALE = locale.setlocale(locale.LC_CTYPE)
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with the tests that use the finished run: they take longest."""
-    items.sort(key=lambda item: "finished" not in item.fixturenames)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config, log):
-    """Give a worker whole files, whose tests share fixtures, and one worker all files that use the finished run."""
-    from xdist.scheduler import LoadFileScheduling
-
-    sharing = {path.name for path in HERE.glob("workflow/test_*.py") if "(finished" in path.read_text()}
-
-    class WholeFiles(LoadFileScheduling):
-        def _split_scope(self, nodeid):
-            file = super()._split_scope(nodeid)
-            return "the finished run" if Path(file).name in sharing else file
-
-    return WholeFiles(config, log)
+    """Begin with the files that take longest, so that pytest-xdist's workers end together."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 @pytest.fixture

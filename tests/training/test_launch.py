@@ -74,6 +74,7 @@ def test_two_ranks_end_by_sigterm_and_one_process_goes_on(told, tmp_path, caplog
     assert any("resumed from the checkpoint at step" in message for message in caplog.messages)
 
 
+@pytest.mark.usefixtures("forked_ranks")
 def test_of_two_ranks_the_first_writes_all_and_once(told, tmp_path):
     launch(train_segmenter, **told)
     assert len(pd.read_csv(tmp_path / "history.tsv", sep="\t")) == 4
@@ -81,6 +82,7 @@ def test_of_two_ranks_the_first_writes_all_and_once(told, tmp_path):
     assert (tmp_path / "log.txt").read_text().count("step 4/4") == 1, "the first rank alone tells"
 
 
+@pytest.mark.usefixtures("forked_ranks")
 def test_a_ranks_error_is_told_in_its_words(told, tmp_path):
     with pytest.raises(RuntimeError, match="^segmentation.batch is 3 and gpus_per_training 2; expected a batch"):
         launch(train_segmenter, **{**told, "segmentation": {**SETTINGS, "batch": 3}})

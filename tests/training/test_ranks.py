@@ -25,7 +25,7 @@ def own(joint):
 class Patches:
     def draw(self, *_):
         rng = np.random.default_rng(0)
-        images, labels = rng.standard_normal((4, 1, 8, 32, 32)), rng.integers(0, 3, (4, 8, 32, 32))
+        images, labels = rng.standard_normal((4, 1, 4, 16, 32)), rng.integers(0, 3, (4, 4, 16, 32))
         return own(torch.from_numpy(images)), own(torch.from_numpy(labels))
 
 
@@ -79,7 +79,7 @@ def rank(number, folder):
 def found(tmp_path_factory):
     """Return a folder with what both ranks found."""
     folder = tmp_path_factory.mktemp("ranks")
-    processes.spawn(rank, (str(folder),), nprocs=2)
+    processes.start_processes(rank, (str(folder),), nprocs=2, start_method="forkserver")
     return folder
 
 

@@ -5,9 +5,12 @@ import os
 import subprocess
 import sys
 import traceback
+from contextlib import nullcontext
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+
+from tests.workflow.forked_jobs import forked_jobs, import_what_jobs_do
 
 REPOSITORY = Path(__file__).parents[2]
 IMPORTED = ("jsonschema", "nbformat", "pandas", "smart_open", "dar_uda.jobs.usage")
@@ -42,10 +45,13 @@ def _serve():
     for path in (REPOSITORY / "dar_uda").rglob("*.py"):
         code_version(".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__"))
     for line in sys.stdin:
+        folder, arguments, variables = json.loads(line)
+        if "-n" not in arguments:
+            import_what_jobs_do()
         ours, theirs = os.pipe()
         child = os.fork()
         if child == 0:
-            _run(*json.loads(line), theirs)
+            _run(folder, arguments, variables, theirs)
         os.close(theirs)
         with os.fdopen(ours, encoding="utf-8", errors="surrogateescape") as printed:
             text = printed.read()
@@ -66,7 +72,8 @@ def _run(folder, arguments, variables, output):
         os.chdir(folder)
         os.environ.clear()
         os.environ.update(variables)
-        main(["-s", str(REPOSITORY / "Snakefile"), "--directory", folder, *arguments])
+        with forked_jobs() if "-n" not in arguments else nullcontext():
+            main(["-s", str(REPOSITORY / "Snakefile"), "--directory", folder, *arguments])
     except SystemExit as end:
         status = end.code or 0
     except BaseException:

@@ -1,9 +1,6 @@
 """Miniatures of BTCV and CHAOS, from their folders through to scored masks."""
 
 import gzip
-import os
-import subprocess
-import sys
 
 import nibabel as nib
 import numpy as np
@@ -15,6 +12,7 @@ from tiny_run import CONFIG, REPOSITORY
 from dar_uda.cli.command import main
 from dar_uda.data.phantom import make_phantom
 from tests.data.dicom_files import PATIENT, write_as_dicom
+from tests.workflow.preloaded import snakemake
 
 BTCV_VALUES = np.array([0, 6, 2, 3, 1], np.uint8)
 CHAOS_GREYS = np.array([0, 63, 126, 189, 252], np.uint8)
@@ -70,21 +68,10 @@ def done(request, tmp_path_factory):
     assert main(["cases", "chaos", str(folder / "CHAOS"), "-o", table, "--append"]) == 0
     (folder / "tiny.yaml").write_text(CONFIG.replace("phantom:", "abdomen:") + "directions: [ct-to-mr]\n")
     files = [str(REPOSITORY / "config" / "datasets" / "btcv_chaos.yaml"), str(folder / "tiny.yaml")]
-    command = [sys.executable, "-m", "snakemake", "-s", str(REPOSITORY / "Snakefile"), "--directory", str(folder)]
-    command += [
-        "--cores",
-        "2",
-        "--configfile",
-        *files,
-        "--config",
-        "cases=cases.tsv",
-        f"methods=[{request.param}]",
-        "--",
-    ]
-    command += ["all", *LABELS]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    assert done.returncode == 0, done.stderr
-    (folder / "printed.txt").write_text(done.stdout + done.stderr)
+    options = ["--cores", "2", "--configfile", *files, "--config", "cases=cases.tsv", f"methods=[{request.param}]"]
+    status, text = snakemake(folder, *options, "--", "all", *LABELS)
+    assert status == 0, text
+    (folder / "printed.txt").write_text(text)
     return folder, (mrs[0], cts[0])
 
 

@@ -2,9 +2,6 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +15,7 @@ from tiny_run import CONFIG, REPOSITORY
 from dar_uda.cli.command import main
 from dar_uda.data.phantom import make_phantom
 from tests.data.dicom_files import write_as_dicom
+from tests.workflow.preloaded import snakemake
 
 ORGANS = (0, 1, 2, 3, 4)
 TINY = (0, 0, 2, 0, 1)
@@ -180,11 +178,10 @@ def _run(folder, miniature, *targets):
     (folder / "mine.yaml").write_text(miniature.text)
     shipped = [str(REPOSITORY / "config" / miniature.shipped)] if miniature.shipped else []
     files = [str(folder / "tiny.yaml"), *shipped, str(folder / "mine.yaml")]
-    command = [sys.executable, "-m", "snakemake", "-s", str(REPOSITORY / "Snakefile"), "--directory", str(folder)]
-    command += ["--cores", "2", "--configfile", *files]
-    command += ["--config", "cases=cases.tsv", "run=mini", f"methods={miniature.method}", "--", "all", *targets]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    assert done.returncode == 0, done.stderr
+    choices = ["cases=cases.tsv", "run=mini", f"methods={miniature.method}"]
+    given = ["--cores", "2", "--configfile", *files, "--config", *choices, "--", "all", *targets]
+    status, text = snakemake(folder, *given)
+    assert status == 0, text
 
 
 def _box(path):

@@ -19,7 +19,7 @@ budgets:
       channels: [8, 8, 8, 8, 8]
       batch: 1
       steps: 4
-      patch: [8, 32, 32]
+      patch: [4, 32, 32]
       self_training: {steps: 2}
       checkpoint_every: 1
     cyclegan: {width: 2, blocks: 1, batch: 1, steps: 4, checkpoint_every: 2}
