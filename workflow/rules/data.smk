@@ -59,6 +59,11 @@ rule check_cases:
         },
         labels={name: entry.label_values for name, entry in TASK.domains.items()},
         slice_axes={name: entry.slice_axis for name, entry in TASK.domains.items()},
+        versions="results/{run}/versions.tsv",
+        version=lambda wildcards: version_of(
+            images=[case.image for case in CASES.all],
+            labels=[case.label for case in CASES.all],
+        ),
         code=code_version("dar_uda.data.checks.cases"),
     script:
         "../scripts/check_cases.py"

@@ -27,6 +27,9 @@ rule score_method:
         values=lambda wildcards: TASK.domains[
             target_of(wildcards.direction)
         ].label_values,
+        version=lambda wildcards: version_of(
+            scored_images(wildcards.direction), references_of(wildcards.direction)
+        ),
         code=code_version("dar_uda.evaluation.score"),
     script:
         "../scripts/score_method.py"
@@ -238,6 +241,10 @@ rule draw_overlays:
             target_of(wildcards.direction)
         ].slice_axis,
         stamp=stamp(),
+        version=lambda wildcards: version_of(
+            drawn_images(wildcards.direction),
+            references_of(wildcards.direction)[:OVERLAY_CASES],
+        ),
         code=code_version("dar_uda.report.figures.segmentation"),
     script:
         "../scripts/draw_overlays.py"
@@ -344,6 +351,9 @@ rule draw_extremes:
             target_of(wildcards.direction)
         ].slice_axis,
         stamp=stamp(),
+        version=lambda wildcards: version_of(
+            scored_images(wildcards.direction), references_of(wildcards.direction)
+        ),
         code=code_version("dar_uda.report.figures.segmentation"),
     script:
         "../scripts/draw_extremes.py"

@@ -26,6 +26,9 @@ rule find_region:
         values=lambda wildcards: TASK.domains[source_of(DIRECTIONS[0])].label_values,
         margin=GRID.get("region_margin"),
         slice_axis=lambda wildcards: TASK.domains[source_of(DIRECTIONS[0])].slice_axis,
+        version=lambda wildcards: version_of(
+            source_originals("image"), source_originals("label")
+        ),
         code=code_version("dar_uda.preprocessing.region"),
     script:
         "../scripts/find_region.py"
@@ -57,6 +60,9 @@ rule preprocess_case:
         double_depth=lambda wildcards: TASK.domains[wildcards.domain].doubles_depth,
         intensity=lambda wildcards: TASK.domains[wildcards.domain].intensity,
         slice_axis=lambda wildcards: TASK.domains[wildcards.domain].slice_axis,
+        version=lambda wildcards: version_of(
+            [original_image(wildcards)], [label_to_crop_to(wildcards)]
+        ),
         code=code_version("dar_uda.preprocessing.preprocess"),
     script:
         "../scripts/preprocess_case.py"
@@ -83,6 +89,9 @@ rule preprocess_label:
     params:
         case=rules.preprocess_case.params.case,
         values=lambda wildcards: TASK.domains[wildcards.domain].label_values,
+        version=lambda wildcards: version_of(
+            [original_image(wildcards)], [original_label(wildcards)]
+        ),
         code=code_version("dar_uda.preprocessing.preprocess"),
     script:
         "../scripts/preprocess_label.py"
