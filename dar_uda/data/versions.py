@@ -130,13 +130,12 @@ def _short(lines: Iterable[str]) -> str:
 
 
 def _read(table: Path) -> dict[str, dict[str, str]]:
-    """Return the versions of a table by path, and by state and checksum; of equal ones the first."""
+    """Return the versions of a table by path, and by state and checksum."""
     known: dict[str, dict[str, str]] = {}
     with suppress(OSError):
         for line in table.read_text(encoding="utf-8", errors="replace").split("\n")[1:]:
             cells = line.split("\t")
             if len(cells) == len(COLUMNS):  # else a process was killed while it wrote
                 path, state, checksum, version = cells
-                for seen in (state, checksum):
-                    known.setdefault(path, {}).setdefault(seen, version)
+                known.setdefault(path, {}).update({state: version, checksum: version})
     return known
