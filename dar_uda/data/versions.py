@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dar_uda.data.companions import companions
+from dar_uda.data.phantom_files import is_phantom
 from dar_uda.data.slice_names import is_png, may_be_slice
 from dar_uda.jobs.provenance import checksums
 
@@ -41,9 +42,10 @@ class Versions:
     def of(self, images: Iterable[str] = (), labels: Iterable[str] = ()) -> str:
         """Return the version of all these files and folders together; empty where there are none.
 
-        As long as this object lives, that of each stays the same.
+        As long as this object lives, that of each stays the same. Generated files do not count: they are outputs.
         """
-        given = [*((path, False) for path in images), *((path, True) for path in labels)]
+        every = [*((path, False) for path in images), *((path, True) for path in labels)]
+        given = [(path, is_label) for path, is_label in every if not is_phantom(path)]
         return _short(self._version(*one) for one in given) if given else ""
 
     def note(self, path: str, is_label: bool = False) -> str:
