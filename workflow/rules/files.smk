@@ -7,13 +7,15 @@ from dar_uda.data.versions import Versions
 VERSIONS = Versions(PLAN.paths.versions)
 
 
-def given(paths):
-    """Return files of the cases table as inputs.
+def given(files):
+    """Return a file of the cases table, or several, as inputs.
 
     Where results lie in a storage that shares no disk with this machine, the user's files stay here, and with them
     the jobs that read them. Snakemake ignores their dates: see `version_of`.
     """
-    return [path if is_phantom(path) else ancient(local(path)) for path in paths]
+    if isinstance(files, str):
+        return files if is_phantom(files) else ancient(local(files))
+    return list(map(given, files))
 
 
 def voxels(paths):
@@ -22,5 +24,6 @@ def voxels(paths):
 
 
 def version_of(images, labels):
-    """Return the version of the user's files as a param; the process of a job does not need it."""
-    return VERSIONS.of(images, labels) if workflow.is_main_process else ""
+    """Return the version of the user's files, one or several each, as a param; a job's own process does not need it."""
+    files = ([one] if isinstance(one, str) else one for one in (images, labels))
+    return VERSIONS.of(*files) if workflow.is_main_process else ""
