@@ -12,6 +12,7 @@ HERE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
 include: "workflow/rules/places.smk"
 include: "workflow/rules/scheduling.smk"
 include: "workflow/rules/common.smk"
+include: "workflow/rules/files.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/preprocessing.smk"
 include: "workflow/rules/translation.smk"

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dar_uda.data.dicom import series_order
 from dar_uda.data.reading import reading
+from dar_uda.data.slice_names import is_png
 
 BIT_DEPTH = 24
 """Place of its byte in a PNG file."""
@@ -21,8 +22,7 @@ WORD = re.compile(r"([^\W\d_]+)[\W_]*([0-9]+)")
 
 def png_files(folder: str | Path) -> list[Path]:
     """Return the PNG files of a folder, `.png` or `.PNG`, sorted by name; hidden files are ignored."""
-    paths = Path(folder).iterdir()
-    return sorted(path for path in paths if path.suffix.lower() == ".png" and not path.name.startswith("."))
+    return sorted(path for path in Path(folder).iterdir() if is_png(path.name))
 
 
 def png_of_slices(folder: str | Path, series: str | Path, slices: Sequence[Path]) -> list[Path]:

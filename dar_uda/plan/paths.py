@@ -29,6 +29,11 @@ class Paths:
         return f"{self._below}checks.txt"
 
     @property
+    def versions(self) -> str:
+        """The table of which contents of the user's files the run has read."""
+        return f"{self.folder}/versions.tsv"
+
+    @property
     def region(self) -> str:
         """The region to which the grid is cut."""
         return f"{self._below}region.json"

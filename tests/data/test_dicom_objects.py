@@ -80,7 +80,7 @@ def test_an_object_without_an_image_is_named(tmp_path, uid, name):
         ("0.dcm", lambda _: b"/annex/objects/SHA256E-s9--0.dcm\n", "git annex get"),
         ("0.dcm", lambda _: b"<!DOCTYPE html><html>sign in</html>", "download it again"),
         ("series.xml", lambda _: b"<?xml version='1.0'?><series/>", "move it away"),
-        ("Thumbs.db", lambda _: b"\xd0\xcf\x11\xe0" + bytes(600), "move it away"),
+        ("notes.doc", lambda _: b"\xd0\xcf\x11\xe0" + bytes(600), "move it away"),
     ],
 )
 def test_a_packed_slice_a_pointer_and_a_stray_file_have_each_their_remedy(tmp_path, name, changed, told):
@@ -94,6 +94,13 @@ def test_a_packed_slice_a_pointer_and_a_stray_file_have_each_their_remedy(tmp_pa
 def test_a_dicomdir_is_passed_over(tmp_path):
     scan = series(tmp_path / "scan")
     save_slice(make_slice(PIXELS, SOPClassUID="1.2.840.10008.1.3.10", **NO_PIXELS), scan / "DICOMDIR")
+    assert read_volume(scan).grid.shape == (5, 4, 3)
+
+
+@pytest.mark.parametrize("name", ["Thumbs.db", "desktop.ini", "0.JPG", "preview.png", "._0.dcm"])
+def test_thumbnails_and_hidden_files_are_passed_over(tmp_path, name):
+    scan = series(tmp_path / "scan")
+    (scan / name).write_bytes(b"\xd0\xcf\x11\xe0" + bytes(600))
     assert read_volume(scan).grid.shape == (5, 4, 3)
 
 

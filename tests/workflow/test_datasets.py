@@ -1,6 +1,8 @@
-"""Miniatures of BTCV and CHAOS, from their folders through to scored masks."""
+"""Miniatures of BTCV and CHAOS, from their folders through to scored masks; what re-runs when they change."""
 
 import gzip
+import os
+import shutil
 
 import nibabel as nib
 import numpy as np
@@ -52,6 +54,13 @@ def write_chaos(folder, number, phantom, scratch):
     return _loaded(label)
 
 
+def run(folder, method, *targets, options=()):
+    """Run Snakemake on the sets in a folder; return its status and what it prints."""
+    configs = (str(REPOSITORY / "config" / "datasets" / "btcv_chaos.yaml"), str(folder / "tiny.yaml"))
+    config = ("cases=cases.tsv", f"methods=[{method}]")
+    return snakemake(folder, *options, "--cores", "2", "--configfile", *configs, "--config", *config, "--", *targets)
+
+
 def _loaded(path):
     """Return a NIfTI image that lives on when its file changes."""
     return nib.Nifti1Image(np.array(nib.load(path).dataobj), nib.load(path).affine)
@@ -67,9 +76,7 @@ def done(request, tmp_path_factory):
     assert main(["cases", "btcv", str(folder / "BTCV"), "-o", table]) == 0
     assert main(["cases", "chaos", str(folder / "CHAOS"), "-o", table, "--append"]) == 0
     (folder / "tiny.yaml").write_text(CONFIG.replace("phantom:", "abdomen:") + "directions: [ct-to-mr]\n")
-    files = [str(REPOSITORY / "config" / "datasets" / "btcv_chaos.yaml"), str(folder / "tiny.yaml")]
-    options = ["--cores", "2", "--configfile", *files, "--config", "cases=cases.tsv", f"methods=[{request.param}]"]
-    status, text = snakemake(folder, *options, "--", "all", *LABELS)
+    status, text = run(folder, request.param, "all", *LABELS)
     assert status == 0, text
     (folder / "printed.txt").write_text(text)
     return folder, (mrs[0], cts[0])
@@ -117,3 +124,72 @@ def _size_and_place(image, index):
     mask = np.asanyarray(image.dataobj) == index
     places = nib.affines.apply_affine(image.affine, np.argwhere(mask))
     return mask.sum() * abs(np.linalg.det(image.affine[:3, :3])), places.mean(axis=0)
+
+
+@pytest.fixture
+def copy(done, tmp_path):
+    """A copy of a finished run with its sets; it has no method but `source_only`, which makes the least."""
+    folder = shutil.copytree(done[0], tmp_path / "copy")
+    methods = [path.stem for path in folder.glob("results/abdomen/seed-0/metrics/ct-to-mr/*.tsv")]
+    if methods != ["source_only"]:
+        pytest.skip("the run of another method")
+    return folder
+
+
+def planned(folder, *targets):
+    """Return the rules that a dry run would run."""
+    status, text = run(folder, "source_only", *targets, options=("-n", "--quiet", "host"))
+    assert status == 0, text
+    return {line.split()[1].rstrip(":") for line in text.splitlines() if line.startswith(("rule ", "localrule "))}
+
+
+def series(folder, number):
+    return folder / "CHAOS" / "Train_Sets" / "MR" / str(number) / "T2SPIR"
+
+
+def replace(path, content):
+    """Replace a file by another of an old date, as rsync -a leaves it."""
+    new = path.with_name(f".new-{path.name}")
+    new.write_bytes(content)
+    os.utime(new, (1.6e9, 1.6e9))
+    new.replace(path)
+
+
+def test_what_is_no_slice_reruns_nothing_nor_do_files_that_were_touched(copy):
+    for number in (1, 2, 3):
+        for name in (".DS_Store", "._IMG-0004-00001.dcm", "DICOMDIR", "Thumbs.db", "preview.jpg"):
+            (series(copy, number) / "DICOM_anon" / name).write_bytes(b"anything")
+    assert planned(copy, "all", *LABELS) == set()
+    for path in [*(copy / "CHAOS").rglob("*"), *(copy / "BTCV").rglob("*")]:
+        os.utime(path)
+    assert planned(copy, "all", *LABELS) == set()
+
+
+def test_a_changed_slice_reruns_what_depends_on_it_however_old_its_date(copy):
+    slices = sorted((series(copy, 2) / "DICOM_anon").iterdir())
+    content = bytearray(slices[0].read_bytes())
+    content[-2:] = b"\x07\x00"  # its last pixel
+    replace(slices[0], content)
+    image = "results/abdomen/cases/mr/chaos02/image.nii"
+    assert planned(copy) == {"check_cases", "write_report", "all"}  # source_only trains on no image of the target
+    assert planned(copy, image) == {"preprocess_case"}
+    status, text = run(copy, "source_only", image, "results/abdomen/checks.txt")
+    assert status == 0, text
+    assert planned(copy, image, "results/abdomen/checks.txt") == set()
+
+
+def test_a_corrected_label_reruns_what_learns_from_it_however_old_its_date(copy):
+    path = copy / "BTCV" / "label" / "label0002.nii.gz"
+    label = nib.load(path)
+    values = np.where(np.asanyarray(label.dataobj) == 1, 6, np.asanyarray(label.dataobj))
+    replace(path, gzip.compress(nib.Nifti1Image(values, label.affine, label.header).to_bytes()))
+    again = planned(copy)
+    assert {"check_cases", "preprocess_label", "train_segmenter", "predict_cases", "score_method", "tabulate"} <= again
+    assert "preprocess_case" not in again
+
+
+def test_a_corrected_label_of_a_test_case_is_scored_again_and_no_more(copy):
+    pngs = sorted((series(copy, 1) / "Ground").iterdir())
+    replace(pngs[0], pngs[len(pngs) // 2].read_bytes())
+    assert planned(copy) >= {"check_cases", "score_method", "tabulate", "draw_overlays", "draw_extremes"}
+    assert not planned(copy) & {"preprocess_case", "train_segmenter", "predict_cases"}

@@ -1,12 +1,10 @@
-"""The plan of the run; the user's files, GPUs and cores, as all rules need them."""
+"""The plan of the run; GPUs and cores, as all rules need them."""
 
 import shutil
 
 from snakemake.cli import parse_config
 from snakemake.exceptions import WorkflowError
 
-from dar_uda.data.companions import companions
-from dar_uda.data.phantom_files import is_phantom
 from dar_uda.plan.cases import read_cases
 from dar_uda.plan.code_version import code_version
 from dar_uda.plan.config import read_config
@@ -33,22 +31,6 @@ except PlanError as error:
 
 TASK = CONFIG.task
 config.update(CONFIG.values)  # scripts read it as snakemake.config
-
-
-def given(files):
-    """Return a file of the cases table, or several, as inputs.
-
-    Where results lie in a storage that shares no disk with this machine, the user's files stay here, and with them
-    the jobs that read them.
-    """
-    if isinstance(files, str):
-        return files if is_phantom(files) else local(files)
-    return list(map(given, files))
-
-
-def voxels(paths):
-    """Return the files beside the user's header files (.hdr, .mhd, .nhdr) that hold their voxels."""
-    return [local(str(file)) for path in paths for file in companions(path)]
 
 
 def gpus(wildcards):

@@ -57,6 +57,11 @@ rule check_cases:
         },
         labels={name: domain.label_values for name, domain in TASK.domains.items()},
         slice_axes={name: domain.slice_axis for name, domain in TASK.domains.items()},
+        versions=PLAN.paths.versions,
+        version=lambda wildcards: version_of(
+            images=[case.image for case in PLAN.cases.all],
+            labels=[case.label for case in PLAN.cases.all if case.label],
+        ),
         code=code_version("dar_uda.data.checks.cases"),
     script:
         "../scripts/check_cases.py"

@@ -40,6 +40,10 @@ rule score_method:
         ),
         structures=list(TASK.structures),
         values=lambda wildcards: TASK.target(wildcards.direction).label_values,
+        version=lambda wildcards: version_of(
+            PLAN.volumes.scored(wildcards.direction, "image"),
+            PLAN.volumes.scored(wildcards.direction, "label"),
+        ),
         code=code_version("dar_uda.evaluation.score"),
     script:
         "../scripts/score_method.py"
@@ -73,6 +77,10 @@ use rule score_method as score_chunk with:
         ],
         structures=rules.score_method.params.structures,
         values=rules.score_method.params["values"],
+        version=lambda wildcards: version_of(
+            PLAN.volumes.scored(wildcards.direction, "image", wildcards.chunk),
+            PLAN.volumes.scored(wildcards.direction, "label", wildcards.chunk),
+        ),
         code=code_version("dar_uda.evaluation.score"),
 
 
@@ -310,6 +318,10 @@ rule draw_overlays:
         values=lambda wildcards: TASK.target(wildcards.direction).label_values,
         slice_axis=lambda wildcards: TASK.target(wildcards.direction).slice_axis,
         stamp=STAMP,
+        version=lambda wildcards: version_of(
+            PLAN.figures.overlay_images(wildcards.direction),
+            PLAN.figures.overlay_references(wildcards.direction),
+        ),
         code=code_version("dar_uda.report.figures.segmentation"),
     script:
         "../scripts/draw_overlays.py"
@@ -429,6 +441,10 @@ rule draw_extremes:
         values=lambda wildcards: TASK.target(wildcards.direction).label_values,
         slice_axis=lambda wildcards: TASK.target(wildcards.direction).slice_axis,
         stamp=STAMP,
+        version=lambda wildcards: version_of(
+            PLAN.volumes.scored(wildcards.direction, "image"),
+            PLAN.volumes.scored(wildcards.direction, "label"),
+        ),
         code=code_version("dar_uda.report.figures.segmentation"),
     script:
         "../scripts/draw_extremes.py"

@@ -34,6 +34,10 @@ rule find_region:
         values=TASK.source(DIRECTION).label_values,
         margin=TASK.grid.get("region_margin"),
         slice_axis=TASK.source(DIRECTION).slice_axis,
+        version=lambda wildcards: version_of(
+            PLAN.volumes.originals_of_source(DIRECTION, "image"),
+            PLAN.volumes.originals_of_source(DIRECTION, "label"),
+        ),
         code=code_version("dar_uda.preprocessing.region"),
     script:
         "../scripts/find_region.py"
@@ -71,6 +75,10 @@ rule preprocess_case:
         double_depth=lambda wildcards: TASK.domains[wildcards.domain].doubles_depth,
         intensity=lambda wildcards: TASK.domains[wildcards.domain].intensity,
         slice_axis=lambda wildcards: TASK.domains[wildcards.domain].slice_axis,
+        version=lambda wildcards: version_of(
+            PLAN.volumes.original(wildcards.domain, wildcards.case, "image"),
+            PLAN.volumes.label_to_crop_to(wildcards.domain, wildcards.case),
+        ),
         code=code_version("dar_uda.preprocessing.preprocess"),
     script:
         "../scripts/preprocess_case.py"
@@ -104,6 +112,10 @@ rule preprocess_label:
     params:
         case=rules.preprocess_case.params.case,
         values=lambda wildcards: TASK.domains[wildcards.domain].label_values,
+        version=lambda wildcards: version_of(
+            PLAN.volumes.original(wildcards.domain, wildcards.case, "image"),
+            PLAN.volumes.original(wildcards.domain, wildcards.case, "label"),
+        ),
         code=code_version("dar_uda.preprocessing.preprocess"),
     script:
         "../scripts/preprocess_label.py"

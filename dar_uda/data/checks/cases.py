@@ -5,7 +5,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,9 @@ from dar_uda.data.checks.label import problems_of_label_grid, problems_of_label_
 from dar_uda.data.checks.planes import PlacedCase, findings_of_planes
 from dar_uda.data.checks.scan import problems_of_scan
 from dar_uda.data.grid import Grid
+from dar_uda.data.phantom_files import is_phantom
 from dar_uda.data.reading import reason_of
+from dar_uda.data.versions import Versions
 from dar_uda.data.volume import read_grid, read_volume
 from dar_uda.jobs.files import write_beside
 from dar_uda.jobs.progress import Progress
@@ -52,6 +56,7 @@ def check_cases(
     processes: int,
     table: str | Path | None = None,
     slice_axes: Mapping[str, int | None] | None = None,
+    versions: str | Path | None = None,
 ) -> list[str]:
     """Read every case once and return the report of all that is wrong.
 
@@ -62,13 +67,15 @@ def check_cases(
         processes: Cases that are read at a time.
         table: Output, text: the report, written if a run can begin.
         slice_axes: By domain, as configured; None: the config is not known, see `findings_of_planes`.
+        versions: The table of `Versions`, which gets a row for every image and label that is not generated.
 
     Raises:
         ValueError: Something stops a run; the message is the report.
     """
     cases = [CaseFiles(**case) for case in cases]
     by_domain = windows, labels, slice_axes or {}
-    read = _read_all([(case, *(values.get(case.domain) for values in by_domain)) for case in cases], processes)
+    jobs = [(case, *(values.get(case.domain) for values in by_domain), versions) for case in cases]
+    read = _read_all(jobs, processes)
     grids = [grid for _, grid in read]
     placed = [
         PlacedCase(case.name, case.domain, case.image, grid) for case, grid in zip(cases, grids, strict=True) if grid
@@ -117,9 +124,29 @@ def _read_alone(job: tuple) -> Read:
 
 
 def _read(
-    case: CaseFiles, window: Sequence[float] | None, values: Sequence[Sequence[int]] | None, slice_axis: int | None
+    case: CaseFiles,
+    window: Sequence[float] | None,
+    values: Sequence[Sequence[int]] | None,
+    slice_axis: int | None,
+    versions: str | Path | None,
 ) -> Read:
-    return findings_of(case, window, values, slice_axis), _grid_of(case)
+    found, grid = findings_of(case, window, values, slice_axis), _grid_of(case)
+    if versions and not is_phantom(str(case.image)):
+        _note_versions(case, _versions_of(versions))
+    return found, grid
+
+
+@cache
+def _versions_of(table: str | Path) -> Versions:
+    return Versions(table)
+
+
+def _note_versions(case: CaseFiles, versions: Versions) -> None:
+    """Note what was read, in the process that has just read it: the system still has it in memory."""
+    for path, is_label in ((case.image, False), (case.label, True)):
+        with suppress(OSError):  # a problem of the file, which is reported
+            if path:
+                versions.note(str(path), is_label)
 
 
 def findings_of(

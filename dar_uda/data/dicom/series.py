@@ -15,6 +15,7 @@ from dar_uda.data.dicom.pixels import read_format, read_pixels
 from dar_uda.data.dicom.stack import LISTED, even_stack, rounding_of
 from dar_uda.data.grid import LPS_TO_RAS
 from dar_uda.data.reading import UnreadableFileError
+from dar_uda.data.slice_names import may_be_slice
 
 logger = logging.getLogger(__name__)
 DIRECTION_TOLERANCE = 1e-3
@@ -56,8 +57,8 @@ class Series:
 def read_series(folder: str | Path) -> tuple[NDArray, NDArray[np.float64]]:
     """Return the values, rescale slope and intercept applied, and the affine of a folder of DICOM files.
 
-    All files of the folder are one series, whatever their UIDs and names; hidden files and a DICOMDIR are ignored,
-    and a file that is there twice counts once. No header text is kept.
+    All files of the folder are one series, whatever their UIDs and names; hidden files, thumbnails and a DICOMDIR are
+    ignored, and a file that is there twice counts once. No header text is kept.
 
     Returns:
         Array (columns, rows, slices) ordered by position along the slice normal; affine (4, 4) to mm in RAS.
@@ -128,13 +129,13 @@ def _open_series(folder: str | Path) -> Series:
 
 def _slices_of(folder: Path) -> list[DicomSlice]:
     """Return the slices of a folder, at least two."""
-    visible = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    for path in visible:
+    named = sorted(path for path in folder.iterdir() if may_be_slice(path.name))
+    for path in named:
         if not path.exists():
             raise UnreadableFileError(
                 f"{path} is a link to a file that is not there: fetch that file, or delete the link"
             )
-    paths = [path for path in visible if path.is_file()]
+    paths = [path for path in named if path.is_file()]
     headers = [header for header in map(read_header, paths) if not is_directory(header)]
     slices = [_slice(header) for header in headers]
     if len(slices) < 2:

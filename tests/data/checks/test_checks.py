@@ -3,6 +3,7 @@
 import gzip
 import os
 import signal
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 from dar_uda.cli.command import main
 from dar_uda.data.checks.cases import CaseFiles, check_cases, findings_of
 from dar_uda.data.checks.finding import report
+from dar_uda.data.phantom_files import FOLDER
+from dar_uda.data.versions import Versions
 from dar_uda.data.volume import read_volume
 
 AFFINE = np.diag([1.0, 1.0, 3.0, 1.0])
@@ -221,6 +224,25 @@ def test_a_structure_that_no_label_holds_is_named_with_its_value(tmp_path):
     found = lines.index(next(line for line in lines if "no label of their domain holds" in line))
     assert lines[found + 1] == "  ct/all 2: no voxel of value 9, 10"
     assert sum("no voxel of value" in line for line in lines) == 1
+
+
+def test_a_check_notes_the_version_of_every_file_that_the_user_gave(tmp_path, monkeypatch):
+    """Of a and b, which is broken; not of generated files. As a plan says it that nothing was read for."""
+    monkeypatch.chdir(tmp_path)
+    for folder, name in ((".", "a"), (FOLDER, "c")):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        nib.save(image(), f"{folder}/{name}.nii")
+        nib.save(image(BOX), f"{folder}/{name}_label.nii")
+    Path("b.nii").touch()
+    cases = [{"name": "a", "domain": "ct", "image": "a.nii", "label": "a_label.nii"}]
+    cases += [{"name": "b", "domain": "ct", "image": "b.nii", "label": ""}]
+    cases += [{"name": "c", "domain": "ct", "image": f"{FOLDER}/c.nii", "label": f"{FOLDER}/c_label.nii"}]
+    with pytest.raises(ValueError, match="b.nii is empty"):
+        check_cases(cases, {}, {}, 2, versions="versions.tsv")
+    rows = [line.split("\t") for line in Path("versions.tsv").read_text().splitlines()]
+    assert sorted(row[0] for row in rows) == ["a.nii", "a_label.nii", "b.nii", "path"]
+    noted = Versions("versions.tsv").of(["a.nii"], ["a_label.nii"])
+    assert noted == Versions("absent.tsv").of(["a.nii"], ["a_label.nii"])
 
 
 def test_a_scans_error_does_not_hide_its_labels(tmp_path):
