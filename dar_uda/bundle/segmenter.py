@@ -23,6 +23,7 @@ from dar_uda.data.volume import Volume
 from dar_uda.jobs.cores import usable_cores
 from dar_uda.jobs.progress import Bar
 from dar_uda.preprocessing.preprocess import preprocess_image
+from dar_uda.preprocessing.settings import Preprocessing
 from dar_uda.segmentation.networks import load_segmenter
 from dar_uda.segmentation.predict import mask_of, merged, slabs_of_network
 from dar_uda.segmentation.sliding_window import count_windows
@@ -123,17 +124,16 @@ class Segmenter:
 
     def _preprocess(self, scan: str | Path, image: Path, grid: Path) -> None:
         region = self.folder / "region.json"
-        preprocessing = self.facts["preprocessing"]
-        options = {key: preprocessing[key] for key in ("intensity", "slice_axis", "double_depth")}
+        facts = self.facts["preprocessing"]
+        options = {key: facts[key] for key in ("intensity", "slice_axis", "double_depth")}
         preprocess_image(
-            case=Path(scan).name,
-            source=scan,
-            image=image,
-            grid=grid,
+            Path(scan).name,
+            scan,
+            image,
+            grid,
+            Preprocessing(**facts["grid"], **options),
             region=region if region.exists() else None,
             check=partial(self._check, Path(scan)),
-            **preprocessing["grid"],
-            **options,
         )
 
     def _check(self, scan: Path, volume: Volume) -> None:
