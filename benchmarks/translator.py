@@ -12,7 +12,8 @@ from benchmarks.literal.translator import literal_step, with_torchs_layers
 from benchmarks.measure import Row, cpu_has_bfloat16, interleaved, timed_row
 from dar_uda.jobs.progress import Progress
 from dar_uda.training.job import Job
-from dar_uda.translation.synthesis import in_styles, redraw
+from dar_uda.translation.redraw import redraw
+from dar_uda.translation.synthesis import in_styles
 from dar_uda.translation.train import TranslatorTrainer
 from dar_uda.translation.translator import Translator
 

@@ -29,7 +29,8 @@ from dar_uda.segmentation.window_scores import WindowScores
 from dar_uda.training.device import autocast
 from dar_uda.training.optimizer import adabelief
 from dar_uda.translation.networks import ContentDiscriminator, ImageDiscriminator
-from dar_uda.translation.synthesis import in_styles, redraw
+from dar_uda.translation.redraw import redraw
+from dar_uda.translation.synthesis import in_styles
 from dar_uda.translation.translator import Translator
 
 CPU = torch.device("cpu")

@@ -47,7 +47,8 @@ from dar_uda.segmentation.sliding_window import count_windows, predict_slabs
 from dar_uda.segmentation.views import VIEWS, Disagreement, predict_views
 from dar_uda.segmentation.window_scores import WindowScores
 from dar_uda.training.optimizer import adabelief
-from dar_uda.translation.synthesis import in_styles, redraw
+from dar_uda.translation.redraw import redraw
+from dar_uda.translation.synthesis import in_styles
 from dar_uda.translation.translator import Translator
 
 Found = dict[str, dict[str, Any]]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from dar_uda.adaptation.cyclegan import CycleGAN, Direction
 from dar_uda.training.device import prepare_device
-from dar_uda.translation.synthesis import write_redrawn
+from dar_uda.translation.redraw import write_redrawn
 
 
 def translate_volume(

@@ -1,23 +1,15 @@
-"""Synthesis: a source volume redrawn in target styles, or as any other translator draws slices."""
+"""Synthesis: a source volume redrawn in target styles."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from dar_uda.data.network_volume import open_affine, open_image, open_label, write_image
-from dar_uda.jobs.progress import Progress
 from dar_uda.training.device import prepare_device
-from dar_uda.translation.harmonise import harmonise
-from dar_uda.translation.slices import to_network_range
+from dar_uda.translation.redraw import Draw, write_redrawn
 from dar_uda.translation.translator import Translator
-
-Draw = Callable[[Tensor], Iterable[Tensor]]
-SLICES_PER_PASS = 8
 
 
 def synthesize_volume(
@@ -56,49 +48,6 @@ def in_styles(translator: Translator, codes: Tensor) -> Draw:
             yield translator.decoder(content, code.expand(len(content), -1))
 
     return draw
-
-
-def write_redrawn(
-    draw: Draw,
-    image: str | Path,
-    volumes: Sequence[str | Path],
-    label: str | Path | None,
-    device: torch.device,
-    what: str,
-) -> None:
-    """Write a source volume as a translator draws it, on its grid.
-
-    Args:
-        draw: Gives slices, as tensors (N, 1, H, W) in [-1, 1] on the device, as many drawings as there are volumes.
-        image: The source volume on the network grid.
-        volumes: Outputs, one per drawing.
-        label: The source volume's label map, with which the volumes are harmonised; None: they are not.
-        what: Name of the progress.
-    """
-    slices, affine = open_image(image), open_affine(image)
-    drawn = redraw(draw, slices, len(volumes), device, Progress(what, len(slices), unit="slice"))
-    for path, volume in zip(volumes, drawn, strict=True):
-        write_image(path, harmonise(volume, open_label(label)) if label else volume, affine)
-
-
-@torch.no_grad()
-def redraw(
-    draw: Draw, slices: NDArray[np.uint16], volumes: int, device: torch.device, progress: Progress
-) -> NDArray[np.float32]:
-    """Return (volumes, D, H, W) in [0, 1]: every drawing of every slice.
-
-    Args:
-        draw: See `write_redrawn`.
-        slices: (D, H, W) as stored.
-    """
-    redrawn = torch.empty(volumes, *slices.shape)
-    for start in range(0, len(slices), SLICES_PER_PASS):
-        part = slice(start, start + SLICES_PER_PASS)
-        shown = to_network_range(slices[part])[:, None].to(device)
-        for volume, drawing in zip(redrawn, draw(shown), strict=True):
-            volume[part] = (drawing[:, 0] + 1).div_(2)
-        progress.report(min(part.stop, len(slices)))
-    return redrawn.numpy()
 
 
 def _codes_of(case: str, styles: str | Path, expected: int) -> Tensor:

@@ -3,7 +3,7 @@ import torch
 
 from dar_uda.data.network_volume import STEPS, open_affine, open_image, open_label, write_image, write_label
 from dar_uda.translation.harmonise import harmonise
-from dar_uda.translation.synthesis import SLICES_PER_PASS, write_redrawn
+from dar_uda.translation.redraw import SLICES_PER_PASS, write_redrawn
 
 CPU = torch.device("cpu")
 
