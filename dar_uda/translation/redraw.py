@@ -14,7 +14,7 @@ from dar_uda.translation.harmonise import harmonise
 from dar_uda.translation.slices import to_network_range
 
 Draw = Callable[[Tensor], Iterable[Tensor]]
-"""Gives slices (N, 1, H, W) in [-1, 1] their drawings, tensors of the same shape and range."""
+"""Makes drawings of slices: tensors (N, 1, H, W) in [-1, 1] of such tensors."""
 SLICES_PER_PASS = 8
 
 
@@ -29,7 +29,7 @@ def write_redrawn(
     """Write the drawings of a source volume, on its grid.
 
     Args:
-        draw: Gives slices on the device as many drawings as there are volumes.
+        draw: Makes as many drawings of slices on the device as there are volumes.
         image: The source volume on the network grid.
         volumes: Outputs, one per drawing.
         label: The source volume's label map, with which the volumes are harmonised; None: they are not.
