@@ -10,13 +10,7 @@ HERE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
 
 
 include: "workflow/rules/places.smk"
-include: "workflow/rules/config.smk"
-include: "workflow/rules/cases.smk"
 include: "workflow/rules/common.smk"
-include: "workflow/rules/training_sets.smk"
-include: "workflow/rules/selection.smk"
-include: "workflow/rules/results.smk"
-include: "workflow/rules/shown.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/preprocessing.smk"
 include: "workflow/rules/translation.smk"
@@ -33,8 +27,10 @@ container: config["container"]
 rule all:
     """Tables, figures and the report of the config's methods and directions."""
     input:
-        lambda wildcards: requested_files(),
+        lambda wildcards: PLAN.requested(),
 
 
 onsuccess:
-    print_summary()
+    from dar_uda.cli.summary import print_summary
+
+    print_summary(PLAN.paths)

@@ -77,7 +77,33 @@ def test_what_is_imported_from_the_package_is_there(folder):
     assert [(path, name) for path in files for name in imports_of(path) if name not in MODULES] == []
 
 
-def test_every_path_that_the_page_names_exists():
-    named = re.findall(r"`([\w.-]*[/.][\w./-]*)`", PAGE)
-    assert len(named) > 15
-    assert [name for name in named if name != "results/" and not (REPOSITORY / name).exists()] == []
+def test_every_path_of_the_repository_that_the_page_names_exists():
+    named = re.findall(r"`((?:config|workflow|dar_uda|docs|tests|envs|benchmarks)/[\w./*-]*|Snakefile)`", PAGE)
+    assert len(named) > 40
+    assert [name for name in named if not list(REPOSITORY.glob(name.rstrip("/")))] == []
+
+
+def test_every_function_of_the_page_is_in_the_file_beside_it():
+    places = re.findall(r"`(?:PLAN\.\w+\.)?(\w+)` (?:in |\()`([\w/]+\.py)`", PAGE)
+    assert len(places) >= 4
+    for name, file in places:
+        assert re.search(rf"^ *(def|class) {name}\b", (REPOSITORY / file).read_text(), re.MULTILINE), (name, file)
+
+
+RULES = "\n".join(path.read_text() for path in sorted(REPOSITORY.glob("workflow/rules/*.smk")))
+STEPS = re.findall(r"^\| [^|]* \| `(\w+)` \| `([\w/.]+)`[^|]* \| (.*) \|$", PAGE, re.MULTILINE)
+
+
+@pytest.mark.parametrize("rule, file, outputs", STEPS, ids=[step[0] for step in STEPS])
+def test_a_rule_of_the_page_runs_the_file_and_writes_what_the_page_says(rule, file, outputs):
+    body = re.split(r"^(?:use )?rule \w+", RULES.split(f"rule {rule}:")[1], maxsplit=1, flags=re.MULTILINE)[0]
+    module = file.removesuffix(".py").replace("/", ".")
+    assert f'code_version("{module}")' in body
+    patterns = re.findall(r'"(results/[^"]+)"', body.partition("output:")[2].partition("log:")[0])
+    for name in re.findall(r"`([\w./-]+)`", outputs):
+        expected = [re.sub(r"(\\[{}])+\w+(\\[{}])+", "[^/]+", re.escape(pattern)) for pattern in patterns]
+        assert any(re.match(f"{pattern}($|/)", f"results/phantom/{name}") for pattern in expected), (name, patterns)
+
+
+def test_the_page_follows_an_image_through_the_stages():
+    assert len(STEPS) == 11

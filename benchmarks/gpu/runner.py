@@ -20,7 +20,7 @@ from types import FrameType
 
 from benchmarks.gpu.results import Row, append_row, read_rows
 from benchmarks.gpu.stage import BETWEEN, Settings, Stage, do_stages
-from dar_uda.code_version import code_version
+from dar_uda.plan.code_version import code_version
 
 SEGMENTER, TRANSLATOR = "dar_uda.segmentation.train", "dar_uda.translation.train"
 PREDICTION, SYNTHESIS = "dar_uda.segmentation.predict", "dar_uda.translation.synthesis"

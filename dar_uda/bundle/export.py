@@ -16,7 +16,7 @@ from dar_uda.data.phantom_files import is_phantom
 from dar_uda.data.planes import normal_of, usual_normal
 from dar_uda.jobs.files import check_writable, staging
 from dar_uda.jobs.provenance import provenance_path
-from dar_uda.jobs.record import Record, plain, read_record
+from dar_uda.jobs.record import Record, parts_of, plain, read_record
 from dar_uda.segmentation.components import single_structures
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ def export_bundle(predictions: str | Path, bundle: str | Path, licence: str) -> 
     if predictions.resolve() in bundle.resolve().parents:
         raise ValueError(f"{bundle} would lie among the masks of {predictions}: give another folder with -o")
     run = predictions.parent.parent.parent.parent
-    record = _record(run, predictions)
+    record = parts_of(_record(run, predictions))[0]
     paths = [record.locate(name) for name in record.inputs]
     weights = next(path for path in paths if path.suffix == ".safetensors")
     images = [path for path in paths if path.name == "image.nii"]
@@ -148,7 +148,8 @@ def _predictions_below(folder: Path) -> Iterator[Path]:
 
 def _anonymous(record: dict[str, Any]) -> dict[str, Any]:
     """Return a provenance without names of cases, files or folders: of the inputs, the checksums alone."""
-    kept = {key: record[key] for key in ("rule", "wildcards", "threads", "device", "packages")}
+    kept = {key: record[key] for key in ("rule", "threads", "device", "packages")}
+    kept["wildcards"] = {key: value for key, value in record["wildcards"].items() if key != "chunk"}  # named by a case
     params = {key: value for key, value in record["params"].items() if key != "cases"}
     choices = {key: value for key, value in record["choices"].items() if key not in ("cases", "container")}
     return kept | {"params": params, "choices": choices, "inputs": sorted(record["inputs"].values())}

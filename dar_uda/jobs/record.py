@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dar_uda.jobs.provenance import provenance_path
+
 
 @dataclass(frozen=True)
 class Record:
@@ -40,6 +42,14 @@ class Record:
         if (here := Path.cwd() / self.origin).exists() and here.samefile(self.run):
             return Path.cwd() / name
         return Path(*self.run.parts[: -len(self.origin.parts)]) / name
+
+
+def parts_of(record: Record) -> list[Record]:
+    """Return the provenance of the results that a job only gathered, its own where it made its result itself."""
+    if not record.facts["rule"].startswith("gather_"):
+        return [record]
+    paths = [provenance_path(record.locate(name)) for name in record.inputs]
+    return [read_record(record.run, path) for path in paths if path.exists()]
 
 
 def read_record(run: Path, path: Path) -> Record:

@@ -69,6 +69,11 @@ class Cases:
         return self._by_name[domain, name]
 
     @property
+    def files(self) -> list[str]:
+        """The images and labels of all cases."""
+        return [path for case in self.all for path in case.files]
+
+    @property
     def generated(self) -> list[Case]:
         """The cases whose files rule make_phantom writes."""
         return [case for case in self.all if case.is_generated]

@@ -8,10 +8,10 @@ STAGES: dict[str, tuple[str, ...]] = {
     ),
     "segmentation": (
         *("train_segmenter", "train_candidates", "choose_candidate", "label_target", "self_train_segmenter"),
-        *("train_synseg_net", "train_ada_output", "predict_cases"),
+        *("train_synseg_net", "train_ada_output", "predict_cases", "predict_chunk", "gather_predictions"),
     ),
     "evaluation": (
-        *("score_method", "tabulate", "tabulate_disagreements"),
+        *("score_method", "score_chunk", "gather_scores", "tabulate", "tabulate_disagreements"),
         *("draw_translations", "draw_styles", "draw_losses", "draw_overlays", "draw_extremes"),
         *("draw_boxes", "draw_dice_against_asd", "write_report"),
     ),

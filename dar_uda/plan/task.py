@@ -74,6 +74,18 @@ class Task:
     cases: str | None
     has_paper_protocol: bool
 
+    def source(self, direction: str) -> Domain:
+        """Return the source of a direction."""
+        return self.domains[Direction.of(direction).source]
+
+    def target(self, direction: str) -> Domain:
+        """Return the target of a direction."""
+        return self.domains[Direction.of(direction).target]
+
+    def letters(self, direction: str) -> str:
+        """Return a direction as CycleGAN names it: `a-to-b` from the first domain in the alphabet to the other."""
+        return f"{self.source(direction).letter}-to-{self.target(direction).letter}"
+
     @property
     def both_directions(self) -> tuple[Direction, Direction]:
         """The directions that two domains have, that from the first in the alphabet first."""

@@ -14,7 +14,7 @@ from dar_uda.data.volume import Volume, read_volume
 from dar_uda.evaluation.score import read_metrics
 from dar_uda.figures.style import COLOURS_ON_IMAGES, colour_of
 from dar_uda.jobs.provenance import checksums, provenance_path
-from dar_uda.jobs.record import Record, plain, read_record
+from dar_uda.jobs.record import Record, parts_of, plain, read_record
 from dar_uda.viewer.volumes import read_mask, read_probability, read_reference
 
 
@@ -108,27 +108,32 @@ def _dice(metrics: Path, case: str) -> dict[str, float | None]:
 
 
 def _scored(methods: list[Record]) -> dict[str, tuple]:
-    """Return how the references of the test cases that a run scored are read, as far as the files are there.
-
-    What `score_method` read stands in its provenance: the masks, then all scans, then all references.
-    """
+    """Return how the references of the test cases that a run scored are read, as far as the files are there."""
     for method in methods:
         names = method.wildcards
         metrics = method.run / f"seed-{names['seed']}" / "metrics" / names["direction"] / names["method"]
         path = provenance_path(metrics)
         if not path.exists():
             continue
-        record = read_record(method.run, path)
-        cases = record.params["cases"]
-        names = record.inputs[-2 * len(cases) :]
-        files = [record.locate(name) for name in names]
-        rows = zip(cases, files[len(cases) :], files[: len(cases)], names[len(cases) :], strict=True)
-        return {
-            case: (reference, record.facts["inputs"][name], read_reference, reference, image, record.params["values"])
-            for case, reference, image, name in rows
-            if reference.exists() and image.exists()
-        }
+        parts = map(_references, parts_of(read_record(method.run, path)))
+        return {case: reference for part in parts for case, reference in part.items()}
     return {}
+
+
+def _references(record: Record) -> dict[str, tuple]:
+    """Return how the references are read that a job of `score_method` read, as far as the files are there.
+
+    Its provenance has the masks, then all scans, then all references.
+    """
+    cases = record.params["cases"]
+    names = record.inputs[-2 * len(cases) :]
+    files = [record.locate(name) for name in names]
+    rows = zip(cases, files[len(cases) :], files[: len(cases)], names[len(cases) :], strict=True)
+    return {
+        case: (reference, record.facts["inputs"][name], read_reference, reference, image, record.params["values"])
+        for case, reference, image, name in rows
+        if reference.exists() and image.exists()
+    }
 
 
 def _read_same(path: Path, digest: str | None, read: Callable[..., Volume], *arguments: Any) -> Volume:

@@ -36,7 +36,7 @@ def _server():
 def _serve():
     from snakemake.cli import get_argument_parser
 
-    from dar_uda.code_version import code_version
+    from dar_uda.plan.code_version import code_version
 
     get_argument_parser()  # finds Snakemake's plugins
     for path in (REPOSITORY / "dar_uda").rglob("*.py"):

@@ -1,17 +1,28 @@
 """The other ways to adapt: self-training, CycleGAN, SynSeg-Net, AdaOutput."""
 
-PSEUDO_LABELS = "results/{run}/seed-{seed}/pseudo_labels/{training_set}/{network}"
+from dar_uda.plan.methods import TrainingSet
+
+
+def direction_of(wildcards):
+    """Return the direction of a synthetic training set."""
+    return str(TrainingSet.of(wildcards.training_set).direction)
 
 
 rule label_target:
     """Segment the target's training cases with the segmenter of the first round."""
     input:
-        images=lambda wildcards: target_files(wildcards, "image.nii"),
+        images=lambda wildcards: PLAN.volumes.of_target(
+            direction_of(wildcards), "image.nii"
+        ),
         weights="results/{run}/seed-{seed}/segmenters/{training_set}/{network}/weights.safetensors",
-        source_labels=source_labels,
+        source_labels=lambda wildcards: PLAN.volumes.of_source(
+            direction_of(wildcards), "label.nii"
+        ),
     output:
-        labels=directory(f"{PSEUDO_LABELS}/labels"),
-        table=f"{PSEUDO_LABELS}/volumes.tsv",
+        labels=directory(
+            "results/{run}/seed-{seed}/pseudo_labels/{training_set}/{network}/labels"
+        ),
+        table="results/{run}/seed-{seed}/pseudo_labels/{training_set}/{network}/volumes.tsv",
     log:
         "results/{run}/logs/label_target/{training_set}-{network}-{seed}.log",
     benchmark:
@@ -24,13 +35,13 @@ rule label_target:
         mem_mb=16000,
         runtime="4h",
     params:
-        cases=target_cases,
-        structures=STRUCTURES,
+        cases=lambda wildcards: PLAN.volumes.target_cases(direction_of(wildcards)),
+        structures=list(TASK.structures),
         inference={
-            key: method_values("inference")[key]
+            key: CONFIG.branch("inference")[key]
             for key in ("overlap", "weighting", "batch")
         },
-        window=lambda wildcards: patch_of(wildcards.network),
+        window=lambda wildcards: PLAN.networks.patch(wildcards.network),
         code=code_version("dar_uda.adaptation.pseudo_labels"),
     script:
         "../scripts/label_target.py"
@@ -40,14 +51,18 @@ rule self_train_segmenter:
     """Go on training on the training set and on those masks."""
     input:
         initial="results/{run}/seed-{seed}/segmenters/{training_set}/{network}/weights.safetensors",
-        images=segmenter_images,
-        labels=segmenter_labels,
-        target_images=lambda wildcards: target_files(wildcards, "image.nii"),
-        pseudo_labels=f"{PSEUDO_LABELS}/labels",
-        table=f"{PSEUDO_LABELS}/volumes.tsv",
+        images=lambda wildcards: PLAN.volumes.images(
+            wildcards.training_set, wildcards.seed
+        ),
+        labels=lambda wildcards: PLAN.volumes.labels(wildcards.training_set),
+        target_images=lambda wildcards: PLAN.volumes.of_target(
+            direction_of(wildcards), "image.nii"
+        ),
+        pseudo_labels="results/{run}/seed-{seed}/pseudo_labels/{training_set}/{network}/labels",
+        table="results/{run}/seed-{seed}/pseudo_labels/{training_set}/{network}/volumes.tsv",
     output:
-        weights=f"results/{{run}}/seed-{{seed}}/segmenters/{{training_set}}/{{network}}{SELF_TRAINED}/weights.safetensors",
-        history=f"results/{{run}}/seed-{{seed}}/segmenters/{{training_set}}/{{network}}{SELF_TRAINED}/history.tsv",
+        weights="results/{run}/seed-{seed}/segmenters/{training_set}/{network}-selftrained/weights.safetensors",
+        history="results/{run}/seed-{seed}/segmenters/{training_set}/{network}-selftrained/history.tsv",
     log:
         "results/{run}/logs/self_train_segmenter/{training_set}-{network}-{seed}.log",
     benchmark:
@@ -60,7 +75,7 @@ rule self_train_segmenter:
         mem_mb=24000,
         runtime="24h",
     params:
-        segmentation=lambda wildcards: segmentation_values(
+        segmentation=lambda wildcards: PLAN.networks.training_values(
             wildcards.network,
             "randomisation",
             "self_training",
@@ -68,9 +83,9 @@ rule self_train_segmenter:
             "steps",
             "learning_rate",
         ),
-        self_training=method_values("segmentation")["self_training"],
-        randomisation=method_values("segmentation")["randomisation"],
-        cases=target_cases,
+        self_training=CONFIG.branch("segmentation")["self_training"],
+        randomisation=CONFIG.branch("segmentation")["randomisation"],
+        cases=lambda wildcards: PLAN.volumes.target_cases(direction_of(wildcards)),
         seed=lambda wildcards: int(wildcards.seed),
         code=code_version("dar_uda.adaptation.self_training"),
     script:
@@ -80,7 +95,7 @@ rule self_train_segmenter:
 rule train_cyclegan:
     """Learn to translate slices between the two domains, content and style as one."""
     input:
-        slices=[slices_of(domain, "npy") for domain in DOMAINS],
+        slices=[PLAN.paths.slices(domain) for domain in TASK.domains],
     output:
         weights="results/{run}/seed-{seed}/translators/cyclegan/weights.safetensors",
         history="results/{run}/seed-{seed}/translators/cyclegan/history.tsv",
@@ -100,7 +115,7 @@ rule train_cyclegan:
         mem_mb=16000,
         runtime="24h",
     params:
-        cyclegan=method_values("cyclegan"),
+        cyclegan=CONFIG.branch("cyclegan"),
         seed=lambda wildcards: int(wildcards.seed),
         code=code_version("dar_uda.adaptation.train_cyclegan"),
     script:
@@ -111,10 +126,12 @@ rule translate_volume:
     """Redraw a source volume as CycleGAN translates it."""
     input:
         weights="results/{run}/seed-{seed}/translators/cyclegan/weights.safetensors",
-        image=lambda wildcards: case_files(
-            source_of(wildcards.direction), [wildcards.case], "image.nii"
-        )[0],
-        label=harmonising_label,
+        image=lambda wildcards: PLAN.volumes.source_image(
+            wildcards.direction, wildcards.case
+        ),
+        label=lambda wildcards: PLAN.volumes.label_beside(
+            wildcards.direction, wildcards.case
+        ),
     output:
         volume="results/{run}/seed-{seed}/synthetic/{direction}/cyclegan-single/{case}/style-0.nii",
     log:
@@ -130,7 +147,7 @@ rule translate_volume:
         mem_mb=8000,
         runtime="1h",
     params:
-        way=lambda wildcards: way_of(wildcards.direction),
+        way=lambda wildcards: TASK.letters(wildcards.direction),
         code=code_version("dar_uda.adaptation.synthesis"),
     script:
         "../scripts/translate_volume.py"
@@ -139,16 +156,12 @@ rule translate_volume:
 rule train_synseg_net:
     """Train CycleGAN and a 2D segmenter of its translations end to end."""
     input:
-        slices=[slices_of(domain, "npy") for domain in DOMAINS],
-        images=lambda wildcards: case_files(
-            source_of(wildcards.direction),
-            source_cases(wildcards.direction),
-            "image.nii",
+        slices=[PLAN.paths.slices(domain) for domain in TASK.domains],
+        images=lambda wildcards: PLAN.volumes.of_source(
+            wildcards.direction, "image.nii"
         ),
-        labels=lambda wildcards: case_files(
-            source_of(wildcards.direction),
-            source_cases(wildcards.direction),
-            "label.nii",
+        labels=lambda wildcards: PLAN.volumes.of_source(
+            wildcards.direction, "label.nii"
         ),
     output:
         weights="results/{run}/seed-{seed}/segmenters/{direction}.synseg_net/{network}/weights.safetensors",
@@ -166,18 +179,18 @@ rule train_synseg_net:
         mem_mb=24000,
         runtime="24h",
     params:
-        way=lambda wildcards: way_of(wildcards.direction),
-        segmentation=lambda wildcards: segmentation_values(
+        way=lambda wildcards: TASK.letters(wildcards.direction),
+        segmentation=lambda wildcards: PLAN.networks.training_values(
             wildcards.network,
             "randomisation",
             "self_training",
             "batch",
             "focal_weight",
         ),
-        network=lambda wildcards: switches_of(wildcards.network),
-        cyclegan=method_values("cyclegan"),
-        joint_slices=method_values("synseg_net")["joint_slices"],
-        classes=len(STRUCTURES) + 1,
+        network=lambda wildcards: PLAN.networks.switches(wildcards.network),
+        cyclegan=CONFIG.branch("cyclegan"),
+        joint_slices=CONFIG.branch("synseg_net")["joint_slices"],
+        classes=len(TASK.structures) + 1,
         seed=lambda wildcards: int(wildcards.seed),
         code=code_version("dar_uda.adaptation.synseg_net"),
     script:
@@ -189,10 +202,8 @@ rule train_ada_output:
     input:
         images=rules.train_synseg_net.input.images,
         labels=rules.train_synseg_net.input.labels,
-        target_images=lambda wildcards: case_files(
-            target_of(wildcards.direction),
-            cases_of(target_of(wildcards.direction), "train"),
-            "image.nii",
+        target_images=lambda wildcards: PLAN.volumes.of_target(
+            wildcards.direction, "image.nii"
         ),
     output:
         weights="results/{run}/seed-{seed}/segmenters/{direction}.ada_output/{network}/weights.safetensors",
@@ -209,12 +220,12 @@ rule train_ada_output:
         mem_mb=24000,
         runtime="24h",
     params:
-        segmentation=lambda wildcards: segmentation_values(
+        segmentation=lambda wildcards: PLAN.networks.training_values(
             wildcards.network, "randomisation", "self_training"
         ),
-        network=lambda wildcards: switches_of(wildcards.network),
-        adversary=method_values("ada_output"),
-        classes=len(STRUCTURES) + 1,
+        network=lambda wildcards: PLAN.networks.switches(wildcards.network),
+        adversary=CONFIG.branch("ada_output"),
+        classes=len(TASK.structures) + 1,
         seed=lambda wildcards: int(wildcards.seed),
         code=code_version("dar_uda.adaptation.ada_output"),
     script:

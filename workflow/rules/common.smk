@@ -1,37 +1,57 @@
-"""What every stage asks: resources, cases and their files."""
+"""The plan of the run, and what every rule asks: the user's files, GPUs and cores."""
 
-import re
 import shutil
 
-from dar_uda.code_version import code_version
+from snakemake.cli import parse_config
+from snakemake.exceptions import WorkflowError
+
+from dar_uda.data.companions import companions
+from dar_uda.data.phantom_files import is_phantom
+from dar_uda.plan.cases import read_cases
+from dar_uda.plan.code_version import code_version
+from dar_uda.plan.config import read_config
+from dar_uda.plan.errors import PlanError
+from dar_uda.plan.plan import Plan
 
 CORES_ELSEWHERE = 8
-RANDOMISED, CANDIDATES, SELF_TRAINED = "-randomised", "-candidates", "-selftrained"
-TRAINED = rf"[A-Za-z][A-Za-z0-9_]*({RANDOMISED})?"
-CHOICES = ("validation", "oracle")
+FILES = map(str, workflow.overwrite_configfiles or [])
+ENTRIES = workflow.config_settings.config_args
+
+try:
+    CONFIG = read_config(
+        project=HERE,
+        user=config,
+        files={path: Path(path).read_text(encoding="utf-8") for path in FILES},
+        entries={entry: parse_config([entry]) for entry in ENTRIES},
+    )
+    PLAN = Plan.of(
+        CONFIG,
+        read_cases(CONFIG, HERE, not workflow.remote_exec, workflow.is_main_process),
+    )
+except PlanError as error:
+    raise WorkflowError(str(error)) from None
+
+TASK = CONFIG.task
+config.update(CONFIG.values)  # scripts read it as snakemake.config
 
 
-def elsewhere():
-    """Return whether another machine runs the jobs, or this process is such a job."""
-    return workflow.remote_exec or workflow.non_local_exec
+def given(paths):
+    """Return files of the cases table as inputs.
+
+    Where results lie in a storage that shares no disk with this machine, the user's files stay here, and with them
+    the jobs that read them.
+    """
+    return [path if is_phantom(path) else local(path) for path in paths]
 
 
-def has_gpu():
-    return shutil.which("nvidia-smi") is not None
-
-
-def check_device():
-    """Stop where nobody said on what the jobs of another machine shall compute."""
-    if config["device"] == "auto" and workflow.non_local_exec and not has_gpu():
-        raise WorkflowError(
-            "device is auto, but this machine, which has no GPU, only submits the jobs: say --config device=cuda, or device=cpu."
-        )
+def voxels(paths):
+    """Return the files beside the user's header files (.hdr, .mhd, .nhdr) that hold their voxels."""
+    return [local(str(file)) for path in paths for file in companions(path)]
 
 
 def gpus(wildcards):
-    """Return how many GPUs a torch job asks for; on a CPU none, so that several run side by side."""
-    check_device()
-    return int(config["device"] == "cuda" or (config["device"] == "auto" and has_gpu()))
+    """Return how many GPUs a torch job asks for."""
+    return PLAN.gpus(workflow.non_local_exec, shutil.which("nvidia-smi") is not None)
 
 
 def gpus_of_training(wildcards):
@@ -41,7 +61,7 @@ def gpus_of_training(wildcards):
 
 def all_cores(wildcards):
     """Return the cores that Snakemake may use: of this machine, or for a job that another one runs."""
-    if elsewhere():
+    if workflow.remote_exec or workflow.non_local_exec:
         return CORES_ELSEWHERE
     try:
         return workflow.cores
@@ -54,73 +74,5 @@ def half_the_cores(wildcards):
     return max(1, all_cores(wildcards) // 2)
 
 
-def way_of(direction):
-    """Return a direction as CycleGAN names it: a-to-b from the first domain in the alphabet to the other."""
-    ends = (source_of(direction), target_of(direction))
-    return "-to-".join(TASK.domains[domain].letter for domain in ends)
-
-
-def label_to_crop_to(wildcards):
-    """Return the label file of a case whose slices the paper's protocol crops to the labelled ones."""
-    if not TASK.domains[wildcards.domain].crops_to_labels:
-        return []
-    label = original_label(wildcards)
-    if not label:
-        raise WorkflowError(
-            f"Case {wildcards.case} of domain {wildcards.domain} has no label, to which protocol `paper` crops its slices; "
-            "leave it out, or take protocol `clean`."
-        )
-    return label
-
-
-def region_of_interest(wildcards):
-    """Return the region to which grids are cut, where the task asks for one."""
-    wanted = GRID.get("region_margin") is not None
-    return f"results/{RUN}/region.json" if wanted else []
-
-
-def source_originals(what):
-    """Return the user's image or label file of each labelled training case of the run's source."""
-    source = source_of(DIRECTIONS[0])
-    return [original(case, source, what) for case in source_cases(DIRECTIONS[0])]
-
-
-def case_files(domain, cases, name):
-    """Return one preprocessed file of each case: image.nii, label.nii or grid.json."""
-    return [f"results/{RUN}/cases/{domain}/{case}/{name}" for case in cases]
-
-
-def slices_of(domain, suffix):
-    return f"results/{RUN}/slices/{domain}.{suffix}"
-
-
-def training_images(wildcards):
-    return case_files(
-        wildcards.domain, cases_of(wildcards.domain, "train"), "image.nii"
-    )
-
-
-def source_cases(direction):
-    """Return the labelled training cases of the source; stop where there are none."""
-    source = source_of(direction)
-    cases = cases_of(source, "train", labelled=True)
-    if not cases:
-        raise WorkflowError(
-            f"Direction {direction}: no training case of domain {source} has a label. Give one a label, or choose another direction."
-        )
-    return cases
-
-
 wildcard_constraints:
-    run=re.escape(RUN),
-    seed=r"\d+",
-    domain="|".join(DOMAINS),
-    direction="|".join(map(str, TASK.both_directions)),
-    case=r"[A-Za-z0-9][A-Za-z0-9_.-]*",
-    method=r"[A-Za-z][A-Za-z0-9_]*",
-    network=rf"{TRAINED}(-{'|-'.join(CHOICES)})?",
-    choice="|".join(CHOICES),
-    table="|".join(TABLES),
-    of_table="|".join(["", *(f"-{table}" for table in config["tables"])]),
-    translation="|".join(TRANSLATIONS),
-    training_set=rf"[A-Za-z0-9-]+(\.({'|'.join(TRANSLATIONS)}))?",
+    **PLAN.wildcard_constraints(),

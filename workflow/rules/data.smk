@@ -1,12 +1,16 @@
 """Where the volumes come from."""
 
-if CASES.generated:
+from dar_uda.plan.cases import cases_to_check
+
+GENERATED = PLAN.cases.generated
+
+if GENERATED:
 
     rule make_phantom:
         """Write the generated volumes and label maps of the phantom's cases table."""
         output:
-            images=[case.image for case in CASES.generated],
-            labels=[case.label for case in CASES.generated if case.label],
+            images=[case.image for case in GENERATED],
+            labels=[case.label for case in GENERATED if case.label],
         log:
             "results/phantom/logs/make_phantom.log",
         benchmark:
@@ -17,9 +21,9 @@ if CASES.generated:
             mem_mb=4000,
             runtime="30m",
         params:
-            cases=[case.name for case in CASES.generated],
-            domains=[case.domain for case in CASES.generated],
-            labels=[case.label for case in CASES.generated],
+            cases=[case.name for case in GENERATED],
+            domains=[case.domain for case in GENERATED],
+            labels=[case.label for case in GENERATED],
             seed=0,
             code=code_version("dar_uda.data.phantom_table"),
         script:
@@ -29,15 +33,8 @@ if CASES.generated:
 rule check_cases:
     """Read every case once and say all that is wrong, before anything is trained."""
     input:
-        lambda wildcards: voxels_of(
-            *(path for case in CASES.all for path in case.files)
-        ),
-        files=[
-            file_of(case, what)
-            for case in CASES.all
-            for what in ("image", "label")
-            if getattr(case, what)
-        ],
+        lambda wildcards: voxels(PLAN.cases.files),
+        files=given(PLAN.cases.files),
     output:
         table="results/{run}/checks.txt",
     log:
@@ -53,12 +50,13 @@ rule check_cases:
         mem_mb=8000,
         runtime="4h",
     params:
-        cases=cases_to_check(CASES, CONFIG),
+        cases=cases_to_check(PLAN.cases, CONFIG),
         windows={
-            name: entry.intensity.get("window") for name, entry in TASK.domains.items()
+            name: domain.intensity.get("window")
+            for name, domain in TASK.domains.items()
         },
-        labels={name: entry.label_values for name, entry in TASK.domains.items()},
-        slice_axes={name: entry.slice_axis for name, entry in TASK.domains.items()},
+        labels={name: domain.label_values for name, domain in TASK.domains.items()},
+        slice_axes={name: domain.slice_axis for name, domain in TASK.domains.items()},
         code=code_version("dar_uda.data.checks.cases"),
     script:
         "../scripts/check_cases.py"

@@ -1,44 +1,129 @@
 """From masks to tables and figures."""
 
+from dataclasses import asdict
+
+from dar_uda.plan import descriptions
+
+STAMP = descriptions.stamp(CONFIG)
+FIRST_SEED = CONFIG.seeds[0]
+
+
+def plain(rows):
+    """Return rows of tables, or figures, as the dictionaries that params hold."""
+    return [asdict(row) for row in rows]
+
+
+def drawn(wildcards, seed=None):
+    """Return the rows that a figure of a table's scores shows."""
+    return PLAN.table_ending(wildcards.of_table).drawn(wildcards.direction, seed)
+
 
 rule score_method:
     """Measure Dice and ASD of a method's masks, on the original grids."""
     input:
-        lambda wildcards: voxels_of(
-            *references_of(wildcards.direction), *scored_images(wildcards.direction)
+        lambda wildcards: voxels(
+            PLAN.volumes.scored(wildcards.direction, "label")
+            + PLAN.volumes.scored(wildcards.direction, "image")
         ),
         predictions="results/{run}/seed-{seed}/predictions/{direction}/{method}",
-        images=lambda wildcards: scored_images(wildcards.direction),
-        references=lambda wildcards: references_of(wildcards.direction),
+        images=lambda wildcards: given(
+            PLAN.volumes.scored(wildcards.direction, "image")
+        ),
+        references=lambda wildcards: given(
+            PLAN.volumes.scored(wildcards.direction, "label")
+        ),
     output:
         metrics="results/{run}/seed-{seed}/metrics/{direction}/{method}.tsv",
     log:
         "results/{run}/logs/score_method/{direction}-{method}-{seed}.log",
     benchmark:
         "results/{run}/benchmarks/score_method/{direction}-{method}-{seed}.tsv"
+    wildcard_constraints:
+        direction=PLAN.directions(chunked=False),
     conda:
         "../../envs/imaging.yaml"
     resources:
         mem_mb=4000,
         runtime="1h",
     params:
-        cases=lambda wildcards: scored_cases(wildcards.direction),
-        structures=STRUCTURES,
-        values=lambda wildcards: TASK.domains[
-            target_of(wildcards.direction)
-        ].label_values,
+        cases=lambda wildcards: PLAN.volumes.test_cases(
+            wildcards.direction, labelled=True
+        ),
+        structures=list(TASK.structures),
+        values=lambda wildcards: TASK.target(wildcards.direction).label_values,
         code=code_version("dar_uda.evaluation.score"),
     script:
         "../scripts/score_method.py"
 
 
+use rule score_method as score_chunk with:
+    # As score_method, where there are many cases: of one chunk of them.
+    input:
+        lambda wildcards: voxels(
+            PLAN.volumes.scored(wildcards.direction, "label", wildcards.chunk)
+            + PLAN.volumes.scored(wildcards.direction, "image", wildcards.chunk)
+        ),
+        predictions="results/{run}/seed-{seed}/chunks/{direction}/{method}/{chunk}/masks",
+        images=lambda wildcards: given(
+            PLAN.volumes.scored(wildcards.direction, "image", wildcards.chunk)
+        ),
+        references=lambda wildcards: given(
+            PLAN.volumes.scored(wildcards.direction, "label", wildcards.chunk)
+        ),
+    output:
+        metrics="results/{run}/seed-{seed}/chunks/{direction}/{method}/{chunk}/metrics.tsv",
+    log:
+        "results/{run}/logs/score_chunk/{direction}-{method}-{seed}/{chunk}.log",
+    benchmark:
+        "results/{run}/benchmarks/score_chunk/{direction}-{method}-{seed}/{chunk}.tsv"
+    wildcard_constraints:
+        direction=PLAN.directions(chunked=True),
+    params:
+        cases=lambda wildcards: PLAN.volumes.scored_chunks(wildcards.direction)[
+            wildcards.chunk
+        ],
+        structures=rules.score_method.params.structures,
+        values=rules.score_method.params["values"],
+        code=code_version("dar_uda.evaluation.score"),
+
+
+rule gather_scores:
+    """Bring the scores of a method's chunks into one table."""
+    input:
+        tables=lambda wildcards: PLAN.chunk_files(
+            wildcards.method, wildcards.direction, wildcards.seed, "metrics.tsv"
+        ),
+    output:
+        metrics="results/{run}/seed-{seed}/metrics/{direction}/{method}.tsv",
+    log:
+        "results/{run}/logs/gather_scores/{direction}-{method}-{seed}.log",
+    benchmark:
+        "results/{run}/benchmarks/gather_scores/{direction}-{method}-{seed}.tsv"
+    wildcard_constraints:
+        direction=PLAN.directions(chunked=True),
+    conda:
+        "../../envs/imaging.yaml"
+    resources:
+        mem_mb=1000,
+        runtime="1h",
+    params:
+        cases=rules.score_method.params.cases,
+        code=code_version("dar_uda.data.chunks"),
+    script:
+        "../scripts/gather_scores.py"
+
+
 rule tabulate:
     """Bring the scores of a table's methods, directions and seeds together."""
     input:
-        metrics=lambda wildcards: metrics_of(scored_rows(wildcards.table)),
-        disagreements=lambda wildcards: disagreements_of(masked_rows(wildcards.table)),
+        metrics=lambda wildcards: PLAN.metrics(PLAN.tables[wildcards.table].scored),
+        disagreements=lambda wildcards: PLAN.disagreements(
+            PLAN.tables[wildcards.table].masked
+        ),
         resources=lambda wildcards: [
-            path for paths in resources_of(wildcards.table).values() for path in paths
+            path
+            for paths in PLAN.resources(wildcards.table).values()
+            for path in paths
         ],
     output:
         table="results/{run}/tables/{table}.tsv",
@@ -59,15 +144,17 @@ rule tabulate:
         mem_mb=2000,
         runtime="10m",
     params:
-        rows=lambda wildcards: scored_rows(wildcards.table),
-        masked=lambda wildcards: masked_rows(wildcards.table),
-        unavailable=lambda wildcards: unavailable_rows(wildcards.table),
-        notes=lambda wildcards: method_notes(wildcards.table),
-        resources=lambda wildcards: resources_of(wildcards.table),
-        stamp=stamp_with_changes(),
-        choices=stamped_choices(),
-        ends=lambda wildcards: gap_ends(wildcards.table),
-        structures=STRUCTURES,
+        rows=lambda wildcards: plain(PLAN.tables[wildcards.table].scored),
+        masked=lambda wildcards: plain(PLAN.tables[wildcards.table].masked),
+        unavailable=lambda wildcards: plain(PLAN.tables[wildcards.table].unavailable),
+        notes=lambda wildcards: descriptions.method_notes(
+            PLAN.tables[wildcards.table], CONFIG
+        ),
+        resources=lambda wildcards: PLAN.resources(wildcards.table),
+        stamp=descriptions.stamp_with_changes(CONFIG),
+        choices=descriptions.stamped_choices(CONFIG),
+        ends=lambda wildcards: descriptions.gap_ends(PLAN.tables[wildcards.table]),
+        structures=list(TASK.structures),
         code=code_version("dar_uda.evaluation.tables"),
     script:
         "../scripts/tabulate.py"
@@ -76,7 +163,7 @@ rule tabulate:
 rule tabulate_disagreements:
     """Bring together how much the masks of every test case change with the image."""
     input:
-        disagreements=disagreements_of(masked_rows("summary")),
+        disagreements=PLAN.disagreements(PLAN.summary.masked),
     output:
         table="results/{run}/tables/disagreement.tsv",
     log:
@@ -89,8 +176,8 @@ rule tabulate_disagreements:
         mem_mb=2000,
         runtime="10m",
     params:
-        masked=masked_rows("summary"),
-        choices=stamped_choices(),
+        masked=plain(PLAN.summary.masked),
+        choices=descriptions.stamped_choices(CONFIG),
         code=code_version("dar_uda.evaluation.tables"),
     script:
         "../scripts/tabulate_disagreements.py"
@@ -99,7 +186,7 @@ rule tabulate_disagreements:
 rule draw_losses:
     """Draw the losses of the first seed's trainings."""
     input:
-        histories=list(histories().values()),
+        histories=list(PLAN.figures.histories().values()),
     output:
         figures=[
             report(
@@ -119,8 +206,8 @@ rule draw_losses:
         mem_mb=2000,
         runtime="10m",
     params:
-        names=list(histories()),
-        stamp=stamp(),
+        names=list(PLAN.figures.histories()),
+        stamp=STAMP,
         code=code_version("dar_uda.report.figures.training"),
     script:
         "../scripts/draw_losses.py"
@@ -129,22 +216,18 @@ rule draw_losses:
 rule draw_translations:
     """Draw a source case, its synthetic volumes and real target volumes."""
     input:
-        source=lambda wildcards: case_files(
-            source_of(wildcards.direction),
-            source_cases(wildcards.direction),
-            "image.nii",
+        source=lambda wildcards: PLAN.volumes.of_source(
+            wildcards.direction, "image.nii"
         )[0],
-        synthetic=lambda wildcards: synthetic_volumes(
+        synthetic=lambda wildcards: PLAN.volumes.synthetic(
             wildcards.direction,
-            translations_of("summary", wildcards.direction)[0],
-            source_cases(wildcards.direction)[0],
-            SEEDS[0],
+            PLAN.figures.translations(wildcards.direction)[0],
+            PLAN.volumes.source_cases(wildcards.direction)[0],
+            FIRST_SEED,
         ),
-        target=lambda wildcards: case_files(
-            target_of(wildcards.direction),
-            cases_of(target_of(wildcards.direction), "train")[:2],
-            "image.nii",
-        ),
+        target=lambda wildcards: PLAN.volumes.of_target(
+            wildcards.direction, "image.nii"
+        )[:2],
     output:
         figures=[
             report(
@@ -164,7 +247,7 @@ rule draw_translations:
         mem_mb=4000,
         runtime="10m",
     params:
-        stamp=stamp(),
+        stamp=STAMP,
         code=code_version("dar_uda.report.figures.translation"),
     script:
         "../scripts/draw_translations.py"
@@ -194,7 +277,7 @@ rule draw_styles:
         mem_mb=2000,
         runtime="10m",
     params:
-        stamp=stamp(),
+        stamp=STAMP,
         code=code_version("dar_uda.report.figures.translation"),
     script:
         "../scripts/draw_styles.py"
@@ -203,12 +286,14 @@ rule draw_styles:
 rule draw_overlays:
     """Draw reference and masks of all methods over a slice of the first test cases."""
     input:
-        images=lambda wildcards: drawn_images(wildcards.direction),
+        images=lambda wildcards: given(PLAN.figures.overlay_images(wildcards.direction)),
         predictions=lambda wildcards: [
-            predictions_of(method, wildcards.direction, SEEDS[0])
-            for method in drawn_methods(wildcards.direction)
+            PLAN.paths.predictions(FIRST_SEED, wildcards.direction, method)
+            for method in PLAN.figures.overlay_methods(wildcards.direction)
         ],
-        references=lambda wildcards: references_of(wildcards.direction)[:OVERLAY_CASES],
+        references=lambda wildcards: given(
+            PLAN.figures.overlay_references(wildcards.direction)
+        ),
     output:
         figures=[
             report(
@@ -228,16 +313,12 @@ rule draw_overlays:
         mem_mb=4000,
         runtime="10m",
     params:
-        cases=lambda wildcards: drawn_cases(wildcards.direction),
-        methods=lambda wildcards: drawn_methods(wildcards.direction),
-        structures=STRUCTURES,
-        values=lambda wildcards: TASK.domains[
-            target_of(wildcards.direction)
-        ].label_values,
-        slice_axis=lambda wildcards: TASK.domains[
-            target_of(wildcards.direction)
-        ].slice_axis,
-        stamp=stamp(),
+        cases=lambda wildcards: PLAN.figures.overlay_cases(wildcards.direction),
+        methods=lambda wildcards: PLAN.figures.overlay_methods(wildcards.direction),
+        structures=list(TASK.structures),
+        values=lambda wildcards: TASK.target(wildcards.direction).label_values,
+        slice_axis=lambda wildcards: TASK.target(wildcards.direction).slice_axis,
+        stamp=STAMP,
         code=code_version("dar_uda.report.figures.segmentation"),
     script:
         "../scripts/draw_overlays.py"
@@ -246,7 +327,7 @@ rule draw_overlays:
 rule draw_boxes:
     """Draw the Dice of every test case, a box per method."""
     input:
-        metrics=lambda wildcards: metrics_of(drawn_rows(wildcards)),
+        metrics=lambda wildcards: PLAN.metrics(drawn(wildcards)),
     output:
         figures=[
             report(
@@ -266,9 +347,9 @@ rule draw_boxes:
         mem_mb=2000,
         runtime="10m",
     params:
-        rows=drawn_rows,
-        structures=STRUCTURES,
-        stamp=stamp(),
+        rows=lambda wildcards: plain(drawn(wildcards)),
+        structures=list(TASK.structures),
+        stamp=STAMP,
         code=code_version("dar_uda.report.figures.scores"),
     script:
         "../scripts/draw_boxes.py"
@@ -277,7 +358,7 @@ rule draw_boxes:
 rule draw_dice_against_asd:
     """Draw every test case at its Dice and its ASD, a marker per method."""
     input:
-        metrics=lambda wildcards: metrics_of(drawn_rows(wildcards)),
+        metrics=lambda wildcards: PLAN.metrics(drawn(wildcards)),
     output:
         figures=[
             report(
@@ -297,8 +378,8 @@ rule draw_dice_against_asd:
         mem_mb=2000,
         runtime="10m",
     params:
-        rows=drawn_rows,
-        stamp=stamp(),
+        rows=lambda wildcards: plain(drawn(wildcards)),
+        stamp=STAMP,
         code=code_version("dar_uda.report.figures.scores"),
     script:
         "../scripts/draw_dice_against_asd.py"
@@ -307,12 +388,14 @@ rule draw_dice_against_asd:
 rule draw_extremes:
     """Draw the worst and the best test case of every method."""
     input:
-        metrics=lambda wildcards: metrics_of(drawn_rows(wildcards, SEEDS[:1])),
-        images=lambda wildcards: scored_images(wildcards.direction),
-        predictions=lambda wildcards: [
-            predictions_of(**row) for row in drawn_rows(wildcards, SEEDS[:1])
-        ],
-        references=lambda wildcards: references_of(wildcards.direction),
+        metrics=lambda wildcards: PLAN.metrics(drawn(wildcards, FIRST_SEED)),
+        images=lambda wildcards: given(
+            PLAN.volumes.scored(wildcards.direction, "image")
+        ),
+        predictions=lambda wildcards: PLAN.predictions(drawn(wildcards, FIRST_SEED)),
+        references=lambda wildcards: given(
+            PLAN.volumes.scored(wildcards.direction, "label")
+        ),
     output:
         figures=[
             report(
@@ -332,18 +415,14 @@ rule draw_extremes:
         mem_mb=4000,
         runtime="10m",
     params:
-        cases=lambda wildcards: scored_cases(wildcards.direction),
-        methods=lambda wildcards: [
-            row["method"] for row in drawn_rows(wildcards, SEEDS[:1])
-        ],
-        structures=STRUCTURES,
-        values=lambda wildcards: TASK.domains[
-            target_of(wildcards.direction)
-        ].label_values,
-        slice_axis=lambda wildcards: TASK.domains[
-            target_of(wildcards.direction)
-        ].slice_axis,
-        stamp=stamp(),
+        cases=lambda wildcards: PLAN.volumes.test_cases(
+            wildcards.direction, labelled=True
+        ),
+        methods=lambda wildcards: [row.method for row in drawn(wildcards, FIRST_SEED)],
+        structures=list(TASK.structures),
+        values=lambda wildcards: TASK.target(wildcards.direction).label_values,
+        slice_axis=lambda wildcards: TASK.target(wildcards.direction).slice_axis,
+        stamp=STAMP,
         code=code_version("dar_uda.report.figures.segmentation"),
     script:
         "../scripts/draw_extremes.py"

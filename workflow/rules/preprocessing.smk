@@ -1,14 +1,31 @@
 """From a case's files to the network grid and its 2D slices."""
 
+DIRECTION = str(CONFIG.directions[0])
+"""That of a run whose grid is cut to a region: it has one alone."""
+
+
+def source_files(what):
+    """Return the user's files of the source's labelled training cases."""
+    cases = PLAN.volumes.source_cases(DIRECTION)
+    return PLAN.volumes.originals(TASK.source(DIRECTION).name, cases, what)
+
+
+def case_file(wildcards, what):
+    """Return the user's file of a case."""
+    return PLAN.volumes.originals(wildcards.domain, [wildcards.case], what)
+
+
+def one(paths):
+    """Return the one file of a list as an input, or nothing of an empty list."""
+    return given(paths)[0] if paths else []
+
 
 rule find_region:
     """Find where the source's structures lie in a scan, for a grid that is cut to them."""
     input:
-        lambda wildcards: voxels_of(
-            *source_originals("image"), *source_originals("label")
-        ),
-        scans=lambda wildcards: source_originals("image"),
-        labels=lambda wildcards: source_originals("label"),
+        lambda wildcards: voxels(source_files("image") + source_files("label")),
+        scans=lambda wildcards: given(source_files("image")),
+        labels=lambda wildcards: given(source_files("label")),
     output:
         region="results/{run}/region.json",
     log:
@@ -22,10 +39,10 @@ rule find_region:
         mem_mb=4000,
         runtime="1h",
     params:
-        cases=lambda wildcards: source_cases(DIRECTIONS[0]),
-        values=lambda wildcards: TASK.domains[source_of(DIRECTIONS[0])].label_values,
-        margin=GRID.get("region_margin"),
-        slice_axis=lambda wildcards: TASK.domains[source_of(DIRECTIONS[0])].slice_axis,
+        cases=lambda wildcards: PLAN.volumes.source_cases(DIRECTION),
+        values=TASK.source(DIRECTION).label_values,
+        margin=TASK.grid.get("region_margin"),
+        slice_axis=TASK.source(DIRECTION).slice_axis,
         code=code_version("dar_uda.preprocessing.region"),
     script:
         "../scripts/find_region.py"
@@ -34,10 +51,12 @@ rule find_region:
 rule preprocess_case:
     """Bring a case's image to the network grid."""
     input:
-        lambda wildcards: voxels_of(original_image(wildcards)),
-        source=original_image,
-        region=region_of_interest,
-        label=label_to_crop_to,
+        lambda wildcards: voxels(case_file(wildcards, "image")),
+        source=lambda wildcards: one(case_file(wildcards, "image")),
+        region=PLAN.volumes.region(),
+        label=lambda wildcards: one(
+            PLAN.volumes.label_to_crop_to(wildcards.domain, wildcards.case)
+        ),
     output:
         image="results/{run}/cases/{domain}/{case}/image.nii",
         grid="results/{run}/cases/{domain}/{case}/grid.json",
@@ -52,7 +71,7 @@ rule preprocess_case:
     params:
         # Snakemake's cache tells jobs apart by their parameters and inputs; inputs that one job wrote are one to it.
         case=lambda wildcards: f"{wildcards.domain}/{wildcards.case}",
-        grid={key: value for key, value in GRID.items() if key != "region_margin"},
+        grid={key: value for key, value in TASK.grid.items() if key != "region_margin"},
         values=lambda wildcards: TASK.domains[wildcards.domain].label_values,
         double_depth=lambda wildcards: TASK.domains[wildcards.domain].doubles_depth,
         intensity=lambda wildcards: TASK.domains[wildcards.domain].intensity,
@@ -65,11 +84,11 @@ rule preprocess_case:
 rule preprocess_label:
     """Bring a case's label map to the network grid, as classes 1..K."""
     input:
-        lambda wildcards: voxels_of(
-            original_label(wildcards), original_image(wildcards)
+        lambda wildcards: voxels(
+            case_file(wildcards, "label") + case_file(wildcards, "image")
         ),
-        source=original_label,
-        scan=original_image,
+        source=lambda wildcards: one(case_file(wildcards, "label")),
+        scan=lambda wildcards: one(case_file(wildcards, "image")),
         grid="results/{run}/cases/{domain}/{case}/grid.json",
     output:
         label="results/{run}/cases/{domain}/{case}/label.nii",
@@ -91,7 +110,9 @@ rule preprocess_label:
 rule extract_slices:
     """Stack the slices of a domain's training volumes."""
     input:
-        images=training_images,
+        images=lambda wildcards: PLAN.paths.cases(
+            wildcards.domain, PLAN.cases.of(wildcards.domain, "train"), "image.nii"
+        ),
     output:
         slices="results/{run}/slices/{domain}.npy",
         table="results/{run}/slices/{domain}.tsv",
@@ -104,7 +125,7 @@ rule extract_slices:
         mem_mb=2000,
         runtime="30m",
     params:
-        cases=lambda wildcards: cases_of(wildcards.domain, "train"),
+        cases=lambda wildcards: PLAN.cases.of(wildcards.domain, "train"),
         code=code_version("dar_uda.preprocessing.slices"),
     script:
         "../scripts/extract_slices.py"

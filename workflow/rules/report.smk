@@ -1,21 +1,24 @@
 """The page that shows a run: the last thing that a run makes."""
 
+from dar_uda.report.templates import template_version
+
+
+def table(wildcards):
+    """Return the table whose report a file is, by the end of its name."""
+    return PLAN.table_ending(wildcards.of_table)
+
 
 rule write_report:
     """Show and explain the run on one page: scores, figures, times, versions."""
     input:
-        metrics=lambda wildcards: metrics_of(scored_rows(table_of(wildcards))),
-        disagreements=lambda wildcards: disagreements_of(
-            masked_rows(table_of(wildcards))
-        ),
+        metrics=lambda wildcards: PLAN.metrics(table(wildcards).scored),
+        disagreements=lambda wildcards: PLAN.disagreements(table(wildcards).masked),
         drawn=lambda wildcards: [
-            f"{figure['path']}.svg" for figure in figures_of(table_of(wildcards))
+            f"{figure.path}.svg" for figure in PLAN.figures.of_table(table(wildcards))
         ],
-        table=lambda wildcards: f"results/{RUN}/tables/{table_of(wildcards)}.tsv",
+        table=lambda wildcards: PLAN.paths.table(table(wildcards).name),
         checks="results/{run}/checks.txt",
-        masks=lambda wildcards: (
-            unscored_predictions() if table_of(wildcards) == "summary" else []
-        ),
+        masks=lambda wildcards: PLAN.unscored_predictions(table(wildcards)),
     output:
         page="results/{run}/report{of_table}.html",
     log:
@@ -28,13 +31,17 @@ rule write_report:
         mem_mb=2000,
         runtime="10m",
     params:
-        facts=lambda wildcards: facts_of(table_of(wildcards)),
-        methods=lambda wildcards: methods_in_words(table_of(wildcards)),
-        rows=lambda wildcards: scored_rows(table_of(wildcards)),
-        masked=lambda wildcards: masked_rows(table_of(wildcards)),
-        unavailable=lambda wildcards: unavailable_rows(table_of(wildcards)),
-        drawn=lambda wildcards: figures_of(table_of(wildcards)),
-        structures=STRUCTURES,
+        facts=lambda wildcards: descriptions.run_facts(
+            table(wildcards), CONFIG, PLAN.cases
+        ),
+        methods=lambda wildcards: descriptions.methods_in_words(
+            table(wildcards), CONFIG
+        ),
+        rows=lambda wildcards: plain(table(wildcards).scored),
+        masked=lambda wildcards: plain(table(wildcards).masked),
+        unavailable=lambda wildcards: plain(table(wildcards).unavailable),
+        drawn=lambda wildcards: plain(PLAN.figures.of_table(table(wildcards))),
+        structures=list(TASK.structures),
         templates=template_version(),
         code=code_version("dar_uda.report.page"),
     script:

@@ -1,13 +1,21 @@
 """From labelled volumes to masks of the target's test cases (3D)."""
 
+from dar_uda.plan.plan import TRAINED
+
 
 rule train_segmenter:
     """Train a segmentation network on a training set, real or synthetic."""
     input:
-        images=segmenter_images,
-        labels=segmenter_labels,
-        source_images=lambda wildcards: untranslated(wildcards, "image.nii"),
-        source_labels=lambda wildcards: untranslated(wildcards, "label.nii"),
+        images=lambda wildcards: PLAN.volumes.images(
+            wildcards.training_set, wildcards.seed
+        ),
+        labels=lambda wildcards: PLAN.volumes.labels(wildcards.training_set),
+        source_images=lambda wildcards: PLAN.volumes.mixed_in(
+            wildcards.training_set, wildcards.network, "image.nii"
+        ),
+        source_labels=lambda wildcards: PLAN.volumes.mixed_in(
+            wildcards.training_set, wildcards.network, "label.nii"
+        ),
     output:
         weights="results/{run}/seed-{seed}/segmenters/{training_set}/{network}/weights.safetensors",
         history="results/{run}/seed-{seed}/segmenters/{training_set}/{network}/history.tsv",
@@ -26,37 +34,49 @@ rule train_segmenter:
         mem_mb=24000,
         runtime="24h",
     params:
-        segmentation=lambda wildcards: segmentation_values(
+        segmentation=lambda wildcards: PLAN.networks.training_values(
             wildcards.network, "randomisation", "self_training"
         ),
-        randomisation=lambda wildcards: (
-            randomisation() if wildcards.network.endswith(RANDOMISED) else None
-        ),
-        network=lambda wildcards: switches_of(wildcards.network),
-        classes=len(STRUCTURES) + 1,
+        randomisation=lambda wildcards: PLAN.networks.randomisation(wildcards.network),
+        network=lambda wildcards: PLAN.networks.switches(wildcards.network),
+        classes=len(TASK.structures) + 1,
         seed=lambda wildcards: int(wildcards.seed),
         code=code_version("dar_uda.segmentation.train"),
     script:
         "../scripts/train_segmenter.py"
 
 
+def trained_cases(wildcards):
+    return PLAN.candidates.trained(wildcards.training_set)
+
+
 use rule train_segmenter as train_candidates with:
     # As train_segmenter, without the cases kept aside, and with several networks to choose from.
     input:
-        images=lambda wildcards: segmenter_images(wildcards, trained_cases(wildcards)),
-        labels=lambda wildcards: segmenter_labels(wildcards, trained_cases(wildcards)),
-        source_images=lambda wildcards: untranslated(
-            wildcards, "image.nii", trained_cases(wildcards)
+        images=lambda wildcards: PLAN.volumes.images(
+            wildcards.training_set, wildcards.seed, trained_cases(wildcards)
         ),
-        source_labels=lambda wildcards: untranslated(
-            wildcards, "label.nii", trained_cases(wildcards)
+        labels=lambda wildcards: PLAN.volumes.labels(
+            wildcards.training_set, trained_cases(wildcards)
+        ),
+        source_images=lambda wildcards: PLAN.volumes.mixed_in(
+            wildcards.training_set,
+            wildcards.network,
+            "image.nii",
+            trained_cases(wildcards),
+        ),
+        source_labels=lambda wildcards: PLAN.volumes.mixed_in(
+            wildcards.training_set,
+            wildcards.network,
+            "label.nii",
+            trained_cases(wildcards),
         ),
     output:
         weights=directory(
-            f"results/{{run}}/seed-{{seed}}/segmenters/{{training_set}}/{{network}}{CANDIDATES}/weights"
+            "results/{run}/seed-{seed}/segmenters/{training_set}/{network}-candidates/weights"
         ),
-        history=f"results/{{run}}/seed-{{seed}}/segmenters/{{training_set}}/{{network}}{CANDIDATES}/history.tsv",
-        resources=f"results/{{run}}/seed-{{seed}}/segmenters/{{training_set}}/{{network}}{CANDIDATES}/resources.json",
+        history="results/{run}/seed-{seed}/segmenters/{training_set}/{network}-candidates/history.tsv",
+        resources="results/{run}/seed-{seed}/segmenters/{training_set}/{network}-candidates/resources.json",
     log:
         "results/{run}/logs/train_candidates/{training_set}-{network}-{seed}.log",
     benchmark:
@@ -65,8 +85,8 @@ use rule train_segmenter as train_candidates with:
         segmentation=rules.train_segmenter.params.segmentation,
         randomisation=rules.train_segmenter.params.randomisation,
         network=rules.train_segmenter.params.network,
-        classes=len(STRUCTURES) + 1,
-        candidates=method_values("selection")["candidates"],
+        classes=len(TASK.structures) + 1,
+        candidates=CONFIG.branch("selection")["candidates"],
         seed=lambda wildcards: int(wildcards.seed),
         code=code_version("dar_uda.segmentation.train"),
 
@@ -74,10 +94,16 @@ use rule train_segmenter as train_candidates with:
 rule choose_candidate:
     """Keep the best of a training's candidates, by source cases kept aside, or by the target's test cases."""
     input:
-        candidates=f"results/{{run}}/seed-{{seed}}/segmenters/{{training_set}}/{{network}}{CANDIDATES}/weights",
-        images=lambda wildcards: judged_files(wildcards, "images"),
-        labels=lambda wildcards: judged_files(wildcards, "labels"),
-        unlabelled=lambda wildcards: judged_files(wildcards, "unlabelled"),
+        candidates="results/{run}/seed-{seed}/segmenters/{training_set}/{network}-candidates/weights",
+        images=lambda wildcards: PLAN.candidates.images(
+            wildcards.training_set, wildcards.choice, wildcards.seed
+        ),
+        labels=lambda wildcards: PLAN.candidates.labels(
+            wildcards.training_set, wildcards.choice
+        ),
+        unlabelled=lambda wildcards: PLAN.candidates.unlabelled(
+            wildcards.training_set, wildcards.choice
+        ),
     output:
         weights="results/{run}/seed-{seed}/segmenters/{training_set}/{network}-{choice}/weights.safetensors",
         table="results/{run}/seed-{seed}/segmenters/{training_set}/{network}-{choice}/choice.tsv",
@@ -95,12 +121,12 @@ rule choose_candidate:
         mem_mb=16000,
         runtime="4h",
     params:
-        structures=STRUCTURES,
+        structures=list(TASK.structures),
         inference={
-            key: method_values("inference")[key]
+            key: CONFIG.branch("inference")[key]
             for key in ("overlap", "weighting", "batch")
         },
-        window=lambda wildcards: patch_of(wildcards.network),
+        window=lambda wildcards: PLAN.networks.patch(wildcards.network),
         code=code_version("dar_uda.segmentation.model_selection"),
     script:
         "../scripts/choose_candidate.py"
@@ -109,10 +135,12 @@ rule choose_candidate:
 rule predict_cases:
     """Segment the target's test cases, on their original grids: all cases of one method."""
     input:
-        weights=method_weights,
-        images=lambda wildcards: test_files(wildcards.direction, "image.nii"),
-        grids=lambda wildcards: test_files(wildcards.direction, "grid.json"),
-        source_labels=labels_of_pieces,
+        weights=lambda wildcards: PLAN.weights(
+            wildcards.method, wildcards.direction, wildcards.seed
+        ),
+        images=lambda wildcards: PLAN.volumes.of_tests(wildcards.direction, "image.nii"),
+        grids=lambda wildcards: PLAN.volumes.of_tests(wildcards.direction, "grid.json"),
+        source_labels=lambda wildcards: PLAN.labels_of_pieces(wildcards.direction),
     output:
         predictions=directory(
             "results/{run}/seed-{seed}/predictions/{direction}/{method}"
@@ -122,6 +150,8 @@ rule predict_cases:
         "results/{run}/logs/predict_cases/{direction}-{method}-{seed}.log",
     benchmark:
         "results/{run}/benchmarks/predict_cases/{direction}-{method}-{seed}.tsv"
+    wildcard_constraints:
+        direction=PLAN.directions(chunked=False),
     conda:
         "../../envs/torch.yaml"
     threads: half_the_cores
@@ -130,10 +160,77 @@ rule predict_cases:
         mem_mb=16000,
         runtime="4h",
     params:
-        cases=lambda wildcards: cases_of(target_of(wildcards.direction), "test"),
-        structures=STRUCTURES,
-        inference=method_values("inference"),
-        window=lambda wildcards: patch_of(network_of(wildcards.method)),
+        cases=lambda wildcards: PLAN.volumes.test_cases(wildcards.direction),
+        structures=list(TASK.structures),
+        inference=PLAN.networks.inference(),
+        window=lambda wildcards: PLAN.networks.patch(
+            str(PLAN.methods[wildcards.method].predictor)
+        ),
         code=code_version("dar_uda.segmentation.predict"),
     script:
         "../scripts/predict_cases.py"
+
+
+use rule predict_cases as predict_chunk with:
+    # As predict_cases, where there are many: of one chunk of them.
+    input:
+        weights=rules.predict_cases.input.weights,
+        images=lambda wildcards: PLAN.volumes.of_tests(
+            wildcards.direction, "image.nii", wildcards.chunk
+        ),
+        grids=lambda wildcards: PLAN.volumes.of_tests(
+            wildcards.direction, "grid.json", wildcards.chunk
+        ),
+        source_labels=rules.predict_cases.input.source_labels,
+    output:
+        predictions=directory(
+            "results/{run}/seed-{seed}/chunks/{direction}/{method}/{chunk}/masks"
+        ),
+        disagreements="results/{run}/seed-{seed}/chunks/{direction}/{method}/{chunk}/disagreement.tsv",
+    log:
+        "results/{run}/logs/predict_chunk/{direction}-{method}-{seed}/{chunk}.log",
+    benchmark:
+        "results/{run}/benchmarks/predict_chunk/{direction}-{method}-{seed}/{chunk}.tsv"
+    wildcard_constraints:
+        direction=PLAN.directions(chunked=True),
+    params:
+        cases=lambda wildcards: PLAN.volumes.chunks(wildcards.direction)[
+            wildcards.chunk
+        ],
+        structures=rules.predict_cases.params.structures,
+        inference=rules.predict_cases.params.inference,
+        window=rules.predict_cases.params.window,
+        code=code_version("dar_uda.segmentation.predict"),
+
+
+rule gather_predictions:
+    """Bring the masks of a method's chunks into one folder."""
+    input:
+        masks=lambda wildcards: PLAN.chunk_files(
+            wildcards.method, wildcards.direction, wildcards.seed, "masks"
+        ),
+        tables=lambda wildcards: PLAN.chunk_files(
+            wildcards.method, wildcards.direction, wildcards.seed, "disagreement.tsv"
+        ),
+    output:
+        predictions=directory(
+            "results/{run}/seed-{seed}/predictions/{direction}/{method}"
+        ),
+        disagreements="results/{run}/seed-{seed}/disagreement/{direction}/{method}.tsv",
+    log:
+        "results/{run}/logs/gather_predictions/{direction}-{method}-{seed}.log",
+    benchmark:
+        "results/{run}/benchmarks/gather_predictions/{direction}-{method}-{seed}.tsv"
+    wildcard_constraints:
+        direction=PLAN.directions(chunked=True),
+    conda:
+        "../../envs/imaging.yaml"
+    resources:
+        mem_mb=1000,
+        runtime="1h",
+    params:
+        cases=rules.predict_cases.params.cases,
+        structures=rules.predict_cases.params.structures,
+        code=code_version("dar_uda.data.chunks"),
+    script:
+        "../scripts/gather_predictions.py"

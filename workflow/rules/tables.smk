@@ -1,12 +1,12 @@
 """Tables that are targets of their own, each with a report."""
 
-for table in config["tables"]:
+for name in config["tables"]:
 
     rule:
         name:
-            table
+            name
         input:
-            f"results/{RUN}/checks.txt",
-            table_files(table),
-            report_of(table),
+            PLAN.paths.checks,
+            PLAN.table_files(name),
+            PLAN.paths.report(name),
         localrule: True

@@ -4,7 +4,7 @@
 rule train_translator:
     """Learn to translate slices between the two domains, content apart from style."""
     input:
-        slices=[slices_of(domain, "npy") for domain in DOMAINS],
+        slices=[PLAN.paths.slices(domain) for domain in TASK.domains],
     output:
         weights="results/{run}/seed-{seed}/translators/disentangled/weights.safetensors",
         history="results/{run}/seed-{seed}/translators/disentangled/history.tsv",
@@ -24,7 +24,7 @@ rule train_translator:
         mem_mb=16000,
         runtime="24h",
     params:
-        translation=method_values("translation"),
+        translation=CONFIG.branch("translation"),
         seed=lambda wildcards: int(wildcards.seed),
         code=code_version("dar_uda.translation.train"),
     script:
@@ -35,8 +35,12 @@ rule encode_styles:
     """Encode the target's styles and choose those of every source case."""
     input:
         weights="results/{run}/seed-{seed}/translators/disentangled/weights.safetensors",
-        slices=lambda wildcards: slices_of(target_of(wildcards.direction), "npy"),
-        table=lambda wildcards: slices_of(target_of(wildcards.direction), "tsv"),
+        slices=lambda wildcards: PLAN.paths.slices(
+            TASK.target(wildcards.direction).name
+        ),
+        table=lambda wildcards: PLAN.paths.slices(
+            TASK.target(wildcards.direction).name, "tsv"
+        ),
     output:
         codes="results/{run}/seed-{seed}/styles/{direction}/{translation}/codes.tsv",
         styles="results/{run}/seed-{seed}/styles/{direction}/{translation}/styles.tsv",
@@ -54,9 +58,9 @@ rule encode_styles:
         runtime="1h",
     params:
         strategy=lambda wildcards: wildcards.translation.removeprefix("disentangled-"),
-        clusters=lambda wildcards: style_count(wildcards.translation),
-        domain=lambda wildcards: TASK.domains[target_of(wildcards.direction)].letter,
-        source_cases=lambda wildcards: source_cases(wildcards.direction),
+        clusters=lambda wildcards: PLAN.volumes.style_count(wildcards.translation),
+        domain=lambda wildcards: TASK.target(wildcards.direction).letter,
+        source_cases=lambda wildcards: PLAN.volumes.source_cases(wildcards.direction),
         seed=lambda wildcards: int(wildcards.seed),
         code=code_version("dar_uda.translation.styles"),
     script:
@@ -68,12 +72,17 @@ rule synthesize_volume:
     input:
         weights="results/{run}/seed-{seed}/translators/disentangled/weights.safetensors",
         styles="results/{run}/seed-{seed}/styles/{direction}/disentangled-multi/styles.tsv",
-        image=lambda wildcards: case_files(
-            source_of(wildcards.direction), [wildcards.case], "image.nii"
-        )[0],
-        label=harmonising_label,
+        image=lambda wildcards: PLAN.volumes.source_image(
+            wildcards.direction, wildcards.case
+        ),
+        label=lambda wildcards: PLAN.volumes.label_beside(
+            wildcards.direction, wildcards.case
+        ),
     output:
-        volumes=style_files("disentangled-multi"),
+        volumes=expand(
+            "results/{{run}}/seed-{{seed}}/synthetic/{{direction}}/disentangled-multi/{{case}}/style-{style}.nii",
+            style=range(PLAN.volumes.style_count("disentangled-multi")),
+        ),
     log:
         "results/{run}/logs/synthesize_volume/{direction}-disentangled-multi-{seed}/{case}.log",
     benchmark:
@@ -96,12 +105,16 @@ use rule synthesize_volume as synthesize_average_volume with:
     input:
         weights="results/{run}/seed-{seed}/translators/disentangled/weights.safetensors",
         styles="results/{run}/seed-{seed}/styles/{direction}/disentangled-average/styles.tsv",
-        image=lambda wildcards: case_files(
-            source_of(wildcards.direction), [wildcards.case], "image.nii"
-        )[0],
-        label=harmonising_label,
+        image=lambda wildcards: PLAN.volumes.source_image(
+            wildcards.direction, wildcards.case
+        ),
+        label=lambda wildcards: PLAN.volumes.label_beside(
+            wildcards.direction, wildcards.case
+        ),
     output:
-        volumes=style_files("disentangled-average"),
+        volumes=[
+            "results/{run}/seed-{seed}/synthetic/{direction}/disentangled-average/{case}/style-0.nii"
+        ],
     log:
         "results/{run}/logs/synthesize_volume/{direction}-disentangled-average-{seed}/{case}.log",
     benchmark:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from dar_uda.code_version import PACKAGE_FOLDER, _code_version, _digest, _imported_modules, _tree, code_version
+from dar_uda.plan.code_version import PACKAGE_FOLDER, _code_version, _found, _imported_modules, code_version
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def package(tmp_path):
 def write(path: Path, text: str) -> None:
     path.parent.mkdir(exist_ok=True)
     path.write_text(text)
-    for cached in (_code_version, _digest, _tree):
+    for cached in (_code_version, _found, _imported_modules):
         cached.cache_clear()
 
 

@@ -1,0 +1,69 @@
+"""Which cases train the candidates of a training, and which choose among these."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dar_uda.plan.errors import PlanError
+from dar_uda.plan.methods import TrainingSet
+from dar_uda.plan.volumes import IMAGE, LABEL, Volumes
+
+TARGET_CASES = 4
+"""Unlabelled volumes of the target by which, beside labelled ones of the source, weights are chosen."""
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The cases and volumes of trainings whose weights are chosen among several."""
+
+    volumes: Volumes
+
+    def kept_aside(self, training_set: str) -> list[str]:
+        """Return the labelled cases that choose, the last of the table.
+
+        Raises:
+            PlanError: None would be left for the training.
+        """
+        config, cases = self.volumes.config, self.volumes.labelled(training_set)
+        count = max(1, round(config.branch("selection")["validation_share"] * len(cases)))
+        if count >= len(cases):
+            raise PlanError(
+                f"checkpoint {config.values['checkpoint']}: training set {training_set} has {len(cases)} labelled "
+                f"cases, of which {count} would be kept aside; expected more: add cases, or take checkpoint=last."
+            )
+        return cases[-count:]
+
+    def trained(self, training_set: str) -> list[str]:
+        """Return the labelled cases that train."""
+        return self.volumes.labelled(training_set)[: -len(self.kept_aside(training_set))]
+
+    def images(self, training_set: str, choice: str, seed: int | str) -> list[str]:
+        """Return the labelled volumes that choose: of the cases kept aside, or for `oracle` the target's test cases."""
+        if choice == "oracle":
+            return self._tests(training_set, IMAGE)
+        return self.volumes.images(training_set, seed, self.kept_aside(training_set))
+
+    def labels(self, training_set: str, choice: str) -> list[str]:
+        """Return the label map of every volume that `images` returns."""
+        if choice == "oracle":
+            return self._tests(training_set, LABEL)
+        return self.volumes.labels(training_set, self.kept_aside(training_set))
+
+    def unlabelled(self, training_set: str, choice: str) -> list[str]:
+        """Return the volumes of the target that choose without labels."""
+        if choice == "oracle":
+            return []
+        target = self._target(training_set)
+        return self.volumes.paths.cases(target, self.volumes.cases.of(target, "train")[:TARGET_CASES], IMAGE)
+
+    def _tests(self, training_set: str, file: str) -> list[str]:
+        target = self._target(training_set)
+        tests: Sequence[str] = self.volumes.cases.of(target, "test", labelled=True)
+        if not tests:
+            raise PlanError(
+                f"checkpoint oracle: no test case of domain {target} has a label; take checkpoint=validation."
+            )
+        return self.volumes.paths.cases(target, tests, file)
+
+    def _target(self, training_set: str) -> str:
+        labelled = TrainingSet.of(training_set).labelled
+        return next(domain for domain in self.volumes.config.task.domains if domain != labelled)

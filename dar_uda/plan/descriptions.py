@@ -1,0 +1,102 @@
+"""What tables and reports say of a run, its cases and its methods."""
+
+from typing import Any
+
+from dar_uda.plan.cases import Cases
+from dar_uda.plan.config import Config
+from dar_uda.plan.methods import Method, randomisation_of
+from dar_uda.plan.paths import Paths
+from dar_uda.plan.tables import Table
+
+CHOSEN_BY = {
+    "last": "",
+    "validation": "Weights chosen without target labels.",
+    "oracle": "ORACLE: weights chosen by the target's test labels.",
+}
+
+
+def stamp(config: Config) -> str:
+    """Return what every figure says of the run."""
+    seeds = ", ".join(map(str, config.seeds))
+    noun = "seed" if len(config.seeds) == 1 else "seeds"
+    values = config.values
+    text = f"Task {values['task']}, protocol {values['protocol']}, budget {config.task.budget}, {noun} {seeds}."
+    return f"{text} {CHOSEN_BY[values['checkpoint']]}".rstrip()
+
+
+def stamp_with_changes(config: Config) -> str:
+    """Return the stamp, and what of the budget's values the user changed."""
+    changes = config.changes()
+    return f"{stamp(config)} Changed: {'; '.join(changes)}." if changes else stamp(config)
+
+
+def stamped_choices(config: Config) -> dict[str, str]:
+    """Return what every row of a table says of the run, by column."""
+    return {key: config.values[key] for key in ("protocol", "checkpoint")}
+
+
+def notes_of(method: Method, config: Config) -> list[str]:
+    """Return in what a method differs from the paper in training or inference."""
+    notes = []
+    randomisation = randomisation_of(config)
+    if method.is_randomised and randomisation:
+        notes = [f"GIN {randomisation['gin']}", f"structure contrast {randomisation['structures']}"]
+        if method.is_synthetic:
+            notes.append(f"source share {randomisation['source_share']}")
+    if method.is_self_trained:
+        notes.append(f"self-training {config.branch('segmentation')['self_training']['steps']} steps")
+    if method.is_synthetic and config.branch("styles")["harmonise"]:
+        notes.append("harmonised volumes")
+    inference = config.branch("inference")
+    switches = ("test_time_augmentation", "largest_component")
+    return notes + [key.replace("_", " ") for key in switches if inference[key]]
+
+
+def method_notes(table: Table, config: Config) -> dict[str, str]:
+    """Return the notes of a table's methods that have any, by method."""
+    notes = {method.name: ", ".join(notes_of(method, config)) for method in table.methods}
+    return {name: text for name, text in notes.items() if text}
+
+
+def gap_ends(table: Table) -> dict[str, list[str]]:
+    """Return floor and ceiling of the gap of a table's 2D methods."""
+    return {method.name: ["source_only_2d", "supervised_2d"] for method in table.methods if method.is_flat}
+
+
+def run_facts(table: Table, config: Config, cases: Cases) -> dict[str, Any]:
+    """Return what a report says of the run and its cases."""
+    groups = [(domain, split) for domain in config.task.domains for split in ("train", "test")]
+    return {
+        **{name: config.values[name] for name in ("task", "protocol", "checkpoint")},
+        "run": config.run,
+        "folder": Paths(config.run).folder,
+        "table": table.name,
+        "budget": config.task.budget,
+        "seeds": config.seeds,
+        "stamp": stamp_with_changes(config),
+        "cases": [
+            {
+                "domain": domain,
+                "split": split,
+                "cases": cases.of(domain, split),
+                "labelled": len(cases.of(domain, split, labelled=True)),
+            }
+            for domain, split in groups
+            if cases.of(domain, split)
+        ],
+    }
+
+
+def methods_in_words(table: Table, config: Config) -> dict[str, dict[str, Any]]:
+    """Return what a report says of each method of a table."""
+    return {
+        method.name: {
+            "training_set": method.training_set_pattern,
+            "network": method.network,
+            "flat": method.is_flat,
+            "randomised": method.is_randomised,
+            "self_trained": method.is_self_trained,
+            "note": ", ".join(notes_of(method, config)),
+        }
+        for method in table.methods
+    }

@@ -1,0 +1,169 @@
+"""Methods, the networks that they train, and the names of both, such as `dar_unet-randomised-selftrained`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Self
+
+from dar_uda.plan.config import Config
+from dar_uda.plan.errors import PlanError
+from dar_uda.plan.merge import Values
+from dar_uda.plan.task import Direction
+
+TRANSLATIONS = ("disentangled-multi", "disentangled-average", "cyclegan-single")
+"""Ways to draw synthetic volumes, the paper's first."""
+
+CHOICES = ("validation", "oracle")
+"""Ways to choose a training's weights among candidates."""
+
+CANDIDATES = "candidates"
+RANDOMISED, SELF_TRAINED = "-randomised", "-selftrained"
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """What a network is trained on; as text, and in paths, `ct` or `ct-to-mr.disentangled-multi`.
+
+    Attributes:
+        labelled: The domain whose labels it has.
+        target: The domain to which the network is adapted; None for a domain's real volumes.
+        adaptation: One of `TRANSLATIONS`, or a training on both domains such as `synseg_net`; "" for real volumes.
+    """
+
+    labelled: str
+    target: str | None = None
+    adaptation: str = ""
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """Return the training set that a text such as `ct-to-mr.cyclegan-single` names."""
+        direction, _, adaptation = text.partition(".")
+        if not adaptation:
+            return cls(text)
+        ends = Direction.of(direction)
+        return cls(ends.source, ends.target, adaptation)
+
+    def __str__(self) -> str:
+        return self.labelled if self.target is None else f"{self.direction}.{self.adaptation}"
+
+    @property
+    def direction(self) -> Direction:
+        """The direction in which the network is adapted.
+
+        Raises:
+            PlanError: The set is a domain's real volumes.
+        """
+        if self.target is None:
+            raise PlanError(f"Training set {self} is a domain's real volumes; expected one of a direction.")
+        return Direction(self.labelled, self.target)
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether it is made of synthetic volumes, which a translation draws."""
+        return self.adaptation in TRANSLATIONS
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training of a network; as text, and in paths, `dar_unet-randomised-validation-selftrained`.
+
+    Attributes:
+        network: Its name in the config.
+        is_randomised: Whether volumes are randomised as they are read.
+        weights: "" where the last weights are kept, `candidates` where several are, one of `CHOICES` where one of
+            these was chosen.
+        is_self_trained: Whether it goes on from those weights with masks of the target.
+    """
+
+    network: str
+    is_randomised: bool = False
+    weights: str = ""
+    is_self_trained: bool = False
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """Return the training that a text such as `dar_unet-randomised` names."""
+        network, *parts = text.split("-")
+        weights = next((part for part in parts if part in (CANDIDATES, *CHOICES)), "")
+        return cls(network, RANDOMISED[1:] in parts, weights, SELF_TRAINED[1:] in parts)
+
+    def __str__(self) -> str:
+        randomised = RANDOMISED if self.is_randomised else ""
+        weights = f"-{self.weights}" if self.weights else ""
+        return f"{self.network}{randomised}{weights}{SELF_TRAINED if self.is_self_trained else ''}"
+
+
+@dataclass(frozen=True)
+class Method:
+    """A row of the tables: networks trained one after the other on a training set.
+
+    Attributes:
+        training_set_pattern: The training set as the config has it, such as `{direction}.disentangled-multi`.
+        rounds: The networks whose weights the method uses; the last one predicts.
+        is_flat: Whether the network is 2D.
+    """
+
+    name: str
+    training_set_pattern: str
+    rounds: tuple[Training, ...]
+    is_flat: bool
+
+    def training_set(self, direction: Direction) -> TrainingSet:
+        """Return what the method trains on in a direction."""
+        ends = {"direction": direction, "source": direction.source, "target": direction.target}
+        return TrainingSet.of(self.training_set_pattern.format(**ends))
+
+    @property
+    def predictor(self) -> Training:
+        """The training whose network predicts."""
+        return self.rounds[-1]
+
+    @property
+    def network(self) -> str:
+        """The name of the network in the config."""
+        return self.predictor.network
+
+    @property
+    def is_randomised(self) -> bool:
+        """Whether its volumes are randomised as they are read."""
+        return self.predictor.is_randomised
+
+    @property
+    def is_self_trained(self) -> bool:
+        """Whether a second round trains on masks of the target."""
+        return self.predictor.is_self_trained
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether it trains on synthetic volumes."""
+        return self.training_set_pattern.endswith(TRANSLATIONS)
+
+    @property
+    def trainings(self) -> list[Training]:
+        """The trainings that run: where weights are chosen, that of the candidates."""
+        first, *others = self.rounds
+        return [replace(first, weights=CANDIDATES) if first.weights else first, *others]
+
+
+def read_methods(config: Config) -> Mapping[str, Method]:
+    """Return the methods of all tables by name."""
+    return {name: _method(name, definition, config) for name, definition in config.methods.items()}
+
+
+def randomisation_of(config: Config) -> Values | None:
+    """Return how volumes are randomised; None where the budget randomises nothing."""
+    values: Values = config.branch("segmentation")["randomisation"]
+    return values if any(values.values()) else None
+
+
+def _method(name: str, definition: Values, config: Config) -> Method:
+    pattern, network = definition["training_set"], definition["network"]
+    is_randomised = definition.get("randomised", False) and randomisation_of(config) is not None
+    # The ceiling and trainings on both domains keep their last weights.
+    is_chosen = pattern == "{source}" or pattern.endswith(TRANSLATIONS)
+    checkpoint = config.values["checkpoint"]
+    first = Training(network, is_randomised, checkpoint if is_chosen and checkpoint != "last" else "")
+    steps = config.branch("segmentation")["self_training"]["steps"]
+    is_self_trained = definition.get("self_trained", False) and steps > 0
+    second = (replace(first, is_self_trained=True),) if is_self_trained else ()
+    is_flat = config.values["networks"][network].get("architecture") == "unet_2d"
+    return Method(name, pattern, (first, *second), is_flat)

@@ -1,0 +1,42 @@
+"""How networks are built and trained."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from dar_uda.plan.config import Config
+from dar_uda.plan.merge import Values
+from dar_uda.plan.methods import Training, randomisation_of
+
+COARSEST = 16
+"""What divides the depth of a patch that every level of a network halves."""
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The networks of a run, each by the name of a training of it, such as `dar_unet-randomised`."""
+
+    config: Config
+
+    def switches(self, training: str) -> Values:
+        """Return the architecture and switches of a network."""
+        switches: Values = self.config.values["networks"][Training.of(training).network]
+        return switches
+
+    def patch(self, training: str) -> list[int]:
+        """Return the patch, `[depth, height, width]`, that a network is trained on, and its window in prediction."""
+        depth, *sides = self.config.branch("segmentation")["patch"]
+        isotropic = not self.switches(training).get("anisotropic", True)
+        return [-(-depth // COARSEST) * COARSEST if isotropic else depth, *sides]
+
+    def training_values(self, training: str, *left_out: str) -> dict[str, Any]:
+        """Return how a network is trained, without the keys that its training does not read from there."""
+        values = {**self.config.branch("segmentation"), "patch": self.patch(training)}
+        return {key: value for key, value in values.items() if key not in left_out}
+
+    def inference(self) -> dict[str, Any]:
+        """Return how masks are predicted, however many cases a job has."""
+        return {key: value for key, value in self.config.branch("inference").items() if key != "chunk"}
+
+    def randomisation(self, training: str) -> Values | None:
+        """Return how the volumes of a training are randomised; None where they are not."""
+        return randomisation_of(self.config) if Training.of(training).is_randomised else None

@@ -1,0 +1,166 @@
+"""The plan of a run: what it makes, from which files, and what its tables and figures show."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from dar_uda.plan.candidates import Candidates
+from dar_uda.plan.cases import Cases
+from dar_uda.plan.config import Config
+from dar_uda.plan.errors import PlanError
+from dar_uda.plan.figures import Figures
+from dar_uda.plan.methods import CHOICES, RANDOMISED, TRANSLATIONS, Method, read_methods
+from dar_uda.plan.networks import Networks
+from dar_uda.plan.paths import TABLE_SUFFIXES, Paths, ending_of, table_of
+from dar_uda.plan.tables import SUMMARY, Row, Table, lacking_for_summary, read_tables
+from dar_uda.plan.task import Direction
+from dar_uda.plan.volumes import LABEL, Volumes
+
+NAME = "[A-Za-z][A-Za-z0-9_]*"
+CASE = "[A-Za-z0-9][A-Za-z0-9_.-]*"
+TRAINED = rf"{NAME}({RANDOMISED})?"
+"""The names of trainings that start from nothing."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that the rules ask for."""
+
+    config: Config
+    cases: Cases
+    paths: Paths
+    methods: Mapping[str, Method]
+    tables: Mapping[str, Table]
+    networks: Networks
+    volumes: Volumes
+    candidates: Candidates
+    figures: Figures
+
+    @classmethod
+    def of(cls, config: Config, cases: Cases) -> "Plan":
+        """Return the plan of a config and its cases."""
+        methods, paths = read_methods(config), Paths(config.run)
+        tables, volumes = read_tables(config, cases, methods), Volumes(config, cases, paths)
+        figures = Figures(config, cases, paths, tables)
+        return cls(config, cases, paths, methods, tables, Networks(config), volumes, Candidates(volumes), figures)
+
+    @property
+    def summary(self) -> Table:
+        """The table of the config's methods."""
+        return self.tables[SUMMARY]
+
+    def table_ending(self, ending: str) -> Table:
+        """Return the table whose report and figures end with `ending`."""
+        return self.tables[table_of(ending)]
+
+    def wildcard_constraints(self) -> dict[str, str]:
+        """Return the pattern of every wildcard."""
+        others = [name for name in self.tables if name != SUMMARY]
+        return {
+            "run": re.escape(self.config.run),
+            "seed": r"\d+",
+            "domain": "|".join(self.config.task.domains),
+            "direction": "|".join(map(str, self.config.task.both_directions)),
+            "case": CASE,
+            "chunk": CASE,
+            "method": NAME,
+            "network": rf"{TRAINED}(-{'|-'.join(CHOICES)})?",
+            "choice": "|".join(CHOICES),
+            "table": "|".join(self.tables),
+            "of_table": "|".join(["", *map(ending_of, others)]),
+            "translation": "|".join(TRANSLATIONS),
+            "training_set": rf"[A-Za-z0-9-]+(\.({'|'.join(TRANSLATIONS)}))?",
+        }
+
+    def gpus(self, submits: bool, has_gpu: bool) -> int:
+        """Return how many GPUs a torch job asks for; on a CPU none, so that several run side by side.
+
+        Args:
+            submits: Whether other machines run the jobs.
+            has_gpu: Whether this one has a GPU.
+
+        Raises:
+            PlanError: The device is `auto`, and this machine cannot know what those have.
+        """
+        device = self.config.values["device"]
+        if device == "auto" and submits and not has_gpu:
+            raise PlanError(
+                "device is auto, but this machine, which has no GPU, only submits the jobs: say "
+                "--config device=cuda, or device=cpu."
+            )
+        return int(device == "cuda" or (device == "auto" and has_gpu))
+
+    def directions(self, chunked: bool) -> str:
+        """Return the pattern of the directions whose test cases are several chunks, or of the others."""
+        chosen = [
+            str(direction)
+            for direction in self.config.task.both_directions
+            if (len(self.volumes.chunks(str(direction))) > 1) == chunked
+        ]
+        return "|".join(chosen) or "(?!)"
+
+    def chunk_files(self, method: str, direction: str, seed: int | str, file: str) -> list[str]:
+        """Return `masks`, `disagreement.tsv` or, where a label scores it, `metrics.tsv` of each chunk of a method."""
+        scored = file == "metrics.tsv"
+        chunks = self.volumes.scored_chunks(direction) if scored else self.volumes.chunks(direction)
+        return [f"{self.paths.chunk(seed, direction, method, chunk)}/{file}" for chunk in chunks]
+
+    def requested(self) -> list[str]:
+        """Return what the run makes if it is given no target.
+
+        Raises:
+            PlanError: Cases are missing.
+        """
+        if lacking := lacking_for_summary(self.config, self.cases, self.methods):
+            text = "\n  ".join(["Cases are missing:", *lacking])
+            raise PlanError(f"{text}\nGive the cases table such cases, or choose another direction.")
+        return [
+            self.paths.checks,
+            *self.table_files(SUMMARY),
+            self.paths.disagreements,
+            *(f"{figure.path}.png" for figure in self.figures.of_table(self.summary)),
+            *self.unscored_predictions(self.summary),
+            self.paths.report(SUMMARY),
+        ]
+
+    def table_files(self, table: str) -> list[str]:
+        """Return the files of a table."""
+        return [self.paths.table(table, suffix) for suffix in TABLE_SUFFIXES]
+
+    def weights(self, method: str, direction: str, seed: int | str) -> str:
+        """Return the weights with which a method predicts."""
+        training_set = self.methods[method].training_set(Direction.of(direction))
+        return f"{self.paths.training(seed, training_set, self.methods[method].predictor)}/weights.safetensors"
+
+    def labels_of_pieces(self, direction: str) -> list[str]:
+        """Return the source's label maps where they say which structures of a mask are one piece."""
+        used = self.config.branch("inference")["largest_component"]
+        source = Direction.of(direction).source
+        return self.paths.cases(source, self.cases.of(source, "train", labelled=True), LABEL) if used else []
+
+    def metrics(self, rows: Iterable[Row]) -> list[str]:
+        """Return the scores of rows."""
+        return [self.paths.metrics(row.seed, row.direction, row.method) for row in rows]
+
+    def disagreements(self, rows: Iterable[Row]) -> list[str]:
+        """Return how much the masks of rows change with the image."""
+        return [self.paths.disagreement(row.seed, row.direction, row.method) for row in rows]
+
+    def predictions(self, rows: Iterable[Row]) -> list[str]:
+        """Return the folders of the masks of rows."""
+        return [self.paths.predictions(row.seed, row.direction, row.method) for row in rows]
+
+    def unscored_predictions(self, table: Table) -> list[str]:
+        """Return the folders of a table's masks that no label can score."""
+        rows = [row for row in table.masked if not self.volumes.test_cases(row.direction, labelled=True)]
+        return self.predictions(rows)
+
+    def resources(self, table: str) -> dict[str, list[str]]:
+        """Return what the trainings of a table's methods took, files by method, where the table shows it."""
+        files: dict[str, list[str]] = {}
+        for row in self.tables[table].scored if self.tables[table].has_resources else ():
+            method = self.methods[row.method]
+            training_set = method.training_set(Direction.of(row.direction))
+            folder = self.paths.training(row.seed, training_set, method.trainings[0])
+            files.setdefault(row.method, []).append(f"{folder}/resources.json")
+        return files

@@ -1,0 +1,140 @@
+"""The tables of a run: their methods, directions and rows, and why rows are empty."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dar_uda.plan.cases import Cases
+from dar_uda.plan.config import Config
+from dar_uda.plan.methods import Method, TrainingSet
+from dar_uda.plan.task import Direction
+
+SUMMARY = "summary"
+"""The table of the config's `methods`."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method in a direction with a seed."""
+
+    direction: str
+    method: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Unavailable:
+    """A method that a table cannot score in a direction, and why."""
+
+    direction: str
+    method: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table.
+
+    Attributes:
+        methods: Its methods; of those that this budget trains alike, as `dar_uda` without a second round, the last.
+        scored: The rows with scores.
+        masked: The rows with masks; behind the summary also those that no label scores.
+        unavailable: What stays empty.
+        has_resources: Whether it shows what the trainings took.
+    """
+
+    name: str
+    methods: tuple[Method, ...]
+    directions: tuple[Direction, ...]
+    scored: tuple[Row, ...]
+    masked: tuple[Row, ...]
+    unavailable: tuple[Unavailable, ...]
+    has_resources: bool
+
+    def drawn(self, direction: str, seed: int | None = None) -> list[Row]:
+        """Return the scored rows of a direction, those of one seed alone if it is given."""
+        return [row for row in self.scored if row.direction == direction and seed in (None, row.seed)]
+
+
+def read_tables(config: Config, cases: Cases, methods: Mapping[str, Method]) -> dict[str, Table]:
+    """Return every table by name, the summary first."""
+    return {name: _table(name, config, cases, methods) for name in config.tables}
+
+
+def lacking_cases(method: Method, direction: Direction, cases: Cases) -> str | None:
+    """Return which cases a method's training lacks in a direction; None where it has all."""
+    training_set = method.training_set(direction)
+    if not cases.of(training_set.labelled, "train", labelled=True):
+        return f"no training case of domain {training_set.labelled} has a label"
+    if training_set.target is not None and not cases.of(training_set.target, "train"):
+        return f"domain {training_set.target} has no training case"
+    return None
+
+
+def lacking_for_summary(config: Config, cases: Cases, methods: Mapping[str, Method]) -> list[str]:
+    """Return what the directions of the summary lack of cases that its methods need, labels of the target apart."""
+    lacking = []
+    for direction in config.directions:
+        if not cases.of(direction.target, "test"):
+            lacking.append(f"direction {direction}: domain {direction.target} has no test case")
+        for name in config.tables[SUMMARY]["methods"]:
+            missing = lacking_cases(methods[name], direction, cases)
+            if missing and methods[name].training_set(direction) != TrainingSet(direction.target):
+                lacking.append(f"direction {direction}, method {name}: {missing}")
+    return lacking
+
+
+def _table(name: str, config: Config, cases: Cases, methods: Mapping[str, Method]) -> Table:
+    directions, shown = _directions_of(name, config, cases), _methods_of(name, config, methods)
+    places = [(direction, method) for direction in directions for method in shown]
+    reasons = {place: _reason(*place, cases) for place in places}
+
+    def rows(there: Sequence[tuple[Direction, Method]]) -> tuple[Row, ...]:
+        return tuple(Row(str(direction), method.name, seed) for direction, method in there for seed in config.seeds)
+
+    scored = [place for place in places if reasons[place] is None]
+    masked = [(direction, method) for direction, method in places if not lacking_cases(method, direction, cases)]
+    return Table(
+        name=name,
+        methods=tuple(shown),
+        directions=directions,
+        scored=rows(scored),
+        masked=rows(masked if name == SUMMARY else scored),
+        unavailable=tuple(
+            Unavailable(str(direction), method.name, reason)
+            for (direction, method), reason in reasons.items()
+            if reason is not None
+        ),
+        has_resources=config.tables[name].get("resources", False),
+    )
+
+
+def _reason(direction: Direction, method: Method, cases: Cases) -> str | None:
+    """Return why a method cannot be scored in a direction; None where it can."""
+    if not cases.of(direction.target, "test", labelled=True):
+        return f"no test case of domain {direction.target} has a label"
+    return lacking_cases(method, direction, cases)
+
+
+def _directions_of(name: str, config: Config, cases: Cases) -> tuple[Direction, ...]:
+    """Return the directions of a table: the run's, or of other tables what they ask for and the cases allow.
+
+    A region of interest comes from the labels of one direction's source, so that there is no other direction.
+    """
+    if name == SUMMARY or config.values["directions"] or config.task.grid.get("region_margin") is not None:
+        return config.directions
+    if config.tables[name]["directions"] == "first":
+        return (Direction.of(config.task.directions[0]),)
+    allowed = tuple(
+        direction
+        for direction in config.task.both_directions
+        if cases.of(direction.target, "test", labelled=True) and cases.of(direction.source, "train", labelled=True)
+    )
+    return allowed or config.directions
+
+
+def _methods_of(name: str, config: Config, methods: Mapping[str, Method]) -> list[Method]:
+    listed = [methods[method] for method in config.tables[name]["methods"]]
+    if name == SUMMARY:
+        return listed
+    last = {(method.training_set_pattern, method.rounds): method for method in listed}
+    return [method for method in listed if method in last.values()]

@@ -1,0 +1,154 @@
+"""Which volumes a network is trained on, and where they lie."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dar_uda.plan.cases import Cases
+from dar_uda.plan.chunks import chunks_of
+from dar_uda.plan.config import Config
+from dar_uda.plan.errors import PlanError
+from dar_uda.plan.methods import Training, TrainingSet, randomisation_of
+from dar_uda.plan.paths import Paths
+from dar_uda.plan.task import Direction
+
+IMAGE, LABEL, GRID = "image.nii", "label.nii", "grid.json"
+"""The preprocessed files of a case."""
+
+
+@dataclass(frozen=True)
+class Volumes:
+    """The preprocessed and synthetic volumes of a run, by what they are used for.
+
+    Directions, training sets and networks are the values of a rule's wildcards.
+    """
+
+    config: Config
+    cases: Cases
+    paths: Paths
+
+    def source_cases(self, direction: str) -> list[str]:
+        """Return the labelled training cases of the source.
+
+        Raises:
+            PlanError: There is none.
+        """
+        source = Direction.of(direction).source
+        names = self.cases.of(source, "train", labelled=True)
+        if not names:
+            raise PlanError(
+                f"Direction {direction}: no training case of domain {source} has a label. "
+                "Give one a label, or choose another direction."
+            )
+        return names
+
+    def target_cases(self, direction: str) -> list[str]:
+        """Return the training cases of the target."""
+        return self.cases.of(Direction.of(direction).target, "train")
+
+    def test_cases(self, direction: str, labelled: bool = False) -> list[str]:
+        """Return the test cases of the target, those with a label alone if `labelled`."""
+        return self.cases.of(Direction.of(direction).target, "test", labelled)
+
+    def of_source(self, direction: str, file: str) -> list[str]:
+        """Return one file of each labelled training case of the source."""
+        return self.paths.cases(Direction.of(direction).source, self.source_cases(direction), file)
+
+    def of_target(self, direction: str, file: str) -> list[str]:
+        """Return one file of each training case of the target."""
+        return self.paths.cases(Direction.of(direction).target, self.target_cases(direction), file)
+
+    def chunks(self, direction: str) -> dict[str, list[str]]:
+        """Return the test cases of the target in chunks that a job each predicts."""
+        return chunks_of(self.test_cases(direction), self.config.branch("inference")["chunk"])
+
+    def scored_chunks(self, direction: str) -> dict[str, list[str]]:
+        """Return the labeled test cases of every chunk that has any."""
+        labelled = set(self.test_cases(direction, labelled=True))
+        chunks = {name: [case for case in cases if case in labelled] for name, cases in self.chunks(direction).items()}
+        return {name: cases for name, cases in chunks.items() if cases}
+
+    def of_tests(self, direction: str, file: str, chunk: str | None = None) -> list[str]:
+        """Return one file of each test case of the target, or of those of a chunk."""
+        cases = self.test_cases(direction) if chunk is None else self.chunks(direction)[chunk]
+        return self.paths.cases(Direction.of(direction).target, cases, file)
+
+    def scored(self, direction: str, what: str, chunk: str | None = None) -> list[str]:
+        """Return the user's `image` or `label` file of each labeled test case, of all of them or of a chunk."""
+        cases = self.test_cases(direction, labelled=True) if chunk is None else self.scored_chunks(direction)[chunk]
+        return self.originals(Direction.of(direction).target, cases, what)
+
+    def originals(self, domain: str, names: Sequence[str], what: str) -> list[str]:
+        """Return the user's `image` or `label` file of each case.
+
+        Raises:
+            PlanError: A case is not in the table, or has no label.
+        """
+        files = [getattr(self.cases.named(domain, name), what) for name in names]
+        if "" in files:
+            raise PlanError(f"Case {names[files.index('')]} of domain {domain} has no label; give it one in the table.")
+        return files
+
+    def label_to_crop_to(self, domain: str, case: str) -> list[str]:
+        """Return the user's label file of a case whose slices the paper's protocol crops to the labeled ones.
+
+        Raises:
+            PlanError: The case has none.
+        """
+        if not self.config.task.domains[domain].crops_to_labels:
+            return []
+        label = self.cases.named(domain, case).label
+        if not label:
+            raise PlanError(
+                f"Case {case} of domain {domain} has no label, to which protocol `paper` crops its slices; "
+                "leave it out, or take protocol `clean`."
+            )
+        return [label]
+
+    def region(self) -> str | list[str]:
+        """Return the region to which the grid is cut; no file where the task asks for none."""
+        return self.paths.region if self.config.task.grid.get("region_margin") is not None else []
+
+    def style_count(self, translation: str) -> int:
+        """Return how many synthetic volumes a translation draws of each source case."""
+        count: int = self.config.branch("styles")["clusters"] if translation == "disentangled-multi" else 1
+        return count
+
+    def synthetic(self, direction: str, translation: str, case: str, seed: int | str) -> list[str]:
+        """Return the synthetic volumes of a source case, one per style."""
+        training_set = TrainingSet.of(f"{direction}.{translation}")
+        return [self.paths.synthetic(seed, training_set, case, style) for style in range(self.style_count(translation))]
+
+    def source_image(self, direction: str, case: str) -> str:
+        """Return the image of a source case."""
+        return self.paths.cases(Direction.of(direction).source, [case], IMAGE)[0]
+
+    def label_beside(self, direction: str, case: str) -> str | list[str]:
+        """Return the label map of a source case where intensities are matched by structure, else no file."""
+        used = self.config.branch("styles")["harmonise"]
+        return self.paths.cases(Direction.of(direction).source, [case], LABEL)[0] if used else []
+
+    def labelled(self, training_set: str) -> list[str]:
+        """Return the cases whose labels a training set has."""
+        return self.cases.of(TrainingSet.of(training_set).labelled, "train", labelled=True)
+
+    def images(self, training_set: str, seed: int | str, cases: Sequence[str] | None = None) -> list[str]:
+        """Return the volumes that a training set has of its labelled cases, or of some of them."""
+        of = TrainingSet.of(training_set)
+        cases = self.labelled(training_set) if cases is None else cases
+        if of.target is None:
+            return self.paths.cases(of.labelled, cases, IMAGE)
+        return [volume for case in cases for volume in self.synthetic(str(of.direction), of.adaptation, case, seed)]
+
+    def labels(self, training_set: str, cases: Sequence[str] | None = None) -> list[str]:
+        """Return the label map of every volume that `images` returns."""
+        of = TrainingSet.of(training_set)
+        cases = self.labelled(training_set) if cases is None else cases
+        copies = 1 if of.target is None else self.style_count(of.adaptation)
+        return [label for label in self.paths.cases(of.labelled, cases, LABEL) for _ in range(copies)]
+
+    def mixed_in(self, training_set: str, network: str, file: str, cases: Sequence[str] | None = None) -> list[str]:
+        """Return the source volumes' files with which a randomised synthetic training set is mixed."""
+        of, randomisation = TrainingSet.of(training_set), randomisation_of(self.config)
+        if of.target is None or not Training.of(network).is_randomised or not (randomisation or {}).get("source_share"):
+            return []
+        return self.paths.cases(of.labelled, self.labelled(training_set) if cases is None else cases, file)

@@ -1,0 +1,76 @@
+"""Many test cases: several jobs predict and score them, and all stands where one job would have put it."""
+
+import json
+import re
+import shutil
+
+import pytest
+from tiny_run import CONFIG, Run
+
+from dar_uda.bundle.export import export_bundle
+from dar_uda.data.phantom import make_phantom
+from dar_uda.viewer.catalog import read_catalog
+
+pytestmark = pytest.mark.slow
+MASKS = "results/phantom/seed-0/predictions/ct-to-mr/source_only"
+METRICS = "results/phantom/seed-0/metrics/ct-to-mr/source_only.tsv"
+WHOLE = ("--config", "methods=source_only", "cases=cases.tsv")
+CHUNKED = (*WHOLE, "inference={chunk: 3}")
+"""Of mr1 to mr5 only mr4 has a digest that divides by 3: two chunks, mr1 to mr3 and mr4 with mr5."""
+
+
+def row(folder, domain, number, split):
+    """Write a case of the phantom as a user's files; return its row of the table."""
+    image, label = (f"{domain}{number}_{what}.nii.gz" for what in ("image", "label"))
+    make_phantom(domain, number, folder / image, folder / label)
+    return f"{domain}{number}\t{domain}\t{image}\t{label}\t{split}\n"
+
+
+@pytest.fixture(scope="module")
+def chunked(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("chunked")
+    (folder / "tiny.yaml").write_text(CONFIG)
+    cases = [("ct", 0, "train"), ("ct", 1, "train"), ("mr", 0, "train"), *(("mr", n, "test") for n in range(1, 6))]
+    rows = [row(folder, *case) for case in cases]
+    (folder / "cases.tsv").write_text("case\tdomain\timage\tlabel\tsplit\n" + "".join(rows))
+    status, text = Run(folder)(*CHUNKED, "--", MASKS, METRICS)
+    assert status == 0, text
+    return Run(folder)
+
+
+def made_of(run):
+    files = [*sorted((run.folder / MASKS).glob("*.nii.gz")), run.folder / METRICS]
+    return {file.name: file.read_bytes() for file in files}
+
+
+def test_chunks_give_the_masks_and_scores_of_one_job_at_the_same_paths(chunked, tmp_path):
+    shutil.copytree(chunked.folder, tmp_path / "whole", symlinks=True)
+    whole, before = Run(tmp_path / "whole"), made_of(chunked)
+    assert list(before) == [*(f"mr{number}.nii.gz" for number in range(1, 6)), "source_only.tsv"]
+    shutil.rmtree(whole.result("seed-0/chunks"))
+    status, text = whole(*WHOLE, "--", MASKS, METRICS)
+    assert status == 0 and "rule predict_cases:" in text and "rule predict_chunk:" not in text, text
+    assert made_of(whole) == before
+
+
+def test_an_added_case_leaves_the_other_chunks_as_they_are(chunked, tmp_path):
+    shutil.copytree(chunked.folder, tmp_path / "more", symlinks=True)
+    more = Run(tmp_path / "more")
+    assert more.plan(*CHUNKED, "--", MASKS, METRICS) == set()
+    head, *rows = (more.folder / "cases.tsv").read_text().splitlines(keepends=True)
+    added = row(more.folder, "mr", 9, "test")
+    (more.folder / "cases.tsv").write_text("".join([head, added, *rows]))
+    status, text = more("-n", *CHUNKED, "--", MASKS, METRICS)
+    assert status == 0, text
+    changed = re.findall(r"rule (\w+_chunk):.*?chunk=(\w+)", text, re.DOTALL)
+    assert sorted(changed) == [("predict_chunk", "mr9"), ("score_chunk", "mr9")]  # now mr9, mr1, mr2, mr3
+    assert "rule train_segmenter:" not in text and text.count("rule preprocess_case:") == 1
+
+
+def test_a_bundle_and_the_viewer_find_what_they_need(chunked, tmp_path):
+    export_bundle(chunked.folder / MASKS, tmp_path / "bundle", "CC0")
+    origin = json.loads((tmp_path / "bundle" / "provenance.json").read_text())["masks"]
+    assert origin["rule"] == "predict_chunk" and "mr1" not in json.dumps(origin)
+    page = read_catalog(chunked.folder / "results" / "phantom").page
+    assert [case["case"] for case in page["cases"]] == [f"mr{number}" for number in range(1, 6)]
+    assert all(case["reference"] is not None and case["predictions"][0]["dice"] for case in page["cases"])
