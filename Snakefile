@@ -4,12 +4,13 @@ from pathlib import Path
 
 from snakemake.utils import min_version
 
-min_version("9.0")
+min_version("9.17")
 
 HERE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
 
 
 include: "workflow/rules/places.smk"
+include: "workflow/rules/scheduling.smk"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/preprocessing.smk"

@@ -31,6 +31,7 @@ MODULES = (
     "predict",
     "planning",
     "growth",
+    "scheduling",
     "demo_overhead",
 )
 FOLDER, MATRIX = Path("results"), 4096

@@ -17,6 +17,7 @@ from dar_uda.data.planes import normal_of, usual_normal
 from dar_uda.jobs.files import check_writable, staging
 from dar_uda.jobs.provenance import provenance_path
 from dar_uda.jobs.record import Record, parts_of, plain, read_record
+from dar_uda.plan.paths import Paths
 from dar_uda.segmentation.components import single_structures
 
 logger = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ def export_bundle(predictions: str | Path, bundle: str | Path, licence: str) -> 
         raise FileExistsError(f"{bundle} exists; expected a new folder")
     if predictions.resolve() in bundle.resolve().parents:
         raise ValueError(f"{bundle} would lie among the masks of {predictions}: give another folder with -o")
-    run = predictions.parent.parent.parent.parent
+    run, seed = predictions.parents[3], predictions.parents[2].name.removeprefix("seed-")
     record = parts_of(_record(run, predictions))[0]
     paths = [record.locate(name) for name in record.inputs]
     weights = next(path for path in paths if path.suffix == ".safetensors")
@@ -69,7 +70,7 @@ def export_bundle(predictions: str | Path, bundle: str | Path, licence: str) -> 
             shutil.copyfile(case.locate(name), folder / "region.json")
         origin = {"masks": _anonymous(record.facts), "weights": _anonymous(_record(run, weights).facts)}
         (folder / "provenance.json").write_text(json.dumps(origin, indent=1) + "\n", encoding="utf-8")
-        metrics = predictions.parents[2] / "metrics" / predictions.parent.name / f"{predictions.name}.tsv"
+        metrics = run / Paths().metrics(seed, predictions.parent.name, predictions.name)
         if metrics.exists():
             shutil.copyfile(metrics, folder / "metrics.tsv")
         facts = {
@@ -163,9 +164,9 @@ def _slice_normal(images: Sequence[Path]) -> list[float]:
 
 def _training_images(run: Path, domain: str) -> list[Path]:
     """Return the domain's training scans on the network grid; none where the run has not sliced them."""
-    table = run / "slices" / f"{domain}.provenance.json"
+    table = provenance_path(run / Paths().slices(domain))
     names = json.loads(table.read_text(encoding="utf-8"))["params"]["cases"] if table.exists() else []
-    return [run / "cases" / domain / name / "image.nii" for name in names]
+    return [run / path for path in Paths().cases(domain, names, "image.nii")]
 
 
 def _likeness(images: Sequence[Path], domain: str) -> dict[str, Any] | None:

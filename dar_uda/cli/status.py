@@ -12,6 +12,7 @@ from pathlib import Path
 from dar_uda.jobs.checkpoints import ELSEWHERE
 from dar_uda.jobs.progress import duration
 from dar_uda.jobs.record import plain
+from dar_uda.plan.paths import Paths
 from dar_uda.plan.stages import ORDER
 
 STATES = ("done", "running", "failed", "stopped")
@@ -22,6 +23,8 @@ CHAIN = (
 """What takes the cases of any run to its table, adaptation included."""
 LINE = re.compile(r"^\d\d:\d\d:\d\d (.*)$", re.MULTILINE)
 DONE = re.compile(r"done in ([\d.]+) s$")
+PATHS = Paths()
+"""From the folder of a run."""
 END, SHOWN, WIDTH, RECENT = 2**16, 5, 150, 60
 
 
@@ -57,15 +60,16 @@ def status_of(run: str | Path) -> str:
     run = Path(run)
     if not run.is_dir():
         raise FileNotFoundError(f"{run}: no such folder; expected the folder of a run{_runs_in(run.parent)}")
-    jobs = [_job(path, run / "logs") for path in sorted((run / "logs").rglob("*.log"))]
+    logs = run / PATHS.logs
+    jobs = [_job(path, logs) for path in sorted(logs.rglob("*.log"))]
     if not jobs:
-        raise FileNotFoundError(f"{run}/logs holds no log; expected the folder of a run{_runs_in(run)}")
+        raise FileNotFoundError(f"{logs} holds no log; expected the folder of a run{_runs_in(run)}")
     return "\n".join([*_stages(run, jobs), *_details(jobs), *_checkpoints(run), *_waits_for(run, jobs)])
 
 
 def _runs_in(folder: Path) -> str:
     """Return the end of a message: which runs lie in a folder, an example where none does."""
-    runs = sorted(str(path.parent) for path in folder.glob("[!.]*/logs"))
+    runs = sorted(str(path.parent) for path in folder.glob(f"[!.]*/{PATHS.logs}"))
     return f": {', '.join(runs)}" if runs else ", such as results/phantom"
 
 
@@ -129,7 +133,7 @@ def _checkpoints(run: Path) -> Iterator[str]:
     found = {
         path.parents[1].relative_to(root): path
         for root in _checkpoint_roots(run)
-        for path in sorted(root.glob("seed-*/**/checkpoints/latest.pt"))
+        for path in sorted(root.glob(f"{PATHS.seed('*')}/**/checkpoints/latest.pt"))
     }
     if found:
         yield "\ncheckpoints:"

@@ -69,7 +69,7 @@ def run_facts(table: Table, config: Config, cases: Cases) -> dict[str, Any]:
     return {
         **{name: config.values[name] for name in ("task", "protocol", "checkpoint")},
         "run": config.run,
-        "folder": Paths(config.run).folder,
+        "folder": Paths.of_run(config.run).folder,
         "table": table.name,
         "budget": config.task.budget,
         "seeds": config.seeds,

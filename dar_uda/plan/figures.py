@@ -89,7 +89,7 @@ class Figures:
             for method in summary.methods:
                 training_set = method.training_set(direction)
                 for training in [] if lacking_cases(method, direction, self.cases) else method.trainings:
-                    folder = self.paths.training(self.first_seed, training_set, training)
+                    folder = self.paths.training(self.first_seed, str(training_set), str(training))
                     files[f"{training_set} {training}"] = f"{folder}/history.tsv"
         return files
 

@@ -62,6 +62,11 @@ class TrainingSet:
         return self.adaptation in TRANSLATIONS
 
 
+def direction_of(training_set: str) -> str:
+    """Return the direction of a training set, both as text; see `TrainingSet.direction`."""
+    return str(TrainingSet.of(training_set).direction)
+
+
 @dataclass(frozen=True)
 class Training:
     """One training of a network; as text, and in paths, `dar_unet-randomised-validation-selftrained`.

@@ -1,108 +1,124 @@
-"""Where the files of a run lie, from the working directory."""
+"""Where the files of a run lie."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-
-from dar_uda.plan.methods import Training, TrainingSet
-from dar_uda.plan.task import Direction
 
 TABLE_SUFFIXES = ("tsv", "md", "tex", "html")
 
 
 @dataclass(frozen=True)
 class Paths:
-    """The paths of one run; rules write the same as patterns of their outputs."""
+    """The paths of one run; rules write the same as patterns of their outputs.
 
-    run: str
+    Directions, methods, training sets and trainings are given by name; `*` instead makes a pattern for `Path.glob`.
 
-    @property
-    def folder(self) -> str:
-        """The run's folder."""
-        return f"results/{self.run}"
+    Attributes:
+        folder: That of the run, `results/{run}`; "" for paths from there.
+    """
+
+    folder: str = ""
+
+    @classmethod
+    def of_run(cls, run: str) -> "Paths":
+        """Return the paths of a run by its name, from the working directory."""
+        return cls(f"results/{run}")
 
     @property
     def checks(self) -> str:
         """What was found in the cases."""
-        return f"{self.folder}/checks.txt"
+        return f"{self._below}checks.txt"
 
     @property
     def region(self) -> str:
         """The region to which the grid is cut."""
-        return f"{self.folder}/region.json"
+        return f"{self._below}region.json"
+
+    @property
+    def logs(self) -> str:
+        """The folder with the log of every job, `{rule}/{job}.log`."""
+        return f"{self._below}logs"
 
     @property
     def benchmarks(self) -> str:
         """The folder with time and memory of every job."""
-        return f"{self.folder}/benchmarks"
+        return f"{self._below}benchmarks"
 
     @property
     def disagreements(self) -> str:
         """The table of how much masks change with the image."""
-        return f"{self.folder}/tables/disagreement.tsv"
+        return f"{self._below}tables/disagreement.tsv"
 
     @property
     def resources(self) -> str:
         """The table of time and memory by rule."""
-        return f"{self.folder}/tables/resources.tsv"
+        return f"{self._below}tables/resources.tsv"
+
+    def case(self, domain: str, name: str, file: str) -> str:
+        """Return one preprocessed file of a case: `image.nii`, `label.nii` or `grid.json`."""
+        return f"{self._below}cases/{domain}/{name}/{file}"
 
     def cases(self, domain: str, names: Iterable[str], file: str) -> list[str]:
-        """Return one preprocessed file of each case: `image.nii`, `label.nii` or `grid.json`."""
-        return [f"{self.folder}/cases/{domain}/{name}/{file}" for name in names]
+        """Return one preprocessed file of each case, see `case`."""
+        return [self.case(domain, name, file) for name in names]
 
     def slices(self, domain: str, suffix: str = "npy") -> str:
         """Return the slices of a domain's training volumes, or their table (`tsv`)."""
-        return f"{self.folder}/slices/{domain}.{suffix}"
+        return f"{self._below}slices/{domain}.{suffix}"
 
     def translator(self, seed: int | str, name: str) -> str:
         """Return the folder of translator `disentangled` or `cyclegan`."""
-        return f"{self._seed(seed)}/translators/{name}"
+        return f"{self.seed(seed)}/translators/{name}"
 
-    def styles(self, seed: int | str, direction: Direction | str, translation: str) -> str:
+    def styles(self, seed: int | str, direction: str, translation: str) -> str:
         """Return the folder of the target's styles and those chosen for the source."""
-        return f"{self._seed(seed)}/styles/{direction}/{translation}"
+        return f"{self.seed(seed)}/styles/{direction}/{translation}"
 
-    def synthetic(self, seed: int | str, training_set: TrainingSet, case: str, style: int | str) -> str:
-        """Return the synthetic volume of a source case in a style."""
-        folder = f"{self._seed(seed)}/synthetic/{training_set.direction}/{training_set.adaptation}"
-        return f"{folder}/{case}/style-{style}.nii"
+    def synthetic(self, seed: int | str, direction: str, translation: str, case: str) -> str:
+        """Return the folder of the synthetic volumes of a source case, `style-{style}.nii`."""
+        return f"{self.seed(seed)}/synthetic/{direction}/{translation}/{case}"
 
-    def training(self, seed: int | str, training_set: TrainingSet, training: Training) -> str:
+    def training(self, seed: int | str, training_set: str, training: str) -> str:
         """Return the folder of a training's weights, losses and resources."""
-        return f"{self._seed(seed)}/segmenters/{training_set}/{training}"
+        return f"{self.seed(seed)}/segmenters/{training_set}/{training}"
 
-    def predictions(self, seed: int | str, direction: Direction | str, method: str) -> str:
+    def predictions(self, seed: int | str, direction: str, method: str) -> str:
         """Return the folder of a method's masks, `{case}.nii.gz` on the original grids.
 
         One output, not one per case: Snakemake keeps all inputs of a job with every output.
         """
-        return f"{self._seed(seed)}/predictions/{direction}/{method}"
+        return f"{self.seed(seed)}/predictions/{direction}/{method}"
 
-    def metrics(self, seed: int | str, direction: Direction | str, method: str) -> str:
+    def metrics(self, seed: int | str, direction: str, method: str) -> str:
         """Return the scores of a method's masks."""
-        return f"{self._seed(seed)}/metrics/{direction}/{method}.tsv"
+        return f"{self.seed(seed)}/metrics/{direction}/{method}.tsv"
 
-    def disagreement(self, seed: int | str, direction: Direction | str, method: str) -> str:
+    def disagreement(self, seed: int | str, direction: str, method: str) -> str:
         """Return how much a method's masks change with the image."""
-        return f"{self._seed(seed)}/disagreement/{direction}/{method}.tsv"
+        return f"{self.seed(seed)}/disagreement/{direction}/{method}.tsv"
 
-    def chunk(self, seed: int | str, direction: Direction | str, method: str, chunk: str) -> str:
+    def chunk(self, seed: int | str, direction: str, method: str, chunk: str) -> str:
         """Return the folder of a chunk's `masks/`, `disagreement.tsv` and `metrics.tsv`."""
-        return f"{self._seed(seed)}/chunks/{direction}/{method}/{chunk}"
+        return f"{self.seed(seed)}/chunks/{direction}/{method}/{chunk}"
 
     def table(self, name: str, suffix: str = "tsv") -> str:
         """Return a table in one of `TABLE_SUFFIXES`."""
-        return f"{self.folder}/tables/{name}.{suffix}"
+        return f"{self._below}tables/{name}.{suffix}"
 
     def figure(self, name: str) -> str:
         """Return a figure without its suffix."""
-        return f"{self.folder}/figures/{name}"
+        return f"{self._below}figures/{name}"
 
     def report(self, table: str) -> str:
         """Return the report of a table."""
-        return f"{self.folder}/report{ending_of(table)}.html"
+        return f"{self._below}report{ending_of(table)}.html"
 
-    def _seed(self, seed: int | str) -> str:
-        return f"{self.folder}/seed-{seed}"
+    def seed(self, seed: int | str) -> str:
+        """Return the folder of all that depends on a seed."""
+        return f"{self._below}seed-{seed}"
+
+    @property
+    def _below(self) -> str:
+        return f"{self.folder}/" if self.folder else ""
 
 
 def ending_of(table: str) -> str:

@@ -39,7 +39,7 @@ class Plan:
     @classmethod
     def of(cls, config: Config, cases: Cases) -> "Plan":
         """Return the plan of a config and its cases."""
-        methods, paths = read_methods(config), Paths(config.run)
+        methods, paths = read_methods(config), Paths.of_run(config.run)
         tables, volumes = read_tables(config, cases, methods), Volumes(config, cases, paths)
         figures = Figures(config, cases, paths, tables)
         return cls(config, cases, paths, methods, tables, Networks(config), volumes, Candidates(volumes), figures)
@@ -52,6 +52,10 @@ class Plan:
     def table_ending(self, ending: str) -> Table:
         """Return the table whose report and figures end with `ending`."""
         return self.tables[table_of(ending)]
+
+    def drawn(self, ending: str, direction: str, seed: int | None = None) -> list[Row]:
+        """Return the rows that a figure of a table's scores shows, see `Table.drawn`."""
+        return self.table_ending(ending).drawn(direction, seed)
 
     def wildcard_constraints(self) -> dict[str, str]:
         """Return the pattern of every wildcard."""
@@ -130,7 +134,8 @@ class Plan:
     def weights(self, method: str, direction: str, seed: int | str) -> str:
         """Return the weights with which a method predicts."""
         training_set = self.methods[method].training_set(Direction.of(direction))
-        return f"{self.paths.training(seed, training_set, self.methods[method].predictor)}/weights.safetensors"
+        folder = self.paths.training(seed, str(training_set), str(self.methods[method].predictor))
+        return f"{folder}/weights.safetensors"
 
     def labels_of_pieces(self, direction: str) -> list[str]:
         """Return the source's label maps where they say which structures of a mask are one piece."""
@@ -161,6 +166,6 @@ class Plan:
         for row in self.tables[table].scored if self.tables[table].has_resources else ():
             method = self.methods[row.method]
             training_set = method.training_set(Direction.of(row.direction))
-            folder = self.paths.training(row.seed, training_set, method.trainings[0])
+            folder = self.paths.training(row.seed, str(training_set), str(method.trainings[0]))
             files.setdefault(row.method, []).append(f"{folder}/resources.json")
         return files

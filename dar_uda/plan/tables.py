@@ -1,12 +1,16 @@
 """The tables of a run: their methods, directions and rows, and why rows are empty."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from dar_uda.plan.cases import Cases
 from dar_uda.plan.config import Config
 from dar_uda.plan.methods import Method, TrainingSet
 from dar_uda.plan.task import Direction
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 SUMMARY = "summary"
 """The table of the config's `methods`."""
@@ -53,6 +57,11 @@ class Table:
     def drawn(self, direction: str, seed: int | None = None) -> list[Row]:
         """Return the scored rows of a direction, those of one seed alone if it is given."""
         return [row for row in self.scored if row.direction == direction and seed in (None, row.seed)]
+
+
+def plain(rows: Iterable["DataclassInstance"]) -> list[dict[str, Any]]:
+    """Return rows, or figures, as the dictionaries that the params of rules hold."""
+    return [asdict(row) for row in rows]
 
 
 def read_tables(config: Config, cases: Cases, methods: Mapping[str, Method]) -> dict[str, Table]:

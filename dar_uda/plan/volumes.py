@@ -77,19 +77,27 @@ class Volumes:
         cases = self.test_cases(direction, labelled=True) if chunk is None else self.scored_chunks(direction)[chunk]
         return self.originals(Direction.of(direction).target, cases, what)
 
+    def originals_of_source(self, direction: str, what: str) -> list[str]:
+        """Return the user's `image` or `label` file of each labeled training case of the source."""
+        return self.originals(Direction.of(direction).source, self.source_cases(direction), what)
+
     def originals(self, domain: str, names: Sequence[str], what: str) -> list[str]:
-        """Return the user's `image` or `label` file of each case.
+        """Return the user's `image` or `label` file of each case, see `original`."""
+        return [self.original(domain, name, what) for name in names]
+
+    def original(self, domain: str, case: str, what: str) -> str:
+        """Return the user's `image` or `label` file of a case.
 
         Raises:
-            PlanError: A case is not in the table, or has no label.
+            PlanError: The case is not in the table, or has no label.
         """
-        files = [getattr(self.cases.named(domain, name), what) for name in names]
-        if "" in files:
-            raise PlanError(f"Case {names[files.index('')]} of domain {domain} has no label; give it one in the table.")
-        return files
+        file: str = getattr(self.cases.named(domain, case), what)
+        if not file:
+            raise PlanError(f"Case {case} of domain {domain} has no label; give it one in the table.")
+        return file
 
-    def label_to_crop_to(self, domain: str, case: str) -> list[str]:
-        """Return the user's label file of a case whose slices the paper's protocol crops to the labeled ones.
+    def label_to_crop_to(self, domain: str, case: str) -> str | list[str]:
+        """Return the label file of a case whose slices the paper's protocol crops to the labeled ones, else no file.
 
         Raises:
             PlanError: The case has none.
@@ -102,7 +110,7 @@ class Volumes:
                 f"Case {case} of domain {domain} has no label, to which protocol `paper` crops its slices; "
                 "leave it out, or take protocol `clean`."
             )
-        return [label]
+        return label
 
     def region(self) -> str | list[str]:
         """Return the region to which the grid is cut; no file where the task asks for none."""
@@ -115,8 +123,8 @@ class Volumes:
 
     def synthetic(self, direction: str, translation: str, case: str, seed: int | str) -> list[str]:
         """Return the synthetic volumes of a source case, one per style."""
-        training_set = TrainingSet.of(f"{direction}.{translation}")
-        return [self.paths.synthetic(seed, training_set, case, style) for style in range(self.style_count(translation))]
+        folder = self.paths.synthetic(seed, direction, translation, case)
+        return [f"{folder}/style-{style}.nii" for style in range(self.style_count(translation))]
 
     def source_image(self, direction: str, case: str) -> str:
         """Return the image of a source case."""

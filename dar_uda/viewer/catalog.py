@@ -15,7 +15,12 @@ from dar_uda.evaluation.score import read_metrics
 from dar_uda.figures.style import COLOURS_ON_IMAGES, colour_of
 from dar_uda.jobs.provenance import checksums, provenance_path
 from dar_uda.jobs.record import Record, parts_of, plain, read_record
+from dar_uda.plan.paths import Paths
 from dar_uda.viewer.volumes import read_mask, read_probability, read_reference
+
+PATHS = Paths()
+"""From the folder of a run."""
+MASKS = f"{PATHS.predictions('*', '*', '*')}.provenance.json"
 
 
 @dataclass
@@ -46,11 +51,9 @@ def read_catalog(run: str | Path) -> Catalog:
         FileNotFoundError: It is no such folder.
     """
     run = plain(run)
-    methods = [read_record(run, path) for path in sorted(run.glob("seed-*/predictions/*/*.provenance.json"))]
+    methods = [read_record(run, path) for path in sorted(run.glob(MASKS))]
     if not methods:
-        raise FileNotFoundError(
-            f"{run} holds no seed-*/predictions/*/*.provenance.json; expected results/RUN of a run that has made masks"
-        )
+        raise FileNotFoundError(f"{run} holds no {MASKS}; expected results/RUN of a run that has made masks")
     structures = methods[0].params["structures"]
     legend = [{"name": name, "colour": colour_of(index, COLOURS_ON_IMAGES)} for index, name in enumerate(structures)]
     catalog = Catalog({"run": run.name, "structures": legend})
@@ -81,18 +84,17 @@ def _cases(catalog: Catalog, methods: list[Record]) -> Iterator[dict[str, Any]]:
 def _prediction(catalog: Catalog, record: Record, case: str) -> dict[str, Any]:
     """Return one method's mask of a case with its Dice; where the run kept probabilities, the likeliest, then each."""
     names = record.wildcards
-    seed = record.run / f"seed-{names['seed']}"
-    folder = seed / "predictions" / names["direction"] / names["method"]
+    place = names["seed"], names["direction"], names["method"]
+    folder = record.run / PATHS.predictions(*place)
     structures = len(record.params["structures"])
     probabilities = probabilities_path(folder, case)
     shown = [None, *range(1, structures + 1)] if probabilities.exists() else []
-    metrics = seed / "metrics" / names["direction"] / f"{names['method']}.tsv"
     return {
         "method": names["method"],
         "seed": names["seed"],
         "mask": catalog.add(read_mask, mask_path(folder, case), structures),
         "probabilities": [catalog.add(read_probability, probabilities, label) for label in shown],
-        "dice": _dice(metrics, case),
+        "dice": _dice(record.run / PATHS.metrics(*place), case),
     }
 
 
@@ -111,8 +113,7 @@ def _scored(methods: list[Record]) -> dict[str, tuple]:
     """Return how the references of the test cases that a run scored are read, as far as the files are there."""
     for method in methods:
         names = method.wildcards
-        metrics = method.run / f"seed-{names['seed']}" / "metrics" / names["direction"] / names["method"]
-        path = provenance_path(metrics)
+        path = provenance_path(method.run / PATHS.metrics(names["seed"], names["direction"], names["method"]))
         if not path.exists():
             continue
         parts = map(_references, parts_of(read_record(method.run, path)))
@@ -159,7 +160,7 @@ def _image(run: Path, domain: str, case: str) -> tuple[Path, str | None, list[fl
 
     Where the scan is not on this machine, its image on the network grid.
     """
-    network = run / "cases" / domain / case / "image.nii"
+    network = run / PATHS.case(domain, case, "image.nii")
     path = provenance_path(network)
     if not path.exists():
         return network, None, None
@@ -179,21 +180,22 @@ def _scan(record: Record) -> tuple[Path, str]:
 
 def _synthetic(catalog: Catalog, run: Path, classes: int) -> Iterator[dict[str, Any]]:
     """Yield the source cases that were redrawn, each with all of its styles."""
-    folders = [path for path in run.glob("seed-*/synthetic/*/*/*") if path.is_dir()]
+    folders = [path for path in run.glob(PATHS.synthetic("*", "*", "*", "*")) if path.is_dir()]
     for folder in sorted(folders, key=_place):
         seed, _, direction, translation, case = folder.relative_to(run).parts
-        source = run / "cases" / direction.partition("-to-")[0] / case
+        domain = direction.partition("-to-")[0]
+        source, label = (run / PATHS.case(domain, case, file) for file in ("image.nii", "label.nii"))
         volumes = sorted(folder.glob("style-*.nii"), key=_style)
-        if not volumes or not (source / "image.nii").exists():
+        if not volumes or not source.exists():
             continue
-        codes = _codes(run / seed / "styles" / direction / translation / "styles.tsv", case)
-        label = source / "label.nii"
+        seed = seed.removeprefix("seed-")
+        codes = _codes(run / PATHS.styles(seed, direction, translation) / "styles.tsv", case)
         yield {
             "direction": direction,
-            "seed": seed.removeprefix("seed-"),
+            "seed": seed,
             "translation": translation,
             "case": case,
-            "source": catalog.add(read_volume, source / "image.nii"),
+            "source": catalog.add(read_volume, source),
             "label": catalog.add(read_mask, label, classes) if label.exists() else None,
             "styles": [
                 {"style": _style(path), "code": codes.get(_style(path)), "volume": catalog.add(read_volume, path)}

@@ -43,6 +43,7 @@ def write_probabilities(path):
 def write_record(path, wildcards, params, inputs, output):
     project = next(parent for parent in path.parents if parent.name == "results").parent
     record = {
+        "rule": "any",
         "wildcards": wildcards,
         "params": params,
         "inputs": {name: checksums([project / name])[str(project / name)] for name in inputs},

@@ -1,22 +1,17 @@
 """The other ways to adapt: self-training, CycleGAN, SynSeg-Net, AdaOutput."""
 
-from dar_uda.plan.methods import TrainingSet
-
-
-def direction_of(wildcards):
-    """Return the direction of a synthetic training set."""
-    return str(TrainingSet.of(wildcards.training_set).direction)
+from dar_uda.plan.methods import direction_of
 
 
 rule label_target:
     """Segment the target's training cases with the segmenter of the first round."""
     input:
         images=lambda wildcards: PLAN.volumes.of_target(
-            direction_of(wildcards), "image.nii"
+            direction_of(wildcards.training_set), "image.nii"
         ),
         weights="results/{run}/seed-{seed}/segmenters/{training_set}/{network}/weights.safetensors",
         source_labels=lambda wildcards: PLAN.volumes.of_source(
-            direction_of(wildcards), "label.nii"
+            direction_of(wildcards.training_set), "label.nii"
         ),
     output:
         labels=directory(
@@ -35,7 +30,9 @@ rule label_target:
         mem_mb=16000,
         runtime="4h",
     params:
-        cases=lambda wildcards: PLAN.volumes.target_cases(direction_of(wildcards)),
+        cases=lambda wildcards: PLAN.volumes.target_cases(
+            direction_of(wildcards.training_set)
+        ),
         structures=list(TASK.structures),
         inference={
             key: CONFIG.branch("inference")[key]
@@ -56,7 +53,7 @@ rule self_train_segmenter:
         ),
         labels=lambda wildcards: PLAN.volumes.labels(wildcards.training_set),
         target_images=lambda wildcards: PLAN.volumes.of_target(
-            direction_of(wildcards), "image.nii"
+            direction_of(wildcards.training_set), "image.nii"
         ),
         pseudo_labels="results/{run}/seed-{seed}/pseudo_labels/{training_set}/{network}/labels",
         table="results/{run}/seed-{seed}/pseudo_labels/{training_set}/{network}/volumes.tsv",
@@ -85,7 +82,9 @@ rule self_train_segmenter:
         ),
         self_training=CONFIG.branch("segmentation")["self_training"],
         randomisation=CONFIG.branch("segmentation")["randomisation"],
-        cases=lambda wildcards: PLAN.volumes.target_cases(direction_of(wildcards)),
+        cases=lambda wildcards: PLAN.volumes.target_cases(
+            direction_of(wildcards.training_set)
+        ),
         seed=lambda wildcards: int(wildcards.seed),
         code=code_version("dar_uda.adaptation.self_training"),
     script:

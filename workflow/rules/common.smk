@@ -1,4 +1,4 @@
-"""The plan of the run, and what every rule asks: the user's files, GPUs and cores."""
+"""The plan of the run; the user's files, GPUs and cores, as all rules need them."""
 
 import shutil
 
@@ -35,13 +35,15 @@ TASK = CONFIG.task
 config.update(CONFIG.values)  # scripts read it as snakemake.config
 
 
-def given(paths):
-    """Return files of the cases table as inputs.
+def given(files):
+    """Return a file of the cases table, or several, as inputs.
 
     Where results lie in a storage that shares no disk with this machine, the user's files stay here, and with them
     the jobs that read them.
     """
-    return [path if is_phantom(path) else local(path) for path in paths]
+    if isinstance(files, str):
+        return files if is_phantom(files) else local(files)
+    return list(map(given, files))
 
 
 def voxels(paths):

@@ -41,7 +41,7 @@ rule check_cases:
         "results/{run}/logs/check_cases.log",
     benchmark:
         "results/{run}/benchmarks/check_cases.tsv"
-    # More than all that could run in its place together: the scheduler adds priorities up.
+    # More than all that could run in its place together: on a cluster the ILP scheduler adds priorities up.
     priority: 1000
     conda:
         "../../envs/imaging.yaml"

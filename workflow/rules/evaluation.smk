@@ -1,21 +1,10 @@
 """From masks to tables and figures."""
 
-from dataclasses import asdict
-
 from dar_uda.plan import descriptions
+from dar_uda.plan.tables import plain
 
 STAMP = descriptions.stamp(CONFIG)
 FIRST_SEED = CONFIG.seeds[0]
-
-
-def plain(rows):
-    """Return rows of tables, or figures, as the dictionaries that params hold."""
-    return [asdict(row) for row in rows]
-
-
-def drawn(wildcards, seed=None):
-    """Return the rows that a figure of a table's scores shows."""
-    return PLAN.table_ending(wildcards.of_table).drawn(wildcards.direction, seed)
 
 
 rule score_method:
@@ -327,7 +316,9 @@ rule draw_overlays:
 rule draw_boxes:
     """Draw the Dice of every test case, a box per method."""
     input:
-        metrics=lambda wildcards: PLAN.metrics(drawn(wildcards)),
+        metrics=lambda wildcards: PLAN.metrics(
+            PLAN.drawn(wildcards.of_table, wildcards.direction)
+        ),
     output:
         figures=[
             report(
@@ -347,7 +338,9 @@ rule draw_boxes:
         mem_mb=2000,
         runtime="10m",
     params:
-        rows=lambda wildcards: plain(drawn(wildcards)),
+        rows=lambda wildcards: plain(
+            PLAN.drawn(wildcards.of_table, wildcards.direction)
+        ),
         structures=list(TASK.structures),
         stamp=STAMP,
         code=code_version("dar_uda.report.figures.scores"),
@@ -358,7 +351,9 @@ rule draw_boxes:
 rule draw_dice_against_asd:
     """Draw every test case at its Dice and its ASD, a marker per method."""
     input:
-        metrics=lambda wildcards: PLAN.metrics(drawn(wildcards)),
+        metrics=lambda wildcards: PLAN.metrics(
+            PLAN.drawn(wildcards.of_table, wildcards.direction)
+        ),
     output:
         figures=[
             report(
@@ -378,7 +373,9 @@ rule draw_dice_against_asd:
         mem_mb=2000,
         runtime="10m",
     params:
-        rows=lambda wildcards: plain(drawn(wildcards)),
+        rows=lambda wildcards: plain(
+            PLAN.drawn(wildcards.of_table, wildcards.direction)
+        ),
         stamp=STAMP,
         code=code_version("dar_uda.report.figures.scores"),
     script:
@@ -388,11 +385,15 @@ rule draw_dice_against_asd:
 rule draw_extremes:
     """Draw the worst and the best test case of every method."""
     input:
-        metrics=lambda wildcards: PLAN.metrics(drawn(wildcards, FIRST_SEED)),
+        metrics=lambda wildcards: PLAN.metrics(
+            PLAN.drawn(wildcards.of_table, wildcards.direction, FIRST_SEED)
+        ),
         images=lambda wildcards: given(
             PLAN.volumes.scored(wildcards.direction, "image")
         ),
-        predictions=lambda wildcards: PLAN.predictions(drawn(wildcards, FIRST_SEED)),
+        predictions=lambda wildcards: PLAN.predictions(
+            PLAN.drawn(wildcards.of_table, wildcards.direction, FIRST_SEED)
+        ),
         references=lambda wildcards: given(
             PLAN.volumes.scored(wildcards.direction, "label")
         ),
@@ -418,7 +419,10 @@ rule draw_extremes:
         cases=lambda wildcards: PLAN.volumes.test_cases(
             wildcards.direction, labelled=True
         ),
-        methods=lambda wildcards: [row.method for row in drawn(wildcards, FIRST_SEED)],
+        methods=lambda wildcards: [
+            row.method
+            for row in PLAN.drawn(wildcards.of_table, wildcards.direction, FIRST_SEED)
+        ],
         structures=list(TASK.structures),
         values=lambda wildcards: TASK.target(wildcards.direction).label_values,
         slice_axis=lambda wildcards: TASK.target(wildcards.direction).slice_axis,

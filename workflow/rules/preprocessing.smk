@@ -4,28 +4,19 @@ DIRECTION = str(CONFIG.directions[0])
 """That of a run whose grid is cut to a region: it has one alone."""
 
 
-def source_files(what):
-    """Return the user's files of the source's labelled training cases."""
-    cases = PLAN.volumes.source_cases(DIRECTION)
-    return PLAN.volumes.originals(TASK.source(DIRECTION).name, cases, what)
-
-
-def case_file(wildcards, what):
-    """Return the user's file of a case."""
-    return PLAN.volumes.originals(wildcards.domain, [wildcards.case], what)
-
-
-def one(paths):
-    """Return the one file of a list as an input, or nothing of an empty list."""
-    return given(paths)[0] if paths else []
-
-
 rule find_region:
     """Find where the source's structures lie in a scan, for a grid that is cut to them."""
     input:
-        lambda wildcards: voxels(source_files("image") + source_files("label")),
-        scans=lambda wildcards: given(source_files("image")),
-        labels=lambda wildcards: given(source_files("label")),
+        lambda wildcards: voxels(
+            PLAN.volumes.originals_of_source(DIRECTION, "image")
+            + PLAN.volumes.originals_of_source(DIRECTION, "label")
+        ),
+        scans=lambda wildcards: given(
+            PLAN.volumes.originals_of_source(DIRECTION, "image")
+        ),
+        labels=lambda wildcards: given(
+            PLAN.volumes.originals_of_source(DIRECTION, "label")
+        ),
     output:
         region="results/{run}/region.json",
     log:
@@ -51,10 +42,14 @@ rule find_region:
 rule preprocess_case:
     """Bring a case's image to the network grid."""
     input:
-        lambda wildcards: voxels(case_file(wildcards, "image")),
-        source=lambda wildcards: one(case_file(wildcards, "image")),
+        lambda wildcards: voxels(
+            [PLAN.volumes.original(wildcards.domain, wildcards.case, "image")]
+        ),
+        source=lambda wildcards: given(
+            PLAN.volumes.original(wildcards.domain, wildcards.case, "image")
+        ),
         region=PLAN.volumes.region(),
-        label=lambda wildcards: one(
+        label=lambda wildcards: given(
             PLAN.volumes.label_to_crop_to(wildcards.domain, wildcards.case)
         ),
     output:
@@ -85,10 +80,17 @@ rule preprocess_label:
     """Bring a case's label map to the network grid, as classes 1..K."""
     input:
         lambda wildcards: voxels(
-            case_file(wildcards, "label") + case_file(wildcards, "image")
+            [
+                PLAN.volumes.original(wildcards.domain, wildcards.case, "label"),
+                PLAN.volumes.original(wildcards.domain, wildcards.case, "image"),
+            ]
         ),
-        source=lambda wildcards: one(case_file(wildcards, "label")),
-        scan=lambda wildcards: one(case_file(wildcards, "image")),
+        source=lambda wildcards: given(
+            PLAN.volumes.original(wildcards.domain, wildcards.case, "label")
+        ),
+        scan=lambda wildcards: given(
+            PLAN.volumes.original(wildcards.domain, wildcards.case, "image")
+        ),
         grid="results/{run}/cases/{domain}/{case}/grid.json",
     output:
         label="results/{run}/cases/{domain}/{case}/label.nii",

@@ -3,22 +3,26 @@
 from dar_uda.report.templates import template_version
 
 
-def table(wildcards):
-    """Return the table whose report a file is, by the end of its name."""
-    return PLAN.table_ending(wildcards.of_table)
-
-
 rule write_report:
     """Show and explain the run on one page: scores, figures, times, versions."""
     input:
-        metrics=lambda wildcards: PLAN.metrics(table(wildcards).scored),
-        disagreements=lambda wildcards: PLAN.disagreements(table(wildcards).masked),
+        metrics=lambda wildcards: PLAN.metrics(
+            PLAN.table_ending(wildcards.of_table).scored
+        ),
+        disagreements=lambda wildcards: PLAN.disagreements(
+            PLAN.table_ending(wildcards.of_table).masked
+        ),
         drawn=lambda wildcards: [
-            f"{figure.path}.svg" for figure in PLAN.figures.of_table(table(wildcards))
+            f"{figure.path}.svg"
+            for figure in PLAN.figures.of_table(PLAN.table_ending(wildcards.of_table))
         ],
-        table=lambda wildcards: PLAN.paths.table(table(wildcards).name),
+        table=lambda wildcards: PLAN.paths.table(
+            PLAN.table_ending(wildcards.of_table).name
+        ),
         checks="results/{run}/checks.txt",
-        masks=lambda wildcards: PLAN.unscored_predictions(table(wildcards)),
+        masks=lambda wildcards: PLAN.unscored_predictions(
+            PLAN.table_ending(wildcards.of_table)
+        ),
     output:
         page="results/{run}/report{of_table}.html",
     log:
@@ -32,15 +36,19 @@ rule write_report:
         runtime="10m",
     params:
         facts=lambda wildcards: descriptions.run_facts(
-            table(wildcards), CONFIG, PLAN.cases
+            PLAN.table_ending(wildcards.of_table), CONFIG, PLAN.cases
         ),
         methods=lambda wildcards: descriptions.methods_in_words(
-            table(wildcards), CONFIG
+            PLAN.table_ending(wildcards.of_table), CONFIG
         ),
-        rows=lambda wildcards: plain(table(wildcards).scored),
-        masked=lambda wildcards: plain(table(wildcards).masked),
-        unavailable=lambda wildcards: plain(table(wildcards).unavailable),
-        drawn=lambda wildcards: plain(PLAN.figures.of_table(table(wildcards))),
+        rows=lambda wildcards: plain(PLAN.table_ending(wildcards.of_table).scored),
+        masked=lambda wildcards: plain(PLAN.table_ending(wildcards.of_table).masked),
+        unavailable=lambda wildcards: plain(
+            PLAN.table_ending(wildcards.of_table).unavailable
+        ),
+        drawn=lambda wildcards: plain(
+            PLAN.figures.of_table(PLAN.table_ending(wildcards.of_table))
+        ),
         structures=list(TASK.structures),
         templates=template_version(),
         code=code_version("dar_uda.report.page"),

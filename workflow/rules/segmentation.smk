@@ -46,30 +46,28 @@ rule train_segmenter:
         "../scripts/train_segmenter.py"
 
 
-def trained_cases(wildcards):
-    return PLAN.candidates.trained(wildcards.training_set)
-
-
 use rule train_segmenter as train_candidates with:
     # As train_segmenter, without the cases kept aside, and with several networks to choose from.
     input:
         images=lambda wildcards: PLAN.volumes.images(
-            wildcards.training_set, wildcards.seed, trained_cases(wildcards)
+            wildcards.training_set,
+            wildcards.seed,
+            PLAN.candidates.trained(wildcards.training_set),
         ),
         labels=lambda wildcards: PLAN.volumes.labels(
-            wildcards.training_set, trained_cases(wildcards)
+            wildcards.training_set, PLAN.candidates.trained(wildcards.training_set)
         ),
         source_images=lambda wildcards: PLAN.volumes.mixed_in(
             wildcards.training_set,
             wildcards.network,
             "image.nii",
-            trained_cases(wildcards),
+            PLAN.candidates.trained(wildcards.training_set),
         ),
         source_labels=lambda wildcards: PLAN.volumes.mixed_in(
             wildcards.training_set,
             wildcards.network,
             "label.nii",
-            trained_cases(wildcards),
+            PLAN.candidates.trained(wildcards.training_set),
         ),
     output:
         weights=directory(
