@@ -77,6 +77,34 @@ def test_what_is_imported_from_the_package_is_there(folder):
     assert [(path, name) for path in files for name in imports_of(path) if name not in MODULES] == []
 
 
+def names_in(path: Path) -> set[str]:
+    """Return all names that a file defines, imports or assigns, wherever."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+    return names
+
+
+def test_every_name_imported_from_a_module_of_the_package_is_there():
+    """Also in files that no test runs, such as the benchmarks on a GPU."""
+    there = {module: names_in(path) for module, path in MODULES.items()} | {"dar_uda": {"Segmenter"}}
+    asked = [
+        (str(path.relative_to(REPOSITORY)), f"{node.module}.{alias.name}")
+        for folder in ("dar_uda", "workflow/scripts", "tests", "benchmarks")
+        for path in sorted(REPOSITORY.glob(f"{folder}/**/*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module in MODULES
+        for alias in node.names
+        if f"{node.module}.{alias.name}" not in MODULES and alias.name not in there[node.module]
+    ]
+    assert asked == []
+
+
 def test_every_path_of_the_repository_that_the_page_names_exists():
     named = re.findall(r"`((?:config|workflow|dar_uda|docs|tests|envs|benchmarks)/[\w./*-]*|Snakefile)`", PAGE)
     assert len(named) > 40

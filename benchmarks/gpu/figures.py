@@ -42,9 +42,10 @@ from dar_uda.jobs.progress import Progress
 from dar_uda.segmentation.attention import QuartetAttention
 from dar_uda.segmentation.dar_unet import DARUNet
 from dar_uda.segmentation.patches import PatchSampler
-from dar_uda.segmentation.predict import merged
+from dar_uda.segmentation.predict import counted
+from dar_uda.segmentation.predictor import Predictor
 from dar_uda.segmentation.sliding_window import count_windows, predict_slabs
-from dar_uda.segmentation.views import VIEWS, Disagreement, predict_views
+from dar_uda.segmentation.views import VIEWS, Disagreement
 from dar_uda.segmentation.window_scores import WindowScores
 from dar_uda.training.optimizer import adabelief
 from dar_uda.translation.redraw import redraw
@@ -185,11 +186,10 @@ def prediction(bench: Bench) -> Found:
     image = np.random.default_rng(0).integers(0, 65536, shape).astype(np.uint16)
     options = {key: inference[key] for key in ("overlap", "weighting", "batch")} | {"window": window}
 
-    scores = WindowScores(network, torch.bfloat16).on(bench.device, options["batch"])
+    predictor = Predictor(WindowScores(network, torch.bfloat16), bench.device, **options)
 
     def ours() -> None:
-        slabs_of = partial(predict_slabs, scores, device=bench.device, **options)
-        for slab in merged(predict_views(image, slabs_of), Disagreement(CLASSES - 1), average=True):
+        for slab in counted(predictor.views(image), Disagreement(CLASSES - 1), average=True):
             torch.as_tensor(slab).argmax(dim=0).cpu()
 
     def from_the_cpu(patches: Tensor) -> Tensor:

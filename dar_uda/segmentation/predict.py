@@ -97,7 +97,7 @@ def _segment(
 ) -> "tuple[Volume, Disagreement]":
     """Return the mask of a case and how much it changes with the views; see `mask_of`."""
     changes = Disagreement(structures)
-    slabs = _counted(predictor.views(open_image(image)), changes, average)
+    slabs = counted(predictor.views(open_image(image)), changes, average)
     return mask_of(slabs, grid, single, stored), changes
 
 
@@ -127,7 +127,7 @@ def mask_of(
     return Volume(keep_largest(restored.array, single), restored.grid)
 
 
-def _counted(views: Iterator[list[Tensor]], changes: Disagreement, average: bool) -> Iterator[Tensor]:
+def counted(views: Iterator[list[Tensor]], changes: Disagreement, average: bool) -> Iterator[Tensor]:
     """Yield the probabilities that masks are made of, slab after slab, and note how the views differ in `changes`."""
     for slabs in views:
         changes.add(slabs)
