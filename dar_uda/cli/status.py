@@ -13,14 +13,9 @@ from dar_uda.jobs.checkpoints import ELSEWHERE
 from dar_uda.jobs.progress import duration
 from dar_uda.jobs.record import plain
 from dar_uda.plan.paths import Paths
-from dar_uda.plan.stages import ORDER
+from dar_uda.plan.stages import CHAIN, OF_CHUNKS, ORDER
 
 STATES = ("done", "running", "failed", "stopped")
-CHAIN = (
-    *("check_cases", "preprocess_case", "extract_slices", "train_translator", "encode_styles", "synthesize_volume"),
-    *("train_segmenter", "predict_cases", "score_method", "tabulate"),
-)
-"""What takes the cases of any run to its table, adaptation included."""
 LINE = re.compile(r"^\d\d:\d\d:\d\d (.*)$", re.MULTILINE)
 DONE = re.compile(r"done in ([\d.]+) s$")
 PATHS = Paths()
@@ -162,7 +157,7 @@ def _step_of(checkpoint: Path) -> str:
 
 
 def _waits_for(run: Path, jobs: Sequence[JobStatus]) -> Iterator[str]:
-    states, seen = Counter(job.state for job in jobs), {job.rule for job in jobs}
+    states, seen = Counter(job.state for job in jobs), {OF_CHUNKS.get(job.rule, job.rule) for job in jobs}
     waits = []
     if states["running"]:
         waits.append("the jobs that run")

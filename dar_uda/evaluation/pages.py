@@ -2,10 +2,11 @@
 
 import html
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from dar_uda.evaluation.cells import Cell, Table
 from dar_uda.jobs.files import write_beside
 
 LATEX_SPECIAL = re.compile(r"([&%$#_{}])")
@@ -17,57 +18,40 @@ STYLE = (
 
 
 @dataclass(frozen=True)
-class Cell:
-    """Text, and its rank among those compared: 1 best, 2 second best, None neither."""
-
-    text: str
-    rank: int | None = None
-
-
-@dataclass
-class Section:
-    """A table with a title, and remarks below it."""
-
-    title: str
-    header: Sequence[str]
-    lines: Sequence[Sequence[Cell]]
-    remarks: Sequence[str] = field(default_factory=list)
-
-
-@dataclass
 class Page:
-    """Sections between a stamp, that says how they came about, and an explanation of the columns."""
+    """Tables between a stamp, that says how they came about, and an explanation of the columns."""
 
     stamp: str
-    sections: Sequence[Section]
+    tables: Sequence[Table]
     explanation: str
 
 
-def write_page(page: Page, markdown: str | Path, latex: str | Path, html_file: str | Path) -> None:
-    """Write a page in its three forms."""
-    for path, rendered in ((markdown, to_markdown), (latex, to_latex), (html_file, to_html)):
+def write_page(page: Page, files: Iterable[str | Path]) -> None:
+    """Write a page to each file, in the form of its suffix: `.md`, `.tex` or `.html`."""
+    forms = {".md": to_markdown, ".tex": to_latex, ".html": to_html}
+    for path in files:
         with write_beside(path) as partial:
-            partial.write_text(rendered(page), encoding="utf-8")
+            partial.write_text(forms[Path(path).suffix](page), encoding="utf-8")
 
 
 def to_markdown(page: Page) -> str:
     """Return the page for a terminal or a README: columns aligned, best **bold**, second best _slanted_."""
     parts = [page.stamp]
-    for section in page.sections:
-        parts += [f"## {section.title}", _markdown_table(section)]
-        parts.append("\n".join(f"- {remark}" for remark in section.remarks))
+    for table in page.tables:
+        parts += [f"## {table.title}", _markdown_table(table)]
+        parts.append("\n".join(f"- {remark}" for remark in table.remarks))
     return "\n\n".join([*filter(None, parts), page.explanation]) + "\n"
 
 
 def to_latex(page: Page) -> str:
     r"""Return tables for a paper (package booktabs): best \textbf, second best \underline."""
     parts = [f"% {page.stamp}", "% needs \\usepackage{booktabs}"]
-    for section in page.sections:
-        columns = "l" + "r" * (len(section.header) - 1)
-        rows = [_latex_row([Cell(text) for text in section.header]), r"\midrule", *map(_latex_row, section.lines)]
+    for table in page.tables:
+        columns = "l" + "r" * (len(table.header) - 1)
+        rows = [_latex_row(map(Cell, table.header)), r"\midrule", *map(_latex_row, table.rows)]
         body = "\n".join(["\\begin{tabular}{" + columns + "}", r"\toprule", *rows, r"\bottomrule", r"\end{tabular}"])
-        remarks = " ".join(f"{_escaped(remark.replace('`', ''))}." for remark in section.remarks)
-        caption = f"{_escaped(section.title)}. {_escaped(page.stamp)} {remarks}".strip()
+        remarks = " ".join(f"{_escaped(remark.replace('`', ''))}." for remark in table.remarks)
+        caption = f"{_escaped(table.title)}. {_escaped(page.stamp)} {remarks}".strip()
         parts.append(f"\\begin{{table}}\n\\centering\n{body}\n\\caption{{{caption}}}\n\\end{{table}}")
     return "\n\n".join(parts) + "\n"
 
@@ -75,44 +59,32 @@ def to_latex(page: Page) -> str:
 def to_html(page: Page) -> str:
     """Return a page of its own, with no other file: best bold, second best underlined."""
     parts = [f"<p>{html.escape(page.stamp)}</p>"]
-    for section in page.sections:
-        head = "".join(f"<th>{html.escape(text)}</th>" for text in section.header)
-        body = "".join(f"<tr>{''.join(map(_html_cell, line))}</tr>\n" for line in section.lines)
-        remarks = "".join(f"<li>{html.escape(remark)}</li>" for remark in section.remarks)
-        parts.append(f"<h2>{html.escape(section.title)}</h2>\n<table>\n<tr>{head}</tr>\n{body}</table>\n")
+    for table in page.tables:
+        head = "".join(f"<th>{html.escape(text)}</th>" for text in table.header)
+        body = "".join(f"<tr>{''.join(map(_html_cell, row))}</tr>\n" for row in table.rows)
+        remarks = "".join(f"<li>{html.escape(remark)}</li>" for remark in table.remarks)
+        parts.append(f"<h2>{html.escape(table.title)}</h2>\n<table>\n<tr>{head}</tr>\n{body}</table>\n")
         parts.append(f"<ul>{remarks}</ul>" if remarks else "")
     parts.append(f"<p>{html.escape(page.explanation)}</p>")
     start = '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>DAR-UDA</title>'
     return f"{start}<style>{STYLE}</style></head>\n<body>\n" + "\n".join(filter(None, parts)) + "\n</body></html>\n"
 
 
-def ranks(values: Sequence[float | None], *, highest_first: bool) -> list[int | None]:
-    """Return 1 for the best value, 2 for the second best of at least three different ones; None for all others.
-
-    Equal values share a rank.
-    """
-    there = sorted({value for value in values if value is not None}, reverse=highest_first)
-    marked = {value: rank for rank, value in enumerate(there[: 1 if len(there) < 3 else 2], start=1)}
-    return [marked.get(value) if len(there) > 1 else None for value in values]
-
-
-def _markdown_table(section: Section) -> str:
+def _markdown_table(table: Table) -> str:
     """Return an aligned table, the first column to the left and the others to the right."""
-    marks: dict[int | None, Callable[[str], str]] = {1: "**{}**".format, 2: "_{}_".format}
-    lines = [[marks.get(cell.rank, str)(cell.text) for cell in line] for line in section.lines]
-    widths = [max(map(len, column)) for column in zip(section.header, *lines, strict=True)]
+    lines = [[_written(cell, "**{}**", "_{}_") for cell in row] for row in table.rows]
+    widths = [max(map(len, column)) for column in zip(table.header, *lines, strict=True)]
 
     def line(cells: Sequence[str]) -> str:
         numbers = [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)]
         return "| " + " | ".join([cells[0].ljust(widths[0]), *numbers]) + " |"
 
     rule = "|-" + "-" * widths[0] + "-|" + "|".join("-" * (width + 1) + ":" for width in widths[1:]) + "|"
-    return "\n".join([line(section.header), rule, *map(line, lines)])
+    return "\n".join([line(table.header), rule, *map(line, lines)])
 
 
-def _latex_row(cells: Sequence[Cell]) -> str:
-    marks = {1: r"\textbf{{{}}}", 2: r"\underline{{{}}}"}
-    return " & ".join(marks.get(cell.rank, "{}").format(_escaped(cell.text)) for cell in cells) + r" \\"
+def _latex_row(cells: Iterable[Cell]) -> str:
+    return " & ".join(_written(cell, r"\textbf{{{}}}", r"\underline{{{}}}", _escaped) for cell in cells) + r" \\"
 
 
 def _escaped(text: str) -> str:
@@ -120,5 +92,10 @@ def _escaped(text: str) -> str:
 
 
 def _html_cell(cell: Cell) -> str:
-    marks = {1: "<b>{}</b>", 2: "<u>{}</u>"}
-    return f"<td>{marks.get(cell.rank, '{}').format(html.escape(cell.text))}</td>"
+    return f"<td>{_written(cell, '<b>{}</b>', '<u>{}</u>', html.escape)}</td>"
+
+
+def _written(cell: Cell, best: str, second_best: str, escaped: Callable[[str], str] = str) -> str:
+    """Return value and interval in the mark of the cell's rank; a dash where there is no value."""
+    interval = f" [{', '.join(cell.limits)}]" if cell.limits else ""
+    return {1: best, 2: second_best}.get(cell.rank, "{}").format(escaped((cell.text or "-") + interval))

@@ -17,6 +17,13 @@ STAGES: dict[str, tuple[str, ...]] = {
     ),
 }
 ORDER: tuple[str, ...] = tuple(rule for rules in STAGES.values() for rule in rules)
+CHAIN: tuple[str, ...] = (
+    *("check_cases", "preprocess_case", "extract_slices", "train_translator", "encode_styles", "synthesize_volume"),
+    *("train_segmenter", "predict_cases", "score_method", "tabulate"),
+)
+"""What takes the cases of any run to its table, adaptation included."""
+OF_CHUNKS: dict[str, str] = {"predict_chunk": "predict_cases", "score_chunk": "score_method"}
+"""Rules that do for a chunk of cases what another one does for all of them."""
 STAGE_OF: dict[str, str] = {rule: stage for stage, rules in STAGES.items() for rule in rules}
 EVALUATION = "evaluation"
 """Also the stage of a rule that a user has added."""

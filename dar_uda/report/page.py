@@ -8,10 +8,12 @@ from typing import Any
 import pandas as pd
 
 from dar_uda.evaluation.bootstrap import COVERAGE, RESAMPLES
-from dar_uda.evaluation.tables import MEAN, read_disagreements
+from dar_uda.evaluation.disagreements import disagreement_table, read_disagreements
+from dar_uda.evaluation.summary import MEAN, read_summary
 from dar_uda.jobs.files import write_beside
+from dar_uda.plan.paths import Paths
 from dar_uda.report.origins import read_origins
-from dar_uda.report.scores import case_table, disagreement_table, headline, missed_cases, read_summary, score_table
+from dar_uda.report.scores import case_table, headline, missed_cases, score_table
 from dar_uda.report.stages import read_stages
 from dar_uda.report.svg import inline_svg
 from dar_uda.report.templates import render
@@ -26,7 +28,6 @@ def write_report(
     disagreements: Sequence[dict],
     unavailable: Sequence[dict],
     drawn: Sequence[dict],
-    structures: Sequence[str],
     table: str | Path,
     checks: str | Path,
     page: str | Path,
@@ -39,21 +40,20 @@ def write_report(
         facts: What was run: `run` (name), `folder`, `table`, `task`, `protocol`, `budget`, `checkpoint`, `seeds`,
             `stamp` and `cases`, a list of `{"domain", "split", "cases", "labelled"}`.
         methods: What each method of the table is: arguments of `words_of_method`, and `note`.
-        metrics, disagreements: See `tabulate`.
+        metrics: See `summarize`.
+        disagreements: See `read_disagreements`.
         unavailable: `{"direction", "method", "reason"}`: methods without a score.
         drawn: One `{"kind", "variant", "direction", "path"}` per SVG; kinds are those of `CAPTIONS`, a variant or a
             direction may be empty.
-        structures: Names, in the order of the columns.
-        table: TSV of `tabulate`.
+        table: TSV of `write_summary`.
         checks: What was found of the cases before anything was trained.
         page: Output, HTML.
     """
     summary, folder = read_summary(table), Path(facts["folder"])
-    stages, trainings = read_stages(folder / "benchmarks"), training_table(folder)
-    changes = read_disagreements(list(disagreements))
+    stages, trainings = read_stages(folder / Paths().benchmarks), training_table(folder)
+    changes = read_disagreements(disagreements)
     directions = [
-        _direction(name, summary, changes, metrics, unavailable, drawn, structures)
-        for name in dict.fromkeys(summary["direction"])
+        _direction(name, summary, changes, metrics, unavailable, drawn) for name in dict.fromkeys(summary["direction"])
     ]
     text = render(
         facts=facts,
@@ -82,7 +82,6 @@ def _direction(
     metrics: Sequence[dict],
     unavailable: Sequence[dict],
     drawn: Sequence[dict],
-    structures: Sequence[str],
 ) -> dict[str, Any]:
     """Return what the page shows of a direction."""
     rows = summary[summary["direction"] == name]
@@ -92,11 +91,11 @@ def _direction(
         "name": name,
         "source": name.split("-to-")[0],
         "target": name.split("-to-")[1],
-        "headline": headline(means["dice_mean"].to_dict()),
+        "headline": headline(means),
         "bars": means[means["dice_mean"].notna()].reset_index().to_dict("records"),
-        "scores": score_table(rows, structures),
+        "scores": score_table(rows),
         "cases": case_table(own),
-        "disagreement": disagreement_table(changes[changes["direction"] == name]),
+        "disagreement": disagreement_table(changes[changes["direction"] == name], "Disagreement"),
         "missed": missed_cases(own),
         "unavailable": [entry for entry in unavailable if entry["direction"] == name],
         "figures": [_figure(entry) for entry in drawn if entry["direction"] == name],

@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from dar_uda.report.scores import Cell, Table, number_cell
+from dar_uda.evaluation.cells import COUNT, Cell, Table, millions
+from dar_uda.plan.paths import Paths
 
 MEMORY = {"cpu": "of the process", "cuda": "of the GPU"}
 
@@ -11,18 +12,17 @@ MEMORY = {"cpu": "of the process", "cuda": "of the GPU"}
 def training_table(run: str | Path) -> Table:
     """Return one row per `seed-*/segmenters/{training_set}/{network}/resources.json` of a run's folder."""
     rows = []
-    for path in sorted(Path(run).glob("seed-*/segmenters/*/*/resources.json")):
+    for path in sorted(Path(run).glob(f"{Paths().training('*', '*', '*')}/resources.json")):
         seed, _, training_set, network = path.parent.relative_to(run).parts
         entry = json.loads(path.read_text(encoding="utf-8"))
-        peak = number_cell(entry["peak_mib"], ".0f")
         rows.append(
             [
                 Cell(training_set),
                 Cell(network),
                 Cell(seed.removeprefix("seed-")),
-                Cell(f"{entry['parameters'] / 1e6:.2f} M", value=entry["parameters"]),
-                number_cell(entry["seconds_per_step"], ".3g"),
-                Cell(peak.text, MEMORY.get(entry["device"], entry["device"]), peak.value),
+                Cell(entry["parameters"], millions),
+                Cell(entry["seconds_per_step"], "{:.3g}".format),
+                Cell(entry["peak_mib"], COUNT, note=MEMORY.get(entry["device"], entry["device"])),
             ]
         )
     header = ["training set", "network", "seed", "parameters", "s per step", "peak MiB"]

@@ -1,17 +1,10 @@
-from dar_uda.evaluation.pages import Cell, Page, Section, ranks, to_html, to_latex, to_markdown
-
-
-def test_the_two_best_of_three_and_the_best_of_two_are_ranked_and_equals_share():
-    assert ranks([0.1, 0.3, 0.2, None], highest_first=True) == [None, 1, 2, None]
-    assert ranks([3.0, 1.0, 1.0, 2.0], highest_first=False) == [None, 1, 1, 2]
-    assert ranks([0.1, 0.2], highest_first=True) == [None, 1]
-    assert ranks([0.2, None], highest_first=True) == [None, None]
-    assert ranks([0.5, 0.5, 0.5], highest_first=True) == [None] * 3
+from dar_uda.evaluation.cells import SCORE, Cell, Table
+from dar_uda.evaluation.pages import Page, to_html, to_latex, to_markdown, write_page
 
 
 def page(text):
-    lines = [[Cell("a_b"), Cell(text, 1)]]
-    return Page("100 % & more", [Section("ct-to-mr", ["method", "Dice"], lines, ["`a_b`: <i>"])], "end")
+    rows = [[Cell("a_b"), Cell(text, rank=1)]]
+    return Page("100 % & more", [Table("ct-to-mr", ["method", "Dice"], rows, ["`a_b`: <i>"])], "end")
 
 
 def test_every_form_is_written_out_by_hand():
@@ -29,3 +22,18 @@ def test_html_shows_text_as_text():
     text = to_html(page("<script>"))
     assert "<td><b>&lt;script&gt;</b></td>" in text and "<script>" not in text
     assert "`a_b`: &lt;i&gt;" in text
+
+
+def test_an_interval_is_in_brackets_and_a_missing_value_is_a_dash():
+    rows = [[Cell("a"), Cell(0.5, SCORE, (0.25, 0.75), rank=2), Cell(None, SCORE)]]
+    shown = Page("stamp", [Table("t", ["method", "Dice", "ASD"], rows)], "end")
+    assert "| a      | _0.500 [0.250, 0.750]_ |   - |" in to_markdown(shown)
+    assert r"a & \underline{0.500 [0.250, 0.750]} & - \\" in to_latex(shown)
+    assert "<td>a</td><td><u>0.500 [0.250, 0.750]</u></td><td>-</td>" in to_html(shown)
+
+
+def test_a_file_has_the_form_of_its_suffix(tmp_path):
+    files = [tmp_path / f"t.{suffix}" for suffix in ("html", "md", "tex")]
+    write_page(page("0.5"), files)
+    texts = [file.read_text(encoding="utf-8") for file in files]
+    assert texts == [form(page("0.5")) for form in (to_html, to_markdown, to_latex)]

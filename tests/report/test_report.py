@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from dar_uda.evaluation.tables import tabulate
+from dar_uda.evaluation.summary import write_summary
+from dar_uda.evaluation.tables import write_pages
 from dar_uda.figures.style import save_figure
 from dar_uda.report.origins import read_origins
 from dar_uda.report.page import write_report
@@ -19,6 +20,7 @@ from dar_uda.report.scores import headline, missed_cases
 from dar_uda.report.stages import read_stages
 from dar_uda.report.svg import inline_svg
 from dar_uda.report.templates import duration
+from dar_uda.report.trainings import peaks_of, training_table
 from dar_uda.report.words import words_of_method
 
 STRUCTURES = ["liver", "spleen"]
@@ -78,9 +80,9 @@ def write_run(folder, dice, scored=True):
         metrics += [{**row, "path": paths[0]}] if scored else []
         disagreements.append({**row, "path": paths[1]})
     unavailable = [] if metrics else [{"direction": "ct-to-mr", "method": "dar_uda", "reason": "no label"}]
-    pages = {name: folder / f"summary.{name}" for name in ("markdown", "latex", "html")}
-    run = {"notes": {}, "stamp": "A stamp.", "choices": {"protocol": "clean"}, "ends": {}, "resources": {}}
-    tabulate(metrics, disagreements, unavailable, STRUCTURES, **run, table=folder / "summary.tsv", **pages)
+    table, pages = folder / "summary.tsv", [folder / "summary.md"]
+    write_summary(metrics, unavailable, STRUCTURES, {}, {"protocol": "clean"}, table)
+    write_pages(table, disagreements, unavailable, {}, {}, "A stamp.", pages)
     (folder / "checks.txt").write_text(f"1 warning: {NASTY}\n")
     figure = Figure()
     figure.subplots().plot([0, 1], "o", label=NASTY)
@@ -102,8 +104,7 @@ def write_run(folder, dice, scored=True):
         "disagreements": disagreements,
         "unavailable": unavailable,
         "drawn": [dict(zip(("kind", "variant", "direction", "path"), entry, strict=True)) for entry in drawn],
-        "structures": STRUCTURES,
-        "table": folder / "summary.tsv",
+        "table": table,
         "checks": folder / "checks.txt",
         "page": folder / "report.html",
     }
@@ -132,7 +133,7 @@ def test_the_page_rounds_as_the_tables_do(tmp_path):
     write_report(**write_run(tmp_path, {"dar_uda": {"a": (0.31348, 0.5), "b": (0.31348, 0.5)}}))
     _, row = Page((tmp_path / "report.html").read_text(encoding="utf-8")).tables["Scores"]
     assert row[2]["text"].startswith("0.313"), "of 0.31348, not of 0.3135"
-    assert "0.313" in (tmp_path / "summary.markdown").read_text(encoding="utf-8")
+    assert "0.313" in (tmp_path / "summary.md").read_text(encoding="utf-8")
 
 
 def test_a_value_that_is_not_there_is_a_dash_that_sorts_last(tmp_path):
@@ -148,6 +149,25 @@ def test_peak_memory_is_that_of_the_largest_job_whatever_escaped_the_measurement
     write_report(**write_run(tmp_path, DICE))
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "<dd>900 MiB</dd>" in text and "<dd>1 min 48 s</dd>" in text  # 7 + 100.5 + 1 seconds
+
+
+def test_a_training_shows_its_size_time_and_peak_memory_and_of_what(tmp_path):
+    measured = {"cpu": (2_345_678, None, 900.4), "cuda": (1_234_567, 0.0123, 2048.0)}
+    for seed, (device, (parameters, seconds, peak)) in enumerate(measured.items()):
+        folder = tmp_path / f"seed-{seed}" / "segmenters" / "ct" / "dar_unet"
+        folder.mkdir(parents=True)
+        content = {"parameters": parameters, "seconds_per_step": seconds, "peak_mib": peak, "device": device}
+        (folder / "resources.json").write_text(json.dumps(content))
+    table = training_table(tmp_path)
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["ct", "dar_unet", "0", "2.35 M", "", "900"],
+        ["ct", "dar_unet", "1", "1.23 M", "0.0123", "2048"],
+    ]
+    assert peaks_of(table) == [900.4]
+    write_report(**write_run(tmp_path, DICE))
+    _, *rows = Page((tmp_path / "report.html").read_text(encoding="utf-8")).tables[table.title]
+    assert [row[5]["text"] for row in rows] == ["900of the process", "2048of the GPU"]
+    assert [row[3]["sort"] for row in rows] == ["2345678", "1234567"], "by the number, not by the text"
 
 
 def test_missed_cases_are_named(tmp_path, report):
@@ -221,13 +241,14 @@ def test_a_run_without_labels_shows_the_disagreement_which_needs_none(tmp_path):
     assert list(Page(text).tables) == ["Disagreement"]
     _, *rows = Page(text).tables["Disagreement"]
     assert [[cell["text"] for cell in row] for row in rows] == [["a", "0.125"], ["b", "0.125"]]
-    assert "| a    |   0.125 |" in (tmp_path / "summary.markdown").read_text(encoding="utf-8")
+    assert "| a    |   0.125 |" in (tmp_path / "summary.md").read_text(encoding="utf-8")
 
 
 def test_stages_add_up_their_rules_and_unknown_rules_are_evaluation(tmp_path):
     usage = {
         "train_segmenter/a": "100.5\t900",
         "train_segmenter/deep/b": "50\t1200",
+        "train_candidates/e": "40\t800",
         "predict_cases/c": "9.5\t300",
         "make_phantom": "7\t-",
         "new_rule/d": "3\t20",
@@ -238,8 +259,8 @@ def test_stages_add_up_their_rules_and_unknown_rules_are_evaluation(tmp_path):
     stages = {stage.name: stage for stage in read_stages(tmp_path)}
     assert list(stages) == ["data", "segmentation", "evaluation"]
     found = stages["segmentation"]
-    assert (found.jobs, found.seconds, found.longest_seconds, found.peak_mib) == (3, 160.0, 100.5, 1200.0)
-    assert [rule["rule"] for rule in found.rules] == ["train_segmenter", "predict_cases"]
+    assert (found.jobs, found.seconds, found.longest_seconds, found.peak_mib) == (4, 200.0, 100.5, 1200.0)
+    assert [rule["rule"] for rule in found.rules] == ["train_segmenter", "train_candidates", "predict_cases"]
     assert stages["data"].rules[0]["rule"] == "make_phantom" and pd.isna(stages["data"].peak_mib)
     assert stages["evaluation"].seconds == 3 and read_stages(tmp_path / "nothing") == []
 
@@ -253,10 +274,18 @@ def test_origins_name_every_device_version_and_code(tmp_path):
     assert origins.packages == {"torch": ["2.6", "2.7"]} and origins.code == {"train": ["a", "b", "c"]}
 
 
+def means_of(**methods):
+    """Return rows `mean` of a summary; methods: mean Dice and gap closed."""
+    return pd.DataFrame.from_dict(methods, orient="index", columns=["dice_mean", "gap_closed"], dtype=float)
+
+
 def test_the_headline_says_what_of_the_gap_is_closed_where_there_is_one():
-    assert "75% of the gap" in headline({"source_only": 0.25, "dar_uda": 0.7, "supervised": 0.85})
-    assert "gap" not in headline({"source_only": 0.9, "dar_uda": 0.7, "supervised": 0.85})
-    assert headline({"dar_uda": float("nan")}) == "" == headline({"source_only": 0.5})
+    assert headline(means_of(source_only=(0.25, 0), dar_uda=(0.7, 0.75), supervised=(0.85, 1))) == (
+        "DAR-UDA reaches a mean Dice of 0.700; without adaptation it is 0.250; with labels of the target 0.850. "
+        "So 75% of the gap between the two is closed."
+    )
+    assert "gap" not in headline(means_of(source_only=(0.9, None), dar_uda=(0.7, None), supervised=(0.85, None)))
+    assert headline(means_of(dar_uda=(None, None))) == "" == headline(means_of(source_only=(0.5, None)))
 
 
 def test_ids_of_one_figure_do_not_clash_with_those_of_another(tmp_path):

@@ -116,13 +116,15 @@ rule tabulate:
         ],
     output:
         table="results/{run}/tables/{table}.tsv",
-        markdown="results/{run}/tables/{table}.md",
-        latex="results/{run}/tables/{table}.tex",
-        html=report(
-            "results/{run}/tables/{table}.html",
-            caption="../report/table.rst",
-            category="Results",
-        ),
+        pages=[
+            "results/{run}/tables/{table}.md",
+            "results/{run}/tables/{table}.tex",
+            report(
+                "results/{run}/tables/{table}.html",
+                caption="../report/table.rst",
+                category="Results",
+            ),
+        ],
     log:
         "results/{run}/logs/tabulate/{table}.log",
     benchmark:
@@ -167,7 +169,7 @@ rule tabulate_disagreements:
     params:
         masked=plain(PLAN.summary.masked),
         choices=descriptions.stamped_choices(CONFIG),
-        code=code_version("dar_uda.evaluation.tables"),
+        code=code_version("dar_uda.evaluation.disagreements"),
     script:
         "../scripts/tabulate_disagreements.py"
 

@@ -49,7 +49,6 @@ rule write_report:
         drawn=lambda wildcards: plain(
             PLAN.figures.of_table(PLAN.table_ending(wildcards.of_table))
         ),
-        structures=list(TASK.structures),
         templates=template_version(),
         code=code_version("dar_uda.report.page"),
     script:

@@ -1,9 +1,11 @@
-from dar_uda.evaluation.tables import tabulate
+from dar_uda.evaluation.summary import write_summary
+from dar_uda.evaluation.tables import write_pages
 from dar_uda.jobs.provenance import recorded
 
-params, inputs = snakemake.params, snakemake.input
-names = ("unavailable", "structures", "notes", "stamp", "choices", "ends", "resources")
+params, inputs, output = snakemake.params, snakemake.input, snakemake.output
 with recorded(snakemake):
     metrics = [{**row, "path": path} for row, path in zip(params.rows, inputs.metrics, strict=True)]
     disagreements = [{**row, "path": path} for row, path in zip(params.masked, inputs.disagreements, strict=True)]
-    tabulate(metrics, disagreements, **{name: params[name] for name in names}, **snakemake.output)
+    write_summary(metrics, params.unavailable, params.structures, params.ends, params.choices, output.table)
+    options = {name: params[name] for name in ("unavailable", "notes", "resources", "stamp")}
+    write_pages(output.table, disagreements, **options, pages=output.pages)

@@ -1,4 +1,4 @@
-from dar_uda.evaluation.tables import tabulate_disagreements
+from dar_uda.evaluation.disagreements import tabulate_disagreements
 from dar_uda.jobs.provenance import recorded
 
 masked, files = snakemake.params.masked, snakemake.input.disagreements

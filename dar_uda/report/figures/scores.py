@@ -8,8 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from numpy.typing import NDArray
 
-from dar_uda.evaluation.case_means import read_case_means
-from dar_uda.evaluation.tables import mean_over_seeds, ordered_methods, read_cases
+from dar_uda.evaluation.case_means import mean_over_seeds, ordered_methods, read_case_means, read_cases
 from dar_uda.figures.style import MARKERS, colour_of, new_figure, plain_frame, save_figure
 
 DISTANCES = [0, 0.5, 1, 2, 5, 10, 20, 50, 100, 200]

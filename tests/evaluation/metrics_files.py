@@ -1,0 +1,28 @@
+"""Small files of `score_method` and of `predict_cases`' disagreements, and what the workflow says of them."""
+
+import pandas as pd
+
+CHOICES = {"protocol": "clean", "checkpoint": "last"}
+OK, MISSED, ABSENT = "ok", "missed", "absent"
+
+
+def write_metrics(path, rows):
+    """Write rows `(case, structure, dice, asd, status)` as `score_method` does."""
+    table = pd.DataFrame(rows, columns=["case", "structure", "dice", "asd_mm", "status"])
+    table.to_csv(path, sep="\t", index=False)
+    return path
+
+
+def one_case(path, dice, structure="liver"):
+    return write_metrics(path, [("007", structure, dice, 1.0, OK)])
+
+
+def entry(method, path, seed=0, direction="ct-to-mr"):
+    """Return what the workflow says of a file."""
+    return {"direction": direction, "method": method, "seed": seed, "path": path}
+
+
+def disagreement(method, path, rows=(("007", "liver", 0.25),), seed=0, direction="ct-to-mr"):
+    """Write rows `(case, structure, disagreement)` as `predict_cases` does; return what the workflow says of them."""
+    pd.DataFrame(rows, columns=["case", "structure", "disagreement"]).to_csv(path, sep="\t", index=False)
+    return entry(method, path, seed, direction)
