@@ -21,6 +21,7 @@ MEASURE = """
 import json, sys, time
 from benchmarks.measure import grown_mib
 from dar_uda.preprocessing import preprocess
+from dar_uda.preprocessing.settings import Preprocessing
 
 seconds = {}
 
@@ -33,7 +34,8 @@ def timed(function):
     return call
 
 preprocess.read_volume, preprocess.write_image = timed(preprocess.read_volume), timed(preprocess.write_image)
-timed(preprocess.preprocess_image)(*json.loads(sys.argv[1]))
+*files, settings = json.loads(sys.argv[1])
+timed(preprocess.preprocess_image)(*files, Preprocessing(**settings))
 seconds["peak_mib"] = grown_mib(0)
 print(json.dumps(seconds))
 """
@@ -74,7 +76,8 @@ def measure(spacing: tuple[float, float, float | None], size: int, intensity: di
     with tempfile.TemporaryDirectory() as folder:
         if source is None:
             source = write_scan(Path(folder) / "scan.nii.gz")
-        arguments = ["c1", str(source), f"{folder}/image.nii", f"{folder}/grid.json", spacing, size, intensity]
+        settings = {"spacing": spacing, "size": size, "intensity": intensity}
+        arguments = ["c1", str(source), f"{folder}/image.nii", f"{folder}/grid.json", settings]
         command = [sys.executable, "-c", MEASURE, json.dumps(arguments)]
         run = subprocess.run(command, capture_output=True, text=True, check=True)
     found = json.loads(run.stdout)

@@ -12,7 +12,8 @@ from benchmarks.literal.translator import literal_step, with_torchs_layers
 from benchmarks.measure import Row, cpu_has_bfloat16, interleaved, timed_row
 from dar_uda.jobs.progress import Progress
 from dar_uda.training.job import Job
-from dar_uda.translation.synthesis import redraw
+from dar_uda.translation.redraw import redraw
+from dar_uda.translation.synthesis import in_styles
 from dar_uda.translation.train import TranslatorTrainer
 from dar_uda.translation.translator import Translator
 
@@ -59,7 +60,7 @@ def synthesis_rows() -> Iterator[Row]:
     codes = torch.randn(STYLES, 8)
     forms = {
         "literal": lambda: literal_redraw(literal, slices, codes),
-        "ours": lambda: redraw(translator, slices, codes, CPU, Progress("benchmark", SLICES)),
+        "ours": lambda: redraw(in_styles(translator, codes), slices, len(codes), CPU, Progress("benchmark", SLICES)),
     }
     np.testing.assert_allclose(forms["literal"](), forms["ours"](), atol=1e-3)
     yield timed_row(f"synthesis, {SLICES} slices in {STYLES} styles", interleaved(forms), "ours", 0.5)

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -29,9 +30,14 @@ def folder_of(module: str) -> str:
     return module.removeprefix("dar_uda.").split(".")[0]
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def imports_of(path: Path) -> Iterator[str]:
     """Yield the modules of the package that a file imports, wherever the import is; a missing one by its name."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             names = [(alias.name, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -75,6 +81,34 @@ def test_what_is_imported_from_the_package_is_there(folder):
     files = sorted(REPOSITORY.glob(f"{folder}/**/*.py"))
     assert len(files) > 20
     assert [(path, name) for path in files for name in imports_of(path) if name not in MODULES] == []
+
+
+def names_in(path: Path) -> set[str]:
+    """Return all names that a file defines, imports or assigns, wherever."""
+    names = set()
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+    return names
+
+
+def test_every_name_imported_from_a_module_of_the_package_is_there():
+    """Also in files that no test runs, such as the benchmarks on a GPU."""
+    there = {module: names_in(path) for module, path in MODULES.items()} | {"dar_uda": {"Segmenter"}}
+    asked = [
+        (str(path.relative_to(REPOSITORY)), f"{node.module}.{alias.name}")
+        for folder in ("dar_uda", "workflow/scripts", "tests", "benchmarks")
+        for path in sorted(REPOSITORY.glob(f"{folder}/**/*.py"))
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.ImportFrom) and node.module in MODULES
+        for alias in node.names
+        if f"{node.module}.{alias.name}" not in MODULES and alias.name not in there[node.module]
+    ]
+    assert asked == []
 
 
 def test_every_path_of_the_repository_that_the_page_names_exists():

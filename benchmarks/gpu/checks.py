@@ -29,7 +29,8 @@ from dar_uda.segmentation.window_scores import WindowScores
 from dar_uda.training.device import autocast
 from dar_uda.training.optimizer import adabelief
 from dar_uda.translation.networks import ContentDiscriminator, ImageDiscriminator
-from dar_uda.translation.synthesis import redraw
+from dar_uda.translation.redraw import redraw
+from dar_uda.translation.synthesis import in_styles
 from dar_uda.translation.translator import Translator
 
 CPU = torch.device("cpu")
@@ -233,10 +234,12 @@ def synthesis_error(tiny: bool, device: torch.device) -> dict[str, Any]:
     translator = Translator(4 if tiny else 16).eval()
     slices = np.random.default_rng(0).integers(0, 65536, (3, 64, 64)).astype(np.uint16)
     codes = torch.randn(2, 8)
-    found, exact = (
-        redraw(copy.deepcopy(translator).to(where), slices, codes, where, Progress("redraw", len(slices)))
-        for where in (device, CPU)
-    )
+
+    def drawn(where: torch.device) -> np.ndarray:
+        draw = in_styles(copy.deepcopy(translator).to(where), codes.to(where))
+        return redraw(draw, slices, len(codes), where, Progress("redraw", len(slices)))
+
+    found, exact = drawn(device), drawn(CPU)
     return checked(within("float32", [error(torch.from_numpy(found), torch.from_numpy(exact).double())], [1e-4]))
 
 

@@ -42,12 +42,14 @@ from dar_uda.jobs.progress import Progress
 from dar_uda.segmentation.attention import QuartetAttention
 from dar_uda.segmentation.dar_unet import DARUNet
 from dar_uda.segmentation.patches import PatchSampler
-from dar_uda.segmentation.predict import merged
+from dar_uda.segmentation.predict import counted
+from dar_uda.segmentation.predictor import Predictor
 from dar_uda.segmentation.sliding_window import count_windows, predict_slabs
-from dar_uda.segmentation.views import VIEWS, Disagreement, predict_views
+from dar_uda.segmentation.views import VIEWS, Disagreement
 from dar_uda.segmentation.window_scores import WindowScores
 from dar_uda.training.optimizer import adabelief
-from dar_uda.translation.synthesis import redraw
+from dar_uda.translation.redraw import redraw
+from dar_uda.translation.synthesis import in_styles
 from dar_uda.translation.translator import Translator
 
 Found = dict[str, dict[str, Any]]
@@ -135,9 +137,10 @@ def synthesis(bench: Bench) -> Found:
     depth, pixels = (2, 64) if bench.tiny else (16, 512)
     slices = np.random.default_rng(0).integers(0, 65536, (depth, pixels, pixels)).astype(np.uint16)
     codes = torch.randn(6, 8)
+    draw = in_styles(translator, codes.to(bench.device))
     forms = {
         "literal": referred(lambda: literal_redraw(literal, slices, codes.to(bench.device))),
-        "ours": lambda: redraw(translator, slices, codes, bench.device, Progress("synthesis", depth)),
+        "ours": lambda: redraw(draw, slices, len(codes), bench.device, Progress("synthesis", depth)),
     }
     return timed("synthesis", forms, bench)
 
@@ -183,11 +186,10 @@ def prediction(bench: Bench) -> Found:
     image = np.random.default_rng(0).integers(0, 65536, shape).astype(np.uint16)
     options = {key: inference[key] for key in ("overlap", "weighting", "batch")} | {"window": window}
 
-    scores = WindowScores(network, torch.bfloat16).on(bench.device, options["batch"])
+    predictor = Predictor(WindowScores(network, torch.bfloat16), bench.device, **options)
 
     def ours() -> None:
-        slabs_of = partial(predict_slabs, scores, device=bench.device, **options)
-        for slab in merged(predict_views(image, slabs_of), Disagreement(CLASSES - 1), average=True):
+        for slab in counted(predictor.views(image), Disagreement(CLASSES - 1), average=True):
             torch.as_tensor(slab).argmax(dim=0).cpu()
 
     def from_the_cpu(patches: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from benchmarks.gpu.volumes import pack
 from benchmarks.gpu.wheels import NAMES
 from dar_uda.data.phantom import make_phantom
 from dar_uda.preprocessing.preprocess import preprocess_image, preprocess_label
+from dar_uda.preprocessing.settings import Preprocessing
 
 CONFIG = Path(__file__).parents[2] / "config"
 CASES = {"ct": 8, "mr": 14}
@@ -61,8 +62,8 @@ def write_phantoms(folder: Path, cases: dict[str, int], size: int | None = None)
             case.mkdir(parents=True)
             scan, label, network = case / "scan.nii.gz", case / "drawn.nii.gz", case / "grid.json"
             make_phantom(domain, number, scan, label)
-            intensity = task["domains"][domain]["intensity"]
-            preprocess_image(case.name, scan, case / "image.nii", network, intensity=intensity, **grid)
+            settings = Preprocessing(**grid, intensity=task["domains"][domain]["intensity"])
+            preprocess_image(case.name, scan, case / "image.nii", network, settings)
             preprocess_label(case.name, label, scan, network, case / "label.nii", values)
 
 

@@ -13,10 +13,8 @@ from benchmarks.gpu.stage import Tasks
 from benchmarks.gpu.volumes import Split, domains_of, split_of, stacks_of, unpacked
 from benchmarks.gpu.workloads import method, trying_algorithms
 from dar_uda.data.network_volume import open_image, open_label
-from dar_uda.segmentation.networks import load_segmenter
-from dar_uda.segmentation.sliding_window import predict_slabs
+from dar_uda.segmentation.predictor import Predictor
 from dar_uda.segmentation.train import train_segmenter
-from dar_uda.segmentation.window_scores import WindowScores
 from dar_uda.training.device import use_device
 from dar_uda.training.job import Job
 from dar_uda.translation.train import train_translator
@@ -72,15 +70,13 @@ def test_dices(
 ) -> list[float]:
     """Return the mean Dice over the structures of every test case; one that is nowhere does not count.
 
-    In bfloat16, as `predict` computes on a card. cuDNN does not try its algorithms for windows of so few scans.
+    In the precision of predictions on this card. cuDNN does not try its algorithms for windows of so few scans.
     """
-    network, dices = load_segmenter(weights, device), []
     options = {key: inference[key] for key in ("overlap", "weighting", "batch")}
-    scores = WindowScores(network, torch.bfloat16).on(device, options["batch"])
+    predictor, dices = Predictor.load(weights, device, "auto", window, **options), []
     for image, label in zip(split.test_images, split.test_labels, strict=True):
         with trying_algorithms(False):
-            slabs = predict_slabs(scores, open_image(image), window, device=device, **options)
-            predicted = torch.cat([slab.argmax(dim=0).cpu() for slab in slabs]).numpy()
+            predicted = predictor.classes(open_image(image))
         true = np.asarray(open_label(label))
         dices.append(float(np.nanmean([dice(predicted == index, true == index) for index in range(1, classes)])))
     return dices

@@ -5,18 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
 from dar_uda.data.network_volume import open_affine, open_image, open_label, write_label
 from dar_uda.jobs.files import write_beside
 from dar_uda.jobs.progress import Progress
 from dar_uda.segmentation.components import keep_largest, single_structures
-from dar_uda.segmentation.networks import load_segmenter
-from dar_uda.segmentation.sliding_window import Weighting, predict_slabs
-from dar_uda.segmentation.views import likeliest
-from dar_uda.segmentation.window_scores import WindowScores
-from dar_uda.training.device import prediction_precision, prepare_device
+from dar_uda.segmentation.predictor import Predictor
+from dar_uda.segmentation.sliding_window import Weighting
+from dar_uda.training.device import prepare_device
 
 PLAUSIBLE = (0.2, 1.8)
 """A structure's volume, as a share of its mean in the source: beyond these a mask is not learned from (FLARE 2024)."""
@@ -52,15 +49,12 @@ def label_target(
         precision: See `prediction_precision`.
     """
     where = prepare_device(device, threads)
-    dtype = prediction_precision(precision, where)
-    scores = WindowScores(load_segmenter(weights, where), dtype).on(where, batch)
+    predictor = Predictor.load(weights, where, precision, window, overlap, weighting, batch)
     single = single_structures(source_labels, len(structures))
     usual = np.mean([volumes_of(open_label(path), len(structures)) for path in source_labels], axis=0)
     progress, rows = Progress("label_target", len(cases), unit="case"), []
     for done, (case, image) in enumerate(zip(cases, images, strict=True), start=1):
-        slabs = predict_slabs(scores, open_image(image), window, overlap, weighting, batch, where)
-        classes = torch.cat([likeliest(slab).to(torch.uint8) for slab in slabs]).cpu().numpy()
-        classes = keep_largest(classes, single)
+        classes = keep_largest(predictor.classes(open_image(image)), single)
         write_label(Path(labels) / f"{case}.nii", classes, open_affine(image))
         volumes = volumes_of(classes, len(structures))
         shares = np.divide(volumes, usual, out=np.ones_like(usual), where=usual > 0)

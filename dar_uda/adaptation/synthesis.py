@@ -2,19 +2,11 @@
 
 from pathlib import Path
 
-import torch
-
 from dar_uda.adaptation.cyclegan import CycleGAN, Direction
-from dar_uda.data.network_volume import open_affine, open_image, open_label, write_image
-from dar_uda.jobs.progress import Progress
 from dar_uda.training.device import prepare_device
-from dar_uda.translation.harmonise import harmonise
-from dar_uda.translation.slices import to_network_range
-
-SLICES_PER_PASS = 8
+from dar_uda.translation.redraw import write_redrawn
 
 
-@torch.no_grad()
 def translate_volume(
     weights: str | Path,
     image: str | Path,
@@ -35,13 +27,5 @@ def translate_volume(
         label: The source volume's label map, with which the result is harmonised; None: it is not.
     """
     where = prepare_device(device, threads)
-    network, slices = CycleGAN.load(weights, where), open_image(image)
-    progress = Progress(f"translate {case}", len(slices), unit="slice")
-    drawn = torch.empty(slices.shape)
-    for start in range(0, len(slices), SLICES_PER_PASS):
-        part = slice(start, start + SLICES_PER_PASS)
-        translated = network(to_network_range(slices[part])[:, None].to(where), way)
-        drawn[part] = (translated[:, 0].float() + 1).div_(2)
-        progress.report(min(part.stop, len(slices)))
-    drawn = drawn.numpy()
-    write_image(volume, harmonise(drawn, open_label(label)) if label else drawn, open_affine(image))
+    network = CycleGAN.load(weights, where)
+    write_redrawn(lambda slices: [network(slices, way)], image, [volume], label, where, f"translate {case}")

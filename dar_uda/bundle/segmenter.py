@@ -23,13 +23,11 @@ from dar_uda.data.volume import Volume
 from dar_uda.jobs.cores import usable_cores
 from dar_uda.jobs.progress import Bar
 from dar_uda.preprocessing.preprocess import preprocess_image
-from dar_uda.segmentation.networks import load_segmenter
-from dar_uda.segmentation.predict import mask_of, merged, slabs_of_network
-from dar_uda.segmentation.sliding_window import count_windows
-from dar_uda.segmentation.views import VIEWS, Disagreement, predict_views
-from dar_uda.segmentation.window_scores import WindowScores
-from dar_uda.training.device import find_device, prediction_precision, use_device
-from dar_uda.training.gpu_memory import within_memory
+from dar_uda.preprocessing.settings import Preprocessing
+from dar_uda.segmentation.predict import mask_of
+from dar_uda.segmentation.predictor import Predictor
+from dar_uda.segmentation.views import VIEWS
+from dar_uda.training.device import find_device, use_device
 
 logger = logging.getLogger(__name__)
 
@@ -58,9 +56,8 @@ class Segmenter:
         structures: Names of the classes 1..K.
     """
 
-    def __init__(self, folder: Path, facts: dict[str, Any], network: torch.nn.Module, device: torch.device) -> None:
-        self.folder, self.facts, self.network, self.device = folder, facts, network, device
-        self._scores = WindowScores(network, prediction_precision("auto", device))
+    def __init__(self, folder: Path, facts: dict[str, Any], predictor: Predictor) -> None:
+        self.folder, self.facts, self.predictor = folder, facts, predictor
         self.structures: list[str] = facts["structures"]
 
     @classmethod
@@ -81,7 +78,9 @@ class Segmenter:
         folder = Path(bundle)
         facts = read_facts(folder)
         where = use_device(find_device(device), threads or min(torch.get_num_threads(), usable_cores()))
-        return cls(folder, facts, load_segmenter(folder / "weights.safetensors", where), where)
+        inference = {key: facts["inference"][key] for key in ("overlap", "weighting", "batch")}
+        weights, windows = folder / "weights.safetensors", {"window": facts["window"], **inference}
+        return cls(folder, facts, Predictor.load(weights, where, "auto", **windows))
 
     def predict(
         self, scan: str | Path, test_time_augmentation: bool | None = None, probabilities: str | Path | None = None
@@ -106,13 +105,13 @@ class Segmenter:
             original, classes = read_grids(grid)[0], len(self.structures) + 1
             kept = probabilities_file(probabilities, original, classes) if probabilities else nullcontext()
 
-            def mask_on(device: torch.device, batch: int) -> Volume:
+            def mask_by(predictor: Predictor) -> Volume:
                 with self._progress(scan, image, len(VIEWS) if test_time_augmentation else 1):
-                    slabs = self._slabs(image, test_time_augmentation, device, batch)
-                    return mask_of(slabs, grid, self.facts["single"], stored)
+                    slabs_of = predictor.averaged if test_time_augmentation else predictor.slabs
+                    return mask_of(slabs_of(open_image(image)), grid, self.facts["single"], stored)
 
             with kept as stored:
-                return within_memory(mask_on, str(scan), self.device, self.facts["inference"]["batch"])
+                return self.predictor.within_memory(mask_by, str(scan))
 
     def distance(self, scan: str | Path) -> float | None:
         """Return how far a scan lies from the training scans, see `Likeness`; None where the bundle cannot tell."""
@@ -123,17 +122,16 @@ class Segmenter:
 
     def _preprocess(self, scan: str | Path, image: Path, grid: Path) -> None:
         region = self.folder / "region.json"
-        preprocessing = self.facts["preprocessing"]
-        options = {key: preprocessing[key] for key in ("intensity", "slice_axis", "double_depth")}
+        facts = self.facts["preprocessing"]
+        options = {key: facts[key] for key in ("intensity", "slice_axis", "double_depth")}
         preprocess_image(
-            case=Path(scan).name,
-            source=scan,
-            image=image,
-            grid=grid,
+            Path(scan).name,
+            scan,
+            image,
+            grid,
+            Preprocessing(**facts["grid"], **options),
             region=region if region.exists() else None,
             check=partial(self._check, Path(scan)),
-            **preprocessing["grid"],
-            **options,
         )
 
     def _check(self, scan: Path, volume: Volume) -> None:
@@ -152,18 +150,10 @@ class Segmenter:
                 *(axis_alike(volume.grid, usual), self.folder / "bundle.json"),
             )
 
-    def _slabs(self, image: Path, average: bool, device: torch.device, batch: int) -> Iterator[torch.Tensor]:
-        inference = {key: self.facts["inference"][key] for key in ("overlap", "weighting")}
-        slabs_of = slabs_of_network(self._scores, device, batch, window=self.facts["window"], **inference)
-        if not average:
-            return slabs_of(open_image(image))
-        return merged(predict_views(open_image(image), slabs_of), Disagreement(len(self.structures)), average)
-
     @contextmanager
     def _progress(self, scan: str | Path, image: Path, views: int) -> Iterator[None]:
         """Within the block, tell how many windows of the scan the network has seen."""
-        overlap = self.facts["inference"]["overlap"]
-        windows = views * count_windows(open_image(image).shape, self.facts["window"], overlap)
+        windows = views * self.predictor.count_windows(open_image(image).shape)
         bar, seen = Bar(Path(scan).name, windows, unit="window"), 0
 
         def count(_: torch.nn.Module, inputs: tuple[torch.Tensor], __: torch.Tensor) -> None:
@@ -171,7 +161,7 @@ class Segmenter:
             seen += len(inputs[0])
             bar.report(seen)
 
-        hook = self._scores.register_forward_hook(count)
+        hook = self.predictor.scores.register_forward_hook(count)
         try:
             yield
         finally:

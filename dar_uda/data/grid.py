@@ -1,6 +1,7 @@
 """The grid of a volume: shape, affine and the NIfTI header fields that say where it lies."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,35 @@ class Grid:
     header: dict[str, Any] = field(default_factory=dict)
     acquired: int | None = None
 
+    @classmethod
+    def about(cls, center: NDArray[np.float64], axes: NDArray[np.float64], shape: tuple[int, int, int]) -> "Grid":
+        """Return a grid of this shape with its center at a place.
+
+        Args:
+            center: mm (RAS).
+            axes: (3, 3), a column per axis of the array: the step in mm from one voxel to the next.
+        """
+        affine = np.eye(4)
+        affine[:3, :3] = axes
+        affine[:3, 3] = center - affine[:3, :3] @ middle_of(shape)
+        return cls(shape, affine)
+
+    @property
+    def center(self) -> NDArray[np.float64]:
+        """The place of the grid's center in mm (RAS)."""
+        return self.place_of(middle_of(self.shape))
+
+    def place_of(self, index: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return where a voxel, or a point between voxels, lies in mm (RAS)."""
+        return (self.affine @ [*index, 1.0])[:3]
+
+    def part(self, axis: int, first: int, count: int) -> "Grid":
+        """Return the grid of `count` slices along an axis of the array, the first of them at index `first`."""
+        shape = tuple(count if other == axis else size for other, size in enumerate(self.shape))
+        affine = self.affine.copy()
+        affine[:3, 3] += self.affine[:3, axis] * first
+        return Grid(shape, affine)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the grid as lists and numbers, for JSON."""
         affine = self.affine.tolist()
@@ -58,6 +88,11 @@ class Grid:
         """Return the grid that `to_dict` wrote."""
         affine = np.array(values["affine"], dtype=np.float64)
         return cls(tuple(values["shape"]), affine, values["header"], values["acquired"])
+
+
+def middle_of(shape: Sequence[int]) -> NDArray[np.float64]:
+    """Return the index of the center of an array of this shape; it lies between two voxels where a side is even."""
+    return (np.array(shape) - 1) / 2
 
 
 def geometry_fields(header: nib.Nifti1Header) -> dict[str, Any]:

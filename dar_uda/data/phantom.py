@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from dar_uda.data.geometry import spacing_of
+from dar_uda.data.grid import Grid
 from dar_uda.data.phantom_anatomy import build_anatomy, label_tissues
 from dar_uda.data.phantom_files import MARK
 from dar_uda.data.phantom_scanner import MR_STYLES, scan_ct, scan_mr
@@ -45,17 +47,17 @@ def make_phantom(
         raise ValueError(f"MR style {style!r} is none of {tuple(MR_STYLES)}")
     patient, grid, scanner = np.random.default_rng([seed, DOMAINS.index(domain), number]).spawn(3)
     thickness = MR_STYLES[style].thickness if domain == "mr" else 1.0
-    shape, affine = draw_grid(domain, grid, thickness)
-    points = world_points(shape, affine)
+    where = draw_grid(domain, grid, thickness)
+    points = world_points(where)
     tissue = build_anatomy(points, patient)
-    spacing = tuple(np.linalg.norm(affine[:3, :3], axis=0))
+    spacing = spacing_of(where.affine)
     if domain == "ct":
         scan = scan_ct(tissue, points, spacing, scanner)
     else:
         scan = scan_mr(tissue, MR_STYLES[style], spacing, scanner)
     orientation = str(grid.choice(ORIENTATIONS))
-    _write(image, np.rint(scan).astype(np.int16), affine, orientation)
-    _write(label, label_tissues(tissue), affine, orientation)
+    _write(image, np.rint(scan).astype(np.int16), where.affine, orientation)
+    _write(label, label_tissues(tissue), where.affine, orientation)
 
 
 def style_of(number: int) -> str:
@@ -66,27 +68,23 @@ def style_of(number: int) -> str:
     return COMMON_STYLES[turn % len(COMMON_STYLES)]
 
 
-def draw_grid(
-    domain: str, rng: np.random.Generator, thickness: float = 1.0
-) -> tuple[tuple[int, int, int], NDArray[np.float64]]:
-    """Return the shape (x, y, z) and the affine in mm of a random axial stack, oblique in half the cases."""
+def draw_grid(domain: str, rng: np.random.Generator, thickness: float = 1.0) -> Grid:
+    """Return the grid (x, y, z) of a random axial stack, oblique in half the cases."""
     in_plane = rng.uniform(2.2, 2.8) if domain == "ct" else rng.uniform(2.0, 2.6)
     between = rng.uniform(5, 6) if domain == "ct" else rng.uniform(6, 7) * thickness
     field_of_view = rng.uniform((340, 258, 202), (390, 305, 216))
-    centre = rng.uniform((-8, -10, -8), (8, 2, -3))
+    center = rng.uniform((-8, -10, -8), (8, 2, -3))
     angles = rng.uniform(-6, 6, 3) * rng.integers(0, 2)
     spacing = np.array([in_plane, in_plane, between])
-    shape = np.rint(field_of_view / spacing).astype(int)
-    affine = np.eye(4)
-    affine[:3, :3] = Rotation.from_euler("xyz", angles, degrees=True).as_matrix() * spacing
-    affine[:3, 3] = centre - affine[:3, :3] @ ((shape - 1) / 2)
-    return tuple(int(size) for size in shape), affine
+    width, height, depth = np.rint(field_of_view / spacing).astype(int).tolist()
+    axes = Rotation.from_euler("xyz", angles, degrees=True).as_matrix() * spacing
+    return Grid.about(center, axes, (width, height, depth))
 
 
-def world_points(shape: tuple[int, int, int], affine: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return the world coordinates in mm of every voxel's centre, of shape (3, *shape)."""
-    linear, origin = affine[:3, :3].astype(np.float32), affine[:3, 3].astype(np.float32)
-    points = np.tensordot(linear, np.indices(shape, np.float32), axes=1)
+def world_points(grid: Grid) -> NDArray[np.float32]:
+    """Return the world coordinates in mm of every voxel's center, of shape (3, *grid.shape)."""
+    linear, origin = grid.affine[:3, :3].astype(np.float32), grid.affine[:3, 3].astype(np.float32)
+    points = np.tensordot(linear, np.indices(grid.shape, np.float32), axes=1)
     return points + origin[:, None, None, None]
 
 

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from dar_uda.preprocessing.intensity import scaled
+
 LONGEST_SIDE = 128
 OPENING_VOXELS = 2
 TRIMMED = 0.005
@@ -13,7 +15,7 @@ AIR = 0.06
 """Intensities below count as 0: the thresholds are the same whether air is noise or was replaced by a fill."""
 
 
-def body_extent(array: NDArray, plane: Sequence[int]) -> list[tuple[float, float]]:
+def body_extent(array: NDArray, plane: Sequence[int], levels: tuple[float, float]) -> list[tuple[float, float]]:
     """Return where the body begins and ends along the two axes of the slice plane, in voxels.
 
     The body is the largest connected part above the lower of two Otsu thresholds (air | fat and dim tissue | bright
@@ -21,14 +23,16 @@ def body_extent(array: NDArray, plane: Sequence[int]) -> list[tuple[float, float
     go of it; half a percent of it is trimmed at each end.
 
     Args:
-        array: Intensities in [0, 1], axes in any order; sides above 128 voxels are read at every n-th voxel.
+        array: The scan, axes in any order; sides above 128 voxels are read at every n-th voxel.
         plane: The two axes of the slice plane.
+        levels: Values that count as 0 and as 1.
 
     Raises:
         ValueError: Nothing in the scan is large enough to be a body.
     """
     steps = [-(-side // LONGEST_SIDE) for side in array.shape]
-    body = _largest_part(array[tuple(slice(None, None, step) for step in steps)], plane)
+    read = array[tuple(slice(None, None, step) for step in steps)]
+    body = _largest_part(scaled(read, *levels), plane)
     if body.mean() < SMALLEST_SHARE:
         raise ValueError(
             f"Found no body: the largest bright part fills {body.mean():.1%} of the scan, expected at least "
@@ -37,11 +41,11 @@ def body_extent(array: NDArray, plane: Sequence[int]) -> list[tuple[float, float
     return [_span(body, axis, steps[axis]) for axis in plane]
 
 
-def _largest_part(array: NDArray, plane: Sequence[int]) -> NDArray[np.bool_]:
+def _largest_part(array: NDArray[np.float32], plane: Sequence[int]) -> NDArray[np.bool_]:
     import SimpleITK as sitk
 
     in_plane = np.array([axis in plane for axis in reversed(range(3))], int)
-    image = sitk.GetImageFromArray(np.where(array < AIR, array.dtype.type(0), array))
+    image = sitk.GetImageFromArray(np.where(array < AIR, np.float32(0), array))
     tissue = sitk.OtsuMultipleThresholds(sitk.Median(image, in_plane.tolist()), 2) > 0
     parts = sitk.ConnectedComponent(sitk.BinaryMorphologicalOpening(tissue, (OPENING_VOXELS * in_plane).tolist()))
     return sitk.GetArrayFromImage(sitk.RelabelComponent(parts)) == 1

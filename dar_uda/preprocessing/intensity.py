@@ -14,7 +14,14 @@ from dar_uda.preprocessing.levels import bright_level, zero_of
 def to_unit_range(
     array: NDArray, window: Sequence[float] | None = None, percentile: float | None = None
 ) -> NDArray[np.float32]:
-    """Return the values mapped to [0, 1], by a window or by a percentile (exactly one is given).
+    """Return the values mapped to [0, 1], by a window or by a percentile; see `levels_of`."""
+    return scaled(array, *levels_of(array, window, percentile))
+
+
+def levels_of(
+    array: NDArray, window: Sequence[float] | None = None, percentile: float | None = None
+) -> tuple[float, float]:
+    """Return which values become 0 and 1, by a window or by a percentile (exactly one is given).
 
     Args:
         array: Values of any real type.
@@ -39,10 +46,15 @@ def to_unit_range(
         low, high = least, _percentile_above_minimum(array, least, percentile)
     if least == most or most <= low or least >= high:
         raise ValueError(f"Values from {least} to {most} leave nothing between {low} and {high}: an empty image")
-    scaled = array.astype(np.float32)
-    scaled -= np.float32(low)
-    scaled /= np.float32(high - low)
-    return np.clip(scaled, 0, 1, out=scaled)
+    return low, high
+
+
+def scaled(array: NDArray, low: float, high: float) -> NDArray[np.float32]:
+    """Return the values mapped to [0, 1]: `low` and below become 0, `high` and above 1."""
+    values = array.astype(np.float32)
+    values -= np.float32(low)
+    values /= np.float32(high - low)
+    return np.clip(values, 0, 1, out=values)
 
 
 def without_fill(

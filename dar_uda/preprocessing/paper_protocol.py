@@ -1,13 +1,14 @@
 """What the paper's reference code does to volumes before anything else (protocol `paper`)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dar_uda.data.geometry import slice_axis_of, spacing_of
 from dar_uda.data.grid import Grid
+from dar_uda.data.volume import Volume
 from dar_uda.preprocessing.classes import read_classes
 
 MARGIN = 2
@@ -16,28 +17,28 @@ MARGIN = 2
 
 def crop_to_labels(
     case: str,
-    array: NDArray,
-    original: Grid,
-    scan: str | Path,
+    scan: Volume,
+    source: str | Path,
     label: str | Path,
     values: Sequence[Sequence[int]],
     slice_axis: int | None,
-) -> tuple[NDArray, Grid]:
-    """Return the slices that hold structures and two on either side, and their grid; of test cases too.
+) -> Volume:
+    """Return the slices of a scan that hold structures and two on either side; of test cases too.
+
+    Args:
+        source: Where the scan was read from.
 
     Raises:
         ValueError: No voxel of the label map is of a structure.
     """
-    depth, _ = slice_axis_of(original, slice_axis)
+    depth, _ = slice_axis_of(scan.grid, slice_axis)
     others = tuple(axis for axis in range(3) if axis != depth)
-    labelled = np.flatnonzero(read_classes(case, label, scan, original, values).any(axis=others))
+    labelled = np.flatnonzero(read_classes(case, label, source, scan.grid, values).any(axis=others))
     if labelled.size == 0:
         raise ValueError(f"{label} holds none of the task's structures: protocol paper has nothing to crop to")
-    first, end = max(0, int(labelled[0]) - MARGIN), min(array.shape[depth], int(labelled[-1]) + 1 + MARGIN)
+    first, end = max(0, int(labelled[0]) - MARGIN), min(scan.array.shape[depth], int(labelled[-1]) + 1 + MARGIN)
     kept = tuple(slice(first, end) if axis == depth else slice(None) for axis in range(3))
-    affine = original.affine.copy()
-    affine[:3, 3] += original.affine[:3, depth] * first
-    return array[kept], Grid(array[kept].shape, affine, acquired=depth)
+    return Volume(scan.array[kept], replace(scan.grid.part(depth, first, end - first), acquired=depth))
 
 
 def doubled_depth(

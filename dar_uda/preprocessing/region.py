@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dar_uda.data.geometry import canonical_axes, spacing_of
-from dar_uda.data.grid import Grid
+from dar_uda.data.grid import Grid, middle_of
 from dar_uda.data.volume import read_grid
 from dar_uda.jobs.files import write_beside
 from dar_uda.preprocessing.classes import read_classes
@@ -59,15 +59,15 @@ def _box_of(
     indices = np.argwhere(classes)
     spacing = np.array(spacing_of(grid.affine))
     edges = np.stack([indices.min(axis=0) - 0.5, indices.max(axis=0) + 0.5])
-    offsets = ((edges - (np.array(grid.shape) - 1) / 2) * spacing)[:, order] * senses
+    offsets = ((edges - middle_of(grid.shape)) * spacing)[:, order] * senses
     return offsets.min(axis=0), offsets.max(axis=0)
 
 
 def cut_to_region(network: Grid, region: str | Path) -> Grid:
-    """Return the network grid moved to the region's centre, as deep as the region.
+    """Return the network grid moved to the region's center, as deep as the region.
 
     Args:
-        network: Canonical grid (width, height, depth) about the scan's centre; its in-plane square stays as large.
+        network: Canonical grid (width, height, depth) about the scan's center; its in-plane square stays as large.
         region: JSON that `find_region` wrote.
 
     Raises:
@@ -83,8 +83,5 @@ def cut_to_region(network: Grid, region: str | Path) -> Grid:
             f"grid {(spacing * network.shape)[:2].tolist()}: raise `size` or `spacing`, or lower `region_margin`"
         )
     shape = (*network.shape[:2], max(1, int(np.ceil(wanted[2]))))
-    affine = network.affine.copy()
-    centre = network.affine[:3, :3] / spacing @ ((low + high) / 2)
-    middle = network.affine @ [*(np.array(network.shape) - 1) / 2, 1.0]
-    affine[:3, 3] = middle[:3] + centre - network.affine[:3, :3] @ ((np.array(shape) - 1) / 2)
-    return Grid(shape, affine)
+    offset = network.affine[:3, :3] / spacing @ ((low + high) / 2)
+    return Grid.about(network.center + offset, network.affine[:3, :3], shape)

@@ -47,7 +47,7 @@ def restore_classes(
         here = (places > above) & (places <= upto)
         region, part = _part(original, axis, np.flatnonzero(here))
         if 0 not in part.shape:
-            affine = _shifted(network.affine, 2, end - joined.shape[1])
+            affine = network.part(2, end - joined.shape[1], joined.shape[1]).affine
             stored = None if probabilities is None else probabilities[region]
             classes[region] = classes_on(part, joined, affine, stored)
             if stored is not None:
@@ -80,18 +80,10 @@ def _depth_of_slices(original: Grid, network: Grid) -> tuple[int, NDArray[np.flo
 
 
 def _part(original: Grid, axis: int, slices: NDArray[np.intp]) -> tuple[tuple[slice, ...], Grid]:
-    """Return the index of some neighbouring slices of the scan, and their grid."""
+    """Return the index of some neighboring slices of the scan, and their grid."""
     first, count = (int(slices[0]), len(slices)) if len(slices) else (0, 0)
     region = tuple(slice(first, first + count) if a == axis else slice(None) for a in range(3))
-    shape = tuple(count if a == axis else size for a, size in enumerate(original.shape))
-    return region, Grid(shape, _shifted(original.affine, axis, first))
-
-
-def _shifted(affine: NDArray[np.float64], axis: int, voxels: int) -> NDArray[np.float64]:
-    """Return the affine of the grid that starts some voxels further along an axis."""
-    moved = affine.copy()
-    moved[:3, 3] += affine[:3, axis] * voxels
-    return moved
+    return region, original.part(axis, first, count)
 
 
 def _classes_on(

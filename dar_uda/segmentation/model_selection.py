@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -14,13 +13,10 @@ from dar_uda.data.network_volume import open_image, open_label
 from dar_uda.evaluation.metrics import dice
 from dar_uda.jobs.files import write_beside
 from dar_uda.jobs.progress import Progress
-from dar_uda.segmentation.networks import load_segmenter
-from dar_uda.segmentation.sliding_window import Weighting, predict_slabs
-from dar_uda.segmentation.views import Disagreement, likeliest, predict_views
-from dar_uda.segmentation.window_scores import WindowScores
-from dar_uda.training.device import prediction_precision, prepare_device
-
-Slabs = Iterator[Tensor]
+from dar_uda.segmentation.predictor import Predictor
+from dar_uda.segmentation.sliding_window import Weighting
+from dar_uda.segmentation.views import Disagreement
+from dar_uda.training.device import prepare_device
 
 
 def choose_candidate(
@@ -56,19 +52,13 @@ def choose_candidate(
         precision: See `prediction_precision`.
     """
     where = prepare_device(device, threads)
-    dtype = prediction_precision(precision, where)
     paths = sorted(Path(candidates).glob("*.safetensors"))
     progress, rows = Progress("choose_candidate", len(paths), unit="candidate"), []
     for done, path in enumerate(paths, start=1):
-        scores = WindowScores(load_segmenter(path, where), dtype).on(where, batch)
-
-        def slabs_of(image: NDArray[np.uint16], scores: WindowScores = scores) -> Slabs:
-            return predict_slabs(scores, image, window, overlap, weighting, batch, where)
-
-        of_labelled = [
-            _dice(slabs_of(open_image(i)), open_label(k), len(structures)) for i, k in zip(images, labels, strict=True)
-        ]
-        changes = [_disagreement(predict_views(open_image(i), slabs_of), len(structures)) for i in unlabelled]
+        predictor = Predictor.load(path, where, precision, window, overlap, weighting, batch)
+        masks = map(predictor.classes, map(open_image, images))
+        of_labelled = [_dice(mask, open_label(k), len(structures)) for mask, k in zip(masks, labels, strict=True)]
+        changes = [_disagreement(predictor.views(open_image(i)), len(structures)) for i in unlabelled]
         rows.append((int(path.stem.removeprefix("step-")), np.nanmean(of_labelled), np.mean(changes) if changes else 0))
         progress.report(done)
     frame = pd.DataFrame(rows, columns=["step", "dice", "disagreement"]).assign(score=lambda t: t.dice - t.disagreement)
@@ -79,8 +69,7 @@ def choose_candidate(
         shutil.copyfile(paths[best], partial)
 
 
-def _dice(slabs: Slabs, label: NDArray[np.uint8], structures: int) -> list[float]:
-    mask = torch.cat([likeliest(slab).to(torch.uint8) for slab in slabs]).cpu().numpy()
+def _dice(mask: NDArray[np.uint8], label: NDArray[np.uint8], structures: int) -> list[float]:
     return [dice(mask == k, label == k) for k in range(1, structures + 1)]
 
 

@@ -1,14 +1,13 @@
 """Masks of whole cases, on each case's original grid, and how much they change with the image."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -19,17 +18,13 @@ from dar_uda.data.probabilities import probabilities_file
 from dar_uda.jobs.files import write_beside
 from dar_uda.jobs.progress import Progress
 from dar_uda.segmentation.components import keep_largest, single_structures
-from dar_uda.segmentation.networks import load_segmenter
-from dar_uda.segmentation.sliding_window import Weighting, predict_slabs
-from dar_uda.segmentation.views import Disagreement, predict_views
-from dar_uda.segmentation.window_scores import WindowScores
-from dar_uda.training.device import prediction_precision, prepare_device
-from dar_uda.training.gpu_memory import within_memory
+from dar_uda.segmentation.predictor import Predictor
+from dar_uda.segmentation.sliding_window import Weighting
+from dar_uda.segmentation.views import Disagreement, mean_of
+from dar_uda.training.device import prepare_device
 
 if TYPE_CHECKING:
     from dar_uda.data.volume import Volume
-
-SlabsOf = Callable[[NDArray[np.uint16]], Iterator[Tensor]]
 
 
 def predict_cases(
@@ -74,16 +69,15 @@ def predict_cases(
     from dar_uda.data.volume import write_mask
 
     where = prepare_device(device, threads)
-    scores = WindowScores(load_segmenter(weights, where), prediction_precision(precision, where))
-    slabs_on = partial(slabs_of_network, scores, window=window, overlap=overlap, weighting=weighting)
+    predictor = Predictor.load(weights, where, precision, window, overlap, weighting, batch)
     single = single_structures(source_labels, len(structures)) if largest_component else []
     progress = Progress("predict", len(images), unit="case")
     rows = []
     for done, (case, path, grid) in enumerate(zip(cases, images, grids, strict=True), start=1):
         kept = probabilities_path(predictions, case) if keep_probabilities else None
         with _stored(kept, grid, len(structures) + 1) as stored:
-            segment = partial(_segment, path, grid, slabs_on, len(structures), test_time_augmentation, single, stored)
-            mask, changes = within_memory(segment, case, where, batch)
+            segment = partial(_segment, path, grid, len(structures), test_time_augmentation, single, stored)
+            mask, changes = predictor.within_memory(segment, case)
         write_mask(mask_path(predictions, case), mask.array, mask.grid)
         rows += [(case, structure, value) for structure, value in zip(structures, changes.values(), strict=True)]
         progress.report(done)
@@ -95,27 +89,16 @@ def predict_cases(
 def _segment(
     image: str | Path,
     grid: str | Path,
-    slabs_on: Callable[[torch.device, int], SlabsOf],
     structures: int,
     average: bool,
     single: Sequence[int],
     stored: NDArray[np.uint8] | None,
-    device: torch.device,
-    batch: int,
+    predictor: Predictor,
 ) -> "tuple[Volume, Disagreement]":
-    """Return the mask of a case and how much it changes with the views, computed on a device; see `mask_of`."""
+    """Return the mask of a case and how much it changes with the views; see `mask_of`."""
     changes = Disagreement(structures)
-    views = predict_views(open_image(image), slabs_on(device, batch))
-    return mask_of(merged(views, changes, average), grid, single, stored), changes
-
-
-def slabs_of_network(scores: WindowScores, device: torch.device, batch: int, **inference: Any) -> SlabsOf:
-    """Return how the network, on a device, gives an image's slabs.
-
-    Args:
-        inference: Of `predict_slabs`.
-    """
-    return partial(predict_slabs, scores.on(device, batch), batch=batch, device=device, **inference)
+    slabs = counted(predictor.views(open_image(image)), changes, average)
+    return mask_of(slabs, grid, single, stored), changes
 
 
 def _stored(path: Path | None, grid: str | Path, classes: int) -> AbstractContextManager[NDArray[np.uint8] | None]:
@@ -144,8 +127,8 @@ def mask_of(
     return Volume(keep_largest(restored.array, single), restored.grid)
 
 
-def merged(views: Iterator[list[Tensor]], changes: Disagreement, average: bool) -> Iterator[Tensor]:
+def counted(views: Iterator[list[Tensor]], changes: Disagreement, average: bool) -> Iterator[Tensor]:
     """Yield the probabilities that masks are made of, slab after slab, and note how the views differ in `changes`."""
     for slabs in views:
         changes.add(slabs)
-        yield sum(slabs[1:], start=slabs[0]) / len(slabs) if average else slabs[0]
+        yield mean_of(slabs) if average else slabs[0]

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 
 from dar_uda.segmentation.losses import segmentation_loss
 from dar_uda.segmentation.networks import Segmenter, make_segmenter
@@ -119,20 +120,22 @@ class SegmenterTrainer(TrainerOfParts):
     def _draw(self, step: int) -> Batch:
         return self.sampler.draw(generator_for(self.seed, *ranks.purpose("patches", step)), self.device)
 
-    @torch.no_grad()
     def _finish(self) -> nn.Module:
         """Return a copy whose batch norms have as running statistics their mean over fresh training patches.
 
         Their momentum of 0.01 leaves much of the initial statistics after a short training.
         """
-        network = copy.deepcopy(self.kept).train()
-        norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm3d)]
-        with _averaging(norms):
-            for batch in range(STATISTICS_BATCHES if norms else 0):
-                images, _ = self.sampler.draw(generator_for(self.seed, "statistics", batch), self.device)
-                with autocast(self.device, self.dtype):
-                    network(images)
+        network = copy.deepcopy(self.kept)
+        with autocast(self.device, self.dtype):
+            update_bn(self._fresh_images(), network)
         return network
+
+    def _fresh_images(self) -> Iterator[Tensor]:
+        """Yield the images of batches that no update has seen, drawn in float32 as those of an update are."""
+        for batch in range(STATISTICS_BATCHES):
+            with autocast(self.device, torch.float32):
+                images, _ = self.sampler.draw(generator_for(self.seed, "statistics", batch), self.device)
+            yield images
 
     def state(self) -> dict[str, Any]:
         return {**super().state(), "finished": self.finished}
@@ -144,22 +147,6 @@ class SegmenterTrainer(TrainerOfParts):
     def _parts(self) -> dict[str, Any]:
         parts = {"network": self.network, "optimizer": self.optimizer}
         return {**parts, "average": self.average.module} if self.average else parts
-
-
-class _averaging:
-    """Within the block, batch norms keep the plain mean of the statistics they see."""
-
-    def __init__(self, norms: Sequence[nn.BatchNorm3d]) -> None:
-        self.norms, self.momenta = norms, [norm.momentum for norm in norms]
-
-    def __enter__(self) -> Iterator[None]:
-        for norm in self.norms:
-            norm.reset_running_stats()
-            norm.momentum = None
-
-    def __exit__(self, *_: object) -> None:
-        for norm, momentum in zip(self.norms, self.momenta, strict=True):
-            norm.momentum = momentum
 
 
 def sampling_of(segmentation: Mapping[str, Any]) -> dict[str, Any]:

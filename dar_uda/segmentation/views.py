@@ -57,6 +57,11 @@ def predict_views(image: Image, slabs_of: Callable[[Image], Slabs]) -> Iterator[
         yield [back(slab) for (_, back), slab in zip(VIEWS, slabs, strict=True)]
 
 
+def mean_of(slabs: Sequence[Tensor]) -> Tensor:
+    """Return the mean of the probabilities of all views."""
+    return sum(slabs[1:], start=slabs[0]) / len(slabs)
+
+
 def likeliest(slab: Tensor) -> Tensor:
     """Return the class of the highest probability, the first of equal ones, int64: on a CPU quicker than `argmax`."""
     return slab.max(dim=0).indices

@@ -1,21 +1,15 @@
 """Synthesis: a source volume redrawn in target styles."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
-from dar_uda.data.network_volume import open_affine, open_image, open_label, write_image
-from dar_uda.jobs.progress import Progress
 from dar_uda.training.device import prepare_device
-from dar_uda.translation.harmonise import harmonise
-from dar_uda.translation.slices import to_network_range
+from dar_uda.translation.redraw import Draw, write_redrawn
 from dar_uda.translation.translator import Translator
-
-SLICES_PER_PASS = 8
 
 
 def synthesize_volume(
@@ -41,34 +35,22 @@ def synthesize_volume(
     """
     where = prepare_device(device, threads)
     codes = _codes_of(case, styles, len(volumes))
-    translator = Translator.load(weights, where)
-    slices, affine = open_image(image), open_affine(image)
-    drawn = redraw(translator, slices, codes, where, Progress(f"synthesize {case}", len(slices), unit="slice"))
-    for path, volume in zip(volumes, drawn, strict=True):
-        write_image(path, harmonise(volume, open_label(label)) if label else volume, affine)
+    draw = in_styles(Translator.load(weights, where), codes.to(where))
+    write_redrawn(draw, image, volumes, label, where, f"synthesize {case}")
 
 
-@torch.no_grad()
-def redraw(
-    translator: Translator, slices: NDArray[np.uint16], codes: torch.Tensor, device: torch.device, progress: Progress
-) -> NDArray[np.float32]:
-    """Return (styles, D, H, W) in [0, 1]: every slice in every style.
+def in_styles(translator: Translator, codes: Tensor) -> Draw:
+    """Return how the translator draws slices in each style of `codes` (styles, style_dim): content once for all."""
 
-    Args:
-        slices: (D, H, W) as stored.
-        codes: (styles, style_dim).
-    """
-    drawn = torch.empty(len(codes), *slices.shape)
-    for start in range(0, len(slices), SLICES_PER_PASS):
-        content = translator.content(to_network_range(slices[start : start + SLICES_PER_PASS])[:, None].to(device))
-        for volume, code in zip(drawn, codes.to(device), strict=True):
-            decoded = translator.decoder(content, code.expand(len(content), -1))
-            volume[start : start + SLICES_PER_PASS] = (decoded[:, 0] + 1).div_(2)
-        progress.report(min(start + SLICES_PER_PASS, len(slices)))
-    return drawn.numpy()
+    def draw(slices: Tensor) -> Iterator[Tensor]:
+        content = translator.content(slices)
+        for code in codes:
+            yield translator.decoder(content, code.expand(len(content), -1))
+
+    return draw
 
 
-def _codes_of(case: str, styles: str | Path, expected: int) -> torch.Tensor:
+def _codes_of(case: str, styles: str | Path, expected: int) -> Tensor:
     table = pd.read_csv(styles, sep="\t", dtype={"case": str}, keep_default_na=False, na_values=[""])
     rows = table[table["case"] == case].sort_values("style")
     if len(rows) != expected:

@@ -1,6 +1,7 @@
 """A bundle meets scans that are doubtful, impossible or cut in another plane: each is named, the others have masks."""
 
 import json
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
@@ -16,6 +17,7 @@ from dar_uda.data import memory
 from dar_uda.data.volume import read_volume
 from dar_uda.segmentation.networks import make_segmenter
 from dar_uda.segmentation.sliding_window import predict_slabs
+from dar_uda.segmentation.window_scores import WindowScores
 from dar_uda.training import choices
 from tests.data.dicom_files import ORIGIN, write_slice
 
@@ -225,17 +227,21 @@ def test_a_scan_for_which_a_gpu_is_too_small_is_named_and_has_the_mask_of_a_cpu(
 ):
     tries = []
 
-    def slabs(*arguments, device, batch, **options):
+    def slabs(*arguments):
+        *_, batch, device = arguments
         tries.append((device.type, batch))
         if device.type == "cuda":
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
-        return predict_slabs(*arguments, device=device, batch=batch, **options)
+        return predict_slabs(*arguments)
 
     on_cpu = module.Segmenter.load(bundle, "cpu")
-    monkeypatch.setattr("dar_uda.segmentation.predict.predict_slabs", slabs)
-    monkeypatch.setattr(module, "prediction_precision", lambda *_: torch.bfloat16)
-    monkeypatch.setattr(on_cpu.network, "to", lambda _: on_cpu.network)
-    on_gpu = module.Segmenter(bundle, on_cpu.facts, on_cpu.network, torch.device("cuda:0"))
+    monkeypatch.setattr("dar_uda.segmentation.predictor.predict_slabs", slabs)
+    network = on_cpu.predictor.scores.network
+    monkeypatch.setattr(network, "to", lambda _: network)
+    scores = WindowScores(network, torch.bfloat16)
+    on_gpu = module.Segmenter(
+        bundle, on_cpu.facts, replace(on_cpu.predictor, scores=scores, device=torch.device("cuda:0"))
+    )
     with choices.choosing(captured_windows=False):
         predict_scans(on_gpu, [scans], tmp_path / "masks", average=False)
     assert tries == [("cuda", 4), ("cuda", 1), ("cpu", 4)] * 2
@@ -278,4 +284,4 @@ def test_a_gpu_of_this_machine_without_memory_leaves_a_scan_to_the_cpu_and_takes
     assert (found != expected).mean() < 2e-2
     segmenter.predict(scans / GOOD[1])
     assert caplog.text.count("the GPU's memory is too small") == 2
-    assert next(segmenter.network.parameters()).is_cuda
+    assert next(segmenter.predictor.scores.parameters()).is_cuda

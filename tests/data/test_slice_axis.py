@@ -10,7 +10,7 @@ from dar_uda.cli.command import main
 from dar_uda.data.geometry import canonical_axes, slice_axis_of
 from dar_uda.data.grid import Grid, write_grids
 from dar_uda.data.volume import read_grid, write_mask
-from dar_uda.preprocessing.preprocess import network_grid
+from dar_uda.preprocessing.network_grid import network_grid
 from dar_uda.preprocessing.restore import restore_classes
 from tests.data.dicom_files import write_slice
 

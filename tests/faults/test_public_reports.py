@@ -19,6 +19,7 @@ from dar_uda.data.labels import map_labels
 from dar_uda.data.volume import read_volume
 from dar_uda.evaluation.score import COLUMNS, read_metrics
 from dar_uda.preprocessing.preprocess import preprocess_image
+from dar_uda.preprocessing.settings import Preprocessing
 from dar_uda.training.checkpoint import CheckpointFolder
 
 MR, ENHANCED_MR = "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.4.1"
@@ -156,8 +157,8 @@ def test_slices_follow_the_axis_that_the_header_names(tmp_path):
     image.header.set_dim_info(freq=2, phase=1, slice=0)
     nib.save(image, tmp_path / "scan.nii.gz")
     written = {"image": tmp_path / "image.nii", "grid": tmp_path / "grid.json"}
-    grid = {"spacing": (1.0, 1.0, 1.0), "size": 20}
-    preprocess_image("scan", tmp_path / "scan.nii.gz", **written, **grid, intensity={"percentile": 99.5})
+    settings = Preprocessing(spacing=(1.0, 1.0, 1.0), size=20, intensity={"percentile": 99.5})
+    preprocess_image("scan", tmp_path / "scan.nii.gz", **written, settings=settings)
     assert nib.load(tmp_path / "image.nii").shape == (20, 20, 8)
 
 
@@ -172,8 +173,8 @@ def test_padding_is_not_mixed_into_what_lies_beside_it(tmp_path):
     for name, values in (("plain", array), ("padded", padded)):
         scan = write_nifti(tmp_path / name / "scan.nii.gz", values, np.diag([2.0, 2.0, 5.0, 1.0]))
         written = {"image": tmp_path / name / "image.nii", "grid": tmp_path / name / "grid.json"}
-        grid = {"spacing": (1.5, 1.5, 5.0), "size": 32}
-        preprocess_image(name, scan, **written, **grid, intensity={"window": (-350, 350)})
+        settings = Preprocessing(spacing=(1.5, 1.5, 5.0), size=32, intensity={"window": (-350, 350)})
+        preprocess_image(name, scan, **written, settings=settings)
         results.append(np.asarray(nib.load(written["image"]).dataobj))
     np.testing.assert_allclose(results[0], results[1], atol=0.025)
 

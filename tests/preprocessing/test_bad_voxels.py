@@ -9,6 +9,7 @@ from dar_uda.data.grid import read_grids
 from dar_uda.data.network_volume import STEPS, open_image
 from dar_uda.preprocessing.preprocess import preprocess_image
 from dar_uda.preprocessing.resample import resample
+from dar_uda.preprocessing.settings import Preprocessing
 
 BOUND = 0.025
 STORED = ("int16", "uint8", "uint16", "float32", "negative", "offset", "zscore")
@@ -92,7 +93,7 @@ def on_grid(folder, values, spacing, size, intensity):
     """Return intensities on the network grid, and the two grids."""
     files = folder / "scan.nii", folder / "image.nii", folder / "grid.json"
     nib.save(nib.Nifti1Image(values.T, np.diag([-1.5, -1.5, 5, 1])), files[0])
-    preprocess_image("c1", *files, spacing, size, intensity)
+    preprocess_image("c1", *files, Preprocessing(spacing, size, intensity))
     return np.array(open_image(files[1])) / STEPS, *read_grids(files[2])
 
 

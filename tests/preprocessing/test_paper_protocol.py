@@ -6,6 +6,7 @@ from dar_uda.data.network_volume import open_image
 from dar_uda.data.volume import write_mask
 from dar_uda.preprocessing.preprocess import preprocess_image
 from dar_uda.preprocessing.restore import restore_classes
+from dar_uda.preprocessing.settings import Preprocessing
 
 SHAPE = (20, 16, 12)
 GRID = Grid(SHAPE, np.diag([-1.0, -1.0, 5.0, 1.0]))
@@ -23,9 +24,10 @@ def case(tmp_path):
     return tmp_path
 
 
-def preprocess(case, **changes):
+def preprocess(case, label=None, double_depth=False):
     files = case / "scan.nii.gz", case / "image.nii", case / "grid.json"
-    preprocess_image("c1", *files, (1.0, 1.0, 5.0), 64, INTENSITY, values=[[3]], **changes)
+    settings = Preprocessing((1.0, 1.0, 5.0), 64, INTENSITY, values=[[3]], double_depth=double_depth)
+    preprocess_image("c1", *files, settings, label=label)
     return open_image(case / "image.nii")[:, 32, 32] / 65535
 
 

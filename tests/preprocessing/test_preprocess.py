@@ -11,11 +11,14 @@ from dar_uda.data.grid import Grid, write_grids
 from dar_uda.data.network_volume import STEPS, open_image, open_label
 from dar_uda.data.probabilities import probabilities_file
 from dar_uda.data.volume import write_mask
-from dar_uda.preprocessing.preprocess import network_grid, preprocess_image, preprocess_label
+from dar_uda.preprocessing.network_grid import network_grid
+from dar_uda.preprocessing.preprocess import preprocess_image, preprocess_label
 from dar_uda.preprocessing.resample import resample
 from dar_uda.preprocessing.restore import restore_classes
+from dar_uda.preprocessing.settings import Preprocessing
 
 CT = {"window": [0, 100]}
+FOUR_PIXELS = Preprocessing((1, 1, 1), 4, CT)
 CENTRE = (13.3, -40.7, 88.9)
 TILT = Rotation.from_euler("xyz", [25, -35, 15], degrees=True).as_matrix()
 TURN = Rotation.from_euler("xyz", [12, 17, 23], degrees=True).as_matrix()
@@ -57,7 +60,7 @@ def boxes(grid):
 def preprocess(folder, grid, array, spacing=(1.0, 1.0, 4.0), size=80, values=((4,), (7,)), body_width=None):
     write_mask(folder / "source.nii.gz", array, grid)
     files = folder / "source.nii.gz", folder / "image.nii", folder / "grid.json"
-    preprocess_image("c1", *files, spacing, size, CT, body_width)
+    preprocess_image("c1", *files, Preprocessing(spacing, size, CT, body_width))
     scan, label = folder / "source.nii.gz", folder / "label.nii"
     preprocess_label("c1", scan, scan, folder / "grid.json", label, values)
     return open_label(folder / "label.nii")
@@ -145,7 +148,7 @@ def test_a_percentile_is_that_of_what_lies_on_the_network_grid(tmp_path):
     array[2:6, 2:6] = np.array([0, 20, 40, 80])[:, None, None]
     write_mask(tmp_path / "source.nii.gz", array, grid)
     files = tmp_path / "source.nii.gz", tmp_path / "image.nii", tmp_path / "grid.json"
-    preprocess_image("c1", *files, (1.0, 1.0, 4.0), 4, {"percentile": 100})
+    preprocess_image("c1", *files, Preprocessing((1.0, 1.0, 4.0), 4, {"percentile": 100}))
     row = open_image(tmp_path / "image.nii")[0, 0] / STEPS
     np.testing.assert_allclose(row, [0, 0.25, 0.5, 1], atol=1e-4)
 
@@ -175,7 +178,7 @@ def test_a_label_on_another_grid_stops_naming_the_case(tmp_path):
 def test_an_empty_scan_stops_naming_the_case_and_the_file(tmp_path):
     write_mask(tmp_path / "empty.nii", np.zeros((4, 4, 2), np.uint8), Grid((4, 4, 2), np.eye(4)))
     with pytest.raises(ValueError, match=r"Case c1 \(.*empty.nii\): .*empty image"):
-        preprocess_image("c1", tmp_path / "empty.nii", tmp_path / "i.nii", tmp_path / "g.json", (1, 1, 1), 4, CT)
+        preprocess_image("c1", tmp_path / "empty.nii", tmp_path / "i.nii", tmp_path / "g.json", FOUR_PIXELS)
 
 
 def test_a_scan_that_is_empty_where_the_network_looks_says_so(tmp_path):
@@ -185,7 +188,7 @@ def test_a_scan_that_is_empty_where_the_network_looks_says_so(tmp_path):
     with pytest.raises(
         ValueError, match=r"corner.nii\): On the network grid \(4 x 4 x 2 voxels\): .*empty image.* raise `size`"
     ):
-        preprocess_image("c1", tmp_path / "corner.nii", tmp_path / "i.nii", tmp_path / "g.json", (1, 1, 1), 4, CT)
+        preprocess_image("c1", tmp_path / "corner.nii", tmp_path / "i.nii", tmp_path / "g.json", FOUR_PIXELS)
 
 
 def test_a_border_between_network_voxels_lies_where_the_probabilities_cross(tmp_path):

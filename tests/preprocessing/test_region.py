@@ -6,7 +6,7 @@ import pytest
 from dar_uda.data.geometry import spacing_of
 from dar_uda.data.grid import Grid
 from dar_uda.data.volume import write_mask
-from dar_uda.preprocessing.preprocess import network_grid
+from dar_uda.preprocessing.network_grid import network_grid
 from dar_uda.preprocessing.region import cut_to_region, find_region
 
 SPACING = (1.0, 1.0, 3.0)

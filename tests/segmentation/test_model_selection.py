@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dar_uda.data.network_volume import STEPS, write_image, write_label
-from dar_uda.segmentation import model_selection
+from dar_uda.segmentation import model_selection, predictor
 
 FOREGROUND = {
     "step-10": lambda image: image > 0.5 * STEPS,  # right, but gone where the scan is darker
@@ -30,9 +30,9 @@ def files(tmp_path, monkeypatch):
         foreground = FOREGROUND[network](np.asarray(image))
         yield torch.from_numpy(np.stack([~foreground, foreground]).astype(np.float32))
 
-    monkeypatch.setattr(model_selection, "load_segmenter", lambda path, _: path.stem)
-    monkeypatch.setattr(model_selection, "predict_slabs", predict_slabs)
-    monkeypatch.setattr(model_selection, "WindowScores", lambda network, _: SimpleNamespace(on=lambda *_: network))
+    monkeypatch.setattr(predictor, "load_segmenter", lambda path, _: path.stem)
+    monkeypatch.setattr(predictor, "predict_slabs", predict_slabs)
+    monkeypatch.setattr(predictor, "WindowScores", lambda network, _: SimpleNamespace(on=lambda *_: network))
     return tmp_path
 
 

@@ -14,6 +14,7 @@ from dar_uda.segmentation.dar_unet import DARUNet
 from dar_uda.segmentation.networks import load_segmenter
 from dar_uda.segmentation.patches import PatchSampler
 from dar_uda.segmentation.predict import predict_cases
+from dar_uda.segmentation.randomisation import Randomisation
 from dar_uda.segmentation.sliding_window import predict_slabs
 from dar_uda.segmentation.train import (
     STATISTICS_BATCHES,
@@ -24,6 +25,7 @@ from dar_uda.segmentation.train import (
 )
 from dar_uda.training.checkpoint import CheckpointFolder
 from dar_uda.training.job import Job
+from dar_uda.training.randomness import generator_for
 
 SETTINGS = {
     "steps": 6,
@@ -168,6 +170,30 @@ def test_the_averaged_network_is_kept_and_its_statistics_are_its_own(case):
     norms = [module for module in finished.modules() if isinstance(module, torch.nn.BatchNorm3d)]
     assert all(int(norm.num_batches_tracked) == 2 for norm in norms)
     assert STATISTICS_BATCHES == 20
+
+
+def test_statistics_are_means_over_patches_that_are_drawn_in_float32(case):
+    """Random convolutions of patches would be in bfloat16 within the autocast of the network."""
+    randomisation = Randomisation(gin=1.0, structures=0.0, source_share=0.0)
+    sampler = PatchSampler(*case, SETTINGS["patch"], 2, 0.5, randomisation=randomisation)
+    rates = {"learning_rate": 5e-3, "final_learning_rate": 1e-5, "weight_decay": 1e-4, "focal_weight": 10.0}
+    network, job = DARUNet(2, SETTINGS["channels"]), replace(JOB, dtype=torch.bfloat16)
+    trainer = SegmenterTrainer(network, sampler, job, steps=1, ema=0.0, **rates)
+    trainer.update(0)
+    seen = {}
+    for name, module in network.named_modules():
+        if isinstance(module, torch.nn.BatchNorm3d):
+            module.register_forward_pre_hook(lambda _, inputs, name=name: seen.setdefault(name, []).append(inputs[0]))
+    for batch in range(2):
+        images, _ = sampler.draw(generator_for(job.seed, "statistics", batch), job.device)
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            network(images)
+    finished = trainer.candidate(1).state_dict()
+    for name, inputs in seen.items():
+        means, variances = ([getattr(x.double(), what)() for x in inputs] for what in ("mean", "var"))
+        assert float(finished[f"{name}.running_mean"]) == pytest.approx(float(np.mean(means)), rel=1e-4)
+        assert float(finished[f"{name}.running_var"]) == pytest.approx(float(np.mean(variances)), rel=1e-4)
+    assert len(seen) >= 4
 
 
 @pytest.mark.parametrize(("steps", "count", "expected"), [(10, 1, [10]), (10, 5, [6, 7, 8, 9, 10]), (8, 2, [6, 8])])

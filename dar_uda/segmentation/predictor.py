@@ -1,0 +1,85 @@
+"""A network at work: what all that predict make of weights and the settings of inference."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dar_uda.segmentation.networks import load_segmenter
+from dar_uda.segmentation.sliding_window import Weighting, count_windows, predict_slabs
+from dar_uda.segmentation.views import likeliest, mean_of, predict_views
+from dar_uda.segmentation.window_scores import WindowScores
+from dar_uda.training.device import prediction_precision
+from dar_uda.training.gpu_memory import within_memory
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Gives images on the network grid, (D, H, W) as stored, the probabilities of their classes.
+
+    Attributes:
+        scores: The network; copies of this object share it.
+        device: Where it computes.
+        window, overlap, weighting, batch: See `predict_slabs`.
+    """
+
+    scores: WindowScores
+    device: torch.device
+    window: Sequence[int]
+    overlap: float
+    weighting: Weighting
+    batch: int
+
+    @classmethod
+    def load(
+        cls,
+        weights: str | Path,
+        device: torch.device,
+        precision: str,
+        window: Sequence[int],
+        overlap: float,
+        weighting: Weighting,
+        batch: int,
+    ) -> "Predictor":
+        """Return the predictor of a weights file.
+
+        Args:
+            precision: See `prediction_precision`.
+        """
+        scores = WindowScores(load_segmenter(weights, device), prediction_precision(precision, device))
+        return cls(scores, device, window, overlap, weighting, batch)
+
+    def within_memory(self, work: Callable[["Predictor"], T], name: str) -> T:
+        """Return `work(predictor)`; see `within_memory`: the predictor changes where a GPU's memory is too small."""
+        return within_memory(lambda *place: work(self._on(*place)), name, self.device, self.batch)
+
+    def slabs(self, image: NDArray[np.uint16]) -> Iterator[Tensor]:
+        """Return the probabilities (classes, slices, H, W) of an image, slab after slab; see `predict_slabs`."""
+        scores = self.scores.on(self.device, self.batch)
+        return predict_slabs(scores, image, self.window, self.overlap, self.weighting, self.batch, self.device)
+
+    def views(self, image: NDArray[np.uint16]) -> Iterator[list[Tensor]]:
+        """Return those of every view of an image, slab after slab; see `predict_views`."""
+        return predict_views(image, self.slabs)
+
+    def averaged(self, image: NDArray[np.uint16]) -> Iterator[Tensor]:
+        """Return the mean over the views of an image, slab after slab."""
+        return map(mean_of, self.views(image))
+
+    def classes(self, image: NDArray[np.uint16]) -> NDArray[np.uint8]:
+        """Return the likeliest class of every voxel of an image, (D, H, W)."""
+        return torch.cat([likeliest(slab).to(torch.uint8) for slab in self.slabs(image)]).cpu().numpy()
+
+    def count_windows(self, shape: Sequence[int]) -> int:
+        """Return how many windows the network sees of an image of this shape."""
+        return count_windows(shape, self.window, self.overlap)
+
+    def _on(self, device: torch.device, batch: int) -> "Predictor":
+        return replace(self, device=device, batch=batch)
