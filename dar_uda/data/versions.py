@@ -124,11 +124,11 @@ def _checksum(path: str, is_label: bool) -> str:
     """Return the checksum of all files that are read for an image or label, with their names."""
     files = [file for file in files_of(path, is_label) if not Path(file).is_dir()]
     lines = (f"{Path(file).name} {checksum}" for file, checksum in checksums(files).items())
-    return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b("\n".join(lines).encode(errors="surrogateescape"), digest_size=16).hexdigest()
 
 
 def _short(lines: Iterable[str]) -> str:
-    return hashlib.blake2b("\n".join(lines).encode(), digest_size=8).hexdigest()
+    return hashlib.blake2b("\n".join(lines).encode(errors="surrogateescape"), digest_size=8).hexdigest()
 
 
 def _read(table: Path) -> dict[str, dict[str, str]]:

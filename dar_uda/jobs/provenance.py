@@ -93,7 +93,7 @@ def _checksum(path: Path) -> str:
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.is_file() and file.name[0] != ".")
         lines = "".join(f"{file.relative_to(path)} {_checksum(file)}\n" for file in files)
-        return _digest(lines.encode()).hexdigest()
+        return _digest(lines.encode(errors="surrogateescape")).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, _digest).hexdigest()
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from dar_uda.jobs.files import write_beside
 
 KEPT = Path(".snakemake/dar_uda/source_files.json")
-"""From the working directory. A file whose size and date are as they were is not parsed again."""
+"""From the working directory. A file that the disk has not changed since is not parsed again."""
 
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 SETTLED = 10**9
@@ -38,7 +38,7 @@ def facts_of(file: Path) -> Facts:
     state = file.stat()
     if time.time_ns() - state.st_mtime_ns < SETTLED:
         return _parsed(file)
-    kept, key = _kept(), f"{file} {state.st_size} {state.st_mtime_ns}"
+    kept, key = _kept(), f"{file} {state.st_size} {state.st_mtime_ns} {state.st_ctime_ns}"
     if key not in kept:
         kept[key] = _parsed(file)
     return Facts(*kept[key])

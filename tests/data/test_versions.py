@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dar_uda.data.versions import Versions, files_of
+from dar_uda.jobs.provenance import checksums
 
 OLD = (1.6e9, 1.6e9)
 """2020: older than anything that a run makes."""
@@ -64,6 +65,15 @@ def test_a_file_that_is_no_slice_is_no_change(scan, table, stray, read_before):
     (Path(scan) / stray).write_bytes(b"anything")
     assert planned(table, scan) == before
     assert sorted(map(os.path.basename, files_of(scan))) == ["IM0", "IM1", "IM2"]
+
+
+def test_a_slice_whose_name_is_not_utf_8_counts_as_any_other(scan, table):
+    (Path(scan) / os.fsdecode(b"Sch\xe4del")).write_bytes(b"slice")
+    before = planned(table, scan)
+    assert Versions(table).note(scan) and planned(table, scan) == before
+    assert list(checksums([scan])) == [scan]
+    replace(Path(scan) / "IM1", b"x" * 100)
+    assert planned(table, scan) != before
 
 
 def test_a_folder_within_the_folder_is_no_change(scan, table):

@@ -33,6 +33,15 @@ def test_what_is_kept_answers_for_a_file_as_it_was_and_for_no_other(tmp_path, mo
     assert facts_of(file) == facts_of(file) and parsed[2:] == ["a = 3\n"] * 2
 
 
+def test_a_file_replaced_by_one_of_its_size_and_date_is_parsed(tmp_path):
+    old(tmp_path / "a.py", "a = 1\n")
+    status, before = (tmp_path / "a.py").stat(), facts_of(tmp_path / "a.py")
+    (tmp_path / "new.py").write_text("a = 2\n")
+    os.utime(tmp_path / "new.py", ns=(status.st_atime_ns, status.st_mtime_ns))
+    (tmp_path / "new.py").replace(tmp_path / "a.py")  # as tools do that unpack or copy with dates
+    assert facts_of(tmp_path / "a.py") != before
+
+
 def test_another_process_reads_what_one_has_kept_where_snakemake_keeps_records(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = source_files.KEPT
