@@ -22,6 +22,8 @@ from dar_uda.jobs.provenance import checksums
 
 logger = logging.getLogger(__name__)
 COLUMNS = ("path", "state", "checksum", "version")
+PAIRED = {".img": ".hdr", ".img.gz": ".hdr.gz", ".hdr.gz": ".img.gz"}
+"""The other file of a NIfTI pair whose table names this one; `companions` knows that of a `.hdr`."""
 
 
 class Versions:
@@ -103,7 +105,8 @@ class Versions:
 def files_of(path: str, is_label: bool = False) -> list[str]:
     """Return the files that are read for an image or a label, by name: of a folder the slices."""
     if not os.path.isdir(path):  # noqa: PTH112 (thousands of folders of hundreds of files: as strings)
-        return [path, *map(str, companions(path))]
+        others = (path.removesuffix(suffix) + other for suffix, other in PAIRED.items() if path.endswith(suffix))
+        return [path, *map(str, companions(path)), *filter(os.path.exists, others)]
     is_read = is_png if is_label else may_be_slice
     with os.scandir(path) as entries:
         return sorted(entry.path for entry in entries if is_read(entry.name))
@@ -135,7 +138,7 @@ def _read(table: Path) -> dict[str, dict[str, str]]:
     """Return the versions of a table by path, and by state and checksum."""
     known: dict[str, dict[str, str]] = {}
     with suppress(OSError):
-        for line in table.read_text(encoding="utf-8", errors="replace").split("\n")[1:]:
+        for line in table.read_text(encoding="utf-8", errors="replace").split("\n")[1:-1]:
             cells = line.split("\t")
             if len(cells) == len(COLUMNS):  # else a process was killed while it wrote
                 path, state, checksum, version = cells

@@ -195,6 +195,16 @@ def test_the_voxels_beside_a_header_count(tmp_path, table):
     assert planned(table, str(header)) != before
 
 
+@pytest.mark.parametrize("given, other", [("a.img", "a.hdr"), ("a.img.gz", "a.hdr.gz"), ("a.hdr.gz", "a.img.gz")])
+def test_the_other_file_of_a_pair_counts_whichever_the_table_names(tmp_path, table, given, other):
+    for name in (given, other):
+        (tmp_path / name).write_bytes(b"before")
+    before = planned(table, str(tmp_path / given))
+    Versions(table).note(str(tmp_path / given))
+    replace(tmp_path / other, b"AFTER!")
+    assert planned(table, str(tmp_path / given)) != before
+
+
 def test_of_a_folder_of_labels_the_png_files_count(tmp_path, table):
     folder = tmp_path / "ground"
     folder.mkdir()
@@ -218,8 +228,9 @@ def test_a_table_cut_short_or_closed_costs_no_more_than_reading_again(scan, labe
     before = planned(table, scan, labels=[label])
     Versions(table).note(scan)
     Versions(table).note(label, is_label=True)
-    table.write_text(table.read_text()[:-20])
-    assert planned(table, scan, labels=[label]) == before
+    for cut in (2, 20):
+        table.write_text(table.read_text()[:-cut])
+        assert planned(table, scan, labels=[label]) == before
     table.unlink()
     table.mkdir()  # as a table that can be neither read nor written
     assert Versions(table).note(scan) and planned(table, scan, labels=[label]) == before
