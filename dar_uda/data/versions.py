@@ -57,14 +57,15 @@ class Versions:
             OSError: A file cannot be read.
         """
         state, dates = _look(path, is_label)
-        known = self._rows.setdefault(path, {})
+        row = _row(path, is_label)
+        known = self._rows.setdefault(row, {})
         if state not in known:
             checksum = _checksum(path, is_label)
             version = known.get(checksum, checksum if known else dates)
             if _look(path, is_label)[0] != state:  # it changes at this moment
                 return version
             known |= {state: version, checksum: version}
-            self._add(path, state, checksum, version)
+            self._add(row, state, checksum, version)
         return known[state]
 
     @property
@@ -85,7 +86,7 @@ class Versions:
             state, dates = _look(path, is_label)
         except OSError:  # such as a link to a file that is not there: the job says so
             return ""
-        known = self._rows.get(path, {})
+        known = self._rows.get(_row(path, is_label), {})
         if not known or state in known:
             return known.get(state, dates)
         if not self._reading:
@@ -100,6 +101,11 @@ class Versions:
         with suppress(OSError), self._table.open("a", encoding="utf-8") as file:  # a disk that cannot be written
             header = [COLUMNS] if file.tell() == 0 else []
             file.write("".join("\t".join(cells) + "\n" for cells in (*header, row)))
+
+
+def _row(path: str, is_label: bool) -> str:
+    """Return what the table has as path: a folder may hold the slices of an image and those of its label."""
+    return f"{path}/*.png" if is_label and os.path.isdir(path) else path  # noqa: PTH112
 
 
 def files_of(path: str, is_label: bool = False) -> list[str]:

@@ -216,6 +216,14 @@ def test_of_a_folder_of_labels_the_png_files_count(tmp_path, table):
     assert planned(table, labels=[str(folder)]) != before
 
 
+def test_slices_of_an_image_and_of_its_label_may_lie_in_one_folder(scan, table):
+    (Path(scan) / "1.png").write_bytes(b"png")
+    before = planned(table, scan, labels=[scan])
+    Versions(table).note(scan)
+    Versions(table).note(scan, is_label=True)
+    assert planned(table, scan, labels=[scan]) == before
+
+
 def test_versions_of_several_files_are_one_in_their_order(scan, label, table):
     both = planned(table, scan, labels=[label])
     assert both not in (planned(table, scan), planned(table, labels=[label]), "")
