@@ -69,12 +69,15 @@ class Volumes:
 
     def of_tests(self, direction: str, file: str, chunk: str | None = None) -> list[str]:
         """Return one file of each test case of the target, or of those of a chunk."""
-        cases = self.test_cases(direction) if chunk is None else self.chunks(direction)[chunk]
+        cases = self.test_cases(direction) if chunk is None else _named(chunk, self.chunks(direction))
         return self.paths.cases(Direction.of(direction).target, cases, file)
 
     def scored(self, direction: str, what: str, chunk: str | None = None) -> list[str]:
         """Return the user's `image` or `label` file of each labeled test case, of all of them or of a chunk."""
-        cases = self.test_cases(direction, labelled=True) if chunk is None else self.scored_chunks(direction)[chunk]
+        if chunk is None:
+            cases = self.test_cases(direction, labelled=True)
+        else:
+            cases = _named(chunk, self.scored_chunks(direction))
         return self.originals(Direction.of(direction).target, cases, what)
 
     def originals_of_source(self, direction: str, what: str) -> list[str]:
@@ -165,3 +168,17 @@ class Volumes:
         if of.target is None or not Training.of(network).is_randomised or not (randomisation or {}).get("source_share"):
             return []
         return self.paths.cases(of.labelled, self.labelled(training_set) if cases is None else cases, file)
+
+
+def _named(chunk: str, chunks: dict[str, list[str]]) -> list[str]:
+    """Return the cases of a chunk.
+
+    Raises:
+        PlanError: There is none of this name.
+    """
+    if chunk not in chunks:
+        raise PlanError(
+            f"No chunk of test cases begins with case {chunk!r}: if the cases table changed while jobs waited, "
+            "give the same command again."
+        )
+    return chunks[chunk]

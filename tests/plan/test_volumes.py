@@ -53,6 +53,12 @@ def test_test_cases_are_predicted_and_scored_by_chunk():
     assert volumes.of_tests("ct-to-mr", "image.nii", "mr4") == [f"{RUN}/cases/mr/mr4/image.nii"]
     assert volumes.scored("ct-to-mr", "label", "mr3") == ["mr3_label.nii.gz"]
     assert volumes.chunks("mr-to-ct") == volumes.scored_chunks("mr-to-ct") == {}
+    for of_chunk in (
+        lambda: volumes.of_tests("ct-to-mr", "image.nii", "mr9"),
+        lambda: volumes.scored("ct-to-mr", "label", "mr4"),
+    ):
+        with pytest.raises(PlanError, match="No chunk of test cases begins with case 'mr[49]'"):
+            of_chunk()
 
 
 def test_the_papers_protocol_crops_ct_to_its_labels_and_the_clean_one_nothing():
