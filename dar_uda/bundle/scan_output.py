@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dar_uda.bundle.segmenter import Segmenter
-from dar_uda.data.companions import companions
 from dar_uda.data.predictions import mask_path, probabilities_path
+from dar_uda.data.versions import files_of
 from dar_uda.data.volume import read_volume, remark_of
 from dar_uda.jobs.files import place
 from dar_uda.jobs.provenance import checksums
@@ -143,11 +143,11 @@ class ScanOutput:
 
 
 def image_digest(scan: Path) -> str:
-    """Return the digest of a scan: of its file, the file that holds its voxels, or the files of its series."""
+    """Return the digest of a scan: of its file, those read with it, or the files of its series."""
     if scan.is_dir():
         files = sorted(file for file in scan.iterdir() if file.is_file() and file.name[0] != ".")
     else:
-        files = [scan, *companions(scan)]
+        files = list(map(Path, files_of(str(scan))))
     return _digest_of(files)
 
 

@@ -23,7 +23,8 @@ from dar_uda.jobs.provenance import checksums
 logger = logging.getLogger(__name__)
 COLUMNS = ("path", "state", "checksum", "version")
 PAIRED = {".img": ".hdr", ".img.gz": ".hdr.gz", ".hdr.gz": ".img.gz"}
-"""The other file of a NIfTI pair whose table names this one; `companions` knows that of a `.hdr`."""
+"""The other file of a NIfTI pair of which this one is named; `companions` knows that of a `.hdr`."""
+PAIRED |= {one.upper(): other.upper() for one, other in PAIRED.items()}
 
 
 class Versions:

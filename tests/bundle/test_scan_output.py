@@ -15,7 +15,7 @@ import pytest
 import SimpleITK as sitk
 
 from dar_uda.bundle.predict import _write_volumes, predict_scans
-from dar_uda.bundle.scan_output import MARK
+from dar_uda.bundle.scan_output import MARK, image_digest
 from dar_uda.data.volume import read_volume, remark_of, write_mask
 from dar_uda.jobs.files import ABANDONED
 from tests.bundle.stub import StubSegmenter, files_below, voxels_of, write_scan
@@ -426,3 +426,12 @@ def test_ctrl_c_and_sigterm_end_the_command_with_whole_files(tmp_path, number, s
     assert job.returncode == status and "the same command with --continue does the rest" in said
     assert rows(tmp_path / "out") == {"s0": 1, "s1": 2}
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["s0.nii.gz", "s1.nii.gz", "volumes.tsv"]
+
+
+@pytest.mark.parametrize("given", ["a.hdr", "a.img"])
+def test_a_pair_whose_header_has_changed_is_another_scan(tmp_path, given):
+    for spacing in (1, 3):
+        nib.save(nib.Nifti1Pair(np.zeros((2, 3, 4), np.int16), np.diag([spacing, 1, 1, 1])), tmp_path / "a.hdr")
+        if spacing == 1:
+            before = image_digest(tmp_path / given)
+    assert image_digest(tmp_path / given) != before

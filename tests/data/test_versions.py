@@ -195,7 +195,9 @@ def test_the_voxels_beside_a_header_count(tmp_path, table):
     assert planned(table, str(header)) != before
 
 
-@pytest.mark.parametrize("given, other", [("a.img", "a.hdr"), ("a.img.gz", "a.hdr.gz"), ("a.hdr.gz", "a.img.gz")])
+@pytest.mark.parametrize(
+    "given, other", [("a.img", "a.hdr"), ("A.IMG", "A.HDR"), ("a.img.gz", "a.hdr.gz"), ("a.hdr.gz", "a.img.gz")]
+)
 def test_the_other_file_of_a_pair_counts_whichever_the_table_names(tmp_path, table, given, other):
     for name in (given, other):
         (tmp_path / name).write_bytes(b"before")
