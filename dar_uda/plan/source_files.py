@@ -49,8 +49,8 @@ def _kept() -> dict[str, Facts]:
     """Return what earlier processes found, and keep what this one finds when it ends."""
     reader = f"{sys.version} {Path(__file__).stat().st_mtime_ns}"
     found: dict[str, dict[str, Facts]] = {}
-    with suppress(OSError, ValueError):
-        found = json.loads(KEPT.read_text(encoding="utf-8"))
+    with suppress(OSError, ValueError, TypeError):
+        found = dict(json.loads(KEPT.read_text(encoding="utf-8")))
     kept = found.get(reader, {})
     atexit.register(_keep, KEPT.absolute(), reader, kept, len(kept))
     return kept
