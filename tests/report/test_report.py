@@ -5,10 +5,12 @@ import io
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
+import yaml
 from matplotlib.figure import Figure
 
 from dar_uda.evaluation.summary import write_summary
@@ -303,6 +305,12 @@ def test_ids_of_one_figure_do_not_clash_with_those_of_another(tmp_path):
 )
 def test_durations_are_said_as_people_do(seconds, text):
     assert duration(seconds) == text
+
+
+def test_every_training_set_of_the_schema_has_words():
+    schema = yaml.safe_load((Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml").read_text())
+    for name in schema["$defs"]["method"]["properties"]["training_set"]["enum"]:
+        assert words_of_method(name, "dar_unet", flat=False, randomised=False, self_trained=False), name
 
 
 def test_a_method_is_described_from_its_definition():
