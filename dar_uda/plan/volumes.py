@@ -19,7 +19,7 @@ IMAGE, LABEL, GRID = "image.nii", "label.nii", "grid.json"
 class Volumes:
     """The preprocessed and synthetic volumes of a run, by what they are used for.
 
-    Directions, training sets and networks are the values of a rule's wildcards.
+    Directions, training sets and trainings are the values of a rule's wildcards, the last of `network`.
     """
 
     config: Config
@@ -159,9 +159,10 @@ class Volumes:
         used = self.config.branch("inference")["largest_component"]
         return self.labels(Direction.of(direction).source) if used else []
 
-    def mixed_in(self, training_set: str, network: str, file: str, cases: Sequence[str] | None = None) -> list[str]:
+    def mixed_in(self, training_set: str, training: str, file: str, cases: Sequence[str] | None = None) -> list[str]:
         """Return the source volumes' files with which a randomised synthetic training set is mixed."""
-        of, randomisation = TrainingSet.of(training_set), randomisation_of(self.config)
-        if of.target is None or not Training.of(network).is_randomised or not (randomisation or {}).get("source_share"):
+        of, randomisation = TrainingSet.of(training_set), randomisation_of(self.config) or {}
+        is_mixed = Training.of(training).is_randomised and randomisation.get("source_share")
+        if of.target is None or not is_mixed:
             return []
         return self.paths.cases(of.labelled, self.labelled(training_set) if cases is None else cases, file)

@@ -12,6 +12,7 @@ from dar_uda.evaluation.disagreements import disagreement_table, read_disagreeme
 from dar_uda.evaluation.summary import MEAN, read_summary
 from dar_uda.jobs.files import write_beside
 from dar_uda.plan.paths import Paths
+from dar_uda.plan.task import Direction
 from dar_uda.report.origins import read_origins
 from dar_uda.report.scores import case_table, headline, missed_cases, score_table
 from dar_uda.report.stages import read_stages
@@ -89,8 +90,8 @@ def _direction(
     own = [entry for entry in metrics if entry["direction"] == name]
     return {
         "name": name,
-        "source": name.split("-to-")[0],
-        "target": name.split("-to-")[1],
+        "source": Direction.of(name).source,
+        "target": Direction.of(name).target,
         "headline": headline(means),
         "bars": means[means["dice_mean"].notna()].reset_index().to_dict("records"),
         "scores": score_table(rows),
