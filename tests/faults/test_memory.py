@@ -56,6 +56,7 @@ def train(tmp_path):
     return train
 
 
+@pytest.mark.slow
 def test_out_of_memory_is_said_in_words_and_the_checkpoint_serves(train):
     status, text, whole = train("whole", "enough")
     assert status == 0, text

@@ -55,6 +55,7 @@ def interrupt(*_):
     raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_two_ranks_end_by_sigterm_and_one_process_goes_on(told, tmp_path, caplog, monkeypatch):
     endless = {**told, "segmentation": {**SETTINGS, "steps": 4000}}
     command = [sys.executable, "-c", SCRIPT, json.dumps(endless)]

@@ -40,6 +40,7 @@ def test_a_method_of_the_page_has_a_scored_row(folder):
     assert not any("encoder.0.attention" in key for key in keys) and any(key.startswith("skips.0") for key in keys)
 
 
+@pytest.mark.slow
 def test_a_network_of_the_page_has_a_scored_row(folder, tmp_path, monkeypatch):
     for name in SOURCES:
         copy = shutil.copytree if (REPOSITORY / name).is_dir() else shutil.copy

@@ -1,5 +1,7 @@
 """What one run has made serves another in another folder, through Snakemake's cache."""
 
+import pytest
+
 from tests.workflow.tiny_run import prepare
 
 SHARED = (
@@ -21,6 +23,7 @@ def rules_that_ran(run):
     return {path.relative_to(logs).parts[0].split(".")[0] for path in logs.rglob("*.log") if path.stat().st_size}
 
 
+@pytest.mark.slow
 def test_preprocessing_and_translator_of_one_run_serve_another(tmp_path, monkeypatch):
     (tmp_path / "cache").mkdir()
     monkeypatch.setenv("SNAKEMAKE_OUTPUT_CACHE", str(tmp_path / "cache"))

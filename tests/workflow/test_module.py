@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import nibabel as nib
+import pytest
 from tiny_run import REPOSITORY, prepare
 
 OUTER = """
@@ -24,6 +25,7 @@ rule look:
 """
 
 
+@pytest.mark.slow
 def test_another_workflow_takes_the_rules_and_its_config_counts(tmp_path):
     prepare(tmp_path)
     (tmp_path / "Snakefile").write_text(OUTER.format(repository=REPOSITORY))

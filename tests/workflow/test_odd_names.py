@@ -64,6 +64,7 @@ def moved(tmp_path):
     return place
 
 
+@pytest.mark.slow
 def test_a_run_works_where_every_folder_has_an_odd_name(moved, tmp_path):
     run = prepare(tmp_path / ODD / "run 1", moved)
     (tmp_path / ODD / "scratch").mkdir()

@@ -158,9 +158,10 @@ def test_a_further_case_in_the_table_is_checked_and_segmented(finished, tmp_path
     assert {"make_phantom", "check_cases", "preprocess_case", "predict_cases", "tabulate", "all"} <= planned
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("choice", "stamp"),
-    [("validation", "chosen without target labels"), pytest.param("oracle", "ORACLE", marks=pytest.mark.slow)],
+    [("validation", "chosen without target labels"), ("oracle", "ORACLE")],
 )
 def test_weights_are_chosen_from_candidates_and_every_table_says_how(finished, tmp_path, choice, stamp):
     shutil.copytree(finished.folder, tmp_path / "run")

@@ -1,5 +1,7 @@
 """The default profile and the hooks: what Snakemake does while long jobs run, and which job it takes first."""
 
+import pytest
+
 from benchmarks.scheduling import HOOKS, PROFILE, scheduling_cost
 from tests.workflow.preloaded import snakemake
 
@@ -29,6 +31,7 @@ rule small:
 """
 
 
+@pytest.mark.slow
 def test_snakemake_sleeps_while_long_jobs_run():
     cost = scheduling_cost(30, HOOKS, PROFILE, seconds=2)
     assert cost.idle < 1
