@@ -53,8 +53,10 @@ def write_report(
     summary, folder = read_summary(table), Path(facts["folder"])
     stages, trainings = read_stages(folder / Paths().benchmarks), training_table(folder)
     changes = read_disagreements(disagreements)
+    ceilings = [name for name, entry in methods.items() if entry["training_set"] == "{target}"]
     directions = [
-        _direction(name, summary, changes, metrics, unavailable, drawn) for name in dict.fromkeys(summary["direction"])
+        _direction(name, summary, changes, metrics, unavailable, drawn, ceilings)
+        for name in dict.fromkeys(summary["direction"])
     ]
     text = render(
         facts=facts,
@@ -83,6 +85,7 @@ def _direction(
     metrics: Sequence[dict],
     unavailable: Sequence[dict],
     drawn: Sequence[dict],
+    ceilings: Sequence[str],
 ) -> dict[str, Any]:
     """Return what the page shows of a direction."""
     rows = summary[summary["direction"] == name]
@@ -94,7 +97,7 @@ def _direction(
         "target": Direction.of(name).target,
         "headline": headline(means),
         "bars": means[means["dice_mean"].notna()].reset_index().to_dict("records"),
-        "scores": score_table(rows),
+        "scores": score_table(rows, ceilings),
         "cases": case_table(own),
         "disagreement": disagreement_table(changes[changes["direction"] == name], "Disagreement"),
         "missed": missed_cases(own),

@@ -84,7 +84,7 @@ def write_run(folder, dice, scored=True):
     unavailable = [] if metrics else [{"direction": "ct-to-mr", "method": "dar_uda", "reason": "no label"}]
     table, pages = folder / "summary.tsv", [folder / "summary.md"]
     write_summary(metrics, unavailable, STRUCTURES, {}, {"protocol": "clean"}, table)
-    write_pages(table, disagreements, unavailable, {}, {}, "A stamp.", pages)
+    write_pages(table, disagreements, unavailable, {}, {}, ["supervised"], "A stamp.", pages)
     (folder / "checks.txt").write_text(f"1 warning: {NASTY}\n")
     figure = Figure()
     figure.subplots().plot([0, 1], "o", label=NASTY)
@@ -101,7 +101,10 @@ def write_run(folder, dice, scored=True):
     names = {"run": "phantom", "folder": str(folder), "table": "summary", "stamp": "A stamp.", "cases": cases}
     return {
         "facts": {**choices, **names},
-        "methods": {method: {"training_set": "{source}", **definition} for method in dice},
+        "methods": {
+            method: {"training_set": "{target}" if method == "supervised" else "{source}", **definition}
+            for method in dice
+        },
         "metrics": metrics,
         "disagreements": disagreements,
         "unavailable": unavailable,

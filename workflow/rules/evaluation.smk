@@ -153,6 +153,7 @@ rule tabulate:
         stamp=descriptions.stamp_with_changes(CONFIG),
         choices=descriptions.stamped_choices(CONFIG),
         ends=lambda wildcards: descriptions.gap_ends(PLAN.tables[wildcards.table]),
+        ceilings=lambda wildcards: descriptions.ceilings(PLAN.tables[wildcards.table]),
         structures=list(TASK.structures),
         code=code_version("dar_uda.evaluation.tables"),
     script:
