@@ -6,6 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from dar_uda.plan.task import Direction
+
 
 def model_card(facts: Mapping[str, Any], metrics: Path) -> str:
     """Return the model card, Markdown.
@@ -14,7 +16,7 @@ def model_card(facts: Mapping[str, Any], metrics: Path) -> str:
         facts: What `bundle.json` holds.
         metrics: TSV of `score_method`; need not exist.
     """
-    source = facts["direction"].partition("-to-")[0]
+    source = Direction.of(facts["direction"]).source
     lines = [
         f"# {facts['method']}, {facts['direction']}, task {facts['task']}",
         "",

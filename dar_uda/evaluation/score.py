@@ -13,7 +13,7 @@ from dar_uda.evaluation.metrics import Score, score_structures
 from dar_uda.jobs.files import write_beside
 from dar_uda.preprocessing.classes import read_classes
 
-COLUMNS = ["case", "structure", "dice", "asd_mm", "status"]
+COLUMNS = ["case", "structure", *Score._fields, "status"]
 
 
 def score_method(
@@ -51,12 +51,12 @@ def score_method(
 def read_metrics(path: str | Path) -> pd.DataFrame:
     """Return the table that `score_method` wrote: empty cells are NaN, a case called `NA` or `007` stays."""
     text = dict.fromkeys(["case", "structure", "status"], str)
-    empty = {"dice": [""], "asd_mm": [""]}
+    empty = dict.fromkeys(Score._fields, [""])
     table = pd.read_csv(path, sep="\t", dtype=text, keep_default_na=False, na_values=empty)
     if list(table.columns) != COLUMNS:
         found = list(table.columns)
         raise ValueError(f"{path} has the columns {found}, expected {COLUMNS}: score the method again")
-    return table.astype({"dice": float, "asd_mm": float})
+    return table.astype(dict.fromkeys(Score._fields, float))
 
 
 def _score_case(
@@ -66,16 +66,13 @@ def _score_case(
     reference: str | Path,
     structures: list[str],
     values: list[list[int]],
-) -> list[tuple[str, str, float, float, str]]:
+) -> list[tuple[str | float, ...]]:
     prediction = read_volume(prediction_path)
     _check_classes(case, prediction.array, prediction_path, len(structures))
     found = prediction.array.astype(np.uint8, copy=False)
     true = read_classes(case, reference, image, prediction.grid, values)
     scores = score_structures(found, true, len(structures), spacing_of(prediction.grid.affine))
-    return [
-        (case, structure, score.dice, score.asd_mm, _status(score))
-        for structure, score in zip(structures, scores, strict=True)
-    ]
+    return [(case, structure, *score, _status(score)) for structure, score in zip(structures, scores, strict=True)]
 
 
 def _status(score: Score) -> str:

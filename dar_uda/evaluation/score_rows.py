@@ -1,6 +1,6 @@
 """What tables show of the scores of a direction: the cells of every method, ranked."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -8,27 +8,30 @@ import pandas as pd
 from dar_uda.evaluation.cells import COUNT, MILLIMETERS, PERCENT, SCORE, Cell, ranks
 from dar_uda.evaluation.summary import MEAN
 
-CEILINGS = ["supervised", "supervised_2d"]
-"""Trained on labels of the target: methods that are not compared with the others."""
-
 
 def structures_of(summary: pd.DataFrame) -> list[str]:
     """Return the names of the structures, in the order of the rows of `read_summary`."""
     return [name for name in summary["structure"].unique() if name != MEAN]
 
 
-def score_rows(summary: pd.DataFrame) -> list[list[Cell]]:
+def score_rows(summary: pd.DataFrame, ceilings: Sequence[str]) -> list[list[Cell]]:
     """Return one row per method of a direction's rows of `read_summary`.
 
     The cells are method, n, Dice of each structure, then of the row `mean` Dice, ASD, missed and gap closed. Best and
     second best Dice and ASD have a rank, without the ceilings; in ASD without those that never find a structure, for
     their mean is over what they do find.
+
+    Args:
+        ceilings: Methods trained on labels of the target.
     """
     by_structure = {name: rows.set_index("method") for name, rows in summary.groupby("structure", sort=False)}
     mean = by_structure[MEAN]
     finds_all = summary["asd_mean"].notna().groupby(summary["method"]).all()
-    dice_ranks = {name: _compared(rows["dice_mean"], highest_first=True) for name, rows in by_structure.items()}
-    asd_ranks = _compared(mean["asd_mean"].where(finds_all), highest_first=False)
+    dice_ranks = {
+        name: ranks(rows["dice_mean"].drop(ceilings, errors="ignore"), highest_first=True)
+        for name, rows in by_structure.items()
+    }
+    asd_ranks = ranks(mean["asd_mean"].where(finds_all).drop(ceilings, errors="ignore"), highest_first=False)
     columns = [
         [Cell(method) for method in mean.index],
         [Cell(count, COUNT) for count in mean["n"]],
@@ -38,10 +41,6 @@ def score_rows(summary: pd.DataFrame) -> list[list[Cell]]:
         [Cell(gap, PERCENT) for gap in mean["gap_closed"]],
     ]
     return [list(row) for row in zip(*columns, strict=True)]
-
-
-def _compared(values: pd.Series, *, highest_first: bool) -> dict[str, int]:
-    return ranks(values.drop(CEILINGS, errors="ignore"), highest_first=highest_first)
 
 
 def _measured(

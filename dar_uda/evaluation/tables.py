@@ -32,6 +32,7 @@ def write_pages(
     unavailable: Sequence[dict],
     notes: Mapping[str, str],
     resources: Mapping[str, Sequence[str | Path]],
+    ceilings: Sequence[str],
     stamp: str,
     pages: Sequence[str | Path],
 ) -> None:
@@ -43,6 +44,7 @@ def write_pages(
         unavailable: `{"direction", "method", "reason"}`: methods that cannot be run.
         notes: What the pages say of methods that differ from the paper in training or inference, by method.
         resources: Files of `write_resources` by method, whose means the pages show; empty: no such columns.
+        ceilings: See `score_rows`.
         stamp: What the pages say of the run: task, protocol, budget, seeds.
         pages: Output files, by their suffix Markdown, LaTeX or HTML.
     """
@@ -51,14 +53,18 @@ def write_pages(
     for direction in summary["direction"].unique():
         rows, changed = (frame[frame["direction"] == direction] for frame in (summary, changes))
         remarks = _remarks(rows, notes, [entry for entry in unavailable if entry["direction"] == direction])
-        tables.append(_score_table(direction, rows, costs, remarks))
+        tables.append(_score_table(direction, rows, ceilings, costs, remarks))
         if not changed.empty:
             tables.append(disagreement_table(changed, f"{direction}, disagreement"))
     write_page(Page(stamp, tables, NOTES), pages)
 
 
 def _score_table(
-    direction: str, summary: pd.DataFrame, costs: Mapping[str, Sequence[Cell]], remarks: Sequence[str]
+    direction: str,
+    summary: pd.DataFrame,
+    ceilings: Sequence[str],
+    costs: Mapping[str, Sequence[Cell]],
+    remarks: Sequence[str],
 ) -> Table:
     """Return one row per method: its scores, an interval at the mean Dice alone, and its costs, if there are any."""
     structures = structures_of(summary)
@@ -66,7 +72,7 @@ def _score_table(
     header = ["method", "n", *structures, *means]
     place = len(header) - len(means)
     rows = []
-    for row in score_rows(summary):
+    for row in score_rows(summary, ceilings):
         scores = [cell if index == place else replace(cell, interval=()) for index, cell in enumerate(row)]
         rows.append([*scores, *(costs.get(row[0].text, UNKNOWN) if costs else [])])
     return Table(direction, header + (COSTS if costs else []), rows, remarks)

@@ -45,7 +45,7 @@ class Config:
         without_user: The method's values as the budget and the task have them.
         task: The task, as the run's protocol and budget have it.
         directions: The run's.
-        tables: Every table by name: the summary, and those that are targets of their own.
+        tables: Every table by name, its methods each once: the summary, and those that are targets of their own.
         methods: The definition of every method of a table, by name.
     """
 
@@ -191,7 +191,8 @@ def _read_tables(values: Values) -> dict[str, Values]:
             raise PlanError(
                 f"The table `{name}` has the name of a rule, or of a file of every run: give it another name."
             )
-    return {"summary": {"methods": values["methods"]}, **values["tables"]}
+    tables = {"summary": {"methods": values["methods"]}, **values["tables"]}
+    return {name: {**table, "methods": list(dict.fromkeys(table["methods"]))} for name, table in tables.items()}
 
 
 def _read_methods(values: Values, tables: Mapping[str, Values]) -> dict[str, Values]:

@@ -63,6 +63,11 @@ def gap_ends(table: Table) -> dict[str, list[str]]:
     return {method.name: ["source_only_2d", "supervised_2d"] for method in table.methods if method.is_flat}
 
 
+def ceilings(table: Table) -> list[str]:
+    """Return a table's methods that train on labels of the target."""
+    return [method.name for method in table.methods if method.training_set_pattern == "{target}"]
+
+
 def run_facts(table: Table, config: Config, cases: Cases) -> dict[str, Any]:
     """Return what a report says of the run and its cases."""
     groups = [(domain, split) for domain in config.task.domains for split in ("train", "test")]

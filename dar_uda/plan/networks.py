@@ -6,6 +6,7 @@ from typing import Any
 from dar_uda.plan.config import Config
 from dar_uda.plan.merge import Values
 from dar_uda.plan.methods import Training, randomisation_of
+from dar_uda.plan.task import known_entry
 
 COARSEST = 16
 """What divides the depth of a patch that every level of a network halves."""
@@ -18,8 +19,12 @@ class Networks:
     config: Config
 
     def switches(self, training: str) -> Values:
-        """Return the architecture and switches of a network."""
-        switches: Values = self.config.values["networks"][Training.of(training).network]
+        """Return the architecture and switches of a network.
+
+        Raises:
+            PlanError: The config has no such network.
+        """
+        switches: Values = known_entry(self.config.values["networks"], Training.of(training).network, "network")
         return switches
 
     def patch(self, training: str) -> list[int]:

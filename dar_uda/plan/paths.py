@@ -31,7 +31,7 @@ class Paths:
     @property
     def versions(self) -> str:
         """The table of which contents of the user's files the run has read."""
-        return f"{self.folder}/versions.tsv"
+        return f"{self._below}versions.tsv"
 
     @property
     def region(self) -> str:

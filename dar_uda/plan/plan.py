@@ -13,7 +13,7 @@ from dar_uda.plan.methods import CHOICES, RANDOMISED, TRANSLATIONS, Method, read
 from dar_uda.plan.networks import Networks
 from dar_uda.plan.paths import Paths, ending_of, table_of
 from dar_uda.plan.tables import SUMMARY, Row, Table, lacking_for_summary, read_tables
-from dar_uda.plan.task import Direction
+from dar_uda.plan.task import Direction, known_entry
 from dar_uda.plan.volumes import Volumes
 
 NAME = "[A-Za-z][A-Za-z0-9_]*"
@@ -54,8 +54,18 @@ class Plan:
         return self.tables[table_of(ending)]
 
     def drawn(self, ending: str, direction: str, seed: int | None = None) -> list[Row]:
-        """Return the rows that a figure of a table's scores shows, see `Table.drawn`."""
-        return self.table_ending(ending).drawn(direction, seed)
+        """Return the rows that a figure of a table's scores shows, see `Table.drawn`.
+
+        Raises:
+            PlanError: There is none.
+        """
+        table = self.table_ending(ending)
+        if not (rows := table.drawn(direction, seed)):
+            raise PlanError(
+                f"Table {table.name} has no scores in direction {direction}; expected one of its directions whose "
+                "test cases have labels."
+            )
+        return rows
 
     def wildcard_constraints(self) -> dict[str, str]:
         """Return the pattern of every wildcard."""
@@ -127,10 +137,14 @@ class Plan:
         ]
 
     def weights(self, method: str, direction: str, seed: int | str) -> str:
-        """Return the weights with which a method predicts."""
-        training_set = self.methods[method].training_set(Direction.of(direction))
-        folder = self.paths.training(seed, str(training_set), str(self.methods[method].predictor))
-        return f"{folder}/weights.safetensors"
+        """Return the weights with which a method predicts.
+
+        Raises:
+            PlanError: No table has the method.
+        """
+        of: Method = known_entry(self.methods, method, "method")
+        training_set = of.training_set(Direction.of(direction))
+        return f"{self.paths.training(seed, str(training_set), str(of.predictor))}/weights.safetensors"
 
     def metrics(self, rows: Iterable[Row]) -> list[str]:
         """Return the scores of rows."""

@@ -19,7 +19,7 @@ IMAGE, LABEL, GRID = "image.nii", "label.nii", "grid.json"
 class Volumes:
     """The preprocessed and synthetic volumes of a run, by what they are used for.
 
-    Directions, training sets and networks are the values of a rule's wildcards.
+    Directions, training sets and trainings are the values of a rule's wildcards, the last of `network`.
     """
 
     config: Config
@@ -63,9 +63,8 @@ class Volumes:
 
     def scored_chunks(self, direction: str) -> dict[str, list[str]]:
         """Return the labeled test cases of every chunk that has any."""
-        labelled = set(self.test_cases(direction, labelled=True))
-        chunks = {name: [case for case in cases if case in labelled] for name, cases in self.chunks(direction).items()}
-        return {name: cases for name, cases in chunks.items() if cases}
+        size = self.config.branch("inference")["chunk"]
+        return chunks_of(self.test_cases(direction), size, only=self.test_cases(direction, labelled=True))
 
     def of_tests(self, direction: str, file: str, chunk: str | None = None) -> list[str]:
         """Return one file of each test case of the target, or of those of a chunk."""
@@ -162,10 +161,11 @@ class Volumes:
         used = self.config.branch("inference")["largest_component"]
         return self.labels(Direction.of(direction).source) if used else []
 
-    def mixed_in(self, training_set: str, network: str, file: str, cases: Sequence[str] | None = None) -> list[str]:
+    def mixed_in(self, training_set: str, training: str, file: str, cases: Sequence[str] | None = None) -> list[str]:
         """Return the source volumes' files with which a randomised synthetic training set is mixed."""
-        of, randomisation = TrainingSet.of(training_set), randomisation_of(self.config)
-        if of.target is None or not Training.of(network).is_randomised or not (randomisation or {}).get("source_share"):
+        of, randomisation = TrainingSet.of(training_set), randomisation_of(self.config) or {}
+        is_mixed = Training.of(training).is_randomised and randomisation.get("source_share")
+        if of.target is None or not is_mixed:
             return []
         return self.paths.cases(of.labelled, self.labelled(training_set) if cases is None else cases, file)
 

@@ -12,6 +12,7 @@ from dar_uda.evaluation.disagreements import disagreement_table, read_disagreeme
 from dar_uda.evaluation.summary import MEAN, read_summary
 from dar_uda.jobs.files import write_beside
 from dar_uda.plan.paths import Paths
+from dar_uda.plan.task import Direction
 from dar_uda.report.origins import read_origins
 from dar_uda.report.scores import case_table, headline, missed_cases, score_table
 from dar_uda.report.stages import read_stages
@@ -52,8 +53,10 @@ def write_report(
     summary, folder = read_summary(table), Path(facts["folder"])
     stages, trainings = read_stages(folder / Paths().benchmarks), training_table(folder)
     changes = read_disagreements(disagreements)
+    ceilings = [name for name, entry in methods.items() if entry["training_set"] == "{target}"]
     directions = [
-        _direction(name, summary, changes, metrics, unavailable, drawn) for name in dict.fromkeys(summary["direction"])
+        _direction(name, summary, changes, metrics, unavailable, drawn, ceilings)
+        for name in dict.fromkeys(summary["direction"])
     ]
     text = render(
         facts=facts,
@@ -82,6 +85,7 @@ def _direction(
     metrics: Sequence[dict],
     unavailable: Sequence[dict],
     drawn: Sequence[dict],
+    ceilings: Sequence[str],
 ) -> dict[str, Any]:
     """Return what the page shows of a direction."""
     rows = summary[summary["direction"] == name]
@@ -89,11 +93,11 @@ def _direction(
     own = [entry for entry in metrics if entry["direction"] == name]
     return {
         "name": name,
-        "source": name.split("-to-")[0],
-        "target": name.split("-to-")[1],
+        "source": Direction.of(name).source,
+        "target": Direction.of(name).target,
         "headline": headline(means),
         "bars": means[means["dice_mean"].notna()].reset_index().to_dict("records"),
-        "scores": score_table(rows),
+        "scores": score_table(rows, ceilings),
         "cases": case_table(own),
         "disagreement": disagreement_table(changes[changes["direction"] == name], "Disagreement"),
         "missed": missed_cases(own),

@@ -10,11 +10,11 @@ from dar_uda.evaluation.score import read_metrics
 from dar_uda.evaluation.score_rows import score_rows, structures_of
 
 
-def score_table(summary: pd.DataFrame) -> Table:
-    """Return one row per method of a direction's rows of `read_summary`."""
+def score_table(summary: pd.DataFrame, ceilings: Sequence[str]) -> Table:
+    """Return one row per method of a direction's rows of `read_summary`, see `score_rows`."""
     dices = [f"Dice {name}" for name in structures_of(summary)]
     header = ["method", "n", *dices, "mean Dice", "mean ASD mm", "missed", "gap closed"]
-    return Table("Scores", header, score_rows(summary))
+    return Table("Scores", header, score_rows(summary, ceilings))
 
 
 def case_table(metrics: Sequence[dict]) -> Table:

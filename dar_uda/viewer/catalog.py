@@ -16,6 +16,7 @@ from dar_uda.figures.style import COLOURS_ON_IMAGES, colour_of
 from dar_uda.jobs.provenance import checksums, provenance_path
 from dar_uda.jobs.record import Record, parts_of, plain, read_record
 from dar_uda.plan.paths import Paths
+from dar_uda.plan.task import Direction
 from dar_uda.viewer.volumes import read_mask, read_probability, read_reference
 
 PATHS = Paths()
@@ -68,7 +69,7 @@ def _cases(catalog: Catalog, methods: list[Record]) -> Iterator[dict[str, Any]]:
         here = [record for record in methods if record.wildcards["direction"] == direction]
         scored = _scored(here)
         for case in here[0].params["cases"]:
-            domain = direction.rpartition("-to-")[2]
+            domain = Direction.of(direction).target
             image, digest, window = _image(here[0].run, domain, case)
             yield {
                 "direction": direction,
@@ -183,7 +184,7 @@ def _synthetic(catalog: Catalog, run: Path, classes: int) -> Iterator[dict[str, 
     folders = [path for path in run.glob(PATHS.synthetic("*", "*", "*", "*")) if path.is_dir()]
     for folder in sorted(folders, key=_place):
         seed, _, direction, translation, case = folder.relative_to(run).parts
-        domain = direction.partition("-to-")[0]
+        domain = Direction.of(direction).source
         source, label = (run / PATHS.case(domain, case, file) for file in ("image.nii", "label.nii"))
         volumes = sorted(folder.glob("style-*.nii"), key=_style)
         if not volumes or not source.exists():

@@ -7,6 +7,7 @@ from dar_uda.evaluation.score_rows import score_rows, structures_of
 from dar_uda.evaluation.summary import COLUMNS
 
 NONE = (np.nan, np.nan)
+CEILINGS = ["supervised", "my_ceiling"]
 
 
 def summary_of(**methods):
@@ -34,7 +35,7 @@ def places(rows):
 def test_a_row_is_n_dice_of_each_structure_then_the_means():
     lines = [("liver", 6, 1, 0.5, 2.0, 0.1), ("spleen", 5, 2, 0.25, 3.0, 0.2), ("mean", 6, 3, 0.375, 2.5, 0.15)]
     summary = summary_of(dar_uda=lines)
-    (row,) = score_rows(summary)
+    (row,) = score_rows(summary, CEILINGS)
     assert structures_of(summary) == ["liver", "spleen"]
     assert [cell.text for cell in row] == ["dar_uda", "6", "0.500", "0.250", "0.375", "2.50", "3", "15%"]
     assert row[4].limits == ["0.250", "0.500"] and row[5].limits == []
@@ -47,27 +48,28 @@ def test_the_ceilings_are_not_compared():
             dar_uda=one_row(0.65, 2.5),
             average_style=one_row(0.5, 2.0),
             supervised=one_row(0.8, 1.0),
-            supervised_2d=one_row(0.7, 1.5),
-        )
+            my_ceiling=one_row(0.7, 1.5),
+        ),
+        CEILINGS,
     )
     assert places(rows) == {
         "source_only": [None, None, None],
         "dar_uda": [1, 1, 2],
         "average_style": [2, 2, 1],
         "supervised": [None] * 3,
-        "supervised_2d": [None] * 3,
+        "my_ceiling": [None] * 3,
     }
 
 
 def test_a_method_that_never_finds_a_structure_has_no_place_in_the_asd():
     """Its ASD is a mean over what it does find."""
     misses = [("liver", 6, 6, 0.0, np.nan, np.nan), ("mean", 6, 6, 0.3, 1.0, np.nan)]
-    rows = score_rows(summary_of(both=one_row(0.5, 1.45), one=misses, third=one_row(0.6, 2.45)))
+    rows = score_rows(summary_of(both=one_row(0.5, 1.45), one=misses, third=one_row(0.6, 2.45)), CEILINGS)
     assert {name: row[-1] for name, row in places(rows).items()} == {"both": 1, "one": None, "third": None}
 
 
 def test_a_method_that_cannot_be_run_has_empty_cells():
     empty = [(name, 0, pd.NA, np.nan, np.nan, np.nan) for name in ("liver", "mean")]
-    rows = score_rows(summary_of(supervised=empty, dar_uda=one_row(0.5, 1.0)))
+    rows = score_rows(summary_of(supervised=empty, dar_uda=one_row(0.5, 1.0)), CEILINGS)
     assert texts(rows)["supervised"] == ["0", *[""] * 5]
     assert [row[0].text for row in rows] == ["supervised", "dar_uda"], "the order of the rows"

@@ -9,6 +9,8 @@ from dar_uda.evaluation.summary import write_summary
 from dar_uda.evaluation.tables import write_pages
 from tests.evaluation.metrics_files import CHOICES, OK, disagreement, entry, one_case, write_metrics
 
+STAMP = "Task t, protocol clean."
+
 
 @pytest.fixture
 def pages(tmp_path):
@@ -21,7 +23,7 @@ def pages(tmp_path):
         ]
         table, *files = (tmp_path / f"summary.{suffix}" for suffix in ("tsv", "md", "tex", "html"))
         write_summary(metrics, unavailable, list(structures), {}, CHOICES, table)
-        write_pages(table, changed, unavailable, notes or {}, resources or {}, "Task t, protocol clean.", files)
+        write_pages(table, changed, unavailable, notes or {}, resources or {}, ["supervised"], STAMP, files)
         return SimpleNamespace(**{file.suffix[1:]: file.read_text() for file in files})
 
     return write
@@ -92,7 +94,7 @@ def test_best_and_second_best_are_marked_in_all_forms(tmp_path, pages):
     assert cells_of(texts.md)["supervised"][1:4] == ["0.800", "0.800", "1.00"]
     assert r"dar\_uda & 1 & \textbf{0.650} & \textbf{0.650} & \underline{2.50} & 0 & 75\% \\" in texts.tex
     assert "<tr><td>dar_uda</td><td>1</td><td><b>0.650</b></td>" in texts.html
-    assert all("Task t, protocol clean." in text for text in vars(texts).values())
+    assert all(STAMP in text for text in vars(texts).values())
 
 
 def test_what_trainings_took_is_shown_where_asked_for(tmp_path, pages):

@@ -46,7 +46,8 @@ def test_a_file_of_a_run_has_its_documented_path(path, expected):
 
 
 def test_paths_count_from_the_runs_folder_where_none_is_given():
-    assert (Paths().checks, Paths().metrics("*", "*", "*")) == ("checks.txt", "seed-*/metrics/*/*.tsv")
+    assert (Paths().checks, Paths().versions) == ("checks.txt", "versions.tsv")
+    assert Paths().metrics("*", "*", "*") == "seed-*/metrics/*/*.tsv"
 
 
 def test_several_files_have_a_path_each():

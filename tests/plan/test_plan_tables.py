@@ -33,6 +33,13 @@ def test_the_summary_has_a_row_per_direction_method_and_seed():
     ]
 
 
+def test_a_method_that_is_listed_twice_has_its_rows_once():
+    twice = "[dar_uda, source_only, dar_uda]"
+    text = f"methods: {twice}\ntables: {{mine: {{methods: {twice}, directions: first}}}}"
+    for name in ("summary", "mine"):
+        assert methods_of(table_of(name, text).scored) == ["dar_uda", "source_only"], name
+
+
 def test_params_hold_rows_as_dictionaries():
     rows = table_of("summary", "methods: dar_uda").scored
     assert plain(rows) == [{"direction": "ct-to-mr", "method": "dar_uda", "seed": 0}] and plain(()) == []

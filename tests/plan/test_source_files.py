@@ -50,6 +50,11 @@ def test_another_process_reads_what_one_has_kept_where_snakemake_keeps_records(t
     path.parents[1].mkdir()
     _keep(path.absolute(), "reader", {"file": Facts("d", [["json", ""]])}, 0)
     assert json.loads(path.read_text()) == {"reader": {"file": ["d", [["json", ""]]]}}
-    for text, expected in ((path.read_text(), {}), ("{", {}), ("[]", {}), ("null", {})):  # of another version; not whole
+    for text, expected in (
+        (path.read_text(), {}),
+        ("{", {}),
+        ("[]", {}),
+        ("null", {}),
+    ):  # of another version; not whole
         path.write_text(text)
         assert _kept.__wrapped__() == expected

@@ -5,10 +5,12 @@ import io
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
+import yaml
 from matplotlib.figure import Figure
 
 from dar_uda.evaluation.summary import write_summary
@@ -82,7 +84,7 @@ def write_run(folder, dice, scored=True):
     unavailable = [] if metrics else [{"direction": "ct-to-mr", "method": "dar_uda", "reason": "no label"}]
     table, pages = folder / "summary.tsv", [folder / "summary.md"]
     write_summary(metrics, unavailable, STRUCTURES, {}, {"protocol": "clean"}, table)
-    write_pages(table, disagreements, unavailable, {}, {}, "A stamp.", pages)
+    write_pages(table, disagreements, unavailable, {}, {}, ["supervised"], "A stamp.", pages)
     (folder / "checks.txt").write_text(f"1 warning: {NASTY}\n")
     figure = Figure()
     figure.subplots().plot([0, 1], "o", label=NASTY)
@@ -99,7 +101,10 @@ def write_run(folder, dice, scored=True):
     names = {"run": "phantom", "folder": str(folder), "table": "summary", "stamp": "A stamp.", "cases": cases}
     return {
         "facts": {**choices, **names},
-        "methods": {method: {"training_set": "{source}", **definition} for method in dice},
+        "methods": {
+            method: {"training_set": "{target}" if method == "supervised" else "{source}", **definition}
+            for method in dice
+        },
         "metrics": metrics,
         "disagreements": disagreements,
         "unavailable": unavailable,
@@ -303,6 +308,12 @@ def test_ids_of_one_figure_do_not_clash_with_those_of_another(tmp_path):
 )
 def test_durations_are_said_as_people_do(seconds, text):
     assert duration(seconds) == text
+
+
+def test_every_training_set_of_the_schema_has_words():
+    schema = yaml.safe_load((Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml").read_text())
+    for name in schema["$defs"]["method"]["properties"]["training_set"]["enum"]:
+        assert words_of_method(name, "dar_unet", flat=False, randomised=False, self_trained=False), name
 
 
 def test_a_method_is_described_from_its_definition():

@@ -6,17 +6,11 @@ from dar_uda.plan.methods import direction_of
 rule label_target:
     """Segment the target's training cases with the segmenter of the first round."""
     input:
-        images=lambda wildcards: PLAN.volumes.of_target(
-            direction_of(wildcards.training_set), "image.nii"
-        ),
+        images=lambda wildcards: PLAN.volumes.of_target(direction_of(wildcards.training_set), "image.nii"),
         weights="results/{run}/seed-{seed}/segmenters/{training_set}/{network}/weights.safetensors",
-        source_labels=lambda wildcards: PLAN.volumes.of_source(
-            direction_of(wildcards.training_set), "label.nii"
-        ),
+        source_labels=lambda wildcards: PLAN.volumes.of_source(direction_of(wildcards.training_set), "label.nii"),
     output:
-        labels=directory(
-            "results/{run}/seed-{seed}/pseudo_labels/{training_set}/{network}/labels"
-        ),
+        labels=directory("results/{run}/seed-{seed}/pseudo_labels/{training_set}/{network}/labels"),
         table="results/{run}/seed-{seed}/pseudo_labels/{training_set}/{network}/volumes.tsv",
     log:
         "results/{run}/logs/label_target/{training_set}-{network}-{seed}.log",
@@ -30,14 +24,9 @@ rule label_target:
         mem_mb=16000,
         runtime="4h",
     params:
-        cases=lambda wildcards: PLAN.volumes.target_cases(
-            direction_of(wildcards.training_set)
-        ),
+        cases=lambda wildcards: PLAN.volumes.target_cases(direction_of(wildcards.training_set)),
         structures=list(TASK.structures),
-        inference={
-            key: CONFIG.branch("inference")[key]
-            for key in ("overlap", "weighting", "batch")
-        },
+        inference={key: CONFIG.branch("inference")[key] for key in ("overlap", "weighting", "batch")},
         window=lambda wildcards: PLAN.networks.patch(wildcards.network),
         code=code_version("dar_uda.adaptation.pseudo_labels"),
     script:
@@ -48,13 +37,9 @@ rule self_train_segmenter:
     """Go on training on the training set and on those masks."""
     input:
         initial="results/{run}/seed-{seed}/segmenters/{training_set}/{network}/weights.safetensors",
-        images=lambda wildcards: PLAN.volumes.images(
-            wildcards.training_set, wildcards.seed
-        ),
+        images=lambda wildcards: PLAN.volumes.images(wildcards.training_set, wildcards.seed),
         labels=lambda wildcards: PLAN.volumes.labels(wildcards.training_set),
-        target_images=lambda wildcards: PLAN.volumes.of_target(
-            direction_of(wildcards.training_set), "image.nii"
-        ),
+        target_images=lambda wildcards: PLAN.volumes.of_target(direction_of(wildcards.training_set), "image.nii"),
         pseudo_labels="results/{run}/seed-{seed}/pseudo_labels/{training_set}/{network}/labels",
         table="results/{run}/seed-{seed}/pseudo_labels/{training_set}/{network}/volumes.tsv",
     output:
@@ -82,9 +67,7 @@ rule self_train_segmenter:
         ),
         self_training=CONFIG.branch("segmentation")["self_training"],
         randomisation=CONFIG.branch("segmentation")["randomisation"],
-        cases=lambda wildcards: PLAN.volumes.target_cases(
-            direction_of(wildcards.training_set)
-        ),
+        cases=lambda wildcards: PLAN.volumes.target_cases(direction_of(wildcards.training_set)),
         seed=lambda wildcards: int(wildcards.seed),
         code=code_version("dar_uda.adaptation.self_training"),
     script:
@@ -125,12 +108,8 @@ rule translate_volume:
     """Redraw a source volume as CycleGAN translates it."""
     input:
         weights="results/{run}/seed-{seed}/translators/cyclegan/weights.safetensors",
-        image=lambda wildcards: PLAN.volumes.source_image(
-            wildcards.direction, wildcards.case
-        ),
-        label=lambda wildcards: PLAN.volumes.label_beside(
-            wildcards.direction, wildcards.case
-        ),
+        image=lambda wildcards: PLAN.volumes.source_image(wildcards.direction, wildcards.case),
+        label=lambda wildcards: PLAN.volumes.label_beside(wildcards.direction, wildcards.case),
     output:
         volume="results/{run}/seed-{seed}/synthetic/{direction}/cyclegan-single/{case}/style-0.nii",
     log:
@@ -156,12 +135,8 @@ rule train_synseg_net:
     """Train CycleGAN and a 2D segmenter of its translations end to end."""
     input:
         slices=[PLAN.paths.slices(domain) for domain in TASK.domains],
-        images=lambda wildcards: PLAN.volumes.of_source(
-            wildcards.direction, "image.nii"
-        ),
-        labels=lambda wildcards: PLAN.volumes.of_source(
-            wildcards.direction, "label.nii"
-        ),
+        images=lambda wildcards: PLAN.volumes.of_source(wildcards.direction, "image.nii"),
+        labels=lambda wildcards: PLAN.volumes.of_source(wildcards.direction, "label.nii"),
     output:
         weights="results/{run}/seed-{seed}/segmenters/{direction}.synseg_net/{network}/weights.safetensors",
         history="results/{run}/seed-{seed}/segmenters/{direction}.synseg_net/{network}/history.tsv",
@@ -201,9 +176,7 @@ rule train_ada_output:
     input:
         images=rules.train_synseg_net.input.images,
         labels=rules.train_synseg_net.input.labels,
-        target_images=lambda wildcards: PLAN.volumes.of_target(
-            wildcards.direction, "image.nii"
-        ),
+        target_images=lambda wildcards: PLAN.volumes.of_target(wildcards.direction, "image.nii"),
     output:
         weights="results/{run}/seed-{seed}/segmenters/{direction}.ada_output/{network}/weights.safetensors",
         history="results/{run}/seed-{seed}/segmenters/{direction}.ada_output/{network}/history.tsv",

@@ -51,10 +51,7 @@ rule check_cases:
         runtime="4h",
     params:
         cases=cases_to_check(PLAN.cases, CONFIG),
-        windows={
-            name: domain.intensity.get("window")
-            for name, domain in TASK.domains.items()
-        },
+        windows={name: domain.intensity.get("window") for name, domain in TASK.domains.items()},
         labels={name: domain.label_values for name, domain in TASK.domains.items()},
         slice_axes={name: domain.slice_axis for name, domain in TASK.domains.items()},
         versions=PLAN.paths.versions,

@@ -11,16 +11,11 @@ rule score_method:
     """Measure Dice and ASD of a method's masks, on the original grids."""
     input:
         lambda wildcards: voxels(
-            PLAN.volumes.scored(wildcards.direction, "label")
-            + PLAN.volumes.scored(wildcards.direction, "image")
+            PLAN.volumes.scored(wildcards.direction, "label") + PLAN.volumes.scored(wildcards.direction, "image")
         ),
         predictions="results/{run}/seed-{seed}/predictions/{direction}/{method}",
-        images=lambda wildcards: given(
-            PLAN.volumes.scored(wildcards.direction, "image")
-        ),
-        references=lambda wildcards: given(
-            PLAN.volumes.scored(wildcards.direction, "label")
-        ),
+        images=lambda wildcards: given(PLAN.volumes.scored(wildcards.direction, "image")),
+        references=lambda wildcards: given(PLAN.volumes.scored(wildcards.direction, "label")),
     output:
         metrics="results/{run}/seed-{seed}/metrics/{direction}/{method}.tsv",
     log:
@@ -35,9 +30,7 @@ rule score_method:
         mem_mb=4000,
         runtime="1h",
     params:
-        cases=lambda wildcards: PLAN.volumes.test_cases(
-            wildcards.direction, labelled=True
-        ),
+        cases=lambda wildcards: PLAN.volumes.test_cases(wildcards.direction, labelled=True),
         structures=list(TASK.structures),
         values=lambda wildcards: TASK.target(wildcards.direction).label_values,
         version=lambda wildcards: version_of(
@@ -57,12 +50,8 @@ use rule score_method as score_chunk with:
             + PLAN.volumes.scored(wildcards.direction, "image", wildcards.chunk)
         ),
         predictions="results/{run}/seed-{seed}/chunks/{direction}/{method}/{chunk}/masks",
-        images=lambda wildcards: given(
-            PLAN.volumes.scored(wildcards.direction, "image", wildcards.chunk)
-        ),
-        references=lambda wildcards: given(
-            PLAN.volumes.scored(wildcards.direction, "label", wildcards.chunk)
-        ),
+        images=lambda wildcards: given(PLAN.volumes.scored(wildcards.direction, "image", wildcards.chunk)),
+        references=lambda wildcards: given(PLAN.volumes.scored(wildcards.direction, "label", wildcards.chunk)),
     output:
         metrics="results/{run}/seed-{seed}/chunks/{direction}/{method}/{chunk}/metrics.tsv",
     log:
@@ -72,9 +61,7 @@ use rule score_method as score_chunk with:
     wildcard_constraints:
         direction=PLAN.direction_pattern(chunked=True),
     params:
-        cases=lambda wildcards: PLAN.volumes.scored_chunks(wildcards.direction)[
-            wildcards.chunk
-        ],
+        cases=lambda wildcards: PLAN.volumes.scored_chunks(wildcards.direction)[wildcards.chunk],
         structures=rules.score_method.params.structures,
         values=rules.score_method.params["values"],
         version=lambda wildcards: version_of(
@@ -87,9 +74,7 @@ use rule score_method as score_chunk with:
 rule gather_scores:
     """Bring the scores of a method's chunks into one table."""
     input:
-        tables=lambda wildcards: PLAN.chunk_files(
-            wildcards.method, wildcards.direction, wildcards.seed, "metrics.tsv"
-        ),
+        tables=lambda wildcards: PLAN.chunk_files(wildcards.method, wildcards.direction, wildcards.seed, "metrics.tsv"),
     output:
         metrics="results/{run}/seed-{seed}/metrics/{direction}/{method}.tsv",
     log:
@@ -114,14 +99,8 @@ rule tabulate:
     """Bring the scores of a table's methods, directions and seeds together."""
     input:
         metrics=lambda wildcards: PLAN.metrics(PLAN.tables[wildcards.table].scored),
-        disagreements=lambda wildcards: PLAN.disagreements(
-            PLAN.tables[wildcards.table].masked
-        ),
-        resources=lambda wildcards: [
-            path
-            for paths in PLAN.resources(wildcards.table).values()
-            for path in paths
-        ],
+        disagreements=lambda wildcards: PLAN.disagreements(PLAN.tables[wildcards.table].masked),
+        resources=lambda wildcards: [path for paths in PLAN.resources(wildcards.table).values() for path in paths],
     output:
         table="results/{run}/tables/{table}.tsv",
         pages=[
@@ -146,13 +125,12 @@ rule tabulate:
         rows=lambda wildcards: plain(PLAN.tables[wildcards.table].scored),
         masked=lambda wildcards: plain(PLAN.tables[wildcards.table].masked),
         unavailable=lambda wildcards: plain(PLAN.tables[wildcards.table].unavailable),
-        notes=lambda wildcards: descriptions.method_notes(
-            PLAN.tables[wildcards.table], CONFIG
-        ),
+        notes=lambda wildcards: descriptions.method_notes(PLAN.tables[wildcards.table], CONFIG),
         resources=lambda wildcards: PLAN.resources(wildcards.table),
         stamp=descriptions.stamp_with_changes(CONFIG),
         choices=descriptions.stamped_choices(CONFIG),
         ends=lambda wildcards: descriptions.gap_ends(PLAN.tables[wildcards.table]),
+        ceilings=lambda wildcards: descriptions.ceilings(PLAN.tables[wildcards.table]),
         structures=list(TASK.structures),
         code=code_version("dar_uda.evaluation.tables"),
     script:
@@ -215,18 +193,14 @@ rule draw_losses:
 rule draw_translations:
     """Draw a source case, its synthetic volumes and real target volumes."""
     input:
-        source=lambda wildcards: PLAN.volumes.of_source(
-            wildcards.direction, "image.nii"
-        )[0],
+        source=lambda wildcards: PLAN.volumes.of_source(wildcards.direction, "image.nii")[0],
         synthetic=lambda wildcards: PLAN.volumes.synthetic(
             wildcards.direction,
             PLAN.figures.translations(wildcards.direction)[0],
             PLAN.volumes.source_cases(wildcards.direction)[0],
             FIRST_SEED,
         ),
-        target=lambda wildcards: PLAN.volumes.of_target(
-            wildcards.direction, "image.nii"
-        )[:2],
+        target=lambda wildcards: PLAN.volumes.of_target(wildcards.direction, "image.nii")[:2],
     output:
         figures=[
             report(
@@ -290,9 +264,7 @@ rule draw_overlays:
             PLAN.paths.predictions(FIRST_SEED, wildcards.direction, method)
             for method in PLAN.figures.overlay_methods(wildcards.direction)
         ],
-        references=lambda wildcards: given(
-            PLAN.figures.overlay_references(wildcards.direction)
-        ),
+        references=lambda wildcards: given(PLAN.figures.overlay_references(wildcards.direction)),
     output:
         figures=[
             report(
@@ -330,9 +302,7 @@ rule draw_overlays:
 rule draw_boxes:
     """Draw the Dice of every test case, a box per method."""
     input:
-        metrics=lambda wildcards: PLAN.metrics(
-            PLAN.drawn(wildcards.of_table, wildcards.direction)
-        ),
+        metrics=lambda wildcards: PLAN.metrics(PLAN.drawn(wildcards.of_table, wildcards.direction)),
     output:
         figures=[
             report(
@@ -352,9 +322,7 @@ rule draw_boxes:
         mem_mb=2000,
         runtime="10m",
     params:
-        rows=lambda wildcards: plain(
-            PLAN.drawn(wildcards.of_table, wildcards.direction)
-        ),
+        rows=lambda wildcards: plain(PLAN.drawn(wildcards.of_table, wildcards.direction)),
         structures=list(TASK.structures),
         stamp=STAMP,
         code=code_version("dar_uda.report.figures.scores"),
@@ -365,9 +333,7 @@ rule draw_boxes:
 rule draw_dice_against_asd:
     """Draw every test case at its Dice and its ASD, a marker per method."""
     input:
-        metrics=lambda wildcards: PLAN.metrics(
-            PLAN.drawn(wildcards.of_table, wildcards.direction)
-        ),
+        metrics=lambda wildcards: PLAN.metrics(PLAN.drawn(wildcards.of_table, wildcards.direction)),
     output:
         figures=[
             report(
@@ -387,9 +353,7 @@ rule draw_dice_against_asd:
         mem_mb=2000,
         runtime="10m",
     params:
-        rows=lambda wildcards: plain(
-            PLAN.drawn(wildcards.of_table, wildcards.direction)
-        ),
+        rows=lambda wildcards: plain(PLAN.drawn(wildcards.of_table, wildcards.direction)),
         stamp=STAMP,
         code=code_version("dar_uda.report.figures.scores"),
     script:
@@ -399,18 +363,10 @@ rule draw_dice_against_asd:
 rule draw_extremes:
     """Draw the worst and the best test case of every method."""
     input:
-        metrics=lambda wildcards: PLAN.metrics(
-            PLAN.drawn(wildcards.of_table, wildcards.direction, FIRST_SEED)
-        ),
-        images=lambda wildcards: given(
-            PLAN.volumes.scored(wildcards.direction, "image")
-        ),
-        predictions=lambda wildcards: PLAN.predictions(
-            PLAN.drawn(wildcards.of_table, wildcards.direction, FIRST_SEED)
-        ),
-        references=lambda wildcards: given(
-            PLAN.volumes.scored(wildcards.direction, "label")
-        ),
+        metrics=lambda wildcards: PLAN.metrics(PLAN.drawn(wildcards.of_table, wildcards.direction, FIRST_SEED)),
+        images=lambda wildcards: given(PLAN.volumes.scored(wildcards.direction, "image")),
+        predictions=lambda wildcards: PLAN.predictions(PLAN.drawn(wildcards.of_table, wildcards.direction, FIRST_SEED)),
+        references=lambda wildcards: given(PLAN.volumes.scored(wildcards.direction, "label")),
     output:
         figures=[
             report(
@@ -430,12 +386,9 @@ rule draw_extremes:
         mem_mb=4000,
         runtime="10m",
     params:
-        cases=lambda wildcards: PLAN.volumes.test_cases(
-            wildcards.direction, labelled=True
-        ),
+        cases=lambda wildcards: PLAN.volumes.test_cases(wildcards.direction, labelled=True),
         methods=lambda wildcards: [
-            row.method
-            for row in PLAN.drawn(wildcards.of_table, wildcards.direction, FIRST_SEED)
+            row.method for row in PLAN.drawn(wildcards.of_table, wildcards.direction, FIRST_SEED)
         ],
         structures=list(TASK.structures),
         values=lambda wildcards: TASK.target(wildcards.direction).label_values,

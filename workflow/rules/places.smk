@@ -14,6 +14,4 @@ for folder in map(str, (HERE, Path.cwd())):
     if folder != folder.encode(errors="ignore").decode():
         raise WorkflowError(f"The name of {ascii(folder)} is not UTF-8: rename it.")
 if "{" in str(HERE) or "}" in str(HERE):
-    raise WorkflowError(
-        f"Snakemake allows no braces in {HERE}, the folder of the project: move it."
-    )
+    raise WorkflowError(f"Snakemake allows no braces in {HERE}, the folder of the project: move it.")

@@ -8,15 +8,10 @@ rule find_region:
     """Find where the source's structures lie in a scan, for a grid that is cut to them."""
     input:
         lambda wildcards: voxels(
-            PLAN.volumes.originals_of_source(DIRECTION, "image")
-            + PLAN.volumes.originals_of_source(DIRECTION, "label")
+            PLAN.volumes.originals_of_source(DIRECTION, "image") + PLAN.volumes.originals_of_source(DIRECTION, "label")
         ),
-        scans=lambda wildcards: given(
-            PLAN.volumes.originals_of_source(DIRECTION, "image")
-        ),
-        labels=lambda wildcards: given(
-            PLAN.volumes.originals_of_source(DIRECTION, "label")
-        ),
+        scans=lambda wildcards: given(PLAN.volumes.originals_of_source(DIRECTION, "image")),
+        labels=lambda wildcards: given(PLAN.volumes.originals_of_source(DIRECTION, "label")),
     output:
         region="results/{run}/region.json",
     log:
@@ -46,16 +41,10 @@ rule find_region:
 rule preprocess_case:
     """Bring a case's image to the network grid."""
     input:
-        lambda wildcards: voxels(
-            [PLAN.volumes.original(wildcards.domain, wildcards.case, "image")]
-        ),
-        source=lambda wildcards: given(
-            PLAN.volumes.original(wildcards.domain, wildcards.case, "image")
-        ),
+        lambda wildcards: voxels([PLAN.volumes.original(wildcards.domain, wildcards.case, "image")]),
+        source=lambda wildcards: given(PLAN.volumes.original(wildcards.domain, wildcards.case, "image")),
         region=PLAN.volumes.region(),
-        label=lambda wildcards: given(
-            PLAN.volumes.label_to_crop_to(wildcards.domain, wildcards.case)
-        ),
+        label=lambda wildcards: given(PLAN.volumes.label_to_crop_to(wildcards.domain, wildcards.case)),
     output:
         image="results/{run}/cases/{domain}/{case}/image.nii",
         grid="results/{run}/cases/{domain}/{case}/grid.json",
@@ -93,12 +82,8 @@ rule preprocess_label:
                 PLAN.volumes.original(wildcards.domain, wildcards.case, "image"),
             ]
         ),
-        source=lambda wildcards: given(
-            PLAN.volumes.original(wildcards.domain, wildcards.case, "label")
-        ),
-        scan=lambda wildcards: given(
-            PLAN.volumes.original(wildcards.domain, wildcards.case, "image")
-        ),
+        source=lambda wildcards: given(PLAN.volumes.original(wildcards.domain, wildcards.case, "label")),
+        scan=lambda wildcards: given(PLAN.volumes.original(wildcards.domain, wildcards.case, "image")),
         grid="results/{run}/cases/{domain}/{case}/grid.json",
     output:
         label="results/{run}/cases/{domain}/{case}/label.nii",

@@ -6,23 +6,14 @@ from dar_uda.report.templates import template_version
 rule write_report:
     """Show and explain the run on one page: scores, figures, times, versions."""
     input:
-        metrics=lambda wildcards: PLAN.metrics(
-            PLAN.table_ending(wildcards.of_table).scored
-        ),
-        disagreements=lambda wildcards: PLAN.disagreements(
-            PLAN.table_ending(wildcards.of_table).masked
-        ),
+        metrics=lambda wildcards: PLAN.metrics(PLAN.table_ending(wildcards.of_table).scored),
+        disagreements=lambda wildcards: PLAN.disagreements(PLAN.table_ending(wildcards.of_table).masked),
         drawn=lambda wildcards: [
-            f"{figure.path}.svg"
-            for figure in PLAN.figures.of_table(PLAN.table_ending(wildcards.of_table))
+            f"{figure.path}.svg" for figure in PLAN.figures.of_table(PLAN.table_ending(wildcards.of_table))
         ],
-        table=lambda wildcards: PLAN.paths.table(
-            PLAN.table_ending(wildcards.of_table).name
-        ),
+        table=lambda wildcards: PLAN.paths.table(PLAN.table_ending(wildcards.of_table).name),
         checks="results/{run}/checks.txt",
-        masks=lambda wildcards: PLAN.unscored_predictions(
-            PLAN.table_ending(wildcards.of_table)
-        ),
+        masks=lambda wildcards: PLAN.unscored_predictions(PLAN.table_ending(wildcards.of_table)),
     output:
         page="results/{run}/report{of_table}.html",
     log:
@@ -35,20 +26,12 @@ rule write_report:
         mem_mb=2000,
         runtime="10m",
     params:
-        facts=lambda wildcards: descriptions.run_facts(
-            PLAN.table_ending(wildcards.of_table), CONFIG, PLAN.cases
-        ),
-        methods=lambda wildcards: descriptions.methods_in_words(
-            PLAN.table_ending(wildcards.of_table), CONFIG
-        ),
+        facts=lambda wildcards: descriptions.run_facts(PLAN.table_ending(wildcards.of_table), CONFIG, PLAN.cases),
+        methods=lambda wildcards: descriptions.methods_in_words(PLAN.table_ending(wildcards.of_table), CONFIG),
         rows=lambda wildcards: plain(PLAN.table_ending(wildcards.of_table).scored),
         masked=lambda wildcards: plain(PLAN.table_ending(wildcards.of_table).masked),
-        unavailable=lambda wildcards: plain(
-            PLAN.table_ending(wildcards.of_table).unavailable
-        ),
-        drawn=lambda wildcards: plain(
-            PLAN.figures.of_table(PLAN.table_ending(wildcards.of_table))
-        ),
+        unavailable=lambda wildcards: plain(PLAN.table_ending(wildcards.of_table).unavailable),
+        drawn=lambda wildcards: plain(PLAN.figures.of_table(PLAN.table_ending(wildcards.of_table))),
         templates=template_version(),
         code=code_version("dar_uda.report.page"),
     script:

@@ -6,16 +6,10 @@ from dar_uda.plan.plan import TRAINED
 rule train_segmenter:
     """Train a segmentation network on a training set, real or synthetic."""
     input:
-        images=lambda wildcards: PLAN.volumes.images(
-            wildcards.training_set, wildcards.seed
-        ),
+        images=lambda wildcards: PLAN.volumes.images(wildcards.training_set, wildcards.seed),
         labels=lambda wildcards: PLAN.volumes.labels(wildcards.training_set),
-        source_images=lambda wildcards: PLAN.volumes.mixed_in(
-            wildcards.training_set, wildcards.network, "image.nii"
-        ),
-        source_labels=lambda wildcards: PLAN.volumes.mixed_in(
-            wildcards.training_set, wildcards.network, "label.nii"
-        ),
+        source_images=lambda wildcards: PLAN.volumes.mixed_in(wildcards.training_set, wildcards.network, "image.nii"),
+        source_labels=lambda wildcards: PLAN.volumes.mixed_in(wildcards.training_set, wildcards.network, "label.nii"),
     output:
         weights="results/{run}/seed-{seed}/segmenters/{training_set}/{network}/weights.safetensors",
         history="results/{run}/seed-{seed}/segmenters/{training_set}/{network}/history.tsv",
@@ -70,9 +64,7 @@ use rule train_segmenter as train_candidates with:
             PLAN.candidates.trained(wildcards.training_set),
         ),
     output:
-        weights=directory(
-            "results/{run}/seed-{seed}/segmenters/{training_set}/{network}-candidates/weights"
-        ),
+        weights=directory("results/{run}/seed-{seed}/segmenters/{training_set}/{network}-candidates/weights"),
         history="results/{run}/seed-{seed}/segmenters/{training_set}/{network}-candidates/history.tsv",
         resources="results/{run}/seed-{seed}/segmenters/{training_set}/{network}-candidates/resources.json",
     log:
@@ -93,15 +85,9 @@ rule choose_candidate:
     """Keep the best of a training's candidates, by source cases kept aside, or by the target's test cases."""
     input:
         candidates="results/{run}/seed-{seed}/segmenters/{training_set}/{network}-candidates/weights",
-        images=lambda wildcards: PLAN.candidates.images(
-            wildcards.training_set, wildcards.choice, wildcards.seed
-        ),
-        labels=lambda wildcards: PLAN.candidates.labels(
-            wildcards.training_set, wildcards.choice
-        ),
-        unlabelled=lambda wildcards: PLAN.candidates.unlabelled(
-            wildcards.training_set, wildcards.choice
-        ),
+        images=lambda wildcards: PLAN.candidates.images(wildcards.training_set, wildcards.choice, wildcards.seed),
+        labels=lambda wildcards: PLAN.candidates.labels(wildcards.training_set, wildcards.choice),
+        unlabelled=lambda wildcards: PLAN.candidates.unlabelled(wildcards.training_set, wildcards.choice),
     output:
         weights="results/{run}/seed-{seed}/segmenters/{training_set}/{network}-{choice}/weights.safetensors",
         table="results/{run}/seed-{seed}/segmenters/{training_set}/{network}-{choice}/choice.tsv",
@@ -120,10 +106,7 @@ rule choose_candidate:
         runtime="4h",
     params:
         structures=list(TASK.structures),
-        inference={
-            key: CONFIG.branch("inference")[key]
-            for key in ("overlap", "weighting", "batch")
-        },
+        inference={key: CONFIG.branch("inference")[key] for key in ("overlap", "weighting", "batch")},
         window=lambda wildcards: PLAN.networks.patch(wildcards.network),
         code=code_version("dar_uda.segmentation.model_selection"),
     script:
@@ -133,18 +116,12 @@ rule choose_candidate:
 rule predict_cases:
     """Segment the target's test cases, on their original grids: all cases of one method."""
     input:
-        weights=lambda wildcards: PLAN.weights(
-            wildcards.method, wildcards.direction, wildcards.seed
-        ),
+        weights=lambda wildcards: PLAN.weights(wildcards.method, wildcards.direction, wildcards.seed),
         images=lambda wildcards: PLAN.volumes.of_tests(wildcards.direction, "image.nii"),
         grids=lambda wildcards: PLAN.volumes.of_tests(wildcards.direction, "grid.json"),
-        source_labels=lambda wildcards: PLAN.volumes.labels_of_components(
-            wildcards.direction
-        ),
+        source_labels=lambda wildcards: PLAN.volumes.labels_of_components(wildcards.direction),
     output:
-        predictions=directory(
-            "results/{run}/seed-{seed}/predictions/{direction}/{method}"
-        ),
+        predictions=directory("results/{run}/seed-{seed}/predictions/{direction}/{method}"),
         disagreements="results/{run}/seed-{seed}/disagreement/{direction}/{method}.tsv",
     log:
         "results/{run}/logs/predict_cases/{direction}-{method}-{seed}.log",
@@ -163,9 +140,7 @@ rule predict_cases:
         cases=lambda wildcards: PLAN.volumes.test_cases(wildcards.direction),
         structures=list(TASK.structures),
         inference=PLAN.networks.inference(),
-        window=lambda wildcards: PLAN.networks.patch(
-            str(PLAN.methods[wildcards.method].predictor)
-        ),
+        window=lambda wildcards: PLAN.networks.patch(str(PLAN.methods[wildcards.method].predictor)),
         code=code_version("dar_uda.segmentation.predict"),
     script:
         "../scripts/predict_cases.py"
@@ -175,17 +150,11 @@ use rule predict_cases as predict_chunk with:
     # As predict_cases, where there are many: of one chunk of them.
     input:
         weights=rules.predict_cases.input.weights,
-        images=lambda wildcards: PLAN.volumes.of_tests(
-            wildcards.direction, "image.nii", wildcards.chunk
-        ),
-        grids=lambda wildcards: PLAN.volumes.of_tests(
-            wildcards.direction, "grid.json", wildcards.chunk
-        ),
+        images=lambda wildcards: PLAN.volumes.of_tests(wildcards.direction, "image.nii", wildcards.chunk),
+        grids=lambda wildcards: PLAN.volumes.of_tests(wildcards.direction, "grid.json", wildcards.chunk),
         source_labels=rules.predict_cases.input.source_labels,
     output:
-        predictions=directory(
-            "results/{run}/seed-{seed}/chunks/{direction}/{method}/{chunk}/masks"
-        ),
+        predictions=directory("results/{run}/seed-{seed}/chunks/{direction}/{method}/{chunk}/masks"),
         disagreements="results/{run}/seed-{seed}/chunks/{direction}/{method}/{chunk}/disagreement.tsv",
     log:
         "results/{run}/logs/predict_chunk/{direction}-{method}-{seed}/{chunk}.log",
@@ -194,9 +163,7 @@ use rule predict_cases as predict_chunk with:
     wildcard_constraints:
         direction=PLAN.direction_pattern(chunked=True),
     params:
-        cases=lambda wildcards: PLAN.volumes.chunks(wildcards.direction)[
-            wildcards.chunk
-        ],
+        cases=lambda wildcards: PLAN.volumes.chunks(wildcards.direction)[wildcards.chunk],
         structures=rules.predict_cases.params.structures,
         inference=rules.predict_cases.params.inference,
         window=rules.predict_cases.params.window,
@@ -206,16 +173,12 @@ use rule predict_cases as predict_chunk with:
 rule gather_predictions:
     """Bring the masks of a method's chunks into one folder."""
     input:
-        masks=lambda wildcards: PLAN.chunk_files(
-            wildcards.method, wildcards.direction, wildcards.seed, "masks"
-        ),
+        masks=lambda wildcards: PLAN.chunk_files(wildcards.method, wildcards.direction, wildcards.seed, "masks"),
         tables=lambda wildcards: PLAN.chunk_files(
             wildcards.method, wildcards.direction, wildcards.seed, "disagreement.tsv"
         ),
     output:
-        predictions=directory(
-            "results/{run}/seed-{seed}/predictions/{direction}/{method}"
-        ),
+        predictions=directory("results/{run}/seed-{seed}/predictions/{direction}/{method}"),
         disagreements="results/{run}/seed-{seed}/disagreement/{direction}/{method}.tsv",
     log:
         "results/{run}/logs/gather_predictions/{direction}-{method}-{seed}.log",

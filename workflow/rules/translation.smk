@@ -35,12 +35,8 @@ rule encode_styles:
     """Encode the target's styles and choose those of every source case."""
     input:
         weights="results/{run}/seed-{seed}/translators/disentangled/weights.safetensors",
-        slices=lambda wildcards: PLAN.paths.slices(
-            TASK.target(wildcards.direction).name
-        ),
-        table=lambda wildcards: PLAN.paths.slices(
-            TASK.target(wildcards.direction).name, "tsv"
-        ),
+        slices=lambda wildcards: PLAN.paths.slices(TASK.target(wildcards.direction).name),
+        table=lambda wildcards: PLAN.paths.slices(TASK.target(wildcards.direction).name, "tsv"),
     output:
         codes="results/{run}/seed-{seed}/styles/{direction}/{translation}/codes.tsv",
         styles="results/{run}/seed-{seed}/styles/{direction}/{translation}/styles.tsv",
@@ -72,12 +68,8 @@ rule synthesize_volume:
     input:
         weights="results/{run}/seed-{seed}/translators/disentangled/weights.safetensors",
         styles="results/{run}/seed-{seed}/styles/{direction}/disentangled-multi/styles.tsv",
-        image=lambda wildcards: PLAN.volumes.source_image(
-            wildcards.direction, wildcards.case
-        ),
-        label=lambda wildcards: PLAN.volumes.label_beside(
-            wildcards.direction, wildcards.case
-        ),
+        image=lambda wildcards: PLAN.volumes.source_image(wildcards.direction, wildcards.case),
+        label=lambda wildcards: PLAN.volumes.label_beside(wildcards.direction, wildcards.case),
     output:
         volumes=expand(
             "results/{{run}}/seed-{{seed}}/synthetic/{{direction}}/disentangled-multi/{{case}}/style-{style}.nii",
@@ -105,16 +97,10 @@ use rule synthesize_volume as synthesize_average_volume with:
     input:
         weights="results/{run}/seed-{seed}/translators/disentangled/weights.safetensors",
         styles="results/{run}/seed-{seed}/styles/{direction}/disentangled-average/styles.tsv",
-        image=lambda wildcards: PLAN.volumes.source_image(
-            wildcards.direction, wildcards.case
-        ),
-        label=lambda wildcards: PLAN.volumes.label_beside(
-            wildcards.direction, wildcards.case
-        ),
+        image=lambda wildcards: PLAN.volumes.source_image(wildcards.direction, wildcards.case),
+        label=lambda wildcards: PLAN.volumes.label_beside(wildcards.direction, wildcards.case),
     output:
-        volumes=[
-            "results/{run}/seed-{seed}/synthetic/{direction}/disentangled-average/{case}/style-0.nii"
-        ],
+        volumes=["results/{run}/seed-{seed}/synthetic/{direction}/disentangled-average/{case}/style-0.nii"],
     log:
         "results/{run}/logs/synthesize_volume/{direction}-disentangled-average-{seed}/{case}.log",
     benchmark:

@@ -7,5 +7,5 @@ with recorded(snakemake):
     metrics = [{**row, "path": path} for row, path in zip(params.rows, inputs.metrics, strict=True)]
     disagreements = [{**row, "path": path} for row, path in zip(params.masked, inputs.disagreements, strict=True)]
     write_summary(metrics, params.unavailable, params.structures, params.ends, params.choices, output.table)
-    options = {name: params[name] for name in ("unavailable", "notes", "resources", "stamp")}
+    options = {name: params[name] for name in ("unavailable", "notes", "resources", "ceilings", "stamp")}
     write_pages(output.table, disagreements, **options, pages=output.pages)
