@@ -15,6 +15,8 @@ SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 IMPORTED_LATE = ("matplotlib.pyplot", "scipy.ndimage", "torch._dynamo")
 """What functions of jobs import when they are called."""
 LONGEST_NAME = 4096
+BEGIN = b"!"
+"""A job that ended before its measurement began would have no process to measure."""
 
 
 def import_what_jobs_do() -> None:
@@ -54,12 +56,13 @@ def _execute(server: socket.socket, bench_record, file: str) -> None:
     """
     from snakemake.benchmark import benchmarked
 
-    reading, writing = os.pipe()
-    socket.send_fds(server, [file.encode()], [writing])
-    os.close(writing)
-    with os.fdopen(reading) as answers:
+    ours, theirs = socket.socketpair()
+    socket.send_fds(server, [file.encode()], [theirs.fileno()])
+    theirs.close()
+    with ours, ours.makefile() as answers:
         process = int(answers.readline())
         with benchmarked(process if bench_record is not None else False, bench_record):
+            ours.sendall(BEGIN)
             status = int(answers.readline())
     if status:
         raise subprocess.CalledProcessError(status, file)
@@ -82,9 +85,11 @@ def _serve(requests: socket.socket) -> None:
 
 
 def _watch(file: str, answers: int) -> None:
-    """Run a script in a fork; answer with its process, and with its exit status when it ends."""
+    """Run a script in a fork once it is measured; answer with its process, and with its exit status when it ends."""
     process = os.fork()
     if process == 0:
+        if os.read(answers, len(BEGIN)) != BEGIN:  # Snakemake is gone
+            os._exit(1)
         os.close(answers)
         _run(file)
     os.write(answers, f"{process}\n".encode())
