@@ -2,9 +2,9 @@
 
 A plan compares versions, and it takes too long to read every scan for that. So the first version of a scan comes from
 names, sizes and dates alone. The first job that reads the scan notes a checksum of its content, and its state: sizes,
-dates, and when the disk last changed anything of its files, which no program can set. A later plan compares states. If the
-state differs, it reads the scan once: the same content keeps its version, another content has another version, however
-old its date is. Inodes would say no more, and change by themselves on some network disks.
+dates, and when the disk last changed anything of its files, which no program can set. A later plan compares states.
+If the state differs, it reads the scan once: the same content keeps its version, another content has another version,
+however old its date is. Inodes would say no more, and change by themselves on some network disks.
 """
 
 import hashlib
