@@ -19,6 +19,7 @@ include: "workflow/rules/translation.smk"
 include: "workflow/rules/segmentation.smk"
 include: "workflow/rules/adaptation.smk"
 include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/tables.smk"
 
