@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dar_uda.data.network_volume import open_affine, open_image, open_label, write_label
+from dar_uda.data.components import keep_largest
+from dar_uda.data.network_volume import open_affine, open_image, write_label
 from dar_uda.jobs.files import write_beside
 from dar_uda.jobs.progress import Progress
-from dar_uda.segmentation.components import keep_largest, single_structures
+from dar_uda.preprocessing.structures import mean_volumes, single_structures
 from dar_uda.segmentation.predictor import Predictor
 from dar_uda.segmentation.sliding_window import Weighting
 from dar_uda.training.device import prepare_device
@@ -23,7 +24,7 @@ def label_target(
     cases: Sequence[str],
     images: Sequence[str | Path],
     weights: str | Path,
-    source_labels: Sequence[str | Path],
+    source_structures: str | Path,
     labels: str | Path,
     table: str | Path,
     structures: Sequence[str],
@@ -40,8 +41,8 @@ def label_target(
     Args:
         cases: Names, in the order of the images.
         images: Training volumes of the target.
-        source_labels: Label maps of the source's training cases: they tell which structures are one piece, of which the
-            largest is kept, and how large structures are.
+        source_structures: The source's table of `measure_structures`: of structures that are one connected component
+            there the largest is kept, and it tells how large structures are.
         labels: Folder of label maps to write, `{case}.nii`.
         table: TSV to write: `case kept` and for each structure its volume as a share of the source's mean (1 where the
             source has none of it). A case is kept if all of them lie within PLAUSIBLE.
@@ -50,8 +51,7 @@ def label_target(
     """
     where = prepare_device(device, threads)
     predictor = Predictor.load(weights, where, precision, window, overlap, weighting, batch)
-    single = single_structures(source_labels, len(structures))
-    usual = np.mean([volumes_of(open_label(path), len(structures)) for path in source_labels], axis=0)
+    single, usual = single_structures(source_structures), np.array(mean_volumes(source_structures))
     progress, rows = Progress("label_target", len(cases), unit="case"), []
     for done, (case, image) in enumerate(zip(cases, images, strict=True), start=1):
         classes = keep_largest(predictor.classes(open_image(image)), single)

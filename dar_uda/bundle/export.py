@@ -18,7 +18,7 @@ from dar_uda.jobs.files import check_writable, staging
 from dar_uda.jobs.provenance import provenance_path
 from dar_uda.jobs.record import Record, parts_of, plain, read_record
 from dar_uda.plan.paths import Paths
-from dar_uda.segmentation.components import single_structures
+from dar_uda.preprocessing.structures import single_structures
 
 logger = logging.getLogger(__name__)
 FORMAT = 2
@@ -48,8 +48,8 @@ def export_bundle(predictions: str | Path, bundle: str | Path, licence: str) -> 
     paths = [record.locate(name) for name in record.inputs]
     weights = next(path for path in paths if path.suffix == ".safetensors")
     images = [path for path in paths if path.name == "image.nii"]
-    labels = [path for path in paths if path.name == "label.nii"]
-    _check_there([weights, *labels])
+    structures_of_source = [path for path in paths if path.parent.name == "structures"]
+    _check_there([weights, *structures_of_source])
     case = _record(run, images[0])
     if record.facts["choices"]["protocol"] == "paper":
         raise ValueError(
@@ -88,7 +88,7 @@ def export_bundle(predictions: str | Path, bundle: str | Path, licence: str) -> 
             },
             "inference": inference,
             "window": record.params["window"],
-            "single": single_structures(labels, len(structures)) if inference["largest_component"] else [],
+            "single": [label for table in structures_of_source for label in single_structures(table)],
             "slice_normal": _slice_normal(training or images),
             "likeness": _likeness(training, domain),
             "packages": record.facts["packages"],

@@ -70,6 +70,10 @@ class Paths:
         """Return the slices of a domain's training volumes, or their table (`tsv`)."""
         return f"{self._below}slices/{domain}.{suffix}"
 
+    def structures(self, domain: str) -> str:
+        """Return the table of the structures in a domain's labels: how large, and whether one component."""
+        return f"{self._below}structures/{domain}.tsv"
+
     def translator(self, seed: int | str, name: str) -> str:
         """Return the folder of translator `disentangled` or `cyclegan`."""
         return f"{self.seed(seed)}/translators/{name}"

@@ -1,7 +1,10 @@
 """The rules of the workflow by stage, in the order of a run: the only list of them."""
 
 STAGES: dict[str, tuple[str, ...]] = {
-    "data": ("make_phantom", "check_cases", "find_region", "preprocess_case", "preprocess_label", "extract_slices"),
+    "data": (
+        *("make_phantom", "check_cases", "find_region", "preprocess_case", "preprocess_label", "extract_slices"),
+        "measure_structures",
+    ),
     "translation": (
         *("train_translator", "train_cyclegan", "encode_styles"),
         *("synthesize_volume", "synthesize_average_volume", "translate_volume"),

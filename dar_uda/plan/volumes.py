@@ -156,10 +156,20 @@ class Volumes:
         copies = 1 if of.target is None else self.style_count(of.adaptation)
         return [label for label in self.paths.cases(of.labelled, cases, LABEL) for _ in range(copies)]
 
-    def labels_of_components(self, direction: str) -> list[str]:
-        """Return the source's label maps where they say which structures of a mask are one connected component."""
-        used = self.config.branch("inference")["largest_component"]
-        return self.labels(Direction.of(direction).source) if used else []
+    def structures_of_source(self, direction: str) -> str:
+        """Return the table of the structures in the source's labels.
+
+        Raises:
+            PlanError: The source has no labeled training case.
+        """
+        self.source_cases(direction)
+        return self.paths.structures(Direction.of(direction).source)
+
+    def components_of_source(self, direction: str) -> str | list[str]:
+        """Return that table where it tells which structures of a mask are one connected component, else no file."""
+        source = Direction.of(direction).source
+        used = self.config.branch("inference")["largest_component"] and self.labelled(source)
+        return self.paths.structures(source) if used else []
 
     def mixed_in(self, training_set: str, training: str, file: str, cases: Sequence[str] | None = None) -> list[str]:
         """Return the source volumes' files with which a randomised synthetic training set is mixed."""

@@ -11,13 +11,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dar_uda.data.components import keep_largest
 from dar_uda.data.grid import read_grids
 from dar_uda.data.network_volume import open_image
 from dar_uda.data.predictions import mask_path, probabilities_path
 from dar_uda.data.probabilities import probabilities_file
 from dar_uda.jobs.files import write_beside
 from dar_uda.jobs.progress import Progress
-from dar_uda.segmentation.components import keep_largest, single_structures
+from dar_uda.preprocessing.structures import single_structures
 from dar_uda.segmentation.predictor import Predictor
 from dar_uda.segmentation.sliding_window import Weighting
 from dar_uda.segmentation.views import Disagreement, mean_of
@@ -32,7 +33,7 @@ def predict_cases(
     weights: str | Path,
     images: Sequence[str | Path],
     grids: Sequence[str | Path],
-    source_labels: Sequence[str | Path],
+    source_structures: str | Path | None,
     predictions: str | Path,
     disagreements: str | Path,
     structures: Sequence[str],
@@ -53,15 +54,15 @@ def predict_cases(
         cases: Names, in the order of the files.
         images: Volumes on the network grid.
         grids: The grids of each case, original and network (written by preprocessing).
-        source_labels: Label maps of the source's training cases, on the network grid: they tell which structures are
-            one piece; read only for `largest_component`.
+        source_structures: The source's table of `measure_structures`, which tells what is one connected component; read
+            only for `largest_component`.
         predictions: Output folder of NIfTI label maps of classes 1..K.
         disagreements: Output TSV, `case structure disagreement`, see `Disagreement`; empty where no mask holds the
             structure.
         structures: Names of the classes.
         test_time_augmentation: Masks are those of the mean probabilities of all views of an image, not of the image
             as it is.
-        largest_component: Keep the largest connected piece of each structure that is one piece in the source's labels.
+        largest_component: Keep the largest connected component of each structure that is one in the source's labels.
         keep_probabilities: Write those of all classes too: `probabilities/{case}.nii.gz` in the folder of the masks,
             see `probabilities_file`.
         precision: See `prediction_precision`.
@@ -70,7 +71,7 @@ def predict_cases(
 
     where = prepare_device(device, threads)
     predictor = Predictor.load(weights, where, precision, window, overlap, weighting, batch)
-    single = single_structures(source_labels, len(structures)) if largest_component else []
+    single = single_structures(source_structures) if largest_component and source_structures else []
     progress = Progress("predict", len(images), unit="case")
     rows = []
     for done, (case, path, grid) in enumerate(zip(cases, images, grids, strict=True), start=1):

@@ -11,6 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from dar_uda.adaptation.pseudo_labels import is_plausible, label_target, volumes_of
 from dar_uda.adaptation.self_training import kept_cases, train_on_pseudo_labels
 from dar_uda.data.network_volume import open_affine, open_label, write_image, write_label
+from dar_uda.preprocessing.structures import measure_structures
 from dar_uda.segmentation.networks import load_segmenter
 from dar_uda.segmentation.train import train_segmenter
 from dar_uda.training.checkpoint import CheckpointFolder
@@ -49,9 +50,10 @@ def first_round(tmp_path_factory):
         folder / "resources.json", JOB, classes=2, network={},
         segmentation={**SETTINGS, "channels": [8] * 5, "steps": 40},
     )  # fmt: skip
+    measure_structures([folder / "label.nii"], ["organ"], folder / "structures.tsv")
     label_target(
         ["t1", "t2"], [folder / "target.nii", folder / "empty.nii"], folder / "weights.safetensors",
-        [folder / "label.nii"], folder / "labels", folder / "volumes.tsv", ["organ"],
+        folder / "structures.tsv", folder / "labels", folder / "volumes.tsv", ["organ"],
         window=(4, 32, 32), overlap=0.5, weighting="constant", batch=1, device="cpu", precision="auto", threads=1,
     )  # fmt: skip
     return folder
@@ -141,8 +143,9 @@ def test_pseudo_labels_are_learned_from_and_those_left_out_are_not(first_round, 
 
 
 def test_a_structure_that_the_source_lacks_drops_no_case(first_round, tmp_path):
+    measure_structures([first_round / "label.nii"], ["organ", "nowhere"], tmp_path / "structures.tsv")
     label_target(
-        ["t1"], [first_round / "target.nii"], first_round / "weights.safetensors", [first_round / "label.nii"],
+        ["t1"], [first_round / "target.nii"], first_round / "weights.safetensors", tmp_path / "structures.tsv",
         tmp_path / "labels", tmp_path / "volumes.tsv", ["organ", "nowhere"],
         window=(4, 32, 32), overlap=0.5, weighting="constant", batch=1, device="cpu", precision="auto", threads=1,
     )  # fmt: skip

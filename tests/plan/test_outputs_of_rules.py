@@ -82,6 +82,7 @@ def files_of(plan):
             yield paths.cases(domain, ["A-1.x_2"], file)[0], f"preprocess_{rule}"
         for suffix in ("npy", "tsv"):
             yield paths.slices(domain, suffix), "extract_slices"
+        yield paths.structures(domain), "measure_structures"
     for name, rule in {"disentangled": "train_translator", "cyclegan": "train_cyclegan"}.items():
         for file in ("weights.safetensors", "history.tsv"):
             yield f"{paths.translator(seed, name)}/{file}", rule

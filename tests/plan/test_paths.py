@@ -11,6 +11,7 @@ PATHS = Paths.of_run("mine")
         (PATHS.folder, ""),
         (PATHS.checks, "/checks.txt"),
         (PATHS.region, "/region.json"),
+        (PATHS.structures("ct"), "/structures/ct.tsv"),
         (PATHS.logs, "/logs"),
         (PATHS.benchmarks, "/benchmarks"),
         (PATHS.seed(3), "/seed-3"),

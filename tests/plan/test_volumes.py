@@ -127,10 +127,13 @@ def test_no_label_of_the_target_is_in_an_adapted_training_set():
 
 
 def test_components_are_read_off_the_sources_labels_where_they_are_cleaned():
-    labels = [f"{RUN}/cases/ct/ct{n}/label.nii" for n in (1, 2)]
-    assert volumes_of().labels_of_components("ct-to-mr") == labels, "budget demo"
-    assert volumes_of("inference: {largest_component: false}").labels_of_components("ct-to-mr") == []
-    assert volumes_of(cases=Cases((case("mr1", "test", True),))).labels_of_components("ct-to-mr") == []
+    table = f"{RUN}/structures/ct.tsv"
+    assert volumes_of().components_of_source("ct-to-mr") == table, "budget demo"
+    assert volumes_of("inference: {largest_component: false}").components_of_source("ct-to-mr") == []
+    assert volumes_of(cases=Cases((case("mr1", "test", True),))).components_of_source("ct-to-mr") == []
+    assert volumes_of("inference: {largest_component: false}").structures_of_source("ct-to-mr") == table
+    with pytest.raises(PlanError, match="no training case of domain ct has a label"):
+        volumes_of(cases=Cases((case("mr1", "test", True),))).structures_of_source("ct-to-mr")
 
 
 @pytest.mark.parametrize(

@@ -253,7 +253,7 @@ def test_kept_probabilities_leave_the_masks_as_they_are_and_their_argmax_is_the_
             tmp_path / "weights.safetensors",
             case[0],
             [tmp_path / "grid.json"],
-            source_labels=[],
+            source_structures=None,
             predictions=folder / "masks",
             disagreements=folder / "disagreement.tsv",
             structures=["box"],

@@ -69,6 +69,7 @@ def test_default_plan_has_the_jobs_counted_by_hand(tmp_path):
         "preprocess_case": 8 + 8 + 6,  # CT training, MR training, MR test
         "preprocess_label": 8 + 8,  # CT training; MR training for `supervised`
         "extract_slices": 2,
+        "measure_structures": 1,  # CT, the source
         "train_translator": 1,
         "encode_styles": 1,
         "synthesize_volume": 8,

@@ -8,7 +8,7 @@ rule label_target:
     input:
         images=lambda wildcards: PLAN.volumes.of_target(direction_of(wildcards.training_set), "image.nii"),
         weights="results/{run}/seed-{seed}/segmenters/{training_set}/{network}/weights.safetensors",
-        source_labels=lambda wildcards: PLAN.volumes.of_source(direction_of(wildcards.training_set), "label.nii"),
+        source_structures=lambda wildcards: PLAN.volumes.structures_of_source(direction_of(wildcards.training_set)),
     output:
         labels=directory("results/{run}/seed-{seed}/pseudo_labels/{training_set}/{network}/labels"),
         table="results/{run}/seed-{seed}/pseudo_labels/{training_set}/{network}/volumes.tsv",

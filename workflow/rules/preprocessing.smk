@@ -128,3 +128,25 @@ rule extract_slices:
         code=code_version("dar_uda.preprocessing.slices"),
     script:
         "../scripts/extract_slices.py"
+
+
+rule measure_structures:
+    """Measure how large the structures in a domain's labels are, and which are one connected component."""
+    input:
+        labels=lambda wildcards: PLAN.volumes.labels(wildcards.domain),
+    output:
+        table="results/{run}/structures/{domain}.tsv",
+    log:
+        "results/{run}/logs/measure_structures/{domain}.log",
+    benchmark:
+        "results/{run}/benchmarks/measure_structures/{domain}.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    resources:
+        mem_mb=2000,
+        runtime="4h",
+    params:
+        structures=list(TASK.structures),
+        code=code_version("dar_uda.preprocessing.structures"),
+    script:
+        "../scripts/measure_structures.py"

@@ -119,7 +119,7 @@ rule predict_cases:
         weights=lambda wildcards: PLAN.weights(wildcards.method, wildcards.direction, wildcards.seed),
         images=lambda wildcards: PLAN.volumes.of_tests(wildcards.direction, "image.nii"),
         grids=lambda wildcards: PLAN.volumes.of_tests(wildcards.direction, "grid.json"),
-        source_labels=lambda wildcards: PLAN.volumes.labels_of_components(wildcards.direction),
+        source_structures=lambda wildcards: PLAN.volumes.components_of_source(wildcards.direction),
     output:
         predictions=directory("results/{run}/seed-{seed}/predictions/{direction}/{method}"),
         disagreements="results/{run}/seed-{seed}/disagreement/{direction}/{method}.tsv",
@@ -152,7 +152,7 @@ use rule predict_cases as predict_chunk with:
         weights=rules.predict_cases.input.weights,
         images=lambda wildcards: PLAN.volumes.of_tests(wildcards.direction, "image.nii", wildcards.chunk),
         grids=lambda wildcards: PLAN.volumes.of_tests(wildcards.direction, "grid.json", wildcards.chunk),
-        source_labels=rules.predict_cases.input.source_labels,
+        source_structures=rules.predict_cases.input.source_structures,
     output:
         predictions=directory("results/{run}/seed-{seed}/chunks/{direction}/{method}/{chunk}/masks"),
         disagreements="results/{run}/seed-{seed}/chunks/{direction}/{method}/{chunk}/disagreement.tsv",

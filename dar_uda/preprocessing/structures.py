@@ -1,0 +1,56 @@
+"""How large the structures of a domain are in its labels, and which are one connected component there."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from dar_uda.data.components import component_sizes
+from dar_uda.data.network_volume import open_label
+from dar_uda.jobs.files import write_beside
+from dar_uda.jobs.progress import Progress
+
+LEAST_SHARE = 0.99
+"""Share of a structure's voxels in its largest component, below which it is not taken for one component."""
+
+
+def measure_structures(labels: Sequence[str | Path], structures: Sequence[str], table: str | Path) -> None:
+    """Measure the structures of all label maps of a domain.
+
+    Args:
+        labels: Label maps on the network grid.
+        structures: Names of classes 1..K.
+        table: TSV to write: `structure voxels largest_share`. The mean number of voxels over all label maps; and the
+            least share that the largest connected component has of a structure's voxels, over the label maps that have
+            the structure: empty where none has.
+    """
+    volumes, shares = np.zeros((2, len(labels), len(structures)))
+    progress = Progress("measure_structures", len(labels), unit="case")
+    for done, path in enumerate(labels):
+        sizes = component_sizes(open_label(path), len(structures))
+        volumes[done] = [each.sum() for each in sizes]
+        shares[done] = [each.max() / each.sum() if len(each) else np.nan for each in sizes]
+        progress.report(done + 1)
+    columns = {"structure": structures, "voxels": volumes.mean(axis=0), "largest_share": np.fmin.reduce(shares)}
+    with write_beside(table) as partial:
+        pd.DataFrame(columns).to_csv(partial, sep="\t", index=False)
+
+
+def mean_volumes(table: str | Path) -> list[float]:
+    """Return the mean number of voxels of every structure, from a table that `measure_structures` wrote."""
+    return list(_read(table)["voxels"])
+
+
+def single_structures(table: str | Path) -> list[int]:
+    """Return the classes that are one connected component, or nearly (99 %), in every label map that has them.
+
+    Args:
+        table: One that `measure_structures` wrote.
+    """
+    shares = _read(table)["largest_share"]
+    return [label for label, share in enumerate(shares, start=1) if share >= LEAST_SHARE]
+
+
+def _read(table: str | Path) -> pd.DataFrame:
+    return pd.read_csv(table, sep="\t", float_precision="round_trip")
