@@ -11,4 +11,4 @@ def __getattr__(name: str) -> Any:
         from dar_uda.bundle.segmenter import Segmenter
 
         return Segmenter
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise AttributeError(f"DAR-360: module {__name__!r} has no attribute {name!r}")

@@ -88,8 +88,8 @@ def write_segmentation(
         except Exception as error:
             kind = type(error).__name__  # its text may cite a header
             raise ValueError(
-                f"{series}: highdicom makes no DICOM SEG of its headers ({kind}): see whether they are as DICOM's "
-                "standard says"
+                f"DAR-319: {series}: highdicom makes no DICOM SEG of its headers ({kind}): see whether they are as "
+                "DICOM's standard says"
             ) from None
 
 
@@ -126,18 +126,24 @@ def _header(file: Path, spacing: float) -> pydicom.Dataset:
 def _check(series: str | Path, slices: Sequence[pydicom.Dataset]) -> None:
     missing = sorted({name for header in slices for name in (*COMMON, *EACH) if not header.get(name)})
     if missing:
-        raise MissingEntryError(f"{series}: files without {', '.join(missing)}; a DICOM SEG must refer to them")
+        raise MissingEntryError(
+            f"DAR-317: {series}: files without {', '.join(missing)}; a DICOM SEG must refer to them"
+        )
     for name in COMMON:
         found = len({header[name].value for header in slices})
         if found > 1:
-            raise MissingEntryError(f"{series}: found {found} of {name}, expected one, to which a DICOM SEG can refer")
+            raise MissingEntryError(
+                f"DAR-318: {series}: found {found} of {name}, expected one, to which a DICOM SEG can refer"
+            )
     if any(header.SOPClassUID.name == header.SOPClassUID for header in slices):
-        raise MissingEntryError(f"{series}: SOPClassUID is not one of DICOM's standard; a DICOM SEG must refer to it")
+        raise MissingEntryError(
+            f"DAR-321: {series}: SOPClassUID is not one of DICOM's standard; a DICOM SEG must refer to it"
+        )
     odd = [name for name in MAY_BE_EMPTY if not _is_standard(name, slices[0][name].value)]
     if odd:
         raise MissingEntryError(
-            f"{series}: highdicom makes no DICOM SEG of its headers (ValueError): DICOM's standard does not allow what "
-            f"{', '.join(odd)} holds; correct or empty it"
+            f"DAR-319: {series}: highdicom makes no DICOM SEG of its headers (ValueError): DICOM's standard does not "
+            f"allow what {', '.join(odd)} holds; correct or empty it"
         )
 
 
@@ -168,7 +174,8 @@ def _to_utf8(series: str | Path, header: pydicom.Dataset) -> None:
     odd = [name for name, text in texts.items() if "\ufffd" in text or not (known or text.isascii())]
     if odd:
         raise MissingEntryError(
-            f"{series}: letters in {', '.join(odd)} that SpecificCharacterSet does not say how to read; correct it"
+            f"DAR-320: {series}: letters in {', '.join(odd)} that SpecificCharacterSet does not say how to read; "
+            "correct it"
         )
     header.SpecificCharacterSet = UTF8
 

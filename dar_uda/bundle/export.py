@@ -40,9 +40,9 @@ def export_bundle(predictions: str | Path, bundle: str | Path, licence: str) -> 
     """
     predictions, bundle = _masks_of(Path(predictions)), Path(bundle)
     if os.path.lexists(bundle):
-        raise FileExistsError(f"{bundle} exists; expected a new folder")
+        raise FileExistsError(f"DAR-304: {bundle} exists; expected a new folder")
     if predictions.resolve() in bundle.resolve().parents:
-        raise ValueError(f"{bundle} would lie among the masks of {predictions}: give another folder with -o")
+        raise ValueError(f"DAR-303: {bundle} would lie among the masks of {predictions}: give another folder with -o")
     run, seed = predictions.parents[3], predictions.parents[2].name.removeprefix("seed-")
     record = parts_of(_record(run, predictions))[0]
     paths = [record.locate(name) for name in record.inputs]
@@ -53,8 +53,8 @@ def export_bundle(predictions: str | Path, bundle: str | Path, licence: str) -> 
     case = _record(run, images[0])
     if record.facts["choices"]["protocol"] == "paper":
         raise ValueError(
-            f"{predictions} is of protocol paper, which may crop a scan by its own label: other scans have none; "
-            "expected a run with protocol clean"
+            f"DAR-305: {predictions} is of protocol paper, which may crop a scan by its own label: other scans have "
+            "none; expected a run with protocol clean"
         )
     domain = case.wildcards["domain"]
     grid = {key: value for key, value in case.params["grid"].items() if key != "region_margin"}
@@ -112,8 +112,8 @@ def _masks_of(given: Path) -> Path:
     folder = given.parent if "predictions" in given.parts and not given.is_dir() else given
     found = ", ".join(map(str, list(_predictions_below(folder))[:LISTED])) or "none that is finished"
     raise FileNotFoundError(
-        f"{provenance_path(given)} does not exist; expected results/RUN/seed-SEED/predictions/DIRECTION/METHOD of a "
-        f"finished run. Below {folder}: {found}"
+        f"DAR-300: {provenance_path(given)} does not exist; expected "
+        f"results/RUN/seed-SEED/predictions/DIRECTION/METHOD of a finished run. Below {folder}: {found}"
     )
 
 
@@ -126,7 +126,8 @@ def _record(run: Path, result: Path) -> Record:
 def _check_there(files: Sequence[Path]) -> None:
     if missing := [str(file) for file in files if not file.exists()]:
         raise FileNotFoundError(
-            f"{', '.join(missing[:LISTED])} does not exist; expected the whole run: copy or move all of its folder"
+            f"DAR-302: {', '.join(missing[:LISTED])} does not exist; expected the whole run: copy or move all of its "
+            "folder"
         )
 
 
@@ -172,6 +173,6 @@ def _training_images(run: Path, domain: str) -> list[Path]:
 def _likeness(images: Sequence[Path], domain: str) -> dict[str, Any] | None:
     """Return how the domain's training scans look; None where the run has too few, or none preprocessed."""
     if len(images) < 2:
-        logger.warning("The run has no two training scans of %s: the bundle will not tell odd scans", domain)
+        logger.warning("DAR-316: The run has no two training scans of %s: the bundle will not tell odd scans", domain)
         return None
     return vars(Likeness.of(images))

@@ -35,7 +35,9 @@ class Likeness:
             ValueError: There are fewer.
         """
         if len(images) < 2:
-            raise ValueError(f"found {len(images)} training scans, expected two at least to tell how far scans differ")
+            raise ValueError(
+                f"DAR-360: found {len(images)} training scans, expected two at least to tell how far scans differ"
+            )
         rows = np.array([quantiles_of(path) for path in images])
         distances = [_distance(row, np.delete(rows, index, axis=0).mean(axis=0)) for index, row in enumerate(rows)]
         return cls(rows.mean(axis=0).tolist(), max(distances))

@@ -87,7 +87,7 @@ def predict_scans(
     if len(problems) < len(paths):
         logger.info("Written: %s, masks and volumes.tsv", output)
     if problems:
-        raise ValueError("\n".join([f"{len(problems)} of {len(paths)} scans have no mask:", *problems]))
+        raise ValueError("\n".join([f"DAR-315: {len(problems)} of {len(paths)} scans have no mask:", *problems]))
 
 
 def _check_outputs(
@@ -105,8 +105,8 @@ def _check_outputs(
     for scan, one in zip(scans, outputs, strict=True):
         if (length := len(os.fsencode(one.mask.name))) > LONGEST_NAME:
             raise ValueError(
-                f"{scan}: the name of its mask, {one.mask.name}, has {length} bytes; expected up to {LONGEST_NAME}: "
-                "rename the scan, or name a link to it (ln -s)"
+                f"DAR-309: {scan}: the name of its mask, {one.mask.name}, has {length} bytes; expected up to "
+                f"{LONGEST_NAME}: rename the scan, or name a link to it (ln -s)"
             )
     voxels = [file for scan in scans for file in companions(scan)]
     check_not_read([table, *(file for one in outputs for file in one.files)], [*scans, *voxels, *read])
@@ -168,7 +168,7 @@ def _read_volumes(path: Path) -> pd.DataFrame:
         table = pd.DataFrame()
     if list(table.columns) != COLUMNS:
         raise ValueError(
-            f"{path}: expected the columns {', '.join(COLUMNS)}, which `dar-uda predict` writes: "
+            f"DAR-312: {path}: expected the columns {', '.join(COLUMNS)}, which `dar-uda predict` writes: "
             "give another folder with -o, or move that away"
         )
     return table

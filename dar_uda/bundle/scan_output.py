@@ -93,9 +93,9 @@ class ScanOutput:
         written = {self.mask, self.extras[PROBABILITIES], *([self.extras[SEG]] if scan.is_dir() else [])}
         if others := [path for path in self.files if path in written - own and _exists(path)]:
             raise ValueError(
-                f"{others[0]} exists, and was not made of {scan}, or was changed since: nothing is written over it. "
-                "Give another folder with -o, or delete it first; scans of one name that are given together are called "
-                "by their folders too"
+                f"DAR-311: {others[0]} exists, and was not made of {scan}, or was changed since: nothing is written "
+                "over it. Give another folder with -o, or delete it first; scans of one name that are given together "
+                "are called by their folders too"
             )
 
     def _as_written(self, made: MadeOf) -> set[Path]:

@@ -41,10 +41,12 @@ def read_facts(bundle: Path) -> dict[str, Any]:
     """
     path = bundle / "bundle.json"
     if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist; expected a folder that `dar-uda export` wrote")
+        raise FileNotFoundError(f"DAR-306: {path} does not exist; expected a folder that `dar-uda export` wrote")
     facts = json.loads(path.read_text(encoding="utf-8"))
     if facts.get("format") != FORMAT:
-        raise ValueError(f"{path}: found format {facts.get('format')!r}, expected {FORMAT}: export the method again")
+        raise ValueError(
+            f"DAR-306: {path}: found format {facts.get('format')!r}, expected {FORMAT}: export the method again"
+        )
     return facts
 
 
@@ -144,8 +146,8 @@ class Segmenter:
         if angle > ALIKE:
             axis, reason = slice_axis_of(volume.grid, slice_axis)
             logger.warning(
-                "%s has %s slices (slice axis %d, %s), the training scans of %s %s ones: %.0f degrees apart, its mask "
-                "is likely wrong. `slice_axis: %d` under `preprocessing` in %s cuts it like them.",
+                "DAR-314: %s has %s slices (slice axis %d, %s), the training scans of %s %s ones: %.0f degrees apart, "
+                "its mask is likely wrong. `slice_axis: %d` under `preprocessing` in %s cuts it like them.",
                 *(scan, plane_of(normal), axis, reason, self.facts["domain"], plane_of(usual), angle),
                 *(axis_alike(volume.grid, usual), self.folder / "bundle.json"),
             )
@@ -176,8 +178,8 @@ class Segmenter:
         distance = self._distance(image)
         if distance is not None and distance > MARGIN:
             logger.warning(
-                "%s looks unlike the training scans of %s: its brightness differs %.1f times as much as that of the "
-                "most unlike of them. Look at this mask with care.",
+                "DAR-313: %s looks unlike the training scans of %s: its brightness differs %.1f times as much as that "
+                "of the most unlike of them. Look at this mask with care.",
                 scan,
                 self.facts["domain"],
                 distance,

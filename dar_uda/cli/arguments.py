@@ -203,7 +203,9 @@ def _window(text: str) -> tuple[str, tuple[float, float]]:
     except ValueError:
         low = high = 0.0
     if not low < high:
-        raise argparse.ArgumentTypeError(f"{text}: expected a domain and two values, the lower first: ct=-350,350")
+        raise argparse.ArgumentTypeError(
+            f"DAR-269: {text}: expected a domain and two values, the lower first: ct=-350,350"
+        )
     return domain, (low, high)
 
 
@@ -213,11 +215,11 @@ def _share(text: str) -> float:
     except ValueError:
         share = 0.0
     if not 0 < share < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no share between 0 and 1, such as 0.2")
+        raise argparse.ArgumentTypeError(f"DAR-269: {text} is no share between 0 and 1, such as 0.2")
     return share
 
 
 def _from_zero(text: str) -> int:
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"found {text}, expected a whole number from 0")
+        raise argparse.ArgumentTypeError(f"DAR-261: found {text}, expected a whole number from 0")
     return int(text)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from dar_uda.cli.arguments import parser
+from dar_uda.jobs.error_codes import explained
 from dar_uda.jobs.text import shown
 
 
@@ -25,16 +26,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(end="", flush=True)
     except ModuleNotFoundError as error:
         remedy = "install what this version needs: pip install -c constraints.txt -e ."
-        return _failed(f"the package {error.name} is missing; {remedy}")
+        return _failed(f"DAR-322: the package {error.name} is missing; {remedy}")
     except BrokenPipeError:  # such as `dar-uda inspect ... | head`, which has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ValueError, OSError, RuntimeError) as error:
         return _failed(str(error))
     except MemoryError:
-        return _failed("out of memory")
+        return _failed("DAR-225: out of memory")
     except KeyboardInterrupt as error:
         more = "; the same command with --continue does the rest" if options.command == "predict" else ""
-        return _failed(f"stopped; what is written is whole{more}") + (142 if isinstance(error, Terminated) else 129)
+        return _failed(f"DAR-324: stopped; what is written is whole{more}") + (
+            142 if isinstance(error, Terminated) else 129
+        )
     return 0
 
 
@@ -69,7 +72,7 @@ def _print_all_letters() -> None:
 def _failed(text: str) -> int:
     """Print an error so that it stands out; return the exit status."""
     mark = "\x1b[1;31mERROR:\x1b[0m" if sys.stderr.isatty() else "ERROR:"
-    print(f"dar-uda: {mark} {shown(text)}", file=sys.stderr)
+    print(f"dar-uda: {mark} {shown(explained(text))}", file=sys.stderr)
     return 1
 
 
@@ -132,14 +135,18 @@ def _check(options: argparse.Namespace) -> None:
     folder, rows = options.table.parent, read_cases_table(options.table)
     domains = sorted({row["domain"] for row in rows})
     if unknown := sorted(dict(options.window).keys() - set(domains)):
-        raise ValueError(f"--window {', '.join(unknown)}: {options.table} has the domains {', '.join(domains)}")
+        raise ValueError(
+            f"DAR-106: --window {', '.join(unknown)}: {options.table} has the domains {', '.join(domains)}"
+        )
     cases = [
         {"name": row["case"], "domain": row["domain"]}
         | {what: folder / row[what] if row[what] else "" for what in ("image", "label")}
         for row in rows
     ]
     for domain in sorted({row["domain"] for row in rows} - {row["domain"] for row in rows if row["split"] == "train"}):
-        _say(f"WARNING: domain {domain} has no case to train: trainings read the cases whose split is `train`")
+        _say(
+            f"WARNING: domain {domain} has no case to train: trainings read the cases whose split is `train` (DAR-253)"
+        )
     processes = options.processes or usable_cores()
     _say("\n".join(check_cases(cases, dict(options.window), {}, processes)))
 
@@ -165,7 +172,7 @@ def _phantom(options: argparse.Namespace) -> None:
         options.folder / f"{options.domain}{options.number:02d}_{what}.nii.gz" for what in ("image", "label")
     )
     if there := [path for path in (image, label) if os.path.lexists(path)]:
-        raise FileExistsError(f"{there[0]} exists: give another folder, or delete it")
+        raise FileExistsError(f"DAR-260: {there[0]} exists: give another folder, or delete it")
     make_phantom(options.domain, options.number, image, label, options.seed)
     _say(f"{image}\n{label}")
 

@@ -54,11 +54,11 @@ def status_of(run: str | Path) -> str:
     """
     run = Path(run)
     if not run.is_dir():
-        raise FileNotFoundError(f"{run}: no such folder; expected the folder of a run{_runs_in(run.parent)}")
+        raise FileNotFoundError(f"DAR-323: {run}: no such folder; expected the folder of a run{_runs_in(run.parent)}")
     logs = run / PATHS.logs
     jobs = [_job(path, logs) for path in sorted(logs.rglob("*.log"))]
     if not jobs:
-        raise FileNotFoundError(f"{logs} holds no log; expected the folder of a run{_runs_in(run)}")
+        raise FileNotFoundError(f"DAR-323: {logs} holds no log; expected the folder of a run{_runs_in(run)}")
     return "\n".join([*_stages(run, jobs), *_details(jobs), *_checkpoints(run), *_waits_for(run, jobs)])
 
 

@@ -57,9 +57,11 @@ def read_rows(
         rows.append(row)
     for (domain, case), count in Counter((row["domain"], row["case"]) for row in rows).items():
         if count > 1:
-            problems.append(f"case {case} of domain {domain} stands {count} times; expected once, to train or to test")
+            problems.append(
+                f"DAR-023: case {case} of domain {domain} stands {count} times; expected once, to train or to test"
+            )
     if not rows:
-        problems.append("it has no case")
+        problems.append("DAR-004: it has no case")
     return rows, problems
 
 
@@ -75,11 +77,13 @@ def _cells_of(table: Path) -> Iterator[tuple[int, dict]]:
     reader.fieldnames = [name.strip() for name in reader.fieldnames or []]
     if missing := [name for name in COLUMNS if name not in reader.fieldnames]:
         raise ValueError(
-            f"Cases table {table} has the columns {', '.join(reader.fieldnames)}; expected {', '.join(COLUMNS)}, "
-            f"separated by tabs: {', '.join(missing)} is missing"
+            f"DAR-005: Cases table {table} has the columns {', '.join(reader.fieldnames)}; expected "
+            f"{', '.join(COLUMNS)}, separated by tabs: {', '.join(missing)} is missing"
         )
     if double := [name for name, count in Counter(reader.fieldnames).items() if count > 1]:
-        raise ValueError(f"Cases table {table} has more than one column {', '.join(double)}; expected each once")
+        raise ValueError(
+            f"DAR-005: Cases table {table} has more than one column {', '.join(double)}; expected each once"
+        )
     for cells in reader:
         stripped = {name: cell.strip() if isinstance(cell, str) else cell for name, cell in cells.items()}
         if any(stripped.values()):
@@ -88,39 +92,39 @@ def _cells_of(table: Path) -> Iterator[tuple[int, dict]]:
 
 def _text_of(table: Path) -> str:
     if not table.is_file():
-        raise FileNotFoundError(f"Cases table {table}: no such file; `dar-uda cases` writes one")
+        raise FileNotFoundError(f"DAR-018: Cases table {table}: no such file; `dar-uda cases` writes one")
     try:
         text = table.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise ValueError(
-            f"Cases table {table} is no UTF-8 text (byte {error.start}): save it as UTF-8; "
+            f"DAR-006: Cases table {table} is no UTF-8 text (byte {error.start}): save it as UTF-8; "
             f"if a file on the disk has the name in line {line}, rename the file"
         ) from error
     if "\x00" in text:
-        raise ValueError(f"Cases table {table} holds zero bytes, as UTF-16 does: save it as UTF-8")
+        raise ValueError(f"DAR-006: Cases table {table} holds zero bytes, as UTF-16 does: save it as UTF-8")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _problems_of_row(row: Row, cells: dict) -> Iterator[str]:
     if None in cells or None in cells.values():
-        yield "it has more or fewer cells than the table has columns; expected one tab between two cells"
+        yield "DAR-004: it has more or fewer cells than the table has columns; expected one tab between two cells"
     if not NAME.fullmatch(row["case"]) or ".." in row["case"]:
         yield (
-            f"case {row['case'][:60]!r}; expected up to 100 letters, digits, '_', '.', '-', "
+            f"DAR-004: case {row['case'][:60]!r}; expected up to 100 letters, digits, '_', '.', '-', "
             "a letter or digit first, no two dots side by side"
         )
     if not DOMAIN.fullmatch(row["domain"]):
-        yield f"domain {row['domain'][:60]!r}; expected letters and digits"
+        yield f"DAR-004: domain {row['domain'][:60]!r}; expected letters and digits"
     if not row["image"]:
-        yield "no image; expected a volume file or a DICOM folder"
+        yield "DAR-004: no image; expected a volume file or a DICOM folder"
     if row["label"].lower() in NO_LABEL:
-        yield f"label {row['label']!r}; expected a path: leave the cell empty where there is no label"
+        yield f"DAR-004: label {row['label']!r}; expected a path: leave the cell empty where there is no label"
     for what in ("image", "label"):
         for problem in problems_of_path(row[what]):
             yield f"{what} {row[what][:200]!r} {problem}"
     if row["split"] not in SPLITS:
-        yield f"split {row['split'][:60]!r}; expected train or test"
+        yield f"DAR-004: split {row['split'][:60]!r}; expected train or test"
 
 
 def refusal_of(row: Row) -> str | None:
@@ -131,20 +135,20 @@ def refusal_of(row: Row) -> str | None:
 def problems_of_path(path: str) -> Iterator[str]:
     """Yield why a run cannot take a path from a cases table, whatever lies there: words that follow the path."""
     if NOT_UTF8.search(path):
-        yield "is not UTF-8: rename the file or folder"
+        yield "is not UTF-8: rename the file or folder (DAR-008)"
         return
     if CONTROL.search(path):
-        yield "holds control characters: rename the file or folder"
+        yield "holds control characters: rename the file or folder (DAR-008)"
     if path != path.strip():
-        yield "begins or ends with a space, which a table does not keep: rename the file or folder"
+        yield "begins or ends with a space, which a table does not keep: rename the file or folder (DAR-008)"
     if placeholder := PLACEHOLDER.search(path):
         yield (
             f"holds {placeholder[0]}, which Snakemake replaces: rename the file or folder, "
-            "or name a link to it (ln -s) without such brackets"
+            "or name a link to it (ln -s) without such brackets (DAR-007)"
         )
     longest = max(len(name.encode()) for name in path.split("/"))
     if longest > LONGEST_NAME or len(path.encode()) > LONGEST_PATH:
         yield (
             f"is too long: a name of {longest} bytes in a path of {len(path.encode())} bytes; "
-            f"expected up to {LONGEST_NAME} and {LONGEST_PATH}"
+            f"expected up to {LONGEST_NAME} and {LONGEST_PATH} (DAR-008)"
         )

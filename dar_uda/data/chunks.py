@@ -34,7 +34,7 @@ def gather_tables(tables: Sequence[str | Path], table: str | Path) -> None:
         first, *others = path.read_text(encoding="utf-8").splitlines(keepends=True)
         head = head or first
         if first != head:
-            raise ValueError(f"{path} begins with {first!r}, expected {head!r} as in {tables[0]}: delete both")
+            raise ValueError(f"DAR-028: {path} begins with {first!r}, expected {head!r} as in {tables[0]}: delete both")
         rows += others
     with write_beside(table) as partial:
         partial.write_text("".join([head, *rows]), encoding="utf-8")

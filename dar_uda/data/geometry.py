@@ -44,7 +44,9 @@ def slice_axis_of(grid: Grid, configured: int | None = None) -> tuple[int, str]:
     """
     if configured is not None:
         if configured not in (0, 1, 2):
-            raise ValueError(f"slice_axis is {configured!r}, expected 0, 1 or 2: the file's axis across its slices")
+            raise ValueError(
+                f"DAR-154: slice_axis is {configured!r}, expected 0, 1 or 2: the file's axis across its slices"
+            )
         return int(configured), "configured"
     if grid.acquired is not None:
         return grid.acquired, "dim_info" if grid.header else "as acquired"
@@ -110,7 +112,7 @@ def check_same_grid(image: Grid, label: Grid, case: str) -> None:
             return
         reason = f"corners differ by up to {difference:.3g} voxels of the image (allowed: {GRID_TOLERANCE})"
     raise ValueError(
-        f"Case {case}: image and label do not share a grid: {reason}. "
+        f"DAR-180: Case {case}: image and label do not share a grid: {reason}. "
         f"Image: {_describe(image)}. Label: {_describe(label)}. "
         "Resample the label onto the image's grid, or correct the header that is wrong."
     )

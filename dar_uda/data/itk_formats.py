@@ -55,7 +55,8 @@ class Header:
         name = name.removeprefix("./")
         if not ONE_FILE.fullmatch(name) or name in ("LIST", "SKIPLIST"):
             raise UnreadableFileError(
-                f"{self.path} names its voxels as {name[:60]!r}; expected one file beside it: convert it to .nii.gz"
+                f"DAR-136: {self.path} names its voxels as {name[:60]!r}; expected one file beside it: convert it to "
+                ".nii.gz"
             )
         return None if name == "LOCAL" else self.path.with_name(name)
 
@@ -90,9 +91,13 @@ def read_header(path: Path) -> Header:
     _check_spacing(header)
     _check_units(header)
     if (encoding := header.fields.get("encoding", "raw")).lower() not in ENCODINGS:
-        raise UnreadableFileError(f"{path} has the encoding {encoding[:60]!r}; expected raw or gzip: save it so")
+        raise UnreadableFileError(
+            f"DAR-132: {path} has the encoding {encoding[:60]!r}; expected raw or gzip: save it so"
+        )
     if header.detached and not header.detached.is_file():
-        raise UnreadableFileError(f"{path} says its voxels are in {header.detached.name}, which is not beside it")
+        raise UnreadableFileError(
+            f"DAR-136: {path} says its voxels are in {header.detached.name}, which is not beside it"
+        )
     return header
 
 
@@ -106,14 +111,16 @@ def _check_spacing(header: Header) -> None:
         right = False
     if not right:
         raise UnreadableFileError(
-            f"{header.path} has the voxel sizes {sizes!r}, expected three above 0 mm: correct its header"
+            f"DAR-135: {header.path} has the voxel sizes {sizes!r}, expected three above 0 mm: correct its header"
         )
 
 
 def _check_units(header: Header) -> None:
     units = header.fields.get("spaceunits") or header.fields.get("distanceunits") or ""
     if not set(re.findall(r'[^\s"]+', units.lower())) <= MILLIMETRES:
-        raise UnreadableFileError(f"{header.path} has sizes in {units[:60]!r}, expected mm: correct its header")
+        raise UnreadableFileError(
+            f"DAR-132: {header.path} has sizes in {units[:60]!r}, expected mm: correct its header"
+        )
 
 
 def read_itk_grid(path: Path) -> Grid:
@@ -153,17 +160,19 @@ def _check_whole(path: Path) -> None:
         while not stream.eof:
             rest = stream.unconsumed_tail or file.read(CHUNK)
             if not rest:
-                raise UnreadableFileError(f"{path} ends in the middle of its voxels: copy or export it anew")
+                raise UnreadableFileError(f"DAR-131: {path} ends in the middle of its voxels: copy or export it anew")
             voxels += len(stream.decompress(rest, CHUNK))
         size = file.tell() - start - len(stream.unused_data)
     if "compresseddata" not in header.fields:
         return
     if voxels < (needed := _bytes_of_voxels(path)):
-        raise UnreadableFileError(f"{path} holds {voxels} bytes of voxels, expected {needed}: copy or export it again")
+        raise UnreadableFileError(
+            f"DAR-131: {path} holds {voxels} bytes of voxels, expected {needed}: copy or export it again"
+        )
     stated = header.fields.get("compresseddatasize", "")
     if not (re.fullmatch("[0-9]{1,18}", stated) and int(stated) >= size):
         raise UnreadableFileError(
-            f"{path} has the CompressedDataSize {stated[:60]!r}, expected {size} bytes: export it again"
+            f"DAR-131: {path} has the CompressedDataSize {stated[:60]!r}, expected {size} bytes: export it again"
         )
 
 
@@ -185,16 +194,22 @@ def _reader(path: Path) -> sitk.ImageFileReader:
 def _grid(reader: sitk.ImageFileReader, path: Path) -> Grid:
     size, dimension = list(reader.GetSize()), reader.GetDimension()
     if dimension < 3 or any(extent != 1 for extent in size[3:]):
-        raise UnreadableFileError(f"{path} has shape {tuple(size)}, expected 3 axes: save one volume of it alone")
+        raise UnreadableFileError(
+            f"DAR-129: {path} has shape {tuple(size)}, expected 3 axes: save one volume of it alone"
+        )
     if reader.GetNumberOfComponents() != 1:
         count = reader.GetNumberOfComponents()
         if is_slicer(path):
-            raise UnreadableFileError(f"{path} has {count} layers, since its segments overlap, expected one: {EXPORT}")
-        raise UnreadableFileError(f"{path} holds {count} numbers a voxel, expected one: convert it")
+            raise UnreadableFileError(
+                f"DAR-183: {path} has {count} layers, since its segments overlap, expected one: {EXPORT}"
+            )
+        raise UnreadableFileError(f"DAR-130: {path} holds {count} numbers a voxel, expected one: convert it")
     directions = np.reshape(reader.GetDirection(), (dimension, dimension))[:3, :3]
     affine = np.eye(4)
     affine[:3, :3] = directions * np.array(reader.GetSpacing()[:3])
     affine[:3, 3] = reader.GetOrigin()[:3]
     if not np.isfinite(affine).all() or np.linalg.matrix_rank(affine[:3, :3]) < 3:
-        raise UnreadableFileError(f"{path} has the affine {affine.tolist()}, which has no inverse: correct its header")
+        raise UnreadableFileError(
+            f"DAR-138: {path} has the affine {affine.tolist()}, which has no inverse: correct its header"
+        )
     return Grid(tuple(size[:3]), LPS_TO_RAS @ affine)

@@ -30,12 +30,12 @@ def map_labels(array: NDArray, values: Sequence[Sequence[int]]) -> NDArray[np.ui
     """
     listed = [value for group in values for value in group]
     if len(listed) != len(set(listed)) or len(values) > 255:
-        raise ValueError(f"Label values {values}: expected every value once and at most 255 classes")
+        raise ValueError(f"DAR-181: Label values {values}: expected every value once and at most 255 classes")
     if array.dtype.kind == "f":
         rounded = np.rint(array)
         if not np.all(np.abs(array - rounded) <= ROUNDING):
             raise ValueError(
-                "Label map holds values that are no whole numbers: expected the label file, uninterpolated"
+                "DAR-182: Label map holds values that are no whole numbers: expected the label file, uninterpolated"
             )
         array = rounded
     classes = np.zeros_like(array, dtype=np.uint8, subok=False)

@@ -20,8 +20,8 @@ def need_memory(needed: int, what: str) -> None:
     free = free_memory()
     if free is not None and needed > free:
         raise ValueError(
-            f"{what} take {needed / GIB:.3g} GiB of memory, {free / GIB:.3g} are free: look whether the header is "
-            "right; if it is, crop or resample the scan, or use a larger machine"
+            f"DAR-155: {what} take {needed / GIB:.3g} GiB of memory, {free / GIB:.3g} are free: look whether the "
+            "header is right; if it is, crop or resample the scan, or use a larger machine"
         )
 
 

@@ -27,7 +27,7 @@ def write_image(path: str | Path, array: NDArray[np.floating], affine: NDArray[n
     """
     low, high = float(array.min()), float(array.max())
     if not (low >= -ROUNDING and high <= 1 + ROUNDING):
-        raise ValueError(f"{path}: found intensities in [{low}, {high}], expected [0, 1]")
+        raise ValueError(f"DAR-360: {path}: found intensities in [{low}, {high}], expected [0, 1]")
     stored = np.empty(array.shape, np.uint16)
     for slice_, stored_slice in zip(array, stored, strict=True):  # one by one: no temporary as large as the volume
         stored_slice[...] = np.rint(np.clip(slice_, 0, 1) * np.float32(STEPS))
@@ -37,7 +37,7 @@ def write_image(path: str | Path, array: NDArray[np.floating], affine: NDArray[n
 def write_label(path: str | Path, array: NDArray[np.uint8], affine: NDArray[np.float64]) -> None:
     """Write a label map of shape (D, H, W) as uint8."""
     if array.dtype != np.uint8:
-        raise ValueError(f"{path}: found {array.dtype}, expected uint8")
+        raise ValueError(f"DAR-360: {path}: found {array.dtype}, expected uint8")
     _write(path, array, affine, slope=1.0)
 
 
@@ -60,7 +60,7 @@ def open_affine(path: str | Path) -> NDArray[np.float64]:
 def _write(path: str | Path, array: NDArray, affine: NDArray[np.float64], slope: float) -> None:
     """Write (D, H, W) values as they are, with a slope for the reader."""
     if array.ndim != 3 or Path(path).suffix != ".nii":
-        raise ValueError(f"{path}: found {array.ndim} axes, expected 3 (D, H, W) and a name ending in .nii")
+        raise ValueError(f"DAR-360: {path}: found {array.ndim} axes, expected 3 (D, H, W) and a name ending in .nii")
     header = nifti_header(Grid(array.shape[::-1], np.asarray(affine, dtype=np.float64)))
     header.set_data_dtype(array.dtype)
     header.set_data_shape(array.shape[::-1])
@@ -76,7 +76,7 @@ def _open(path: str | Path, dtype: np.dtype) -> np.memmap:
         array = nib.load(path, mmap="r").dataobj.get_unscaled()
     if not isinstance(array, np.memmap) or array.dtype != dtype or array.ndim != 3:
         raise ValueError(
-            f"{path}: found {array.dtype} of shape {array.shape}, expected uncompressed 3D {dtype}: "
+            f"DAR-280: {path}: found {array.dtype} of shape {array.shape}, expected uncompressed 3D {dtype}: "
             "it is no file of this project's preprocessing; make it again"
         )
     return array.T

@@ -42,10 +42,12 @@ def open_nifti(path: Path) -> nib.Nifti1Pair:
             if reason := foreign_content(path):
                 raise UnreadableFileError(f"{path} {reason}") from error
             raise UnreadableFileError(
-                f"{path} is no NIfTI file; expected .nii, .nii.gz, .mha, .nrrd or a folder of DICOM files"
+                f"DAR-120: {path} is no NIfTI file; expected .nii, .nii.gz, .mha, .nrrd or a folder of DICOM files"
             ) from error
         if not isinstance(image, nib.Nifti1Pair):
-            raise UnreadableFileError(f"{path} is {type(image).__name__}, expected NIfTI: convert it to .nii.gz")
+            raise UnreadableFileError(
+                f"DAR-120: {path} is {type(image).__name__}, expected NIfTI: convert it to .nii.gz"
+            )
         _check_header(image, path)
         _check_length(image, path)
         return image
@@ -56,7 +58,9 @@ def _load(path: Path) -> nib.spatialimages.SpatialImage:
     pair = path.suffix.lower() == ".hdr"
     voxels = companions(path) if pair else [path]
     if not voxels:
-        raise UnreadableFileError(f"{path} says its voxels are in {path.stem}.img, which is not beside it: copy both")
+        raise UnreadableFileError(
+            f"DAR-136: {path} says its voxels are in {path.stem}.img, which is not beside it: copy both"
+        )
     try:
         image = nib.load(path)
         if Path(image.file_map["image"].filename).exists():
@@ -90,21 +94,21 @@ def nifti_grid(image: nib.Nifti1Pair, path: Path) -> Grid:
             shape = shape[:-1]
         if len(shape) != 3 or min(shape) < 1:
             raise UnreadableFileError(
-                f"{path} has shape {image.shape}, expected 3 axes: save one volume of it as its own file"
+                f"DAR-129: {path} has shape {image.shape}, expected 3 axes: save one volume of it as its own file"
             )
         if image.get_data_dtype().kind not in "iuf":
             raise UnreadableFileError(
-                f"{path} holds {image.get_data_dtype()}, expected one real number a voxel: convert it"
+                f"DAR-130: {path} holds {image.get_data_dtype()}, expected one real number a voxel: convert it"
             )
         code = int(image.header["xyzt_units"]) & 7
         if code not in MILLIMETRES:
             raise UnreadableFileError(
-                f"{path} has the spatial unit {code}, expected mm: correct xyzt_units of its header"
+                f"DAR-137: {path} has the spatial unit {code}, expected mm: correct xyzt_units of its header"
             )
         affine = np.diag([MILLIMETRES[code]] * 3 + [1.0]) @ np.array(image.affine, dtype=np.float64)
         if not np.isfinite(affine).all() or np.linalg.matrix_rank(affine[:3, :3]) < 3:
             raise UnreadableFileError(
-                f"{path} has the affine {affine.tolist()}, which has no inverse: correct its header"
+                f"DAR-138: {path} has the affine {affine.tolist()}, which has no inverse: correct its header"
             )
         fields = geometry_fields(image.header)
         return Grid(tuple(int(size) for size in shape), affine, fields, _slice_axis(image.header))
@@ -157,7 +161,7 @@ def _check_header(image: nib.Nifti1Pair, path: Path) -> None:
     for name, (right, what) in expected.items():
         if not right:
             found = raw[name][:4].tolist() if name == "pixdim" else raw[name].item()
-            raise UnreadableFileError(f"{path}: {name} of its header is {found}, expected {what}: correct it")
+            raise UnreadableFileError(f"DAR-128: {path}: {name} of its header is {found}, expected {what}: correct it")
 
 
 def _first_voxel(image: nib.Nifti1Pair) -> int:
@@ -172,6 +176,6 @@ def _check_length(image: nib.Nifti1Pair, path: Path) -> None:
     room = file.stat().st_size * (DEFLATE_RATIO if suffix == ".gz" else 1)
     if suffix in (".gz", ".nii", ".img") and needed > room:
         raise UnreadableFileError(
-            f"{path} holds fewer than the {needed} bytes of voxels that its header says: it was cut short, "
+            f"DAR-127: {path} holds fewer than the {needed} bytes of voxels that its header says: it was cut short, "
             "or its header is broken; copy or export it anew"
         )

@@ -41,10 +41,10 @@ def make_phantom(
             patient. Without effect on CT.
     """
     if domain not in DOMAINS:
-        raise ValueError(f"Domain {domain!r} is none of {DOMAINS}")
+        raise ValueError(f"DAR-360: Domain {domain!r} is none of {DOMAINS}")
     style = style or style_of(number)
     if style not in MR_STYLES:
-        raise ValueError(f"MR style {style!r} is none of {tuple(MR_STYLES)}")
+        raise ValueError(f"DAR-360: MR style {style!r} is none of {tuple(MR_STYLES)}")
     patient, grid, scanner = np.random.default_rng([seed, DOMAINS.index(domain), number]).spawn(3)
     thickness = MR_STYLES[style].thickness if domain == "mr" else 1.0
     where = draw_grid(domain, grid, thickness)

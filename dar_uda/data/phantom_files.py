@@ -46,17 +46,22 @@ def problems_of_phantoms(rows: Sequence[Mapping[str, str]]) -> Iterator[str]:
     for case, what, path in files:
         if not is_phantom(path):
             yield (
-                f"case {case}: {what} {path} lies outside {FOLDER}, the other file of the case within, where the "
-                "workflow writes generated volumes; expected both or neither there: copy your files elsewhere."
+                f"DAR-020: case {case}: {what} {path} lies outside {FOLDER}, the other file of the case within, where "
+                "the workflow writes generated volumes; expected both or neither there: copy your files elsewhere."
             )
         elif not path.endswith(SUFFIXES):
-            yield f"case {case}: {what} {path} lies in {FOLDER}; expected a name in .nii or .nii.gz to generate."
+            yield (
+                f"DAR-020: case {case}: {what} {path} lies in {FOLDER}; expected a name in .nii or .nii.gz to generate."
+            )
         elif counts[path] > 1:
-            yield f"case {case}: {what} {path} is named {counts[path]} times; expected a file of its own to generate."
+            yield (
+                f"DAR-020: case {case}: {what} {path} is named {counts[path]} times; expected a file of its own to "
+                "generate."
+            )
         elif os.path.lexists(path) and not _is_generated(path, made):
             yield (
-                f"case {case}: {what} {path} was not generated, and would be written over: {FOLDER} holds generated "
-                "volumes alone. Move your file elsewhere."
+                f"DAR-020: case {case}: {what} {path} was not generated, and would be written over: {FOLDER} holds "
+                "generated volumes alone. Move your file elsewhere."
             )
 
 

@@ -41,7 +41,7 @@ def png_of_slices(folder: str | Path, series: str | Path, slices: Sequence[Path]
     files = png_files(folder)
     if len(files) != len(slices):
         raise ValueError(
-            f"{folder} holds {len(files)} PNG files, its series {series} {len(slices)} slices: "
+            f"DAR-184: {folder} holds {len(files)} PNG files, its series {series} {len(slices)} slices: "
             "expected one PNG per slice; complete the folder, or leave the case out"
         )
     stems, wanted = ([ENDING.sub("", path.name).lower() for path in paths] for paths in (files, slices))
@@ -85,11 +85,13 @@ def _numbered(stems: Sequence[str]) -> tuple[str, list[int]]:
     """
     parts = [re.split("([0-9]+)", stem) for stem in stems]  # text, digits, text, ..., text
     if len({tuple(part[::2]) for part in parts}) > 1:
-        raise ValueError(f"{stems[0]!r} and others differ in more than a number")
+        raise ValueError(f"DAR-185: {stems[0]!r} and others differ in more than a number")
     columns = {k: [int(part[k]) for part in parts] for k in range(1, len(parts[0]), 2)}
     varying = [k for k, column in columns.items() if len(set(column)) > 1]
     if len(varying) != 1 or len(set(columns[varying[0]])) < len(stems):
-        raise ValueError(f"{len(varying)} numbers of {stems[0]!r} vary, expected one that is another in every file")
+        raise ValueError(
+            f"DAR-185: {len(varying)} numbers of {stems[0]!r} vary, expected one that is another in every file"
+        )
     common = [str(columns[k][0]) if k in columns else text for k, text in enumerate(parts[0])]
     common[varying[0]] = "#"
     return "".join(common), columns[varying[0]]
@@ -104,7 +106,7 @@ def _check_patterns(pattern: str, series_pattern: str) -> None:
     ours, theirs = ({word: int(number) for word, number in WORD.findall(one)} for one in (pattern, series_pattern))
     apart = any(ours[word] != theirs[word] for word in ours.keys() & theirs.keys())
     if pattern != series_pattern and (len(shapes) == 1 or apart):
-        raise ValueError(f"PNG files are called {pattern}, DICOM files {series_pattern}: another series")
+        raise ValueError(f"DAR-185: PNG files are called {pattern}, DICOM files {series_pattern}: another series")
 
 
 def _offset(numbers: Sequence[int], indices: Sequence[int]) -> int:
@@ -119,8 +121,8 @@ def _offset(numbers: Sequence[int], indices: Sequence[int]) -> int:
     if first == {0, 1} and all(max(found) - min(found) == count - 1 for found in (numbers, indices)):
         return min(numbers) - min(indices)
     raise ValueError(
-        f"PNG files are numbered {_listed(numbers)}, DICOM files {_listed(indices)}; expected the same numbers, "
-        "or one count from 0 and one from 1"
+        f"DAR-185: PNG files are numbered {_listed(numbers)}, DICOM files {_listed(indices)}; expected the same "
+        "numbers, or one count from 0 and one from 1"
     )
 
 
@@ -134,7 +136,7 @@ def _read_png(path: Path, size: tuple[int, int]) -> NDArray:
         image = sitk.ReadImage(str(path), imageIO="PNGImageIO")
     if image.GetNumberOfComponentsPerPixel() != 1 or image.GetSize() != size:
         raise ValueError(
-            f"{path} has {image.GetNumberOfComponentsPerPixel()} channels of {image.GetSize()} pixels, "
+            f"DAR-189: {path} has {image.GetNumberOfComponentsPerPixel()} channels of {image.GetSize()} pixels, "
             f"expected 1 of {size}, as its DICOM slice has"
         )
     _check_bits(path)
@@ -151,4 +153,6 @@ def _check_bits(path: Path) -> None:
     place = content.find(b"sBIT", 0, content.find(b"IDAT"))
     significant = content[place + len(b"sBIT")] if place >= 0 else stored
     if stored in (2, 4) or significant < stored:
-        raise ValueError(f"{path} has {significant} bits per pixel, expected 8 or 16, all significant: save it so")
+        raise ValueError(
+            f"DAR-188: {path} has {significant} bits per pixel, expected 8 or 16, all significant: save it so"
+        )

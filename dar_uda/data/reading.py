@@ -26,7 +26,7 @@ def reading(path: str | Path, remedy: str = "copy or export it anew") -> Iterato
         raise
     except Exception as error:  # nibabel, zlib, NumPy and SimpleITK have a dozen kinds for broken files
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise UnreadableFileError(f"{path} cannot be read ({reason[:300]}): {remedy}") from error
+        raise UnreadableFileError(f"DAR-126: {path} cannot be read ({reason[:300]}): {remedy}") from error
 
 
 def check_name(path: str | Path) -> None:
@@ -38,14 +38,14 @@ def check_name(path: str | Path) -> None:
     try:
         str(path).encode()
     except UnicodeEncodeError as error:
-        raise UnreadableFileError(f"{path}: its name or its folder's is not UTF-8; rename it") from error
+        raise UnreadableFileError(f"DAR-134: {path}: its name or its folder's is not UTF-8; rename it") from error
 
 
 def reason_of(path: str | Path, error: Exception) -> str:
     """Return in one message with the file's name why nothing came of a file, whatever a library raised."""
     text = str(error) or type(error).__name__
     if isinstance(error, MemoryError) or OUT_OF_MEMORY.search(f"{type(error).__name__} {text}"):
-        return f"{path}: does not fit into memory ({text[:LONGEST]}): free some, or use a larger machine"
+        return f"DAR-108: {path}: does not fit into memory ({text[:LONGEST]}): free some, or use a larger machine"
     if isinstance(error, (ValueError, OSError)):
         return text if str(path) in text else f"{path}: {text}"
     return f"{path}: {type(error).__name__}: {text[:LONGEST]}"

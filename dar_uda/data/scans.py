@@ -23,11 +23,11 @@ def scans_of(path: Path) -> list[Path]:
     shown = [file for file in path.iterdir() if file.name[0] != "."] if path.is_dir() else []
     files = sorted(file for file in shown if file.name.lower().endswith(SUFFIXES) and not file.is_dir())
     for folder in sorted(file for file in shown if file.is_dir()) if files else []:
-        logger.warning("Not read: %s, a folder in a folder of volume files; give it by itself", folder)
+        logger.warning("DAR-310: Not read: %s, a folder in a folder of volume files; give it by itself", folder)
     if files and (slices := sum(map(_is_dicom, set(shown) - set(files)))):
         logger.warning(
-            "Not read: %d DICOM files in %s, which holds the volume file %s: of such a folder only volume files are "
-            "scans; move those out to have the series read",
+            "DAR-310: Not read: %d DICOM files in %s, which holds the volume file %s: of such a folder only volume "
+            "files are scans; move those out to have the series read",
             *(slices, path, files[0].name),
         )
     return files or [path]
@@ -70,7 +70,9 @@ def names_apart(scans: Sequence[Path], one_case: bool = False) -> list[str]:
         deeper = [index for index in shared if folders[index] < len(_absolute(scans[index]).parts) - 2]
         if not deeper:
             files = ", ".join(str(scans[index]) for index in shared)
-            raise ValueError(f"several scans are called {names[shared[0]]}: {files}; give them apart, each its own -o")
+            raise ValueError(
+                f"DAR-307: several scans are called {names[shared[0]]}: {files}; give them apart, each its own -o"
+            )
         for index in deeper:
             folders[index] += 1
 

@@ -74,9 +74,11 @@ def read_label(path: str | Path, image: str | Path) -> Volume:
         from dar_uda.data.dicom.objects import refuse_objects_of
 
         refuse_objects_of(path)
-        raise ValueError(f"{path} holds no PNG file: a label is a NIfTI file, or a folder of one PNG a slice")
+        raise ValueError(f"DAR-186: {path} holds no PNG file: a label is a NIfTI file, or a folder of one PNG a slice")
     if not image.is_dir():
-        raise ValueError(f"{path} is a folder of PNG files, its scan {image} a file: expected a folder of DICOM files")
+        raise ValueError(
+            f"DAR-187: {path} is a folder of PNG files, its scan {image} a file: expected a folder of DICOM files"
+        )
     array = read_png_labels(path, image)
     return Volume(array, read_grid(image))
 
@@ -106,7 +108,8 @@ def write_mask(path: str | Path, array: NDArray[np.uint8], grid: Grid, remark: s
     """
     if array.dtype != np.uint8 or array.shape != tuple(grid.shape):
         raise ValueError(
-            f"{path}: found a mask {array.dtype} of shape {array.shape}, expected uint8 of shape {tuple(grid.shape)}"
+            f"DAR-360: {path}: found a mask {array.dtype} of shape {array.shape}, expected uint8 of shape "
+            f"{tuple(grid.shape)}"
         )
     header = nifti_header(grid)
     header.set_data_dtype(np.uint8)
@@ -133,11 +136,12 @@ def _existing(path: str | Path) -> Path:
     path = Path(path)
     if path.is_symlink() and not path.exists():
         raise FileNotFoundError(
-            f"{path} is a link to {path.readlink()}, which is not there; fetch it (`git annex get`, `datalad get`), "
-            "or copy the file itself"
+            f"DAR-122: {path} is a link to {path.readlink()}, which is not there; fetch it (`git annex get`, "
+            "`datalad get`), or copy the file itself"
         )
     if not path.exists():
         raise FileNotFoundError(
-            f"{path}: no such file or folder; expected a volume file or a folder of DICOM files{advice_on_absent(path)}"
+            f"DAR-133: {path}: no such file or folder; expected a volume file or a folder of DICOM "
+            f"files{advice_on_absent(path)}"
         )
     return path

@@ -71,7 +71,7 @@ def _check_complete(path: str | Path, table: pd.DataFrame, first: pd.DataFrame, 
     if not found or sorted(found) != sorted(expected):
         odd = sorted(set(found) ^ set(expected)) or sorted({pair for pair in found if found.count(pair) > 1})
         raise ValueError(
-            f"{path} has {len(found)} rows, expected one for each of {len(cases)} cases and the structures "
+            f"DAR-280: {path} has {len(found)} rows, expected one for each of {len(cases)} cases and the structures "
             f"{structures}; missing, unexpected or double: {odd[:5]}. Score the method again with this label "
             "set, and every seed on the same cases"
         )

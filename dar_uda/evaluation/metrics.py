@@ -127,6 +127,6 @@ def _as_masks(prediction: NDArray, reference: NDArray) -> tuple[NDArray[np.bool_
 def _check_shapes(prediction: NDArray, reference: NDArray) -> None:
     if prediction.shape != reference.shape:
         raise ValueError(
-            f"Prediction of shape {prediction.shape} and reference of shape {reference.shape} cannot be "
+            f"DAR-360: Prediction of shape {prediction.shape} and reference of shape {reference.shape} cannot be "
             "compared: bring both to the same grid first"
         )

@@ -55,7 +55,7 @@ def read_metrics(path: str | Path) -> pd.DataFrame:
     table = pd.read_csv(path, sep="\t", dtype=text, keep_default_na=False, na_values=empty)
     if list(table.columns) != COLUMNS:
         found = list(table.columns)
-        raise ValueError(f"{path} has the columns {found}, expected {COLUMNS}: score the method again")
+        raise ValueError(f"DAR-280: {path} has the columns {found}, expected {COLUMNS}: score the method again")
     return table.astype(dict.fromkeys(Score._fields, float))
 
 
@@ -85,6 +85,6 @@ def _check_classes(case: str, prediction: NDArray, path: str | Path, count: int)
     highest = prediction.max(initial=0)
     if highest > count:
         raise ValueError(
-            f"Case {case}: {path} holds class {highest:g}, but there are {count} structures: "
+            f"DAR-280: Case {case}: {path} holds class {highest:g}, but there are {count} structures: "
             "predict with a segmenter trained for this label set"
         )

@@ -25,4 +25,6 @@ def remove_checkpoints(folder: Path) -> None:
     except FileNotFoundError:
         pass
     except OSError as error:
-        logger.warning("%s cannot be removed (%s): the training is done, delete the folder by hand", folder, error)
+        logger.warning(
+            "DAR-229: %s cannot be removed (%s): the training is done, delete the folder by hand", folder, error
+        )

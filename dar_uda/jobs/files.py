@@ -43,7 +43,7 @@ def write_beside(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
     except Exception as error:
         if shutil.disk_usage(path.parent).free < FULL:
-            advice = "the disk is full: free some space and give the same command again"
+            advice = "DAR-224: the disk is full: free some space and give the same command again"
             raise OSError(errno.ENOSPC, advice, str(path)) from error
         raise
     finally:
@@ -71,10 +71,11 @@ def check_not_read(outputs: Iterable[str | Path], inputs: Iterable[str | Path]) 
             read |= {key: file for file in path.iterdir() for key in _identities(file)}
     for output in map(Path, outputs):
         if same := [read[key] for key in _identities(output) if key in read]:
-            raise ValueError(f"{output} would replace {same[0]}, which is read: give another folder with -o")
+            raise ValueError(f"DAR-308: {output} would replace {same[0]}, which is read: give another folder with -o")
         if around := [folders[key] for key in _identities(output.parent) if key in folders]:
             raise ValueError(
-                f"{output} would lie among the files of {around[0]}, which are read: give another folder with -o"
+                f"DAR-308: {output} would lie among the files of {around[0]}, which are read: give another folder with "
+                "-o"
             )
 
 
@@ -153,7 +154,9 @@ def check_writable(folder: str | Path) -> None:
         with TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise OSError(f"{folder}: nothing can be written there ({error.strerror}); give another folder") from error
+        raise OSError(
+            f"DAR-301: {folder}: nothing can be written there ({error.strerror}); give another folder"
+        ) from error
 
 
 @contextmanager
@@ -168,7 +171,7 @@ def locked(path: str | Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise RuntimeError(
-                f"{path}: another process does this job, such as one whose Snakemake was killed; "
+                f"DAR-230: {path}: another process does this job, such as one whose Snakemake was killed; "
                 "wait for it or end it, then give the same command again"
             ) from None
         except OSError as error:

@@ -31,7 +31,8 @@ def lease_gpus(wanted: int, names: Sequence[str]) -> list[int]:
     """
     if wanted > len(set(names)):
         raise ValueError(
-            f"gpus_per_training is {wanted}, torch finds {len(set(names))} GPUs; expected no more than there are"
+            f"DAR-212: gpus_per_training is {wanted}, torch finds {len(set(names))} GPUs; expected no more than there "
+            "are"
         )
     leased = lease(names, Path(tempfile.gettempdir()) / f"dar-uda-gpus-{os.getuid()}", wanted)
     return [names.index(name) for name in leased]
@@ -47,7 +48,7 @@ def lease(names: Sequence[str], folder: Path, wanted: int = 1) -> list[str]:
     """
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
-        raise PermissionError(f"{folder} belongs to another user; expected a folder of your own: set TMPDIR")
+        raise PermissionError(f"DAR-219: {folder} belongs to another user; expected a folder of your own: set TMPDIR")
     waits = False
     while True:
         leased = [name for name in names if name in _held][:wanted]
@@ -60,7 +61,9 @@ def lease(names: Sequence[str], folder: Path, wanted: int = 1) -> list[str]:
         for name in taken:
             os.close(_held.pop(name))
         if not waits:
-            logger.warning("%d of %d GPUs wanted, too few are free (locks in %s): waiting", wanted, len(names), folder)
+            logger.warning(
+                "DAR-214: %d of %d GPUs wanted, too few are free (locks in %s): waiting", wanted, len(names), folder
+            )
             waits = True
         time.sleep(random.uniform(0.5, 1) * SECONDS_BETWEEN_TRIES)
 

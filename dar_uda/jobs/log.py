@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dar_uda.jobs.error_codes import explained
 from dar_uda.jobs.files import locked
 from dar_uda.jobs.text import shown
 
@@ -33,7 +34,7 @@ def job_log(path: str | Path) -> Iterator[None]:
         with locked(path):
             yield
     except Exception as error:
-        logging.critical("ERROR: %s (more in %s)", in_words(error), path)
+        logging.critical(explained(f"ERROR: {in_words(error)} (more in {path})"))
         with path.open("a", encoding="utf-8") as file:
             file.write(shown("".join(traceback.format_exception(error))))
         raise SystemExit(1) from None
@@ -62,7 +63,7 @@ def in_words(error: BaseException) -> str:
     text = str(error) if isinstance(error, PLAIN) else f"{type(error).__name__}: {error}"
     if isinstance(error, MemoryError) or any(words in text for words in OUT_OF_MEMORY):
         return (
-            f"out of memory ({text.splitlines()[0]}). Run fewer jobs at a time (--cores), set recompute=true, "
+            f"DAR-225: out of memory ({text.splitlines()[0]}). Run fewer jobs at a time (--cores), set recompute=true, "
             "or take a smaller batch or patch; a training goes on from its last checkpoint if its settings stay"
         )
     return text

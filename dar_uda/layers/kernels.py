@@ -50,7 +50,7 @@ def _working(load: Callable[[], ModuleType], device: torch.device) -> ModuleType
             kernels.check(device)
     except Exception as error:  # noqa: BLE001
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        logging.getLogger(__name__).warning("torch's operations take over, Triton fails: %s", reason)
+        logging.getLogger(__name__).warning("DAR-218: torch's operations take over, Triton fails: %s", reason)
         return None
     return kernels
 

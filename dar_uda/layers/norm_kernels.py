@@ -155,7 +155,7 @@ def check(device: torch.device) -> None:
         expected = torch.nn.functional.leaky_relu(torch.nn.functional.group_norm(moved, 2), 0.1)
         (expected * values.cos()).sum().backward()
         if not torch.allclose(y, expected, atol=1e-4) or not torch.allclose(x.grad, plain.grad, atol=1e-4):
-            raise ValueError("a Triton kernel computes a wrong norm on this device")
+            raise ValueError("DAR-218: a Triton kernel computes a wrong norm on this device")
 
 
 def _layout_of(x: Tensor) -> torch.memory_format:

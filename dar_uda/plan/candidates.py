@@ -27,8 +27,9 @@ class Candidates:
         count = max(1, round(config.branch("selection")["validation_share"] * len(cases)))
         if count >= len(cases):
             raise PlanError(
-                f"checkpoint {config.values['checkpoint']}: training set {training_set} has {len(cases)} labelled "
-                f"cases, of which {count} would be kept aside; expected more: add cases, or take checkpoint=last."
+                f"DAR-041: checkpoint {config.values['checkpoint']}: training set {training_set} has {len(cases)} "
+                f"labelled cases, of which {count} would be kept aside; expected more: add cases, or take "
+                "checkpoint=last."
             )
         return cases[-count:]
 
@@ -60,7 +61,7 @@ class Candidates:
         tests: Sequence[str] = self.volumes.cases.of(target, "test", labelled=True)
         if not tests:
             raise PlanError(
-                f"checkpoint oracle: no test case of domain {target} has a label; take checkpoint=validation."
+                f"DAR-042: checkpoint oracle: no test case of domain {target} has a label; take checkpoint=validation."
             )
         return self.volumes.paths.cases(target, tests, file)
 

@@ -65,7 +65,9 @@ class Cases:
             PlanError: The domain has no case of this name.
         """
         if (domain, name) not in self._by_name:
-            raise PlanError(f"Domain {domain} of the cases table has no case {name!r}; look at the name in the table.")
+            raise PlanError(
+                f"DAR-038: Domain {domain} of the cases table has no case {name!r}; look at the name in the table."
+            )
         return self._by_name[domain, name]
 
     @property
@@ -131,12 +133,14 @@ def _find_table(config: Config, project: Path) -> tuple[str, str]:
     name, chosen = config.task.name, config.values["cases"]
     table = chosen or config.task.cases
     if table is None:
-        raise PlanError(f"Task {name} has no cases table: name one, as in --config task={name} cases=/data/cases.tsv")
+        raise PlanError(
+            f"DAR-017: Task {name} has no cases table: name one, as in --config task={name} cases=/data/cases.tsv"
+        )
     folder = os.path.dirname(table)
     if not os.path.exists(table) and not chosen:
         table = str(project / table)
     if not os.path.isfile(table):
-        raise PlanError(f"Cases table {table} does not exist (in {os.getcwd()}){advice_on_absent(table)}.")
+        raise PlanError(f"DAR-018: Cases table {table} does not exist (in {os.getcwd()}){advice_on_absent(table)}.")
     return table, folder
 
 
@@ -162,17 +166,19 @@ def _problems_of(row: Row, config: Config, has_files: bool) -> Iterator[str]:
     """
     case, domains = row["case"], config.task.domains
     if row["domain"] not in domains:
-        yield f"case {case}: domain {row['domain']!r} is not in task {config.task.name} ({', '.join(domains)})."
+        yield (
+            f"DAR-022: case {case}: domain {row['domain']!r} is not in task {config.task.name} ({', '.join(domains)})."
+        )
     for what in FILES:
         for path in (row[what], *map(str, companions(row[what]))):
             for problem in problems_of_path(path):
                 yield f"case {case}: {what} {path!r} {problem}."
         needed = row[what] and not is_phantom(row["image"]) and has_files
         if needed and not os.path.exists(row[what]):
-            yield f"case {case}: {what} {row[what]} does not exist{advice_on_absent(row[what])}."
+            yield f"DAR-019: case {case}: {what} {row[what]} does not exist{advice_on_absent(row[what])}."
         if _is_result(row[what], config.run) and not is_phantom(row[what]):
             yield (
-                f"case {case}: {what} {row[what]} is a result of the workflow, which it may write over: "
+                f"DAR-021: case {case}: {what} {row[what]} is a result of the workflow, which it may write over: "
                 "copy it elsewhere."
             )
 

@@ -47,7 +47,7 @@ def _file_of(module: str, root: Path) -> Path:
     """
     file = _found(module, root)
     if file is None:
-        raise ModuleNotFoundError(f"Code version: module {module} is not in {root}.")
+        raise ModuleNotFoundError(f"DAR-360: Code version: module {module} is not in {root}.")
     return file
 
 

@@ -102,7 +102,7 @@ def read_config(
     # The user's keys come first, as in the config with which Snakemake starts: their order is that of the classes.
     values = _in_one_form(merged(user, shipped, *_shipped_entries(project), user), readings)
     if found := problems(values, _load(project / "workflow" / "schemas" / "config.schema.yaml")):
-        raise PlanError("\n  ".join([f"Config {', '.join(files)}".rstrip() + ":", *found]))
+        raise PlanError("\n  ".join([f"DAR-001: Config {', '.join(files)}".rstrip() + ":", *found]))
     _check_tensorboard(values)
     task = read_task(values)
     layers = (values["budgets"][task.budget], task.changes)
@@ -151,7 +151,7 @@ def _check_tensorboard(values: Values) -> None:
     """Stop where TensorBoard is asked for and not installed."""
     if values["tensorboard"] and find_spec("tensorboard") is None:
         raise PlanError(
-            "tensorboard is true, but its package is not installed: "
+            "DAR-025: tensorboard is true, but its package is not installed: "
             "pip install -c constraints.txt -e '.[tensorboard]', or leave the key out."
         )
 
@@ -161,7 +161,7 @@ def _read_directions(values: Values, task: Task) -> tuple[Direction, ...]:
     names = dict.fromkeys(values["directions"] or task.directions)
     for name in names:
         if name not in known:
-            raise PlanError(f"Unknown direction {name!r} of task {task.name}; known: {', '.join(known)}.")
+            raise PlanError(f"DAR-010: Unknown direction {name!r} of task {task.name}; known: {', '.join(known)}.")
     return tuple(known[name] for name in names)
 
 
@@ -169,27 +169,29 @@ def _check_protocol_and_region(values: Values, task: Task, directions: tuple[Dir
     """Stop where the task does not say what the paper's protocol is, or a region would come from target labels."""
     if values["protocol"] == "paper" and not task.has_paper_protocol:
         raise PlanError(
-            f"Task {task.name} does not say what protocol `paper` is: add `paper_protocol` to its domains, "
+            f"DAR-026: Task {task.name} does not say what protocol `paper` is: add `paper_protocol` to its domains, "
             "or take `clean`."
         )
     if task.grid.get("region_margin") is None:
         return
     if task.grid.get("body_width") is not None:
-        raise PlanError("A grid has `region_margin` or `body_width`, not both: set one to null.")
+        raise PlanError("DAR-032: A grid has `region_margin` or `body_width`, not both: set one to null.")
     if len(directions) > 1:
         raise PlanError(
-            f"The grid's region comes from the source's labels; with the directions {', '.join(map(str, directions))} "
-            "those of the target would count too. Run one direction at a time."
+            "DAR-031: The grid's region comes from the source's labels; with the directions "
+            f"{', '.join(map(str, directions))} those of the target would count too. Run one direction at a time."
         )
 
 
 def _read_tables(values: Values) -> dict[str, Values]:
     if "summary" in values["tables"]:
-        raise PlanError("The table `summary` is that of `methods`: change those, or give the table another name.")
+        raise PlanError(
+            "DAR-039: The table `summary` is that of `methods`: change those, or give the table another name."
+        )
     for name in values["tables"]:
         if name in NAMES_TAKEN:
             raise PlanError(
-                f"The table `{name}` has the name of a rule, or of a file of every run: give it another name."
+                f"DAR-039: The table `{name}` has the name of a rule, or of a file of every run: give it another name."
             )
     tables = {"summary": {"methods": values["methods"]}, **values["tables"]}
     return {name: {**table, "methods": list(dict.fromkeys(table["methods"]))} for name, table in tables.items()}

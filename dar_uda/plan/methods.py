@@ -56,7 +56,7 @@ class TrainingSet:
             PlanError: The set is a domain's real volumes.
         """
         if self.target is None:
-            raise PlanError(f"Training set {self} is a domain's real volumes; expected one of a direction.")
+            raise PlanError(f"DAR-030: Training set {self} is a domain's real volumes; expected one of a direction.")
         return Direction(self.labelled, self.target)
 
     @property
@@ -183,15 +183,16 @@ def _check_definition(name: str, definition: Values, is_flat: bool) -> None:
     pattern = definition["training_set"]
     if definition.get("self_trained") and not pattern.endswith(TRANSLATIONS):
         raise PlanError(
-            f"Method {name} is self_trained on {pattern}; expected a synthetic training set, which "
+            f"DAR-033: Method {name} is self_trained on {pattern}; expected a synthetic training set, which "
             "names its target: take one, or leave self_trained out."
         )
     if definition.get("randomised") and pattern.endswith(TRAINED_ON_BOTH):
         raise PlanError(
-            f"Method {name} is randomised on {pattern}, whose training randomises nothing: "
+            f"DAR-035: Method {name} is randomised on {pattern}, whose training randomises nothing: "
             "take another training set, or leave randomised out."
         )
     if not is_flat and pattern.endswith(TRAINED_ON_BOTH):
         raise PlanError(
-            f"Method {name} trains network {definition['network']} on {pattern}; expected a 2D network such as unet_2d."
+            f"DAR-034: Method {name} trains network {definition['network']} on {pattern}; expected a 2D network such "
+            "as unet_2d."
         )

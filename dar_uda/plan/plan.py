@@ -62,8 +62,8 @@ class Plan:
         table = self.table_ending(ending)
         if not (rows := table.drawn(direction, seed)):
             raise PlanError(
-                f"Table {table.name} has no scores in direction {direction}; expected one of its directions whose "
-                "test cases have labels."
+                f"DAR-037: Table {table.name} has no scores in direction {direction}; expected one of its directions "
+                "whose test cases have labels."
             )
         return rows
 
@@ -98,7 +98,7 @@ class Plan:
         device = self.config.values["device"]
         if device == "auto" and submits and not has_gpu:
             raise PlanError(
-                "device is auto, but this machine, which has no GPU, only submits the jobs: say "
+                "DAR-024: device is auto, but this machine, which has no GPU, only submits the jobs: say "
                 "--config device=cuda, or device=cpu."
             )
         return int(device == "cuda" or (device == "auto" and has_gpu))
@@ -125,8 +125,10 @@ class Plan:
             PlanError: Cases are missing.
         """
         if lacking := lacking_for_summary(self.config, self.cases, self.methods):
-            text = "\n  ".join(["Cases are missing:", *lacking])
-            raise PlanError(f"{text}\nGive the cases table such cases, or choose another direction.")
+            lines = "".join(f"\n  {line}" for line in lacking)
+            raise PlanError(
+                f"DAR-040: Cases are missing:{lines}\nGive the cases table such cases, or choose another direction."
+            )
         return [
             self.paths.checks,
             *self.paths.table_files(SUMMARY),

@@ -100,7 +100,7 @@ def known_entry(entries: Values, name: str, what: str) -> Any:
         PlanError: There is none; the message has the known names.
     """
     if name not in entries:
-        raise PlanError(f"Unknown {what} {name!r}; known: {', '.join(sorted(entries))}.")
+        raise PlanError(f"DAR-009: Unknown {what} {name!r}; known: {', '.join(sorted(entries))}.")
     return entries[name]
 
 
@@ -113,7 +113,9 @@ def read_task(values: Values) -> Task:
     name, budgets = values["task"], values["budgets"]
     entry = known_entry(values["tasks"], name, "task")
     if len(entry["domains"]) != 2:
-        raise PlanError(f"Task {name} needs two domains, not {len(entry['domains'])}: {', '.join(entry['domains'])}.")
+        raise PlanError(
+            f"DAR-011: Task {name} needs two domains, not {len(entry['domains'])}: {', '.join(entry['domains'])}."
+        )
     for named in {**entry.get("grids", {}), **entry.get("budgets", {})}:
         known_entry(budgets, named, f"budget of task {name}")
     for domain, of_domain in entry["domains"].items():
@@ -158,25 +160,27 @@ def _check_intensity(task: str, domain: str, intensity: Values) -> None:
     given = [key for key, value in intensity.items() if value is not None]
     if len(given) != 1:
         raise PlanError(
-            f"Domain {domain} of task {task} needs exactly one of window and percentile under intensity, "
+            f"DAR-012: Domain {domain} of task {task} needs exactly one of window and percentile under intensity, "
             f"not {len(given)}; set the other to null."
         )
     window = intensity.get("window")
     if window and window[0] >= window[1]:
-        raise PlanError(f"Domain {domain} of task {task} has the window {window}; expected [low, high], low < high.")
+        raise PlanError(
+            f"DAR-014: Domain {domain} of task {task} has the window {window}; expected [low, high], low < high."
+        )
 
 
 def _check_labels(task: str, domain: str, of_task: Values, of_domain: Values) -> None:
     """Stop where a domain has labels that its task does not have, or two structures share a value."""
     unknown = of_domain.keys() - of_task.keys()
     if unknown:
-        raise PlanError(f"Domain {domain} has labels that task {task} does not: {', '.join(sorted(unknown))}.")
+        raise PlanError(f"DAR-013: Domain {domain} has labels that task {task} does not: {', '.join(sorted(unknown))}.")
     owners: dict[int, str] = {}
     for structure, values in {**of_task, **of_domain}.items():
         for value in _listed_values(values):
             if owners.setdefault(value, structure) != structure:
                 raise PlanError(
-                    f"Label value {value} of domain {domain} stands for {owners[value]} and {structure}; "
+                    f"DAR-015: Label value {value} of domain {domain} stands for {owners[value]} and {structure}; "
                     "expected one structure per value."
                 )
 
@@ -190,6 +194,7 @@ def _range_of(part: int | str) -> Iterator[int]:
     first, last = map(int, part.split("-")) if isinstance(part, str) else (part, part)
     if not first <= last <= LARGEST_LABEL:
         raise PlanError(
-            f"Label values {part!r}: expected a range from low to high, at most {LARGEST_LABEL}, such as 55-70."
+            f"DAR-016: Label values {part!r}: expected a range from low to high, at most {LARGEST_LABEL}, such as "
+            "55-70."
         )
     yield from range(first, last + 1)

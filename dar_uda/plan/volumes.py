@@ -36,7 +36,7 @@ class Volumes:
         names = self.cases.of(source, "train", labelled=True)
         if not names:
             raise PlanError(
-                f"Direction {direction}: no training case of domain {source} has a label. "
+                f"DAR-040: Direction {direction}: no training case of domain {source} has a label. "
                 "Give one a label, or choose another direction."
             )
         return names
@@ -95,7 +95,7 @@ class Volumes:
         """
         file: str = getattr(self.cases.named(domain, case), what)
         if not file:
-            raise PlanError(f"Case {case} of domain {domain} has no label; give it one in the table.")
+            raise PlanError(f"DAR-029: Case {case} of domain {domain} has no label; give it one in the table.")
         return file
 
     def label_to_crop_to(self, domain: str, case: str) -> str | list[str]:
@@ -109,7 +109,7 @@ class Volumes:
         label = self.cases.named(domain, case).label
         if not label:
             raise PlanError(
-                f"Case {case} of domain {domain} has no label, to which protocol `paper` crops its slices; "
+                f"DAR-027: Case {case} of domain {domain} has no label, to which protocol `paper` crops its slices; "
                 "leave it out, or take protocol `clean`."
             )
         return label
@@ -188,7 +188,7 @@ def _named(chunk: str, chunks: dict[str, list[str]]) -> list[str]:
     """
     if chunk not in chunks:
         raise PlanError(
-            f"No chunk of test cases begins with case {chunk!r}: if the cases table changed while jobs waited, "
-            "give the same command again."
+            f"DAR-036: No chunk of test cases begins with case {chunk!r}: if the cases table changed while jobs "
+            "waited, give the same command again."
         )
     return chunks[chunk]

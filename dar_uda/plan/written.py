@@ -73,7 +73,7 @@ def _double_keys(node: yaml.Node | None) -> Iterator[str]:
         for key, value in node.value:
             line = key.start_mark.line + 1
             if lines.setdefault(key.value, line) != line:
-                yield f"key {key.value!r} is in line {lines[key.value]} and in line {line}; expected once"
+                yield f"DAR-002: key {key.value!r} is in line {lines[key.value]} and in line {line}; expected once"
             yield from _double_keys(value)
     elif isinstance(node, yaml.SequenceNode):
         for entry in node.value:
@@ -91,6 +91,6 @@ def _odd_numbers(node: yaml.Node | None) -> Iterator[str]:
             yield from _odd_numbers(entry)
     elif node is not None and node.tag in NUMBERS and ODD_NUMBER.match(node.value):
         yield (
-            f"line {node.start_mark.line + 1}: YAML reads {node.value} as {yaml.safe_load(node.value)}: "
+            f"DAR-003: line {node.start_mark.line + 1}: YAML reads {node.value} as {yaml.safe_load(node.value)}: "
             "write a number in plain digits, a name in quotes"
         )

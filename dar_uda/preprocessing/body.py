@@ -35,7 +35,7 @@ def body_extent(array: NDArray, plane: Sequence[int], levels: tuple[float, float
     body = _largest_part(scaled(read, *levels), plane)
     if body.mean() < SMALLEST_SHARE:
         raise ValueError(
-            f"Found no body: the largest bright part fills {body.mean():.1%} of the scan, expected at least "
+            f"DAR-159: Found no body: the largest bright part fills {body.mean():.1%} of the scan, expected at least "
             f"{SMALLEST_SHARE:.0%}; set body_width of the grid to null"
         )
     return [_span(body, axis, steps[axis]) for axis in plane]

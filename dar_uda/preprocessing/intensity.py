@@ -32,20 +32,22 @@ def levels_of(
         ValueError: Both or none are given, the window is empty, or the values leave nothing to scale.
     """
     if (window is None) == (percentile is None):
-        raise ValueError(f"Intensity: found window {window} and percentile {percentile}, expected exactly one")
+        raise ValueError(f"DAR-360: Intensity: found window {window} and percentile {percentile}, expected exactly one")
     least, most = float(array.min()), float(array.max())
     if not np.isfinite([least, most]).all():
-        raise ValueError(f"Values from {least} to {most}: found NaN or infinite voxels, expected finite ones")
+        raise ValueError(f"DAR-157: Values from {least} to {most}: found NaN or infinite voxels, expected finite ones")
     if window is not None:
         low, high = (float(edge) for edge in window)
         if low >= high:
-            raise ValueError(f"Window {list(window)} is empty: expected [low, high] with low < high")
+            raise ValueError(f"DAR-360: Window {list(window)} is empty: expected [low, high] with low < high")
     else:
         if not 0 < percentile <= 100:
-            raise ValueError(f"Percentile {percentile}: expected a number above 0 and up to 100")
+            raise ValueError(f"DAR-360: Percentile {percentile}: expected a number above 0 and up to 100")
         low, high = least, _percentile_above_minimum(array, least, percentile)
     if least == most or most <= low or least >= high:
-        raise ValueError(f"Values from {least} to {most} leave nothing between {low} and {high}: an empty image")
+        raise ValueError(
+            f"DAR-158: Values from {least} to {most} leave nothing between {low} and {high}: an empty image"
+        )
     return low, high
 
 
@@ -106,7 +108,7 @@ def window_of(
     level = bright_level(values, air, percentile, voxels)
     if level <= air:
         least, most = float(values.min()), float(values.max())
-        raise ValueError(f"Values from {least} to {most} leave nothing above {air}: an empty image")
+        raise ValueError(f"DAR-158: Values from {least} to {most} leave nothing above {air}: an empty image")
     return {"window": (air, level)}
 
 

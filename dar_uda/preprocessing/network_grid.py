@@ -101,8 +101,8 @@ def _check_size(original: Grid, network: Grid) -> None:
     """Raise where the scan, or what it becomes on the network grid, is too large to be worked on."""
     if network.shape[2] > MOST_SLICES:
         raise ValueError(
-            f"The network grid has {network.shape[2]} slices, expected up to {MOST_SLICES}: look at the scan's spacing "
-            "and shape, and at `spacing` of the task's grid"
+            f"DAR-156: The network grid has {network.shape[2]} slices, expected up to {MOST_SLICES}: look at the "
+            "scan's spacing and shape, and at `spacing` of the task's grid"
         )
     voxels = math.prod(original.shape) + math.prod(network.shape)
     need_memory(COPIES * voxels, f"{_by(original.shape)} voxels and {_by(network.shape)} on the network grid")

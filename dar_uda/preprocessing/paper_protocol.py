@@ -35,7 +35,7 @@ def crop_to_labels(
     others = tuple(axis for axis in range(3) if axis != depth)
     labelled = np.flatnonzero(read_classes(case, label, source, scan.grid, values).any(axis=others))
     if labelled.size == 0:
-        raise ValueError(f"{label} holds none of the task's structures: protocol paper has nothing to crop to")
+        raise ValueError(f"DAR-190: {label} holds none of the task's structures: protocol paper has nothing to crop to")
     first, end = max(0, int(labelled[0]) - MARGIN), min(scan.array.shape[depth], int(labelled[-1]) + 1 + MARGIN)
     kept = tuple(slice(first, end) if axis == depth else slice(None) for axis in range(3))
     return Volume(scan.array[kept], replace(scan.grid.part(depth, first, end - first), acquired=depth))

@@ -44,7 +44,9 @@ def find_region(
         if classes.any():
             boxes.append(_box_of(classes, grid, slice_axis))
     if not boxes:
-        raise ValueError("No labelled training case of the source holds a structure: there is no region to find")
+        raise ValueError(
+            "DAR-192: No labelled training case of the source holds a structure: there is no region to find"
+        )
     low, high = np.min([box[0] for box in boxes], axis=0) - margin, np.max([box[1] for box in boxes], axis=0) + margin
     with write_beside(region) as partial:
         partial.write_text(json.dumps({"low": low.tolist(), "high": high.tolist()}) + "\n")
@@ -79,8 +81,9 @@ def cut_to_region(network: Grid, region: str | Path) -> Grid:
     wanted = (high - low) / spacing
     if (wanted[:2] > network.shape[:2]).any():
         raise ValueError(
-            f"The region of the source's structures is {np.round((high - low)[:2]).tolist()} mm wide and high, the "
-            f"grid {(spacing * network.shape)[:2].tolist()}: raise `size` or `spacing`, or lower `region_margin`"
+            f"DAR-191: The region of the source's structures is {np.round((high - low)[:2]).tolist()} mm wide and "
+            f"high, the grid {(spacing * network.shape)[:2].tolist()}: raise `size` or `spacing`, or lower "
+            "`region_margin`"
         )
     shape = (*network.shape[:2], max(1, int(np.ceil(wanted[2]))))
     offset = network.affine[:3, :3] / spacing @ ((low + high) / 2)

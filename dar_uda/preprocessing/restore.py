@@ -114,6 +114,6 @@ def _check(slab: NDArray, end: int, network: Grid, grid: str | Path, whole: bool
     found, expected = (end, *slab.shape[2:]), network.shape[::-1]
     if found[1:] != expected[1:] or end > expected[0] or (whole and end < expected[0]):
         raise ValueError(
-            f"{grid}: found probabilities of shape {found}, expected {expected}; "
+            f"DAR-160: {grid}: found probabilities of shape {found}, expected {expected}; "
             "the image and this file are of two preprocessings: run preprocess_case again (-R preprocess_case)"
         )

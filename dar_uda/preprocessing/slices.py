@@ -25,11 +25,15 @@ def extract_slices(images: Sequence[str | Path], cases: Sequence[str], slices: s
         ValueError: There is no volume, or one differs from the first in height or width.
     """
     if not images or len(images) != len(cases):
-        raise ValueError(f"{slices}: found {len(images)} volumes for {len(cases)} cases, expected as many, at least 1")
+        raise ValueError(
+            f"DAR-360: {slices}: found {len(images)} volumes for {len(cases)} cases, expected as many, at least 1"
+        )
     shapes = [open_image(image).shape for image in images]
     for case, shape in zip(cases, shapes, strict=True):
         if shape[1:] != shapes[0][1:]:
-            raise ValueError(f"Case {case}: slices of {shape[1:]} pixels, expected {shapes[0][1:]} as in {cases[0]}")
+            raise ValueError(
+                f"DAR-160: Case {case}: slices of {shape[1:]} pixels, expected {shapes[0][1:]} as in {cases[0]}"
+            )
     depths = [shape[0] for shape in shapes]
     with write_beside(slices) as stack_path, write_beside(table) as table_path:
         header = {"descr": "<u2", "fortran_order": False, "shape": (sum(depths), *shapes[0][1:])}

@@ -164,7 +164,7 @@ class DARUNet(nn.Module):
 
     def _check(self, x: Tensor) -> None:
         if any(side % divisor for side, divisor in zip(x.shape[2:], self.divisors, strict=True)):
-            raise ValueError(f"Patch {tuple(x.shape[2:])} does not divide by {self.divisors}")
+            raise ValueError(f"DAR-221: Patch {tuple(x.shape[2:])} does not divide by {self.divisors}")
 
     def save(self, path: str | Path) -> None:
         """Write the weights as safetensors."""

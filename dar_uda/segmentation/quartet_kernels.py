@@ -82,7 +82,7 @@ def check(device: torch.device) -> None:
     plain = x.detach().requires_grad_()
     sum(plain * plain.amax(axis, keepdim=True) / 4 for axis in range(1, 5)).sum().backward()
     if not torch.allclose(x.grad, plain.grad, rtol=1e-4):
-        raise ValueError("a Triton kernel computes a wrong gradient on this device")
+        raise ValueError("DAR-218: a Triton kernel computes a wrong gradient on this device")
 
 
 def _without(axis: int, sides: tuple[int, ...]) -> tuple[int, ...]:

@@ -73,7 +73,7 @@ class UNet2D(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor | list[Tensor]:
         if any(side % divisor for side, divisor in zip(x.shape[2:], self.divisors, strict=True)):
-            raise ValueError(f"Patch {tuple(x.shape[2:])} does not divide by {self.divisors}")
+            raise ValueError(f"DAR-221: Patch {tuple(x.shape[2:])} does not divide by {self.divisors}")
         decoded = self._decode(x.transpose(1, 2).flatten(0, 1))
         scores = [self.head(decoded[0])]
         if self.second_head is not None and self.training:

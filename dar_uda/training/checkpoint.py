@@ -72,10 +72,10 @@ class CheckpointFolder:
         except (RuntimeError, OSError, EOFError, KeyError, pickle.UnpicklingError) as error:
             if isinstance(error, (RuntimeError, OSError)) and _is_whole(self.path):
                 raise
-            logger.warning("%s is damaged (%s): starting anew", self.path, str(error).partition("\n")[0])
+            logger.warning("DAR-227: %s is damaged (%s): starting anew", self.path, str(error).partition("\n")[0])
             return None
         if state.pop("identity", None) != self.identity:
-            logger.info("%s was made with other settings, code or inputs: starting anew", self.path)
+            logger.info("DAR-231: %s was made with other settings, code or inputs: starting anew", self.path)
             return None
         return state
 

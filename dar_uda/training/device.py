@@ -44,7 +44,8 @@ def find_device(device: str) -> str:
     available = torch.cuda.is_available()
     if device.startswith("cuda") and not available:
         raise ValueError(
-            f"device: {device} was asked for, but torch finds no GPU; use device: cpu or install a CUDA build of torch"
+            f"DAR-210: device: {device} was asked for, but torch finds no GPU; use device: cpu or install a CUDA build "
+            "of torch"
         )
     if device == "auto":
         device = "cuda" if available else "cpu"
@@ -89,9 +90,11 @@ def choose_precision(precision: str, device: torch.device) -> torch.dtype:
     if device.type == "cuda" and precision != "float32":
         problem = bfloat16_problem(torch.cuda.get_device_capability(device), torch.backends.cudnn.version())
         if problem and precision == "bfloat16":
-            raise ValueError(f"precision: bfloat16 was asked for, but {problem}; use precision: float32 or auto")
+            raise ValueError(
+                f"DAR-215: precision: bfloat16 was asked for, but {problem}; use precision: float32 or auto"
+            )
         if problem:
-            logger.warning("precision: auto takes float32: %s", problem)
+            logger.warning("DAR-216: precision: auto takes float32: %s", problem)
         return torch.float32 if problem else torch.bfloat16
     if precision == "auto":
         precision = "bfloat16" if _has_amx() else "float32"

@@ -33,7 +33,7 @@ def within_memory(work: Callable[[torch.device, int], T], name: str, device: tor
         gc.collect()  # the error is gone, and with it what its frames held
         torch.cuda.empty_cache()
         remedy = "with one window at a time" if windows > 1 else "on the CPU"
-        logger.warning("%s: the GPU's memory is too small (%s): going on %s", name, reason, remedy)
+        logger.warning("DAR-217: %s: the GPU's memory is too small (%s): going on %s", name, reason, remedy)
     return work(CPU, batch)
 
 

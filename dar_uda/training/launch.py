@@ -70,7 +70,9 @@ def launch(
         told = failure.message["message"] if isinstance(failure.message, Mapping) else failure.message
         raise RuntimeError(told.removeprefix("RuntimeError: ")) from error
     except SignalException as error:
-        raise Terminated(f"ended by {error.sigval.name}; the same command goes on from the last checkpoint") from None
+        raise Terminated(
+            f"DAR-226: ended by {error.sigval.name}; the same command goes on from the last checkpoint"
+        ) from None
 
 
 @record

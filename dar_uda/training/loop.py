@@ -123,7 +123,9 @@ def run_training(
                 if not last and ranks.number() == 0:
                     checkpoints.save({"step": step + 1, "history": history, "trainer": state})
             if ends and not last:
-                raise Terminated(f"{name}: ended by SIGTERM after step {step + 1}; the same command goes on from there")
+                raise Terminated(
+                    f"DAR-226: {name}: ended by SIGTERM after step {step + 1}; the same command goes on from there"
+                )
     return pd.DataFrame(history)
 
 
@@ -164,14 +166,14 @@ def write_history(history: pd.DataFrame, path: str) -> None:
 def _check_losses(name: str, step: int, losses: dict[str, float]) -> None:
     bad = [f"{loss} is {value:.3g}" for loss, value in losses.items() if not abs(value) <= EXPLODED]
     if bad:
-        raise FloatingPointError(f"{name}: {', '.join(bad)} at step {step + 1}: {ADVICE}")
+        raise FloatingPointError(f"DAR-223: {name}: {', '.join(bad)} at step {step + 1}: {ADVICE}")
 
 
 def _check_state(name: str, step: int, state: dict[str, Any]) -> None:
     """A step may have a finite loss and leave weights that are not finite."""
     for part, values in state.items():
         if not all(bool(torch.isfinite(tensor).all()) for tensor in _tensors(values)):
-            raise FloatingPointError(f"{name}: {part} is not finite after step {step + 1}: {ADVICE}")
+            raise FloatingPointError(f"DAR-223: {name}: {part} is not finite after step {step + 1}: {ADVICE}")
 
 
 def _tensors(value: Any) -> Iterator[torch.Tensor]:

@@ -40,7 +40,8 @@ def share(batch: int, key: str) -> int:
     """
     if batch % count():
         raise ValueError(
-            f"{key} is {batch} and gpus_per_training {count()}; expected a batch that divides by it: change one of them"
+            f"DAR-213: {key} is {batch} and gpus_per_training {count()}; expected a batch that divides by it: change "
+            "one of them"
         )
     return batch // count()
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 SAMPLES = "samples.png"
 """The picture that a translator's training draws beside its history."""
 MISSING = (
-    "tensorboard: true, but the package tensorboard is not installed where this training runs; install it there "
-    "(pip install tensorboard), or leave the key out"
+    "DAR-211: tensorboard: true, but the package tensorboard is not installed where this training runs; install it "
+    "there (pip install tensorboard), or leave the key out"
 )
 
 

@@ -28,5 +28,7 @@ def load_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     with reading(path, OF_RESULTS), safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
     if "arguments" not in metadata:
-        raise ValueError(f"{path}: no constructor arguments in its metadata; expected weights written by DAR-UDA")
+        raise ValueError(
+            f"DAR-280: {path}: no constructor arguments in its metadata; expected weights written by DAR-UDA"
+        )
     return load_file(path), json.loads(metadata["arguments"])

@@ -323,4 +323,4 @@ def initialise(module: nn.Module) -> None:
 
 def _require_size(who: str, size: int, smallest: int) -> None:
     if size < smallest:
-        raise ValueError(f"{who} got images of {size} pixels; the smallest it can work on is {smallest}")
+        raise ValueError(f"DAR-220: {who} got images of {size} pixels; the smallest it can work on is {smallest}")

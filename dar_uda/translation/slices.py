@@ -57,8 +57,8 @@ class SliceSampler:
             for place in flat:
                 crops[place] = self._crop(self.slices[int(rng.integers(len(self.slices)))], rng)
         raise ValueError(
-            f"{self.stack}: no slice with contrast in {ATTEMPTS} draws; look at the intensity settings of the domain, "
-            "and at translation.crop"
+            f"DAR-228: {self.stack}: no slice with contrast in {ATTEMPTS} draws; look at the intensity settings of the "
+            "domain, and at translation.crop"
         )
 
     def _crop(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -66,7 +66,9 @@ def central_slices(table: pd.DataFrame) -> pd.DataFrame:
 def cluster_codes(vectors: np.ndarray, clusters: int, seed: int) -> np.ndarray:
     """Return the k-means cluster of each code (n, style_dim)."""
     if len(vectors) < clusters:
-        raise ValueError(f"{len(vectors)} target slices cannot make {clusters} style clusters; lower styles.clusters")
+        raise ValueError(
+            f"DAR-222: {len(vectors)} target slices cannot make {clusters} style clusters; lower styles.clusters"
+        )
     return KMeans(clusters, n_init=10, random_state=seed).fit_predict(vectors)
 
 

@@ -54,5 +54,7 @@ def _codes_of(case: str, styles: str | Path, expected: int) -> Tensor:
     table = pd.read_csv(styles, sep="\t", dtype={"case": str}, keep_default_na=False, na_values=[""])
     rows = table[table["case"] == case].sort_values("style")
     if len(rows) != expected:
-        raise ValueError(f"{styles}: {len(rows)} styles for case {case}, expected {expected}; run encode_styles again")
+        raise ValueError(
+            f"DAR-280: {styles}: {len(rows)} styles for case {case}, expected {expected}; run encode_styles again"
+        )
     return torch.tensor(rows.filter(like="code_").to_numpy(), dtype=torch.float32)

@@ -43,8 +43,8 @@ class Translator(nn.Module):
         state, arguments = load_weights(path)
         if (padding := arguments.pop("padding", "reflection")) != PADDING:
             raise ValueError(
-                f"{path}: a translator trained with {padding} at the borders, by another version of DAR-UDA; expected "
-                f"{PADDING}: delete the file and run train_translator again"
+                f"DAR-281: {path}: a translator trained with {padding} at the borders, by another version of DAR-UDA; "
+                f"expected {PADDING}: delete the file and run train_translator again"
             )
         translator = cls(**arguments)
         translator.load_state_dict(state)

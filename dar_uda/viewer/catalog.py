@@ -54,7 +54,7 @@ def read_catalog(run: str | Path) -> Catalog:
     run = plain(run)
     methods = [read_record(run, path) for path in sorted(run.glob(MASKS))]
     if not methods:
-        raise FileNotFoundError(f"{run} holds no {MASKS}; expected results/RUN of a run that has made masks")
+        raise FileNotFoundError(f"DAR-342: {run} holds no {MASKS}; expected results/RUN of a run that has made masks")
     structures = methods[0].params["structures"]
     legend = [{"name": name, "colour": colour_of(index, COLOURS_ON_IMAGES)} for index, name in enumerate(structures)]
     catalog = Catalog({"run": run.name, "structures": legend})
@@ -150,8 +150,8 @@ def _read_same(path: Path, digest: str | None, read: Callable[..., Volume], *arg
     """
     if digest is not None and checksums([path])[str(path)] != digest:
         raise ValueError(
-            f"{path} is not what this run read: it was changed since, or belongs to another project to which the run "
-            "was copied"
+            f"DAR-341: {path} is not what this run read: it was changed since, or belongs to another project to which "
+            "the run was copied"
         )
     return read(*arguments)
 

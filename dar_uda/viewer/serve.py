@@ -57,11 +57,13 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer with a file of the page, the catalog or a volume; 404 for all else."""
         if self.headers.get("Host") not in self.server.hosts:
-            return self._answer(HTTPStatus.FORBIDDEN, "text/plain", b"This page answers to 127.0.0.1 alone.")
+            return self._answer(HTTPStatus.FORBIDDEN, "text/plain", b"DAR-345: This page answers to 127.0.0.1 alone.")
         name = self.path.removeprefix(self.server.root)
         folder, _, number = name.partition("/")
         if name == self.path:
-            return self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"Give the whole address that was printed.")
+            return self._answer(
+                HTTPStatus.NOT_FOUND, "text/plain", b"DAR-344: Give the whole address that was printed."
+            )
         if name in FILES:
             file, kind = FILES[name]
             return self._answer(HTTPStatus.OK, kind, (PAGE / file).read_bytes())
@@ -108,13 +110,15 @@ def view_run(run: str | Path, port: int = 0) -> None:
     """
     if not (PAGE / "niivue.js").exists():
         raise FileNotFoundError(
-            f"{PAGE / 'niivue.js'} does not exist; NiiVue is not built: `make viewer`, which needs Node's npm"
+            f"DAR-340: {PAGE / 'niivue.js'} does not exist; NiiVue is not built: `make viewer`, which needs Node's npm"
         )
     catalog = read_catalog(run)
     try:
         server = ViewerServer(catalog, port)
     except OSError as error:
-        raise OSError(f"port {port} of {LOOPBACK} cannot be taken ({error.strerror}): give another --port") from error
+        raise OSError(
+            f"DAR-343: port {port} of {LOOPBACK} cannot be taken ({error.strerror}): give another --port"
+        ) from error
     with server, contextlib.suppress(KeyboardInterrupt):
         print(f"{server.address}\nCtrl-C ends it.", flush=True)
         if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):

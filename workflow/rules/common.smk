@@ -5,6 +5,7 @@ import shutil
 from snakemake.cli import parse_config
 from snakemake.exceptions import WorkflowError
 
+from dar_uda.jobs.error_codes import explained
 from dar_uda.plan.cases import read_cases
 from dar_uda.plan.code_version import code_version
 from dar_uda.plan.config import read_config
@@ -27,7 +28,7 @@ try:
         read_cases(CONFIG, HERE, not workflow.remote_exec, workflow.is_main_process),
     )
 except PlanError as error:
-    raise WorkflowError(str(error)) from None
+    raise WorkflowError(explained(str(error))) from None
 
 TASK = CONFIG.task
 config.update(CONFIG.values)  # scripts read it as snakemake.config

@@ -12,6 +12,6 @@ if os.path.exists(sys.executable):
 
 for folder in map(str, (HERE, Path.cwd())):
     if folder != folder.encode(errors="ignore").decode():
-        raise WorkflowError(f"The name of {ascii(folder)} is not UTF-8: rename it.")
+        raise WorkflowError(f"DAR-043: The name of {ascii(folder)} is not UTF-8: rename it.")
 if "{" in str(HERE) or "}" in str(HERE):
-    raise WorkflowError(f"Snakemake allows no braces in {HERE}, the folder of the project: move it.")
+    raise WorkflowError(f"DAR-043: Snakemake allows no braces in {HERE}, the folder of the project: move it.")

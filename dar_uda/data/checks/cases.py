@@ -119,7 +119,7 @@ def _read_alone(job: tuple) -> Read:
         try:
             return pool.submit(_read, *job).result()
         except BrokenProcessPool:
-            text = f"{case.image}: {KILLED}"
+            text = f"DAR-107: {case.image}: {KILLED}"
             return [Finding(UNREADABLE, case.domain, case.name, text)], None
 
 

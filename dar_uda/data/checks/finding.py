@@ -19,99 +19,117 @@ class Kind:
     stops: bool = True
 
 
-UNREADABLE = Kind("Files that cannot be read", "each line says what to do")
-NOT_FINITE = Kind("Images with NaN or infinite voxels", "write a finite value there, such as that of air")
-CONSTANT = Kind("Images without contrast", "every voxel has one value: export the scan anew, or leave the case out")
-BELOW_WINDOW = Kind("Images outside their window", "no voxel lies within `window`: give one in the file's unit")
+UNREADABLE = Kind("DAR-080: Files that cannot be read", "each line says what to do")
+NOT_FINITE = Kind("DAR-157: Images with NaN or infinite voxels", "write a finite value there, such as that of air")
+CONSTANT = Kind(
+    "DAR-158: Images without contrast", "every voxel has one value: export the scan anew, or leave the case out"
+)
+BELOW_WINDOW = Kind(
+    "DAR-081: Images outside their window", "no voxel lies within `window`: give one in the file's unit"
+)
 NOT_IN_HU = Kind(
-    "Images that may not be in HU",
+    "DAR-082: Images that may not be in HU",
     "no voxel of the patient is below 0 and the window is, their range is a small part of it, or air is not at -1000: "
     "if the values are shifted or scaled, give the window in their unit",
     stops=False,
 )
 FILLED = Kind(
-    "Images with a fill outside the patient that is not dark",
+    "DAR-083: Images with a fill outside the patient that is not dark",
     "it counts as background; if the region is tissue, export the scan again without masking or saturation",
     stops=False,
 )
 FAR_VALUES = Kind(
-    "Images with voxels far beyond the others",
+    "DAR-084: Images with voxels far beyond the others",
     "they are cut off, and do not decide what is dark and bright: look for metal, text or a padding value in the scan",
     stops=False,
 )
 SATURATED = Kind(
-    "Images whose bright end is cut off",
+    "DAR-085: Images whose bright end is cut off",
     "many voxels have the highest value: export the scan in more bits, or without a display window",
     stops=False,
 )
 IMPLAUSIBLE_SPACING = Kind(
-    "Voxels of an implausible size", "expected 0.01 to 50 mm: correct the header, or the unit in it (xyzt_units)"
+    "DAR-086: Voxels of an implausible size",
+    "expected 0.01 to 50 mm: correct the header, or the unit in it (xyzt_units)",
 )
 IMPLAUSIBLE_EXTENT = Kind(
-    "Scans of an implausible extent", "expected up to 5 m: correct the header, or the unit in it (xyzt_units)"
+    "DAR-087: Scans of an implausible extent", "expected up to 5 m: correct the header, or the unit in it (xyzt_units)"
 )
 TOO_LONG = Kind(
-    "Scans of too many voxels along an axis",
+    "DAR-088: Scans of too many voxels along an axis",
     "expected up to 32767, as many as a mask in NIfTI can have: crop or resample the scan",
 )
 TWO_SIZES = Kind(
-    "Headers that say two voxel sizes",
+    "DAR-090: Headers that say two voxel sizes",
     "pixdim and sform differ by more than 10 %: programs differ in which they read; correct the wrong one",
     stops=False,
 )
 ODD_SLICE_AXIS = Kind(
-    "Headers whose dim_info names a thin slice axis",
+    "DAR-091: Headers whose dim_info names a thin slice axis",
     "as where a program turned the scan and left dim_info: correct it, or set `tasks.TASK.domains.DOMAIN.slice_axis`",
     stops=False,
 )
 UNCLEAR_SLICE_AXIS = Kind(
-    "Scans whose header leaves the slice axis open",
+    "DAR-092: Scans whose header leaves the slice axis open",
     "two axes are equally coarse and the third is finer, as of thin slices: look across which one the scanner cut, "
     "and set `tasks.TASK.domains.DOMAIN.slice_axis`",
     stops=False,
 )
 TWO_PLACES = Kind(
-    "Headers that say two places", "sform and qform differ by more than a voxel: set the code of the wrong one to 0"
+    "DAR-089: Headers that say two places",
+    "sform and qform differ by more than a voxel: set the code of the wrong one to 0",
 )
 UNPLACED = Kind(
-    "Headers without a place",
+    "DAR-099: Headers without a place",
     "sform and qform have code 0, or no direction is given: left and right may be exchanged; look, and set one",
     False,
 )
-FOLDED = Kind("Images whose axes nearly coincide", "expected 45 degrees or more between any two: correct the header")
-SHEARED = Kind("Images with axes that are not at right angles", "as of a tilted gantry: kept as they are", False)
+FOLDED = Kind(
+    "DAR-093: Images whose axes nearly coincide", "expected 45 degrees or more between any two: correct the header"
+)
+SHEARED = Kind(
+    "DAR-094: Images with axes that are not at right angles", "as of a tilted gantry: kept as they are", False
+)
 MIXED_SERIES = Kind(
-    "Folders that may hold several series", "look, and give each series (phase, echo, time) a folder of its own", False
+    "DAR-095: Folders that may hold several series",
+    "look, and give each series (phase, echo, time) a folder of its own",
+    False,
 )
 OTHER_PLANE = Kind(
-    "Scans cut in another plane than the others of their domain",
+    "DAR-096: Scans cut in another plane than the others of their domain",
     "if that is not meant, leave them out or set `tasks.TASK.domains.DOMAIN.slice_axis`",
     False,
 )
 OTHER_PLANE_OF_DOMAIN = Kind(
-    "Domains cut in different planes",
+    "DAR-097: Domains cut in different planes",
     "a network cannot learn from axial slices what coronal ones look like: set `slice_axis` of one of the two, "
     "the axis of its files across the slices",
 )
-OTHER_GRID = Kind("Labels on another grid than their image", "resample the label, or correct the header that is wrong")
-SAME_FILE = Kind("Labels that are the scan itself", "name the label file")
+OTHER_GRID = Kind(
+    "DAR-180: Labels on another grid than their image", "resample the label, or correct the header that is wrong"
+)
+SAME_FILE = Kind("DAR-098: Labels that are the scan itself", "name the label file")
 NOT_WHOLE = Kind(
-    "Labels that are no whole numbers",
+    "DAR-182: Labels that are no whole numbers",
     "take the label file as it was drawn, not interpolated; values up to 65535 count",
 )
-OTHER_VALUES = Kind("Labels with values that the task does not name", "they count as background", False)
-NO_STRUCTURE = Kind("Labels without any structure", "if that is not meant, look at `labels` of the task", False)
+OTHER_VALUES = Kind("DAR-103: Labels with values that the task does not name", "they count as background", False)
+NO_STRUCTURE = Kind(
+    "DAR-101: Labels without any structure", "if that is not meant, look at `labels` of the task", False
+)
 ABSENT = Kind("Structures that a label does not hold", "nothing: most labels lack some", False)
 """Counted, not reported."""
 NOWHERE = Kind(
-    "Structures that no label of their domain holds, of those on which a method trains",
+    "DAR-100: Structures that no label of their domain holds, of those on which a method trains",
     "a network cannot learn them: look at `labels` of the task, and at the values in the files",
     False,
 )
-FEW_VOXELS = Kind("Structures of few voxels", "if that is not meant, look at the label file", False)
-TWICE = Kind("Files that stand twice in the table", "a scan is one case, to train or to test")
+FEW_VOXELS = Kind("DAR-102: Structures of few voxels", "if that is not meant, look at the label file", False)
+TWICE = Kind("DAR-104: Files that stand twice in the table", "a scan is one case, to train or to test")
 SHARED_LABEL = Kind(
-    "Labels that several cases name", "if their scans do not show the same voxels, name the label of each scan", False
+    "DAR-105: Labels that several cases name",
+    "if their scans do not show the same voxels, name the label of each scan",
+    False,
 )
 
 

@@ -37,15 +37,15 @@ def decompressed(path: Path, syntax: str, raw: bytes, pixels: PixelFormat) -> ND
     """
     (stream,) = generate_frames(raw, number_of_frames=1)
     if syntax != RLELossless and END_OF_JPEG not in stream.rstrip(b"\0")[-4:]:
-        raise UnreadableFileError(f"{path} was cut short: its compressed pixels do not end; copy it again")
+        raise UnreadableFileError(f"DAR-144: {path} was cut short: its compressed pixels do not end; copy it again")
     if syntax in JPEGTransferSyntaxes and not _fits(stream, pixels):
         raise UnreadableFileError(
-            f"{path}: its compressed pixels say another size than its header, or are damaged; copy it again"
+            f"DAR-145: {path}: its compressed pixels say another size than its header, or are damaged; copy it again"
         )
     words = (_by_pydicom if syntax in BY_PYDICOM else _by_gdcm)(_bare(syntax, raw, pixels))
     if words.size != pixels.rows * pixels.columns or words.itemsize > pixels.allocated // 8:
         raise UnreadableFileError(
-            f"{path} decompresses to {words.shape} pixels of {words.dtype}, expected {pixels.rows} rows of "
+            f"DAR-145: {path} decompresses to {words.shape} pixels of {words.dtype}, expected {pixels.rows} rows of "
             f"{pixels.columns} of {pixels.allocated} bits: export it again"
         )
     return words.reshape(pixels.rows, pixels.columns).astype(f"u{pixels.allocated // 8}")

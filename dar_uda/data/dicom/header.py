@@ -84,7 +84,7 @@ class Header:
         if len(parts) != count or not all(map(DECIMAL.fullmatch, parts)):
             what = f"{count} numbers that say where it lies" if count > 1 else "a number"
             raise UnreadableFileError(
-                f"{self.path}: tag {name_of(keyword)} holds {shown(text)}, expected {what}: export it again"
+                f"DAR-147: {self.path}: tag {name_of(keyword)} holds {shown(text)}, expected {what}: export it again"
             )
         return parts
 
@@ -104,7 +104,8 @@ class Header:
         if len(raw) != 2:
             found = f"{len(raw)} bytes" if raw else "nothing"
             raise UnreadableFileError(
-                f"{self.path}: tag {name_of(keyword)} holds {found}, expected one whole number: export it again"
+                f"DAR-147: {self.path}: tag {name_of(keyword)} holds {found}, expected one whole number: export it "
+                "again"
             )
         return int.from_bytes(raw, "little" if self.dataset.get_item(keyword).is_little_endian else "big")
 
@@ -119,7 +120,7 @@ def read_header(path: Path, with_pixels: bool = False) -> Header:
     with path.open("rb") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if not file.read(1):
-            raise UnreadableFileError(f"{path} is empty: it was cut short; copy it again")
+            raise UnreadableFileError(f"DAR-144: {path} is empty: it was cut short; copy it again")
         tags = [Tag(tag_for_keyword(keyword)) for keyword in ENTRIES]
         try:
             for limit in (None,) if with_pixels else (LONG, None):
@@ -131,7 +132,7 @@ def read_header(path: Path, with_pixels: bool = False) -> Header:
                     break  # else what was left on the disk cannot be found there
         except Exception:  # a dozen kinds for files that are broken or something else; their texts may cite a header
             reason = "it was cut short or damaged; copy it again" if is_dicom(path) else "move it away"
-            foreign = foreign_file(path) or f"is no DICOM image that can be read: {reason}"
+            foreign = foreign_file(path) or f"is no DICOM image that can be read: {reason} (DAR-140)"
             raise UnreadableFileError(f"{path} {foreign}") from None
     return header
 
@@ -147,7 +148,7 @@ def foreign_file(path: Path) -> str | None:
     if path.suffix.lower() in TEXTS:
         return None
     with suppress(OSError, EOFError, zlib.error), gzip.open(path) as file:
-        return "is packed with gzip: unpack it" if file.read(132)[128:] == b"DICM" else None
+        return "is packed with gzip: unpack it (DAR-121)" if file.read(132)[128:] == b"DICM" else None
     return foreign_content(path)
 
 

@@ -40,17 +40,21 @@ def check_image(header: Header) -> None:
     kind = SEGMENTATIONS.get(uid) or next((kind for kind in ("RTSTRUCT", "SEG") if header.text("Modality") == kind), "")
     if kind:
         raise UnreadableFileError(
-            f"{path} is a DICOM {kind}, which is not read: convert it to a NIfTI label map (for instance with "
+            f"DAR-141: {path} is a DICOM {kind}, which is not read: convert it to a NIfTI label map (for instance with "
             "3D Slicer, dcmqi or plastimatch); a folder of images must not hold it"
         )
     if "Rows" in header and any(keyword in header for keyword in PIXELS):
         return
     name = UID(uid, validation_mode=IGNORE).name if uid else ""
     if name and name != uid and not any(word in name for word in OF_IMAGES):
-        raise UnreadableFileError(f"{path} is a DICOM object of the class {name!r}, which holds no image: move it away")
+        raise UnreadableFileError(
+            f"DAR-142: {path} is a DICOM object of the class {name!r}, which holds no image: move it away"
+        )
     if is_dicom(path) or "Rows" in header:
-        raise UnreadableFileError(f"{path} ends before its pixels: it was cut short, or holds none; copy it again")
-    stray = "is no DICOM image: a folder holds the files of one series, nothing else; move it away"
+        raise UnreadableFileError(
+            f"DAR-144: {path} ends before its pixels: it was cut short, or holds none; copy it again"
+        )
+    stray = "is no DICOM image: a folder holds the files of one series, nothing else; move it away (DAR-140)"
     raise UnreadableFileError(f"{path} {foreign_file(path) or stray}")
 
 
@@ -61,7 +65,7 @@ def refuse_one_file(path: Path) -> None:
         UnreadableFileError: Always; it says what the file is.
     """
     check_image(read_header(path))
-    raise UnreadableFileError(f"{path} is one DICOM file: give its folder, read as one series")
+    raise UnreadableFileError(f"DAR-125: {path} is one DICOM file: give its folder, read as one series")
 
 
 def refuse_objects_of(folder: Path) -> None:

@@ -42,7 +42,9 @@ def read_format(header: Header) -> PixelFormat:
     _check_slice(header)
     keywords = [keyword for keyword in PIXELS if keyword in header]
     if len(keywords) > 1:
-        raise UnreadableFileError(f"{header.path} holds {' and '.join(keywords)}, expected one image: export it again")
+        raise UnreadableFileError(
+            f"DAR-147: {header.path} holds {' and '.join(keywords)}, expected one image: export it again"
+        )
     slope, intercept = _rescale(header)
     rows, columns = header.whole("Rows"), header.whole("Columns")
     if keywords[0] == "PixelData":
@@ -54,9 +56,9 @@ def read_format(header: Header) -> PixelFormat:
     known = (8, 16, 32) if keywords[0] == "PixelData" else FLOATS.values()
     if allocated not in known or not 0 < stored <= high + 1 <= allocated or sign > 1 or not rows * columns:
         raise UnreadableFileError(
-            f"{header.path} says {rows} rows of {columns} pixels, BitsAllocated {allocated}, BitsStored {stored}, "
-            f"HighBit {high}, PixelRepresentation {sign}; expected words of 8, 16 or 32 bits, the value's among them: "
-            "export it again"
+            f"DAR-147: {header.path} says {rows} rows of {columns} pixels, BitsAllocated {allocated}, BitsStored "
+            f"{stored}, HighBit {high}, PixelRepresentation {sign}; expected words of 8, 16 or 32 bits, the value's "
+            "among them: export it again"
         )
     pixels = PixelFormat(keywords[0], rows, columns, allocated, stored, high, bool(sign), slope, intercept)
     _check_length(header, pixels)
@@ -82,14 +84,15 @@ def _check_slice(header: Header) -> None:
     frames = header.text("NumberOfFrames") or "1"
     if not frames.isdigit() or int(frames) != 1:
         raise UnreadableFileError(
-            f"{header.path} holds {frames if frames.isdigit() else shown(frames)} frames, expected 1 slice a file: "
-            "convert it to NIfTI (dcm2niix)"
+            f"DAR-149: {header.path} holds {frames if frames.isdigit() else shown(frames)} frames, expected 1 slice a "
+            "file: convert it to NIfTI (dcm2niix)"
         )
     if header.whole("SamplesPerPixel", 1) != 1 or header.text("PhotometricInterpretation").startswith(COLORS):
-        raise UnreadableFileError(f"{header.path} holds a colour image, expected grey values: move it away")
+        raise UnreadableFileError(f"DAR-150: {header.path} holds a colour image, expected grey values: move it away")
     if header.has_items("ModalityLUTSequence"):
         raise UnreadableFileError(
-            f"{header.path} gives its values by a table (Modality LUT Sequence), which is not read: convert it to NIfTI"
+            f"DAR-148: {header.path} gives its values by a table (Modality LUT Sequence), which is not read: convert "
+            "it to NIfTI"
         )
 
 
@@ -100,7 +103,7 @@ def _rescale(header: Header) -> tuple[float, float]:
     intercept = float(header.decimals("RescaleIntercept", 1, "0")[0])
     if slope == 0 or not math.isfinite(slope) or not math.isfinite(intercept):
         raise UnreadableFileError(
-            f"{header.path}: tag {name_of(keyword)} holds {slope:g}, the intercept {intercept:g}; "
+            f"DAR-147: {header.path}: tag {name_of(keyword)} holds {slope:g}, the intercept {intercept:g}; "
             "expected a slope other than 0: export it again"
         )
     return slope, intercept
@@ -111,13 +114,15 @@ def _check_length(header: Header, pixels: PixelFormat) -> None:
     path, element = header.path, header.dataset.get_item(pixels.keyword, keep_deferred=True)
     syntax, encapsulated = header.syntax, element.length == UNDEFINED
     if syntax not in (*NATIVE, *COMPRESSED):
-        raise UnreadableFileError(f"{path} has the transfer syntax {shown(syntax)}, which is not read: {DECOMPRESS}")
+        raise UnreadableFileError(
+            f"DAR-146: {path} has the transfer syntax {shown(syntax)}, which is not read: {DECOMPRESS}"
+        )
     right = VALUES[pixels.keyword]
     swapped = element.VR == "OB" and pixels.allocated > 8 and not element.is_little_endian
     if encapsulated != (syntax not in NATIVE) or (element.VR or right[0]) not in right or swapped:
         raise UnreadableFileError(
-            f"{path}: {pixels.keyword} has VR {element.VR} and {'no' if encapsulated else 'a'} length, which does not "
-            f"fit the transfer syntax {UID(syntax).name if syntax else 'that it was read as'}: export it again"
+            f"DAR-147: {path}: {pixels.keyword} has VR {element.VR} and {'no' if encapsulated else 'a'} length, which "
+            f"does not fit the transfer syntax {UID(syntax).name if syntax else 'that it was read as'}: export it again"
         )
     if encapsulated:
         return
@@ -126,12 +131,14 @@ def _check_length(header: Header, pixels: PixelFormat) -> None:
     there = path.stat().st_size - element.value_tell if element.value is None else len(element.value)
     if there < found:
         raise UnreadableFileError(
-            f"{path} was cut short: {max(there, 0)} bytes of its {found} bytes of pixels are there; copy it again"
+            f"DAR-144: {path} was cut short: {max(there, 0)} bytes of its {found} bytes of pixels are there; copy it "
+            "again"
         )
     if found not in (needed, needed + needed % 2):
         raise UnreadableFileError(
-            f"{path} holds {found} bytes of pixels, expected {needed} for {pixels.rows} rows of {pixels.columns} "
-            f"pixels of {pixels.allocated} bits: it was cut short or damaged; copy it or export it again"
+            f"DAR-144: {path} holds {found} bytes of pixels, expected {needed} for {pixels.rows} rows of "
+            f"{pixels.columns} pixels of {pixels.allocated} bits: it was cut short or damaged; copy it or export it "
+            "again"
         )
 
 

@@ -133,7 +133,7 @@ def _slices_of(folder: Path) -> list[DicomSlice]:
     for path in named:
         if not path.exists():
             raise UnreadableFileError(
-                f"{path} is a link to a file that is not there: fetch that file, or delete the link"
+                f"DAR-143: {path} is a link to a file that is not there: fetch that file, or delete the link"
             )
     paths = [path for path in named if path.is_file()]
     headers = [header for header in map(read_header, paths) if not is_directory(header)]
@@ -141,7 +141,9 @@ def _slices_of(folder: Path) -> list[DicomSlice]:
     if len(slices) < 2:
         below = ", ".join(sorted(path.name for path in folder.iterdir() if path.is_dir())[:LISTED])
         hint = f"; give one of its folders: {below}" if below else ""
-        raise ValueError(f"{folder}: found {len(slices)} files, expected a DICOM series of at least 2 slices{hint}")
+        raise ValueError(
+            f"DAR-139: {folder}: found {len(slices)} files, expected a DICOM series of at least 2 slices{hint}"
+        )
     return slices
 
 
@@ -150,25 +152,25 @@ def _slice(header: Header) -> DicomSlice:
     path, pixels = header.path, read_format(header)
     if "ImagePositionPatient" not in header and "SharedFunctionalGroupsSequence" in header:
         raise UnreadableFileError(
-            f"{path} is an enhanced DICOM image, which is not read: convert it to NIfTI (dcm2niix)"
+            f"DAR-149: {path} is an enhanced DICOM image, which is not read: convert it to NIfTI (dcm2niix)"
         )
     position = header.decimals("ImagePositionPatient", 3)
     if max(abs(float(text)) for text in position) > FARTHEST:
         raise UnreadableFileError(
-            f"{path}: tag {name_of('ImagePositionPatient')} holds {position}, expected a place within 1 km: "
+            f"DAR-147: {path}: tag {name_of('ImagePositionPatient')} holds {position}, expected a place within 1 km: "
             "export it again"
         )
     rows_columns = header.numbers("ImageOrientationPatient", 6).reshape(2, 3)
     if not np.allclose(rows_columns @ rows_columns.T, np.eye(2), atol=UNIT_TOLERANCE):
         raise UnreadableFileError(
-            f"{path}: tag {name_of('ImageOrientationPatient')} holds {rows_columns.tolist()}, expected two directions "
-            "of length 1 at right angles: export it again"
+            f"DAR-147: {path}: tag {name_of('ImageOrientationPatient')} holds {rows_columns.tolist()}, expected two "
+            "directions of length 1 at right angles: export it again"
         )
     between_rows, between_columns = header.numbers("PixelSpacing", 2)
     if not 0 < min(between_rows, between_columns) <= max(between_rows, between_columns) < np.inf:
         raise UnreadableFileError(
-            f"{path}: tag {name_of('PixelSpacing')} holds {[between_rows, between_columns]}, expected two sizes above "
-            "0 mm: export it again"
+            f"DAR-147: {path}: tag {name_of('PixelSpacing')} holds {[between_rows, between_columns]}, expected two "
+            "sizes above 0 mm: export it again"
         )
     return DicomSlice(
         path=path,
@@ -201,14 +203,16 @@ def _without_copies(folder: Path, slices: list[DicomSlice]) -> list[DicomSlice]:
             copies.append((one.path.name, first.path.name))
         elif own:
             raise ValueError(
-                f"{folder}: {one.path.name} and {first.path.name} have one SOPInstanceUID, and their pixels or places "
-                "differ: keep the right one"
+                f"DAR-151: {folder}: {one.path.name} and {first.path.name} have one SOPInstanceUID, and their pixels "
+                "or places differ: keep the right one"
             )
         else:
             others.append(one)
     if copies:
         name, of = copies[0]
-        _warn_once(f"{folder}: files that are there twice count once ({len(copies)}), such as {name}, a copy of {of}")
+        _warn_once(
+            f"DAR-151: {folder}: files that are there twice count once ({len(copies)}), such as {name}, a copy of {of}"
+        )
     return [*kept.values(), *others]
 
 
@@ -235,7 +239,7 @@ def _check_alike(first: DicomSlice, other: DicomSlice) -> None:
     )
     if not alike:
         raise ValueError(
-            f"{other.path} has size {other.size}, spacing {other.spacing}, "
+            f"DAR-152: {other.path} has size {other.size}, spacing {other.spacing}, "
             f"directions {other.rows_columns.tolist()}; {first.path.name} has {first.size}, {first.spacing}, "
             f"{first.rows_columns.tolist()}. "
             "A folder is read as one series: move the files of any other series away"

@@ -70,7 +70,7 @@ def even_stack(
         return start, step
     k = int(np.argmax(np.abs(gaps - gaps.mean())))
     raise ValueError(
-        f"{folder}: found a step of {gaps[k]:.4g} mm from {places[k]:.3f} to {places[k + 1]:.3f} along "
+        f"DAR-153: {folder}: found a step of {gaps[k]:.4g} mm from {places[k]:.3f} to {places[k + 1]:.3f} along "
         f"the normal ({names[k]} to {names[k + 1]}), expected {spacing:.4g} mm as between the others, straight on: "
         f"a slice is missing or does not belong here{f', or {too_coarse}' if rounded else ''}"
     )
@@ -83,7 +83,7 @@ def _check_repeated(folder: Path, names: Sequence[str], places: NDArray[np.float
         at = [round(float(place), 3) for place in np.unique(places[1:][repeated])]
         more = ", ..." if len(at) > LISTED else ""
         raise ValueError(
-            f"{folder}: several slices lie at the same position along the slice normal: "
+            f"DAR-152: {folder}: several slices lie at the same position along the slice normal: "
             f"{', '.join(map(str, at[:LISTED]))}{more} mm, such as {names[repeated[0]]} and {names[repeated[0] + 1]}. "
             f"A folder is read as one series: give each series (phase, echo, time) a folder of its own{otherwise}"
         )

@@ -21,7 +21,9 @@ NAME_OF_A_SCAN = re.compile(
 """What a label's `desc-` is where it names the kind of scan it was drawn on."""
 OF_THE_LABEL = ("desc", "label", "seg", "space")
 """Entities that say what a label map shows, not which scan it belongs to; the space names a suffix, see `_named`."""
-CONTRADICTORY = "has two values of one entity: its name and its folders, or parts of its name, contradict each other"
+CONTRADICTORY = (
+    "has two values of one entity: its name and its folders, or parts of its name, contradict each other (DAR-264)"
+)
 INDICES = ("run", "echo", "flip", "inv")
 """Entities whose values are numbers: `run-1` is `run-01`."""
 
@@ -78,7 +80,9 @@ def _candidates(folder: Path, scans: Sequence[BidsFile], found: Found) -> dict[P
         if label is None:
             found.leave_out(path, CONTRADICTORY)
         elif not owners:
-            found.leave_out(path, "is a label, but no scan agrees with its name (session, run, suffix, ...) and grid")
+            found.leave_out(
+                path, "is a label, but no scan agrees with its name (session, run, suffix, ...) and grid (DAR-263)"
+            )
     return candidates
 
 

@@ -67,5 +67,5 @@ def case_name(text: str) -> str:
 def need_folder(folder: Path) -> Path:
     """Return the folder, which must exist."""
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder; expected the folder of a dataset")
+        raise FileNotFoundError(f"DAR-250: {folder}: no such folder; expected the folder of a dataset")
     return folder

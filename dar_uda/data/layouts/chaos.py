@@ -32,5 +32,5 @@ def find(folder: Path, domain: str | None) -> Found:
 
 def _number(patient: Path) -> int:
     if not re.fullmatch(r"[0-9]{1,6}", patient.name):
-        raise ValueError(f"{patient}: expected a folder named by the patient's number, as CHAOS has them")
+        raise ValueError(f"DAR-259: {patient}: expected a folder named by the patient's number, as CHAOS has them")
     return int(patient.name)

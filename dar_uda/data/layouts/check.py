@@ -16,7 +16,7 @@ def problem_of(case: Case) -> str | None:
         if not case.label.is_dir():
             check_label_grid(grid, read_grid(case.label), case.name, case.label)
         elif not case.image.is_dir():
-            return f"its label {case.label} is a folder, its scan a file: PNG labels go with DICOM folders"
+            return f"its label {case.label} is a folder, its scan a file: PNG labels go with DICOM folders (DAR-187)"
         else:
             png_of_slices(case.label, case.image, series_order(case.image)[0])
     except (ValueError, OSError) as error:

@@ -19,7 +19,7 @@ def find(folder: Path, domain: str | None) -> Found:
         ValueError: A domain was given: names tell it here.
     """
     if domain is not None:
-        raise ValueError(f"crossMoDA's names tell the domain: give the folder {folder} without {domain}=")
+        raise ValueError(f"DAR-258: crossMoDA's names tell the domain: give the folder {folder} without {domain}=")
     found, labels, scans = Found(), defaultdict(list), {}
     for path in filter(lambda path: NIFTI.fullmatch(path.name), visible(folder, deep=True)):
         if not (match := FILE.fullmatch(path.name)):

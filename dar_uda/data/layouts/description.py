@@ -17,13 +17,13 @@ def read_description(folder: Path) -> dict[str, Any]:
     """
     path = folder / "dataset.json"
     if not path.is_file():
-        raise ValueError(f"{folder} has no dataset.json: give the folder of one dataset")
+        raise ValueError(f"DAR-254: {folder} has no dataset.json: give the folder of one dataset")
     try:
         description = json.loads(path.read_bytes())  # UTF-8 or UTF-16, with a byte order mark or without
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
+        raise ValueError(f"DAR-254: {path} is not JSON: {error}") from error
     if not isinstance(description, dict):
-        raise ValueError(f"{path}: found {type(description).__name__}, expected an object")
+        raise ValueError(f"DAR-254: {path}: found {type(description).__name__}, expected an object")
     return description
 
 
@@ -35,12 +35,12 @@ def domain_of(folder: Path, description: Mapping[str, Any]) -> str:
     """
     channels = description.get("channel_names") or description.get("modality") or {}
     if not isinstance(channels, Mapping) or "0" not in channels:
-        raise ValueError(f"{folder}/dataset.json names no channel 0: say the domain, as in ct={folder}")
+        raise ValueError(f"DAR-255: {folder}/dataset.json names no channel 0: say the domain, as in ct={folder}")
     domain = re.sub(r"[^a-z0-9]", "", str(channels["0"]).lower())
     if not DOMAIN.fullmatch(domain):
         raise ValueError(
-            f"{folder}/dataset.json calls channel 0 {str(channels['0'])[:60]!r}; a domain is up to 40 letters and "
-            f"digits: say it, as in ct={folder}"
+            f"DAR-255: {folder}/dataset.json calls channel 0 {str(channels['0'])[:60]!r}; a domain is up to 40 letters "
+            f"and digits: say it, as in ct={folder}"
         )
     return domain
 
@@ -63,8 +63,8 @@ def listed_files(folder: Path, description: Mapping[str, Any], key: str) -> list
         image, label = (entry.get("image"), entry.get("label")) if isinstance(entry, Mapping) else (entry, None)
         if not isinstance(image, str) or not isinstance(label, str | None):
             raise ValueError(
-                f"{folder}/dataset.json: {key} holds {json.dumps(entry)[:80]}; expected a list of objects with the "
-                "paths `image` and `label`, or of paths"
+                f"DAR-254: {folder}/dataset.json: {key} holds {json.dumps(entry)[:80]}; expected a list of objects "
+                "with the paths `image` and `label`, or of paths"
             )
         listed.append((image, label))
     return listed

@@ -23,9 +23,11 @@ def find(folder: Path, domain: str | None) -> Found:
         ValueError: No domain was given, or there is no `images/`.
     """
     if domain is None:
-        raise ValueError(f"Plain folders do not tell their domain: give it, as in ct={folder}")
+        raise ValueError(f"DAR-255: Plain folders do not tell their domain: give it, as in ct={folder}")
     if not (folder / "images").is_dir():
-        raise ValueError(f"{folder} has no folder images/: put the scans into images/, their labels into labels/")
+        raise ValueError(
+            f"DAR-252: {folder} has no folder images/: put the scans into images/, their labels into labels/"
+        )
     found, candidates = Found(), {}
     labels = {path: _paired_name(path) for path in _headers(folder / "labels")}
     for image in _headers(folder / "images"):

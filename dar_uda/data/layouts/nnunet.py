@@ -37,7 +37,9 @@ def find(folder: Path, domain: str | None) -> Found:
 def _file_ending(folder: Path, description: Mapping[str, Any]) -> str:
     ending = description.get("file_ending", ".nii.gz")
     if not isinstance(ending, str) or not ending.startswith("."):
-        raise ValueError(f"{folder}/dataset.json: file_ending is {ending!r}; expected an ending such as '.nii.gz'")
+        raise ValueError(
+            f"DAR-257: {folder}/dataset.json: file_ending is {ending!r}; expected an ending such as '.nii.gz'"
+        )
     return ending
 
 

@@ -42,10 +42,12 @@ def pair(candidates: Mapping[Path, Sequence[Path]], found: Found) -> dict[Path, 
     for image, labels in candidates.items():
         names = ", ".join(label.name for label in labels)
         if len(labels) > 1:
-            found.leave_out(image, f"has several label maps ({names}): it stays without one; keep one of them")
+            found.leave_out(
+                image, f"has several label maps ({names}): it stays without one; keep one of them (DAR-262)"
+            )
         elif labels and scans[labels[0]] > 1:
             reason = f"has a label map ({names}) that may be another scan's"
-            found.leave_out(image, f"{reason}: it stays without one; name the label as its scan")
+            found.leave_out(image, f"{reason}: it stays without one; name the label as its scan (DAR-262)")
         elif labels:
             pairs[image] = labels[0]
     return pairs

@@ -23,7 +23,7 @@ def find(folder: Path, domain: str | None) -> Found:
         ValueError: A domain was given, or a folder does not name its patient.
     """
     if domain is not None:
-        raise ValueError(f"The names of the schwannoma set tell the domain: give {folder} without {domain}=")
+        raise ValueError(f"DAR-258: The names of the schwannoma set tell the domain: give {folder} without {domain}=")
     found = Found(
         remarks=[
             f"Split of the dataset: patients from {FIRST_TEST} on are test cases; its validation cases train here.",
@@ -60,4 +60,4 @@ def _number(image: Path) -> int:
     for name in (image.parent.name, image.parent.parent.name):
         if match := NUMBER.match(name):
             return int(match[1])
-    raise ValueError(f"{image}: expected a folder such as vs_gk_12_t1 that tells the patient")
+    raise ValueError(f"DAR-259: {image}: expected a folder such as vs_gk_12_t1 that tells the patient")

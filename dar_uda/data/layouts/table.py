@@ -48,7 +48,7 @@ def find_cases(layout: str, folders: Sequence[str]) -> Found:
         if not found.cases:
             reasons = "".join(printable(f"; {path} {reason}") for path, reason in found.left_out[:3])
             files = module.__doc__.partition("\n")[0].removesuffix(".")
-            raise ValueError(f"{folder}: found no case of the layout {layout}; expected {files}{reasons}")
+            raise ValueError(f"DAR-251: {folder}: found no case of the layout {layout}; expected {files}{reasons}")
         together.left_out += found.left_out
         together.remarks += [remark for remark in found.remarks if remark not in together.remarks]
         together.cases += found.cases
@@ -69,7 +69,7 @@ def _domain_and_folder(text: str) -> tuple[str | None, str]:
         return None, text
     if not DOMAIN.fullmatch(domain):
         raise ValueError(
-            f"{text}: found the domain {domain!r}; a domain is letters and digits, up to 40: write it as in "
+            f"DAR-256: {text}: found the domain {domain!r}; a domain is letters and digits, up to 40: write it as in "
             f"{re.sub('[^A-Za-z0-9]', '', domain)[:40] or 'ct'}={folder}"
         )
     return domain, folder
@@ -82,9 +82,9 @@ def _unwritable(case: Case) -> str | None:
         try:
             file.encode("utf-8")
         except UnicodeEncodeError:
-            return f"the name {printable(file)} is not UTF-8: rename it"
+            return f"the name {printable(file)} is not UTF-8: rename it (DAR-265)"
         if file != file.rstrip():
-            return f"the name {file!r} ends with a space: rename it"
+            return f"the name {file!r} ends with a space: rename it (DAR-265)"
     row = {"case": case.name, "domain": case.domain, "image": files[0], "label": files[-1], "split": "train"}
     problem = refusal_of(row)
     return problem and f"{problem}: rename it"
@@ -156,9 +156,9 @@ def _lacking(rows: Sequence[dict[str, str]]) -> Iterator[str]:
     for domain in sorted({row["domain"] for row in rows}):
         splits = {row["split"] for row in rows if row["domain"] == domain}
         if "train" not in splits:
-            yield f"WARNING: domain {domain} has no case to train: no training can read it"
+            yield f"WARNING: domain {domain} has no case to train: no training can read it (DAR-253)"
         if "test" not in splits:
-            yield f"Domain {domain} has no case to test: it can be a source, not a target"
+            yield f"Domain {domain} has no case to test: it can be a source, not a target (DAR-253)"
 
 
 def _row(case: Case, folder: Path) -> dict[str, str]:
@@ -178,13 +178,15 @@ def _rows_before(table: Path, append: bool) -> list[dict[str, str]]:
     if not table.exists():
         return []
     if not append:
-        raise ValueError(f"{table} exists: give --append to add to it, or another name")
+        raise ValueError(f"DAR-266: {table} exists: give --append to add to it, or another name")
     return _rows_to_keep(table)
 
 
 def _rows_to_keep(table: Path) -> list[dict[str, str]]:
     if further := further_columns(table):
-        raise ValueError(f"{table} has the columns {', '.join(further)} too, which would be lost: add the rows by hand")
+        raise ValueError(
+            f"DAR-267: {table} has the columns {', '.join(further)} too, which would be lost: add the rows by hand"
+        )
     return read_cases_table(table)
 
 
@@ -200,8 +202,9 @@ def _check_names(cases: Sequence[tuple[str, str, str | Path]]) -> None:
     for (domain, name), paths in images.items():
         if len(paths) > 1:
             raise ValueError(
-                f"Case {name} of domain {domain} is there {len(paths)} times: {', '.join(paths[:LISTED])}. Rename all "
-                "but one of these files, and their labels alike; or give the datasets different domains, or one alone"
+                f"DAR-268: Case {name} of domain {domain} is there {len(paths)} times: {', '.join(paths[:LISTED])}. "
+                "Rename all but one of these files, and their labels alike; or give the datasets different domains, "
+                "or one alone"
             )
 
 

@@ -27,7 +27,7 @@ def draw_loss_curves(histories: dict[str, str | Path], figures: Sequence[str | P
         ValueError: There is no history, or one has no column `step` or no loss.
     """
     if not histories:
-        raise ValueError("There is no training history to draw: pass at least one")
+        raise ValueError("DAR-360: There is no training history to draw: pass at least one")
     page = new_figure(9, 0.3 + 3 * len(histories))
     panels = page.subplots(len(histories), squeeze=False)[:, 0]
     for axes, (name, path) in zip(panels, histories.items(), strict=True):
@@ -40,7 +40,7 @@ def _read_history(path: str | Path) -> pd.DataFrame:
     """Return the losses by step."""
     history = pd.read_csv(path, sep="\t")
     if "step" not in history or len(history.columns) < 2:
-        raise ValueError(f"{path} has the columns {list(history.columns)}, expected `step` and losses")
+        raise ValueError(f"DAR-280: {path} has the columns {list(history.columns)}, expected `step` and losses")
     return history.set_index("step")
 
 

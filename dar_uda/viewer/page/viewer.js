@@ -168,7 +168,7 @@ function sayWhatIsRead() {
 
 async function fetchImage(number) {
   const answer = await fetch(`volumes/${number}`).catch(() => null);
-  if (!answer) throw new Error("No answer: dar-uda view has ended. Give it again, and open the address that it prints.");
+  if (!answer) throw new Error("DAR-346: No answer: dar-uda view has ended. Give it again, and open the address that it prints.");
   if (!answer.ok) throw new Error(await answer.text());
   const content = await answer.arrayBuffer().catch(() => null);
   if (!content) {
@@ -312,9 +312,9 @@ function adapt() {
   find("[data-overlay=probability] input").disabled = !kept;
   find("[data-overlay=reference] input").disabled = (what === "cases" ? entry.reference : entry.label) === null;
   find("#missing").textContent = [
-    what === "cases" && !kept ? "The run kept no probabilities of this method." : "",
+    what === "cases" && !kept ? "The run kept no probabilities of this method (DAR-349)." : "",
     find("[data-overlay=reference] input").disabled ? "This case has no reference." : "",
-    entry.resampled ? "The scan itself is not on this machine: its image on the network grid is shown." : "",
+    entry.resampled ? "The scan itself is not on this machine: its image on the network grid is shown (DAR-348)." : "",
   ].filter(Boolean).join(" ");
   if (what === "synthetic") {
     const { code } = entry.styles[find("#style").value];
@@ -397,7 +397,7 @@ async function start() {
     offer();
     panes = await Promise.all(["#first", "#other"].map((id) => new Pane(find(id)).attach()));
   } catch (error) {
-    return say(`The page cannot draw here: ${error.message}`, true);
+    return say(`DAR-347: The page cannot draw here: ${error.message}`, true);
   }
   const redrawing = document.querySelectorAll("#method, #second, #style, #overlays select");
   for (const select of redrawing) select.addEventListener("change", () => show());
