@@ -200,7 +200,8 @@ def test_a_scan_cut_in_another_plane_than_the_training_scans_is_a_warning_with_t
     assert predict(bundle, scans, tmp_path / "masks") == (0, sorted([*GOOD, "coronal.nii.gz"]))
     (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert warning.startswith(
-        f"{scans}/coronal.nii.gz has coronal slices (slice axis 2, coarsest), the training scans of mr axial ones: 90"
+        f"DAR-314: {scans}/coronal.nii.gz has coronal slices (slice axis 2, coarsest), the training scans of mr axial "
+        "ones: 90"
     )
     assert warning.endswith(f"`slice_axis: 1` under `preprocessing` in {bundle}/bundle.json cuts it like them.")
     caplog.clear()

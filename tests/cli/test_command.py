@@ -50,7 +50,7 @@ def test_phantom_writes_image_and_label(tmp_path):
 def test_the_number_of_a_phantom_counts_from_0(tmp_path, capsys, number):
     with pytest.raises(SystemExit):
         main(["phantom", "mr", number, str(tmp_path)])
-    assert f"NUMBER: found {number}, expected a whole number from 0" in capsys.readouterr().err
+    assert f"NUMBER: DAR-261: found {number}, expected a whole number from 0" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("there", ["mr03_image.nii.gz", "mr03_label.nii.gz"])
@@ -86,8 +86,8 @@ def test_a_package_that_is_missing_is_named_with_the_remedy(monkeypatch, tmp_pat
     ("error", "status", "words"),
     [
         (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), 1, "ERROR: CUDA out of memory"),
-        (MemoryError(), 1, "ERROR: out of memory"),
-        (KeyboardInterrupt(), 130, "ERROR: stopped; what is written is whole\n"),
+        (MemoryError(), 1, "ERROR: DAR-225: out of memory"),
+        (KeyboardInterrupt(), 130, "ERROR: DAR-324: stopped; what is written is whole\n"),
     ],
 )
 def test_what_ends_a_command_is_told_in_words(monkeypatch, tmp_path, capsys, error, status, words):

@@ -33,11 +33,11 @@ def test_all_problems_are_told_at_once_by_line(tmp_path):
         read_cases_table(path)
     told = str(error.value)
     for part in (
-        "line 2: case '../x'; expected",
-        "line 4: domain 'm r'",
-        "line 4: no image",
-        "line 4: split 'valid'; expected train or test",
-        "line 5: it has more or fewer cells",
+        "line 2: DAR-004: case '../x'; expected",
+        "line 4: DAR-004: domain 'm r'",
+        "line 4: DAR-004: no image",
+        "line 4: DAR-004: split 'valid'; expected train or test",
+        "line 5: DAR-004: it has more or fewer cells",
         "line 6: image 'a\\x07' holds control characters",
     ):
         assert part in told
@@ -47,7 +47,7 @@ def test_all_problems_are_told_at_once_by_line(tmp_path):
     "name", ["", "..", "a..b", "a/b", "/etc", ".hidden", "-x", "a\x07b", "ä", "x" * 101, "a b", "a\\b", "~"]
 )
 def test_a_name_that_could_leave_its_folder_or_break_a_path_is_refused(tmp_path, name):
-    with pytest.raises(ValueError, match="line 2: case "):
+    with pytest.raises(ValueError, match="line 2: DAR-004: case "):
         read_cases_table(write(tmp_path, f"{name}\tct\ta.nii\t\ttrain"))
 
 
@@ -81,7 +81,9 @@ def test_an_odd_path_is_kept_as_it_is(tmp_path, path):
 
 @pytest.mark.parametrize("word", ["-", "NA", "n/a", "None"])
 def test_a_word_for_no_label_is_refused_with_the_remedy(tmp_path, word):
-    with pytest.raises(ValueError, match=f"line 2: label '{word}'; expected a path: leave the cell empty where"):
+    with pytest.raises(
+        ValueError, match=f"line 2: DAR-004: label '{word}'; expected a path: leave the cell empty where"
+    ):
         read_cases_table(write(tmp_path, f"ct1\tct\ta.nii\t{word}\ttrain"))
 
 

@@ -45,10 +45,10 @@ def test_what_is_a_volume_is_read(tmp_path, name, content):
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("plain.nii.gz", PLAIN, "is not packed with gzip: rename it to plain.nii$"),
-        ("PLAIN.NII.GZ", PLAIN, "is not packed with gzip: rename it to PLAIN.NII$"),
-        ("two.nii.gz", nib.Nifti2Image(VALUES, np.eye(4)).to_bytes(), "is not packed with gzip: rename it to two.nii$"),
-        ("packed.nii", PACKED, "is packed with gzip: rename it to packed.nii.gz$"),
+        ("plain.nii.gz", PLAIN, r"is not packed with gzip: rename it to plain.nii \(DAR-121\)$"),
+        ("PLAIN.NII.GZ", PLAIN, r"is not packed with gzip: rename it to PLAIN.NII \(DAR-121\)$"),
+        ("two.nii.gz", nib.Nifti2Image(VALUES, np.eye(4)).to_bytes(), r"gzip: rename it to two.nii \(DAR-121\)$"),
+        ("packed.nii", PACKED, r"is packed with gzip: rename it to packed.nii.gz \(DAR-121\)$"),
         ("packed.nrrd", PACKED, "is packed with gzip: unpack it"),
         ("twice.nii.gz", gzip.compress(PACKED, mtime=0), "is packed with gzip twice: unpack it once"),
         ("a.nii.gz", bz2.compress(PLAIN), "is packed with bzip2: unpack it"),

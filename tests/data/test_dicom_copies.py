@@ -26,7 +26,7 @@ def test_a_copy_counts_once_and_is_named(series, caplog, name):
     np.testing.assert_array_equal(volume.grid.affine, whole.grid.affine)
     assert [path.name for path in series_order(series)[0]] == [f"{k:03}.dcm" for k in range(6)]
     assert [record.getMessage() for record in caplog.records] == [
-        f"{series}: files that are there twice count once (1), such as {name}, a copy of 003.dcm"
+        f"DAR-151: {series}: files that are there twice count once (1), such as {name}, a copy of 003.dcm"
     ]
 
 

@@ -66,7 +66,7 @@ def test_a_space_that_says_no_directions_is_warned_of(tmp_path, space, changes):
     path = write_nrrd(tmp_path / "a.nrrd", space, **changes)
     assert not read_header(path).placed
     lines = check_cases([{"name": "a", "domain": "mr", "image": path, "label": ""}], {}, {}, processes=1)
-    assert lines[0].startswith("WARNING: Headers without a place (1)") and str(path) in lines[1]
+    assert lines[0].startswith("WARNING: DAR-099: Headers without a place (1)") and str(path) in lines[1]
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_files_of_an_earlier_version_are_known_by_the_jobs_provenance_while_they
     assert problems(*((file, "") for file in files)) == []
     write(files[1], "exchanged by hand")
     assert [line.partition(" was")[0] for line in problems(*((file, "") for file in files))] == [
-        f"case c1: image {files[1]}"
+        f"DAR-020: case c1: image {files[1]}"
     ]
 
 

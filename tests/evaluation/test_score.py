@@ -93,5 +93,7 @@ def test_a_reference_that_is_no_label_map_is_named_with_its_case(tmp_path):
     prediction = write_labels(tmp_path / "p.nii.gz", {1: 1})
     half = nib.Nifti1Image(np.full(SHAPE, 0.5, np.float32), np.diag([*SPACING, 1.0]))
     nib.save(half, tmp_path / "r.nii.gz")
-    with pytest.raises(ValueError, match=r"Case 007 \(.*r.nii.gz\): Label map holds values that are no whole numbers"):
+    with pytest.raises(
+        ValueError, match=r"Case 007 \(.*r.nii.gz\): DAR-182: Label map holds values that are no whole numbers"
+    ):
         score(tmp_path, prediction, tmp_path / "r.nii.gz")

@@ -61,7 +61,7 @@ def test_out_of_memory_is_said_in_words_and_the_checkpoint_serves(train):
     status, text, whole = train("whole", "enough")
     assert status == 0, text
     status, text, folder = train("short", "little")
-    assert status == 1 and "ERROR: out of memory" in text and "recompute=true" in text, text
+    assert status == 1 and "ERROR: DAR-225: out of memory" in text and "recompute=true" in text, text
     assert "Traceback" not in text and (folder / "checkpoints" / "latest.pt").is_file()
     status, text, _ = train("short", "enough")
     assert status == 0 and "resumed from the checkpoint at step 4" in text, text

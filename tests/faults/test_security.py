@@ -78,6 +78,6 @@ def test_a_case_cannot_leave_its_folder_nor_carry_markup(tmp_path, monkeypatch, 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "ct.nii").touch()
     (tmp_path / "cases.tsv").write_text(f"case\tdomain\timage\tlabel\tsplit\n{case}\tct\tct.nii\t\ttrain\n")
-    with pytest.raises(PlanError, match=r"Cases table cases.tsv:\n  line 2: case ") as error:
+    with pytest.raises(PlanError, match=r"Cases table cases.tsv:\n  line 2: DAR-004: case ") as error:
         read_cases(config_of("{task: abdomen, cases: cases.tsv}"), REPOSITORY)
     assert "\x1b[1m" not in str(error.value) and list(tmp_path.rglob("crater")) == []

@@ -30,8 +30,8 @@ def test_a_training_needs_a_case_that_is_not_kept_aside(count, share, kept):
     with pytest.raises(PlanError) as error:
         candidates_of(count, share).trained(MULTI)
     assert str(error.value) == (
-        f"checkpoint validation: training set {MULTI} has {count} labelled cases, of which {kept} would be kept aside; "
-        "expected more: add cases, or take checkpoint=last."
+        f"DAR-041: checkpoint validation: training set {MULTI} has {count} labelled cases, of which {kept} would be "
+        "kept aside; expected more: add cases, or take checkpoint=last."
     )
 
 
@@ -63,4 +63,6 @@ def test_the_oracle_looks_at_the_targets_test_cases():
 def test_the_oracle_needs_a_label_of_a_test_case():
     with pytest.raises(PlanError) as error:
         plan_of("checkpoint: oracle").candidates.images("mr-to-ct.cyclegan-single", "oracle", 0)
-    assert str(error.value) == ("checkpoint oracle: no test case of domain ct has a label; take checkpoint=validation.")
+    assert str(error.value) == (
+        "DAR-042: checkpoint oracle: no test case of domain ct has a label; take checkpoint=validation."
+    )

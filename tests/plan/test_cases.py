@@ -86,9 +86,9 @@ def test_an_absent_scan_is_refused_by_line_with_what_is_meant():
     config = config_with(rows)
     assert refused(config) == (
         "Cases table cases.tsv:\n"
-        "  line 2: case ct1: image ~/scans/ct1.nii.gz does not exist; "
+        "  line 2: DAR-019: case ct1: image ~/scans/ct1.nii.gz does not exist; "
         "`~` is not expanded: write the home folder in full.\n"
-        "  line 5: case mr2: label mr2_label.nii.gz does not exist."
+        "  line 5: DAR-019: case mr2: label mr2_label.nii.gz does not exist."
     )
     assert len(read_cases(config, REPOSITORY, has_files=False).all) == 4
 
@@ -96,7 +96,7 @@ def test_an_absent_scan_is_refused_by_line_with_what_is_meant():
 def test_a_domain_of_another_task_is_refused():
     touch("pet.nii")
     message = refused(config_with([("p", "pet", "pet.nii", "", "train")]))
-    assert "line 2: case p: domain 'pet' is not in task abdomen (ct, mr)." in message
+    assert "line 2: DAR-022: case p: domain 'pet' is not in task abdomen (ct, mr)." in message
 
 
 def test_paths_that_snakemake_would_replace_are_refused_by_line():

@@ -114,7 +114,7 @@ def test_a_name_is_kept_as_written_in_an_entry_which_wins_over_the_file(entry):
 )
 def test_a_value_that_the_schema_does_not_know_is_refused_by_key(text, words):
     message = refused(text)
-    assert message.startswith("Config mine.yaml:\n  config.") and words in message
+    assert message.startswith("DAR-001: Config mine.yaml:\n  config.") and words in message
 
 
 def test_the_labels_that_a_user_names_are_the_first_classes():

@@ -151,8 +151,8 @@ def test_a_second_round_needs_synthetic_volumes(pattern):
     with pytest.raises(PlanError) as error:
         methods_of(f"method_definitions: {{mine: {definition}}}\nmethods: mine")
     assert str(error.value) == (
-        f"Method mine is self_trained on {pattern}; expected a synthetic training set, which names its target: "
-        "take one, or leave self_trained out."
+        f"DAR-033: Method mine is self_trained on {pattern}; expected a synthetic training set, which names its "
+        "target: take one, or leave self_trained out."
     )
 
 
@@ -160,7 +160,7 @@ def test_a_training_on_both_domains_is_never_called_randomised():
     with pytest.raises(PlanError) as error:
         methods_of("method_definitions: {synseg_net: {randomised: true}}")
     assert str(error.value) == (
-        "Method synseg_net is randomised on {direction}.synseg_net, whose training randomises nothing: "
+        "DAR-035: Method synseg_net is randomised on {direction}.synseg_net, whose training randomises nothing: "
         "take another training set, or leave randomised out."
     )
 
@@ -172,5 +172,5 @@ def test_a_training_on_both_domains_needs_a_2d_network(name):
     pattern = f"{{direction}}.{name}"
     assert (
         str(error.value)
-        == f"Method {name} trains network dar_unet on {pattern}; expected a 2D network such as unet_2d."
+        == f"DAR-034: Method {name} trains network dar_unet on {pattern}; expected a 2D network such as unet_2d."
     )

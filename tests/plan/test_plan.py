@@ -51,7 +51,7 @@ def test_cases_that_are_missing_are_named_all_at_once():
     with pytest.raises(PlanError) as error:
         plan_of(f"methods: [source_only, supervised]\n{BOTH}").requested()
     assert str(error.value) == (
-        "Cases are missing:\n"
+        "DAR-040: Cases are missing:\n"
         "  direction mr-to-ct: domain ct has no test case\n"
         "  direction mr-to-ct, method source_only: no training case of domain mr has a label\n"
         "Give the cases table such cases, or choose another direction."

@@ -60,7 +60,9 @@ def test_the_grid_is_that_of_the_budget_where_the_task_has_one():
 def test_a_label_value_of_two_structures_stops_with_both(values):
     labels = f"{{liver: {values}, left_kidney: 1, right_kidney: 10}}"
     message = refused(f"{{domains: {{mr: {{labels: {labels}}}}}}}")
-    assert message == "Label value 4 of domain mr stands for liver and spleen; expected one structure per value."
+    assert (
+        message == "DAR-015: Label value 4 of domain mr stands for liver and spleen; expected one structure per value."
+    )
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,8 @@ def test_a_source_without_labels_is_refused_with_what_to_do():
     with pytest.raises(PlanError) as error:
         volumes_of().source_cases("mr-to-ct")
     assert str(error.value) == (
-        "Direction mr-to-ct: no training case of domain mr has a label. Give one a label, or choose another direction."
+        "DAR-040: Direction mr-to-ct: no training case of domain mr has a label. Give one a label, or choose "
+        "another direction."
     )
 
 

@@ -169,7 +169,7 @@ def test_without_a_compiler_torchs_operations_take_over_and_the_log_says_so_once
         found = attention(x)
     assert torch.equal(found, expected)
     assert [record.getMessage() for record in caplog.records] == [
-        "torch's operations take over, Triton fails: RuntimeError: Failed to find C compiler"
+        "DAR-218: torch's operations take over, Triton fails: RuntimeError: Failed to find C compiler"
     ]
     kernels._working.cache_clear()
 

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -77,21 +78,21 @@ def test_a_good_case_has_no_findings(tmp_path):
 @pytest.mark.parametrize(
     ("scan", "line"),
     [
-        (image(changed(GOOD, (0, 0, 0), np.nan)), "ERROR: Images with NaN or infinite voxels (1).*1 of 256 voxels"),
+        (image(changed(GOOD, (0, 0, 0), np.nan)), "ERROR: DAR-157: Images with NaN or infinite voxels (1).*1 of 256"),
         (image(changed(GOOD, (0, 0), np.inf)), "4 of 256 voxels"),
-        (image(np.full(SHAPE, 7, np.int16)), "ERROR: Images without contrast (1).*every voxel is 7"),
-        (image(GOOD + 3000), "ERROR: Images outside their window"),
-        (image(np.abs(GOOD)), "WARNING: Images that may not be in HU (1).*window \\[-350, 350]"),
-        (image(GOOD / 900), "WARNING: Images that may not be in HU (1)"),
-        (in_unit("meter"), "ERROR: Voxels of an implausible size.*1000 x 1000 x 3000 mm"),
+        (image(np.full(SHAPE, 7, np.int16)), "ERROR: DAR-158: Images without contrast (1).*every voxel is 7"),
+        (image(GOOD + 3000), "ERROR: DAR-081: Images outside their window"),
+        (image(np.abs(GOOD)), "WARNING: DAR-082: Images that may not be in HU (1).*window \\[-350, 350]"),
+        (image(GOOD / 900), "WARNING: DAR-082: Images that may not be in HU (1)"),
+        (in_unit("meter"), "ERROR: DAR-086: Voxels of an implausible size.*1000 x 1000 x 3000 mm"),
         (in_unit("micron"), "0.001 x 0.001 x 0.003 mm"),
-        (with_forms(AFFINE, SHIFTED), "ERROR: Headers that say two places (1).*by up to 3 voxels"),
+        (with_forms(AFFINE, SHIFTED), "ERROR: DAR-089: Headers that say two places (1).*by up to 3 voxels"),
         (with_forms(AFFINE, np.diag([-1.0, 1, 3, 1])), "by up to 14 voxels"),
-        (with_qform("quatern_b", np.nan), "ERROR: Headers that say two places (1).*by up to nan voxels"),
-        (with_qform("quatern_b", 2.0), "ERROR: Files that cannot be read (1).*set the code of its wrong form"),
-        (with_forms(AFFINE, AFFINE, (0, 0)), "WARNING: Headers without a place"),
-        (image(affine=SHEAR), "WARNING: Images with axes that are not at right angles.*78.7 degrees"),
-        (image(GOOD[..., None].repeat(2, 3)), "ERROR: Files that cannot be read (1).*expected 3 axes"),
+        (with_qform("quatern_b", np.nan), "ERROR: DAR-089: Headers that say two places (1).*by up to nan voxels"),
+        (with_qform("quatern_b", 2.0), "ERROR: DAR-080: Files that cannot be read (1).*set the code of its wrong form"),
+        (with_forms(AFFINE, AFFINE, (0, 0)), "WARNING: DAR-099: Headers without a place"),
+        (image(affine=SHEAR), "WARNING: DAR-094: Images with axes that are not at right angles.*78.7 degrees"),
+        (image(GOOD[..., None].repeat(2, 3)), "ERROR: DAR-080: Files that cannot be read (1).*expected 3 axes"),
         (image(np.zeros(SHAPE, [("R", "u1"), ("G", "u1"), ("B", "u1")])), "expected one real number a voxel"),
     ],
 )  # fmt: skip
@@ -99,7 +100,7 @@ def test_a_scans_problem_is_told_with_its_file(tmp_path, scan, line):
     told = check(tmp_path, scan)
     head, _, tail = line.partition(".*")
     assert head.replace("\\", "") in told and tail.replace("\\", "") in told, told
-    assert f"ct/a: {tmp_path}/image.nii" in told
+    assert re.search(f"ct/a: (DAR-[0-9]+: )?{tmp_path}/image.nii", told)
     assert ("the cases have problems" in told) == ("ERROR" in told)
 
 
@@ -111,14 +112,23 @@ def test_forms_that_differ_by_less_than_a_voxel_are_fine(tmp_path):
 @pytest.mark.parametrize(
     ("label", "line"),
     [
-        (image(BOX[:7]), "ERROR: Labels on another grid than their image (1)"),
+        (image(BOX[:7]), "ERROR: DAR-180: Labels on another grid than their image (1)"),
         (image(BOX, SHIFTED), "corners differ by up to 3 voxels"),
-        (image(BOX + 0.5), "ERROR: Labels that are no whole numbers (1)"),
-        (image(changed(BOX.astype(np.float32), (0, 0, 0), np.nan)), "ERROR: Labels that are no whole numbers (1)"),
-        (image(changed(BOX.astype(np.float32), (0, 0, 0), 1e20)), "ERROR: Labels that are no whole numbers (1)"),
-        (image(changed(BOX, (0, 0), [1, 2, 3, 4])), "WARNING: Labels with values that the task does not name (1)"),
-        (image(0 * BOX), "WARNING: Labels without any structure (1)"),
-        (image(changed(0 * BOX, (1, 1, 1), 6)), "WARNING: Structures of few voxels (1)"),
+        (image(BOX + 0.5), "ERROR: DAR-182: Labels that are no whole numbers (1)"),
+        (
+            image(changed(BOX.astype(np.float32), (0, 0, 0), np.nan)),
+            "ERROR: DAR-182: Labels that are no whole numbers (1)",
+        ),
+        (
+            image(changed(BOX.astype(np.float32), (0, 0, 0), 1e20)),
+            "ERROR: DAR-182: Labels that are no whole numbers (1)",
+        ),
+        (
+            image(changed(BOX, (0, 0), [1, 2, 3, 4])),
+            "WARNING: DAR-103: Labels with values that the task does not name (1)",
+        ),
+        (image(0 * BOX), "WARNING: DAR-101: Labels without any structure (1)"),
+        (image(changed(0 * BOX, (1, 1, 1), 6)), "WARNING: DAR-102: Structures of few voxels (1)"),
     ],
 )
 def test_a_labels_problem_is_told_with_its_file(tmp_path, label, line):
@@ -136,12 +146,24 @@ def test_labels_of_float_and_int64_type_are_fine(tmp_path):
 @pytest.mark.parametrize(
     ("label", "line"),
     [
-        (image(BOX[:7]), "ERROR: Labels on another grid than their image (1)"),
-        (image(BOX + 0.5), "ERROR: Labels that are no whole numbers (1)"),
-        (image(changed(BOX.astype(np.float32), (0, 0, 0), np.nan)), "ERROR: Labels that are no whole numbers (1)"),
-        (image(changed(BOX.astype(np.float32), (0, 0, 0), -np.inf)), "ERROR: Labels that are no whole numbers (1)"),
-        (image(np.zeros(SHAPE, [("R", "u1"), ("G", "u1"), ("B", "u1")])), "ERROR: Files that cannot be read (1)"),
-        (image(changed(BOX, (0, 0), [1, 2, 3, 4])), "WARNING: Labels with values that the task does not name (1)"),
+        (image(BOX[:7]), "ERROR: DAR-180: Labels on another grid than their image (1)"),
+        (image(BOX + 0.5), "ERROR: DAR-182: Labels that are no whole numbers (1)"),
+        (
+            image(changed(BOX.astype(np.float32), (0, 0, 0), np.nan)),
+            "ERROR: DAR-182: Labels that are no whole numbers (1)",
+        ),
+        (
+            image(changed(BOX.astype(np.float32), (0, 0, 0), -np.inf)),
+            "ERROR: DAR-182: Labels that are no whole numbers (1)",
+        ),
+        (
+            image(np.zeros(SHAPE, [("R", "u1"), ("G", "u1"), ("B", "u1")])),
+            "ERROR: DAR-080: Files that cannot be read (1)",
+        ),
+        (
+            image(changed(BOX, (0, 0), [1, 2, 3, 4])),
+            "WARNING: DAR-103: Labels with values that the task does not name (1)",
+        ),
     ],
 )
 def test_a_label_on_which_nobody_trains_is_named_where_it_is_no_label_map_of_the_task(tmp_path, label, line):
@@ -183,7 +205,7 @@ def test_a_label_that_two_cases_name_is_a_warning(tmp_path):
     nib.save(image(BOX), tmp_path / "label.nii")
     case = {"domain": "ct", "label": tmp_path / "label.nii"}
     lines = check_cases([{**case, "name": name, "image": tmp_path / f"{name}.nii"} for name in "ab"], {}, {}, 1)
-    assert lines[0].startswith("WARNING: Labels that several cases name (2)") and len(lines) == 4
+    assert lines[0].startswith("WARNING: DAR-105: Labels that several cases name (2)") and len(lines) == 4
 
 
 def test_a_targets_label_must_be_whole(tmp_path):
@@ -270,7 +292,9 @@ def test_a_case_whose_process_is_killed_is_named_and_the_others_are_checked(tmp_
         with pytest.raises(ValueError, match=r"Files that cannot be read \(1\)") as told:
             check_cases(cases, {}, {}, processes)
         lines = str(told.value).splitlines()
-        assert any(line.startswith(f"  mr/b: {tmp_path}/b.nii: the process that read it was killed") for line in lines)
+        assert any(
+            line.startswith(f"  mr/b: DAR-107: {tmp_path}/b.nii: the process that read it was killed") for line in lines
+        )
         assert any("mr/c: " in line and "every voxel is 7" in line for line in lines)
         assert lines[-1] == "4 cases checked: 2 errors, 0 warnings."
 
@@ -292,7 +316,7 @@ def test_whatever_a_library_raises_is_that_cases_problem(tmp_path, monkeypatch, 
     for name in "ab":
         nib.save(image(), tmp_path / f"{name}.nii")
     cases = [{"name": name, "domain": "mr", "image": tmp_path / f"{name}.nii", "label": ""} for name in "ab"]
-    with pytest.raises(ValueError, match=f"  mr/a: {tmp_path}/a.nii") as told:
+    with pytest.raises(ValueError, match=f"  mr/a: (DAR-108: )?{tmp_path}/a.nii") as told:
         check_cases(cases, {}, {}, processes=1)
     assert "2 cases checked: 1 errors" in str(told.value)
 
@@ -312,9 +336,14 @@ def test_problems_of_several_cases_are_told_together_by_kind(tmp_path, capsys):
     (tmp_path / "cases.tsv").write_text("\n".join(["case\tdomain\timage\tlabel\tsplit", *rows]) + "\n")
     assert main(["check", str(tmp_path / "cases.tsv"), "--processes", "2"]) == 1
     told = capsys.readouterr().err
-    assert "ERROR: Files that cannot be read (3)" in told and "ERROR: Files that stand twice in the table (2)" in told
+    assert (
+        "ERROR: DAR-080: Files that cannot be read (3)" in told
+        and "ERROR: DAR-104: Files that stand twice in the table (2)" in told
+    )
     assert "ct/b: " in told and "ct/c: " in told and "mr/e: " in told and "mr/d: " in told
-    assert told.strip().endswith("5 cases checked: 5 errors, 0 warnings.")
+    assert told.partition("\n5 cases checked: 5 errors, 0 warnings.\n")[2].splitlines() == [
+        f"docs/questions.md#dar-{number} explains DAR-{number}" for number in (104, "080", 120)
+    ]
 
 
 def test_a_good_table_is_status_0(tmp_path, capsys):
@@ -323,7 +352,7 @@ def test_a_good_table_is_status_0(tmp_path, capsys):
     assert main(["check", str(tmp_path / "cases.tsv")]) == 0
     assert capsys.readouterr().out == "1 cases checked: 0 errors, 0 warnings.\n"
     assert main(["check", str(tmp_path / "cases.tsv"), "--window", "ct=5000,9000"]) == 1
-    assert "ERROR: Images outside their window (1)" in capsys.readouterr().err
+    assert "ERROR: DAR-081: Images outside their window (1)" in capsys.readouterr().err
 
 
 def test_a_domain_without_training_cases_is_told_and_a_missing_table_too(tmp_path, capsys):

@@ -212,7 +212,7 @@ def table(folder, **domains):
 
 def test_domains_cut_in_other_planes_stop_a_run_and_the_named_axis_lets_it_begin(tmp_path):
     cases = table(tmp_path, ct=[(AXIAL,)] * 2, mr=[(CORONAL,)] * 3)
-    with pytest.raises(ValueError, match="ERROR: Domains cut in different planes") as told:
+    with pytest.raises(ValueError, match="ERROR: DAR-097: Domains cut in different planes") as told:
         check_cases(cases, {}, {}, 1, slice_axes={"ct": None, "mr": None})
     lines = str(told.value).splitlines()
     assert (
@@ -226,7 +226,9 @@ def test_domains_cut_in_other_planes_stop_a_run_and_the_named_axis_lets_it_begin
 
 def test_without_a_config_other_planes_are_a_warning(tmp_path):
     lines = check_cases(table(tmp_path, ct=[(AXIAL,)], mr=[(SAGITTAL,)]), {}, {}, 1)
-    assert lines[0].startswith("WARNING: Domains cut in different planes (2).") and lines[-1].endswith("2 warnings.")
+    assert lines[0].startswith("WARNING: DAR-097: Domains cut in different planes (2).") and lines[-1].endswith(
+        "2 warnings."
+    )
 
 
 def test_a_configured_axis_that_turns_a_scan_away_from_its_domain_is_told(tmp_path):
@@ -268,6 +270,11 @@ def test_inspect_says_of_a_header_what_check_says_and_goes_on(tmp_path, capsys, 
     said = capsys.readouterr()
     assert len(said.out.splitlines()) == 4
     assert f"Headers without a place: {tmp_path}/1.nii. To do: sform and qform have code 0" in caplog.text
-    errors = said.err.splitlines()[-2:]
-    assert f"Headers that say two places: {tmp_path}/2.nii: by up to 9 voxels. To do: sform and qform" in errors[0]
-    assert errors[1].startswith(f"Voxels of an implausible size: {tmp_path}/3.nii has a spacing of 1 x 1 x 2e+05 mm")
+    errors = said.err.splitlines()
+    assert (
+        f"DAR-089: Headers that say two places: {tmp_path}/2.nii: by up to 9 voxels. To do: sform and qform"
+        in errors[0]
+    )
+    assert errors[1].startswith(
+        f"DAR-086: Voxels of an implausible size: {tmp_path}/3.nii has a spacing of 1 x 1 x 2e+05 mm"
+    )
