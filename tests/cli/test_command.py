@@ -36,9 +36,11 @@ def test_inspect_reads_a_folder_of_volume_files_as_predict_does(tmp_path, capsys
     assert f"Not read: {tmp_path}/series" in caplog.text
 
 
-def test_a_missing_file_is_one_line_and_a_status(tmp_path, capsys):
+def test_a_missing_file_is_one_line_one_on_where_that_is_explained_and_a_status(tmp_path, capsys):
     assert main(["inspect", str(tmp_path / "none.nii.gz")]) == 1
-    assert "none.nii.gz" in capsys.readouterr().err
+    message, explained = capsys.readouterr().err.splitlines()
+    assert message.startswith(f"dar-uda: ERROR: DAR-133: {tmp_path}/none.nii.gz: no such file or folder")
+    assert explained == "docs/questions.md#dar-133 explains DAR-133"
 
 
 def test_phantom_writes_image_and_label(tmp_path):

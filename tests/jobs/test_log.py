@@ -11,7 +11,7 @@ from dar_uda.jobs.log import job_log
 with job_log(sys.argv[1]):
     logging.info("half done")
     if len(sys.argv) > 2:
-        raise {"value": ValueError("scan.nii: found 2 axes, expected 3"), "key": KeyError("liver")}[sys.argv[2]]
+        raise {"value": ValueError("DAR-129: a.nii: found 2 axes, expected 3"), "key": KeyError("liver")}[sys.argv[2]]
 """
 
 
@@ -29,13 +29,14 @@ def test_lines_and_the_jobs_own_time_stand_in_the_file_and_on_the_terminal(tmp_p
 
 @pytest.mark.parametrize(
     ("kind", "words"),
-    [("value", "ERROR: scan.nii: found 2 axes, expected 3 (more in"), ("key", "ERROR: KeyError: 'liver'")],
+    [("value", "ERROR: DAR-129: a.nii: found 2 axes, expected 3 (more in"), ("key", "ERROR: KeyError: 'liver'")],
 )
 def test_the_terminal_says_what_is_wrong_and_the_file_where(tmp_path, kind, words):
     status, terminal = run(tmp_path / "job.log", kind)
     assert status == 1
     assert words in terminal and "Traceback" not in terminal and "done in" not in terminal
     assert "Traceback" in (tmp_path / "job.log").read_text()
+    assert terminal.splitlines()[2:] == ["docs/questions.md#dar-129 explains DAR-129"] * (kind == "value")
 
 
 @pytest.mark.parametrize(
