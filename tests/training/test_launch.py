@@ -85,7 +85,9 @@ def test_of_two_ranks_the_first_writes_all_and_once(told, tmp_path):
 
 @pytest.mark.usefixtures("forked_ranks")
 def test_a_ranks_error_is_told_in_its_words(told, tmp_path):
-    with pytest.raises(RuntimeError, match="^segmentation.batch is 3 and gpus_per_training 2; expected a batch"):
+    with pytest.raises(
+        RuntimeError, match="^DAR-213: segmentation.batch is 3 and gpus_per_training 2; expected a batch"
+    ):
         launch(train_segmenter, **{**told, "segmentation": {**SETTINGS, "batch": 3}})
     assert not (tmp_path / "weights.safetensors").exists()
 
