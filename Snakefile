@@ -1,4 +1,4 @@
-"""DAR-UDA: from labelled scans of one modality to segmentations of another."""
+"""DAR-UDA: from labeled scans of one modality to segmentations of another."""
 
 from pathlib import Path
 

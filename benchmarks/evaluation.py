@@ -10,7 +10,7 @@ from benchmarks.measure import Row, interleaved, timed_row
 from dar_uda.evaluation.metrics import score_structures
 
 SHAPE, SPACING = (64, 512, 512), (4.0, 0.8, 0.8)
-ORGANS = {  # centre and semi-axes in mm, (depth, height, width)
+ORGANS = {  # center and semi-axes in mm, (depth, height, width)
     "liver": ((128, 200, 130), (75, 70, 68)),
     "spleen": ((150, 260, 300), (50, 35, 28)),
     "right kidney": ((110, 270, 150), (55, 30, 28)),
@@ -45,18 +45,18 @@ def label_maps(seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return a prediction and a reference: bumpy ellipsoids, the predicted ones moved and with other bumps."""
     rng = np.random.default_rng(seed)
     prediction, reference = np.zeros(SHAPE, np.uint8), np.zeros(SHAPE, np.uint8)
-    for structure, (centre, semi_axes) in enumerate(ORGANS.values(), start=1):
-        reference[_blob(centre, semi_axes, rng)] = structure
-        prediction[_blob(centre + rng.normal(scale=SHIFT_MM, size=3), semi_axes, rng)] = structure
+    for structure, (center, semi_axes) in enumerate(ORGANS.values(), start=1):
+        reference[_blob(center, semi_axes, rng)] = structure
+        prediction[_blob(center + rng.normal(scale=SHIFT_MM, size=3), semi_axes, rng)] = structure
     return prediction, reference
 
 
-def _blob(centre: NDArray | tuple, semi_axes: tuple, rng: np.random.Generator) -> NDArray[np.bool_]:
+def _blob(center: NDArray | tuple, semi_axes: tuple, rng: np.random.Generator) -> NDArray[np.bool_]:
     """Return an ellipsoid whose radius wavers smoothly by about `BUMPS` of itself."""
     knots = rng.normal(scale=BUMPS, size=(9, 17, 17))
     bumps = zoom(knots, np.divide(SHAPE, knots.shape), order=1)
     depth, height, width = (
         ((np.arange(size) * mm - middle) / half) ** 2
-        for size, mm, middle, half in zip(SHAPE, SPACING, centre, semi_axes, strict=True)
+        for size, mm, middle, half in zip(SHAPE, SPACING, center, semi_axes, strict=True)
     )
     return np.sqrt(depth[:, None, None] + height[:, None] + width) + bumps < 1

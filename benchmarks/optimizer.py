@@ -1,4 +1,4 @@
-"""The optimiser's step on DAR-UNet's 318 tensors."""
+"""The optimizer's step on DAR-UNet's 318 tensors."""
 
 import io
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from dar_uda.training.optimizer import adabelief
 
 
 def rows() -> Iterator[Row]:
-    """Yield the row of the optimiser."""
+    """Yield the row of the optimizer."""
     theirs, ours = DARUNet(5), DARUNet(5)
     ours.load_state_dict(theirs.state_dict())
     settings = {"lr": 1e-4, "betas": (0.9, 0.999), "eps": 1e-16, "weight_decay": 1e-4}
@@ -27,4 +27,4 @@ def rows() -> Iterator[Row]:
     seconds = interleaved({"literal": literal.step, "ours": foreach.step}, repeats=15)
     pairs = zip(theirs.parameters(), ours.parameters(), strict=True)
     difference = max(float((one - other).detach().abs().max()) for one, other in pairs)
-    yield timed_row("optimiser step, 318 tensors", seconds, "ours", 1.0, note=f"largest difference {difference:.1e}")
+    yield timed_row("optimizer step, 318 tensors", seconds, "ours", 1.0, note=f"largest difference {difference:.1e}")

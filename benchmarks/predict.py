@@ -73,9 +73,9 @@ def write_bundle(folder: Path, budget: str) -> Path:
             **{"grid": task["grids"][budget], "intensity": CT, "slice_axis": None, "double_depth": False},
         },
         "inference": inference,
-        "window": segmentation["patch"],
-        "single": list(range(1, classes)),
-        "likeness": None,
+        "window": segmentation["patch_size"],
+        "single_component": list(range(1, classes)),
+        "out_of_distribution": None,
     }
     (folder / "bundle.json").write_text(json.dumps(facts))
     return folder

@@ -59,7 +59,7 @@ def step_rows(batch: int) -> Iterator[Row]:
     steps = {"literal": Step(shape, literal=True), "float32": Step(shape)}
     if cpu_has_bfloat16():
         steps["bfloat16"] = Step(shape, dtype=torch.bfloat16)
-        steps["recomputed"] = Step(shape, dtype=torch.bfloat16, recompute=True)
+        steps["recomputed"] = Step(shape, dtype=torch.bfloat16, activation_checkpointing=True)
     seconds = interleaved(steps)
     size = f"DAR-UNet step, batch {batch}, {_text(PATCH)}"
     yield timed_row(f"{size}, float32", seconds, "float32", 0.65, note=_rate(seconds["float32"], shape))
@@ -72,7 +72,7 @@ def step_rows(batch: int) -> Iterator[Row]:
 
 def memory_rows() -> Iterator[Row]:
     literal, autocast, recomputed = (
-        peak_mib("benchmarks.peak_step", form) for form in ("literal", "autocast", "recompute")
+        peak_mib("benchmarks.peak_step", form) for form in ("literal", "autocast", "activation_checkpointing")
     )
     what = f"DAR-UNet step, peak memory, batch 1, {_text(LARGE_PATCH)}"
     yield Row(f"{what}, autocast", "MiB", literal, autocast, 0.45)
@@ -87,7 +87,7 @@ class Step:
         shape: tuple[int, ...],
         literal: bool = False,
         dtype: torch.dtype = torch.float32,
-        recompute: bool = False,
+        activation_checkpointing: bool = False,
         device: torch.device = CPU,
         channels: Sequence[int] = CHANNELS,
     ) -> None:
@@ -96,7 +96,7 @@ class Step:
         self.images, self.labels = torch.randn(shape).to(device), labels.to(device)
         self.literal, self.dtype, self.device = literal, dtype, device
         self.network = (literal_dar_unet if literal else DARUNet)(CLASSES, channels).to(device).train()
-        if recompute:
+        if activation_checkpointing:
             self.network.recompute_in_backward()
         self.optimizer = adabelief(self.network.parameters(), 1e-4, (0.9, 0.999), 1e-4)
 

@@ -125,10 +125,10 @@ def test_every_function_of_the_page_is_in_the_file_beside_it():
 
 
 RULES = "\n".join(path.read_text() for path in sorted(REPOSITORY.glob("workflow/rules/*.smk")))
-STEPS = re.findall(r"^\| [^|]* \| `(\w+)` \| `([\w/.]+)`[^|]* \| (.*) \|$", PAGE, re.MULTILINE)
+LEVELS = re.findall(r"^\| [^|]* \| `(\w+)` \| `([\w/.]+)`[^|]* \| (.*) \|$", PAGE, re.MULTILINE)
 
 
-@pytest.mark.parametrize("rule, file, outputs", STEPS, ids=[step[0] for step in STEPS])
+@pytest.mark.parametrize("rule, file, outputs", LEVELS, ids=[step[0] for step in LEVELS])
 def test_a_rule_of_the_page_runs_the_file_and_writes_what_the_page_says(rule, file, outputs):
     body = re.split(r"^(?:use )?rule \w+", RULES.split(f"rule {rule}:")[1], maxsplit=1, flags=re.MULTILINE)[0]
     module = file.removesuffix(".py").replace("/", ".")
@@ -140,4 +140,4 @@ def test_a_rule_of_the_page_runs_the_file_and_writes_what_the_page_says(rule, fi
 
 
 def test_the_page_follows_an_image_through_the_stages():
-    assert len(STEPS) == 12
+    assert len(LEVELS) == 12

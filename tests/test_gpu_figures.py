@@ -23,8 +23,8 @@ from benchmarks.literal.translator import literal_step
 from benchmarks.measure import seconds_of
 from benchmarks.segmenter import CLASSES
 from benchmarks.translator import literal_trainer
-from dar_uda.training import choices
-from dar_uda.training.graphs import EAGER_CALLS
+from dar_uda.training import cuda_options
+from dar_uda.training.cuda_graphs import EAGER_CALLS
 from dar_uda.training.prefetch import Prefetcher
 from dar_uda.translation.translator import Translator
 
@@ -113,8 +113,8 @@ def test_a_choice_has_the_values_of_its_type():
 
 
 def test_every_field_of_the_choices_is_compared_with_the_values_that_do_not_hold():
-    assert {field for fields in COMPARED.values() for field in fields} == set(values_of(choices.CudaChoices))
-    with choices.choosing(map_convolution="slices", quartet_kernels=True):
+    assert {field for fields in COMPARED.values() for field in fields} == set(values_of(cuda_options.CudaOptions))
+    with cuda_options.choosing(map_convolution="slices", quartet_kernels=True):
         assert list(others("map_convolution")) == ["conv3d", "blocks"]
         with others("map_convolution")["blocks"]() as made:
             assert made.map_convolution == "blocks"
@@ -132,7 +132,7 @@ def test_a_choice_is_named_by_its_field_and_on_further_steps_by_the_step_too():
 
 
 def test_replayed_windows_are_compared_on_a_slab_of_nine():
-    assert list(others("captured_windows")) == [str(not choices.made().captured_windows)]
+    assert list(others("captured_windows")) == [str(not cuda_options.made().captured_windows)]
     (slab,) = made_step("windows of a slab", Bench(CPU, tiny=True))()
     assert slab.shape == (CLASSES, 4, 32, 32)
 
@@ -219,7 +219,7 @@ def test_no_form_for_gpus_is_in_the_literal_step_of_the_translator(monkeypatch):
     def asked(_):
         raise AssertionError("a form that depends on the device")
 
-    monkeypatch.setattr(choices, "on_cuda", asked)
+    monkeypatch.setattr(cuda_options, "on_cuda", asked)
     training = literal_trainer(torch.float32, pixels=64, width=4)
     losses = literal_step(training, *(sampler.images for sampler in training.samplers))
     assert all(loss.isfinite() for loss in losses.values())

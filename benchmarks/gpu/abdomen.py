@@ -11,7 +11,7 @@ from benchmarks.gpu.volumes import unpacked
 from benchmarks.gpu.workloads import method
 from dar_uda.training.device import use_device
 
-BUDGET, FEW, STEPS = "gpu", 5, 60
+BUDGET, FEW, LEVELS = "gpu", 5, 60
 
 
 def run(tasks: Tasks) -> None:
@@ -31,6 +31,6 @@ def projected(tasks: Tasks, cases: Path, values: dict[str, Any]) -> dict[str, An
     The rate is that of the steps which a long training has beyond a short one: both begin and end alike. One before
     them lets cuDNN try its algorithms.
     """
-    _, short, long = (translator(tasks, cases, values, steps) for steps in (FEW, FEW, FEW + STEPS))
+    _, short, long = (translator(tasks, cases, values, steps) for steps in (FEW, FEW, FEW + LEVELS))
     per_step = (long["took"] - short["took"]) / max(1, long["steps"] - short["steps"])
     return {**long, "seconds_per_step": per_step, "hours": per_step * values["translation"]["steps"] / 3600}

@@ -22,7 +22,7 @@ from dar_uda.segmentation.augmentation import augment
 from dar_uda.segmentation.convolution import Conv3d
 from dar_uda.segmentation.dar_unet import DARUNet
 from dar_uda.segmentation.losses import segmentation_loss
-from dar_uda.segmentation.normalisation import GroupNorm
+from dar_uda.segmentation.normalization import GroupNorm
 from dar_uda.segmentation.sliding_window import predict_slabs
 from dar_uda.segmentation.unet_2d import UNet2D
 from dar_uda.segmentation.window_scores import WindowScores

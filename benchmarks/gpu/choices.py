@@ -21,10 +21,10 @@ from benchmarks.gpu.workloads import (
     windows_of_a_slab,
 )
 from benchmarks.measure import seconds_of
-from dar_uda.training import choices
+from dar_uda.training import cuda_options
 
 Context = Callable[[], AbstractContextManager]
-STEPS: dict[str, tuple[Callable[..., Form], tuple[int, ...]]] = {
+LEVELS: dict[str, tuple[Callable[..., Form], tuple[int, ...]]] = {
     "DAR-UNet step": (segmenter_step, (2, 32, 256, 256)),
     "GAN step": (gan_step, (4, 512)),
     "windows of a slab": (windows_of_a_slab, (32, 256, 256)),
@@ -41,7 +41,7 @@ COMPARED = {
     "gpu budget": ("captured_steps",),
     "GAN step, 256": ("captured_steps",),
 }
-"""The fields of `CudaChoices` that are compared on a step, what may change most first; a prediction is such a step."""
+"""The fields of `CudaOptions` that are compared on a step, what may change most first; a prediction is such a step."""
 NEEDED = {"quartet_maxima": {"quartet_kernels": False}}
 """Without which other values the values of a field change nothing."""
 SECONDS = {"channels_last": 40, "map_convolution": 40, "cudnn.benchmark": 30}
@@ -73,8 +73,10 @@ def compare(tasks: Tasks, step: str, bench: Bench) -> None:
 def others(field: str) -> dict[str, Context]:
     """Return the choices of the other values of a field than the one that holds."""
     needed = NEEDED.get(field, {})
-    values = [value for value in values_of(choices.CudaChoices)[field] if value != getattr(choices.made(), field)]
-    return {str(value): partial(choices.choosing, **{**needed, field: value}) for value in values}
+    values = [
+        value for value in values_of(cuda_options.CudaOptions)[field] if value != getattr(cuda_options.made(), field)
+    ]
+    return {str(value): partial(cuda_options.choosing, **{**needed, field: value}) for value in values}
 
 
 def values_of(choice: type) -> dict[str, tuple[Any, ...]]:
@@ -84,7 +86,7 @@ def values_of(choice: type) -> dict[str, tuple[Any, ...]]:
 
 
 def made_step(step: str, bench: Bench) -> Form:
-    make, size = STEPS[step]
+    make, size = LEVELS[step]
     return make(bench, *size)
 
 
@@ -113,6 +115,6 @@ def alone(step: str, bench: Bench) -> dict[str, Any]:
         "took": min(took),
         "note": spread({step: took}),
         "allocated": allocated,
-        "choices": asdict(choices.made()),
+        "choices": asdict(cuda_options.made()),
         "cudnn.benchmark": torch.backends.cudnn.benchmark,
     }

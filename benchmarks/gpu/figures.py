@@ -45,7 +45,7 @@ from dar_uda.segmentation.patches import PatchSampler
 from dar_uda.segmentation.predict import counted
 from dar_uda.segmentation.predictor import Predictor
 from dar_uda.segmentation.sliding_window import count_windows, predict_slabs
-from dar_uda.segmentation.views import VIEWS, Disagreement
+from dar_uda.segmentation.tta import TTA_TRANSFORMS, TtaInconsistency
 from dar_uda.segmentation.window_scores import WindowScores
 from dar_uda.training.optimizer import adabelief
 from dar_uda.translation.redraw import redraw
@@ -184,12 +184,12 @@ def prediction(bench: Bench) -> Found:
     window = bench.size(32, 256, 256)
     shape = window if bench.tiny else (90, 512, 512)
     image = np.random.default_rng(0).integers(0, 65536, shape).astype(np.uint16)
-    options = {key: inference[key] for key in ("overlap", "weighting", "batch")} | {"window": window}
+    options = {key: inference[key] for key in ("overlap", "weighting", "batch_size")} | {"window": window}
 
     predictor = Predictor(WindowScores(network, torch.bfloat16), bench.device, **options)
 
     def ours() -> None:
-        for slab in counted(predictor.views(image), Disagreement(CLASSES - 1), average=True):
+        for slab in counted(predictor.views(image), TtaInconsistency(CLASSES - 1), average=True):
             torch.as_tensor(slab).argmax(dim=0).cpu()
 
     def from_the_cpu(patches: Tensor) -> Tensor:
@@ -201,11 +201,11 @@ def prediction(bench: Bench) -> Found:
 
     ours()
     with torch.no_grad():  # of the literal form, which takes far longer, the network's first pass alone
-        from_the_cpu(torch.zeros(options["batch"], 1, *window))
+        from_the_cpu(torch.zeros(options["batch_size"], 1, *window))
     took = {"literal": seconds_of(literal, bench.device), "ours": seconds_of(ours, bench.device)}
     whole, part = (count_windows(image[:depth].shape, window, inference["overlap"]) for depth in (None, LITERAL_DEPTH))
-    took["literal"] *= len(VIEWS) * whole / part
-    note = f"literal: {part} of {len(VIEWS)} x {whole} windows, scaled; the mask is not brought to the scan's own grid"
+    took["literal"] *= len(TTA_TRANSFORMS) * whole / part
+    note = f"literal: {part} of {len(TTA_TRANSFORMS)} x {whole} windows, scaled; the mask is not brought to the scan's own grid"
     return {"prediction": {**took, "note": f"{note}; n 1"}}
 
 

@@ -13,7 +13,7 @@ from benchmarks.gpu.choices import made_step
 from benchmarks.gpu.stage import Tasks
 from benchmarks.gpu.workloads import Bench, Form
 from benchmarks.measure import seconds_of
-from dar_uda.training import choices
+from dar_uda.training import cuda_options
 
 LARGEST, LARGEST_SHAPES = 30, 20
 CONVOLUTION = "conv"
@@ -36,7 +36,7 @@ def profiled(make: Callable[[], Form], bench: Bench) -> dict[str, Any]:
         make: Makes the form.
     """
     on_card = bench.device.type == "cuda"
-    with choices.choosing(captured_steps=False) as made:
+    with cuda_options.choosing(captured_steps=False) as made:
         form = make()
         for _ in range(bench.unrecorded):
             form()

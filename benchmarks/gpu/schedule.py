@@ -35,7 +35,7 @@ from dar_uda.training.randomness import generator_for
 
 VOLUMES = 24
 """Of the paper's training set, per domain at most."""
-STEPS, LITERAL_STEPS = 10, 3
+LEVELS, LITERAL_STEPS = 10, 3
 
 
 def run(tasks: Tasks) -> None:
@@ -46,12 +46,12 @@ def hours(tasks: Tasks) -> dict[str, Any]:
     """Return the hours of both trainings; the slices of a volume are those of the kit's, else the phantom's."""
     bench, values = Bench(tasks.device, tasks.tiny), method()
     slices = slices_per_volume(tasks)
-    per_epoch = math.ceil(VOLUMES * slices / values["translation"]["batch"])
+    per_epoch = math.ceil(VOLUMES * slices / values["translation"]["batch_size"])
     updates_of = values["segmentation"]["steps"], values["translation"]["epochs"] * per_epoch
     with TemporaryDirectory() as folder:
         forms = {
             "literal": (literal_training_step, literal_gan_step, 1, LITERAL_STEPS),
-            "ours": (training_step, gan_step, bench.unrecorded, STEPS),
+            "ours": (training_step, gan_step, bench.unrecorded, LEVELS),
         }
         found: dict[str, Any] = {}
         for name, (segmenter, gan, unrecorded, steps) in forms.items():

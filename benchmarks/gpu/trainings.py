@@ -20,7 +20,7 @@ from dar_uda.training.job import Job
 from dar_uda.translation.train import train_translator
 
 LEAST_DICE, GAN_STEPS = 0.75, 100
-SMALL = {"channels": [8, 8, 8, 8, 8], "patch": [4, 32, 32], "width": 4}
+SMALL = {"channels": [8, 8, 8, 8, 8], "patch_size": [4, 32, 32], "width": 4}
 """What --tiny trains."""
 
 
@@ -33,11 +33,11 @@ def run(tasks: Tasks) -> None:
 
 
 def supervised(tasks: Tasks, cases: Path, values: Mapping[str, Any], least: float | None) -> dict[str, Any]:
-    """Train on labelled volumes of the target; return the mean Dice of its test cases on the network grid."""
+    """Train on labeled volumes of the target; return the mean Dice of its test cases on the network grid."""
     split = split_of(cases, domains_of(cases)[1])
     segmentation = values["segmentation"]
     if tasks.tiny:
-        segmentation |= {"steps": 2, "channels": SMALL["channels"], "patch": SMALL["patch"]}
+        segmentation |= {"steps": 2, "channels": SMALL["channels"], "patch_size": SMALL["patch_size"]}
         values["inference"]["overlap"] = 0
     classes = 1 + max(int(open_label(label).max()) for label in split.labels)
     folder = _folder(tasks, cases, "segmenter")
@@ -48,7 +48,7 @@ def supervised(tasks: Tasks, cases: Path, values: Mapping[str, Any], least: floa
         split.images, split.labels, weights, history, folder / "usage.json", job, classes, network, segmentation
     )
     trained = time.perf_counter()
-    dices = test_dices(split, weights, segmentation["patch"], values["inference"], classes, tasks.device)
+    dices = test_dices(split, weights, segmentation["patch_size"], values["inference"], classes, tasks.device)
     took = {"training": trained - start, "prediction": time.perf_counter() - trained}
     good = least is None or tasks.tiny or float(np.mean(dices)) >= least
     rows = pd.read_csv(history, sep="\t")
@@ -72,7 +72,7 @@ def test_dices(
 
     In the precision of predictions on this card. cuDNN does not try its algorithms for windows of so few scans.
     """
-    options = {key: inference[key] for key in ("overlap", "weighting", "batch")}
+    options = {key: inference[key] for key in ("overlap", "weighting", "batch_size")}
     predictor, dices = Predictor.load(weights, device, "auto", window, **options), []
     for image, label in zip(split.test_images, split.test_labels, strict=True):
         with trying_algorithms(False):
@@ -92,10 +92,10 @@ def translator(tasks: Tasks, cases: Path, values: Mapping[str, Any], steps: int 
     """Train a translator; return the pixel losses of the first and of the last fifth of its steps, which must fall."""
     folder = _folder(tasks, cases, "translator")
     slices = stacks_of(cases, domains_of(cases), folder)
-    translation = values["translation"] | {"steps": 2 if tasks.tiny else steps, "sample_every": 10**9}
+    translation = values["translation"] | {"steps": 2 if tasks.tiny else steps, "preview_every": 10**9}
     if tasks.tiny:
         translation |= {"width": SMALL["width"]}
-    outputs = (folder / name for name in ("weights.safetensors", "history.tsv", "samples.png"))
+    outputs = (folder / name for name in ("weights.safetensors", "history.tsv", "previews.png"))
     start = time.perf_counter()
     train_translator(slices, *outputs, Job(0, "", tasks.device, torch.bfloat16), translation)
     took = time.perf_counter() - start

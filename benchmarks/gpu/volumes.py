@@ -13,7 +13,7 @@ TEST_SHARE = 0.25
 
 @dataclass(frozen=True)
 class Split:
-    """Labelled volumes of a domain; the last quarter of its cases are for the test."""
+    """Labeled volumes of a domain; the last quarter of its cases are for the test."""
 
     images: list[Path]
     labels: list[Path]
@@ -22,7 +22,7 @@ class Split:
 
 
 def pack(cases: Path, packed: Path) -> int:
-    """Pack `{domain}/{case}/image.nii` and `label.nii` of every labelled case; return how many there are.
+    """Pack `{domain}/{case}/image.nii` and `label.nii` of every labeled case; return how many there are.
 
     Raises:
         FileNotFoundError: There is none.

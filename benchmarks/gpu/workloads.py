@@ -17,10 +17,10 @@ from benchmarks.segmenter import CHANNELS, CLASSES, Step
 from benchmarks.translator import literal_trainer, trainer
 from dar_uda.segmentation.networks import make_segmenter
 from dar_uda.segmentation.sliding_window import predict_slabs
-from dar_uda.segmentation.train import OPTIMISATION, SegmenterTrainer
+from dar_uda.segmentation.train import OPTIMIZATION, SegmenterTrainer
 from dar_uda.segmentation.window_scores import WindowScores
+from dar_uda.training.cuda_graphs import EAGER_CALLS
 from dar_uda.training.device import use_device
-from dar_uda.training.graphs import EAGER_CALLS
 from dar_uda.training.job import Job
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -132,7 +132,7 @@ def segmenter_trainer(bench: Bench, sampler: Any, steps: int = 1_000_000) -> Seg
     torch.manual_seed(0)
     values = method()
     network = make_segmenter(CLASSES, bench.channels, **values["networks"]["dar_unet"])
-    settings = {key: values["segmentation"][key] for key in OPTIMISATION}
+    settings = {key: values["segmentation"][key] for key in OPTIMIZATION}
     return SegmenterTrainer(network, sampler, Job(0, "", bench.device, torch.bfloat16), steps, **settings)
 
 
@@ -147,7 +147,7 @@ def updates(training: Any) -> Form:
 
 
 def gan_size(bench: Bench, batch: int, pixels: int) -> dict[str, int]:
-    return {"batch": 1, "pixels": 64, "width": 4} if bench.tiny else {"batch": batch, "pixels": pixels}
+    return {"batch_size": 1, "pixels": 64, "width": 4} if bench.tiny else {"batch_size": batch, "pixels": pixels}
 
 
 def literal_gan_step(bench: Bench, batch: int, pixels: int) -> Form:
@@ -164,9 +164,9 @@ def windows_of_a_slab(bench: Bench, *window: int) -> Form:
     """Return a form that predicts a volume as deep as a window and twice as large: nine windows in bfloat16."""
     torch.manual_seed(0)
     inference, window = method()["inference"], bench.size(*window)
-    options = {key: inference[key] for key in ("overlap", "weighting", "batch")}
+    options = {key: inference[key] for key in ("overlap", "weighting", "batch_size")}
     network = make_segmenter(CLASSES, bench.channels).to(bench.device).eval()
-    scores = WindowScores(network, torch.bfloat16).on(bench.device, options["batch"])
+    scores = WindowScores(network, torch.bfloat16).on(bench.device, options["batch_size"])
     image = np.random.default_rng(0).integers(0, 65536, (window[0], 2 * window[1], 2 * window[2])).astype(np.uint16)
     return lambda: list(predict_slabs(scores, image, window, device=bench.device, **options))
 

@@ -12,13 +12,13 @@ from dar_uda.layers.chain import Chain
 from dar_uda.segmentation.attention import VoxelAttention
 from dar_uda.segmentation.convolution import Conv3d, UpConv3d
 from dar_uda.segmentation.dar_unet import DARUNet, ResidualBlock
-from dar_uda.segmentation.normalisation import SLOPE, GroupNorm
+from dar_uda.segmentation.normalization import SLOPE, GroupNorm
 
 PLAIN = {Conv3d: nn.Conv3d, UpConv3d: nn.ConvTranspose3d}
 
 
 def literal_dar_unet(classes: int, channels: Sequence[int] = (16, 32, 64, 128, 256)) -> DARUNet:
-    """Return the network of torch's layers and literal attention; its state fits the optimised one's and vice versa."""
+    """Return the network of torch's layers and literal attention; its state fits the optimized one's and vice versa."""
     network = TorchsNormsDARUNet(classes, channels)
     for module in network.modules():
         module.__class__ = PLAIN.get(type(module), type(module))

@@ -7,9 +7,9 @@ from benchmarks.literal.dar_unet import TorchsNormsDARUNet
 from dar_uda.segmentation.dar_unet import DARUNet
 
 CHOICES = {"quartet_maxima": "marks", "map_convolution": "slices"}
-"""The fields of `dar_uda.training.choices.choosing` within which the network is used: the forms of that commit."""
+"""The fields of `dar_uda.training.cuda_options.choosing` within which the network is used: the forms of that commit."""
 
 
 def leaking_dar_unet(classes: int) -> DARUNet:
-    """Return that network; its state fits the optimised one's and vice versa."""
+    """Return that network; its state fits the optimized one's and vice versa."""
     return TorchsNormsDARUNet(classes)

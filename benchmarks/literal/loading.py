@@ -65,7 +65,7 @@ def _change_intensity(image: NDArray, rng: np.random.Generator) -> NDArray:
 
 
 def _scale(array: NDArray, factor: float, order: int) -> NDArray:
-    """Return every slice magnified about its centre."""
+    """Return every slice magnified about its center."""
     size = np.array(array.shape[1:])
     offset = (size - 1) / 2 * (1 - 1 / factor)
     moved = [

@@ -17,7 +17,7 @@ def reflect(network: nn.Module) -> None:
 
 
 class ReplicatedUpsampledConv(UpsampledConv):
-    """Nearest-neighbour upsampling by 2, then a 5 x 5 convolution; borders are replicated."""
+    """Nearest-neighbor upsampling by 2, then a 5 x 5 convolution; borders are replicated."""
 
     def forward(self, x: Tensor) -> Tensor:
         fold = self.weight.new_tensor(self.FOLD)

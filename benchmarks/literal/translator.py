@@ -14,12 +14,12 @@ from dar_uda.translation.networks import (
     Conv2d,
     Decoder,
     InstanceNorm,
-    NormalisedConv,
+    NormalizedConv,
 )
 from dar_uda.translation.train import TranslatorTrainer
 
 TORCHS = {
-    **dict.fromkeys((Chain, NormalisedConv, ContentEncoder, ContentDiscriminator), nn.Sequential),
+    **dict.fromkeys((Chain, NormalizedConv, ContentEncoder, ContentDiscriminator), nn.Sequential),
     **{Conv2d: nn.Conv2d, InstanceNorm: nn.InstanceNorm2d},
 }
 
@@ -36,15 +36,15 @@ def with_torchs_layers(network: nn.Module) -> nn.Module:
 
 
 def literal_decode(decoder: Decoder, content: Tensor, style: Tensor) -> Tensor:
-    """Return the decoded image: every normalisation, upsampling and convolution on its own."""
+    """Return the decoded image: every normalization, upsampling and convolution on its own."""
     scale, shift = decoder.style(style).chunk(2, dim=1)
     norms = iter(zip(scale.split(decoder.channels, dim=1), shift.split(decoder.channels, dim=1), strict=True))
 
     def activate(x: Tensor) -> Tensor:
         scale, shift = next(norms)
         mean, variance = x.mean((2, 3), keepdim=True), x.var((2, 3), keepdim=True, unbiased=False)
-        normalised = (x - mean) / torch.sqrt(variance + 1e-5)
-        return F.leaky_relu((1 + scale[..., None, None]) * normalised + shift[..., None, None], SLOPE)
+        normalized = (x - mean) / torch.sqrt(variance + 1e-5)
+        return F.leaky_relu((1 + scale[..., None, None]) * normalized + shift[..., None, None], SLOPE)
 
     x = content
     for first, second in zip(decoder.residual[::2], decoder.residual[1::2], strict=True):
@@ -58,7 +58,7 @@ def literal_decode(decoder: Decoder, content: Tensor, style: Tensor) -> Tensor:
 
 def literal_step(trainer: TranslatorTrainer, x_a: Tensor, x_b: Tensor) -> dict[str, Tensor]:
     """Do one update of the discriminators and one of the generator; return the generator's losses."""
-    net, judge = trainer.translator, trainer.discriminators
+    net, discriminator = trainer.translator, trainer.discriminators
 
     def decode(content: Tensor, style: Tensor) -> Tensor:
         return literal_decode(net.decoder, content, style)
@@ -72,9 +72,11 @@ def literal_step(trainer: TranslatorTrainer, x_a: Tensor, x_b: Tensor) -> dict[s
     trainer.discriminator_optimizer.zero_grad()
     loss = 0.0
     for domain, real, fake in (("a", x_a, x_ba), ("b", x_b, x_ab)):
-        discriminator = getattr(judge, domain)
+        discriminator = getattr(discriminator, domain)
         loss = loss + _distance(discriminator(fake.detach()), 0) + _distance(discriminator(real), 1)
-    loss = loss + _distance([judge.content(c_b.detach())], 0) + _distance([judge.content(c_a.detach())], 1)
+    loss = (
+        loss + _distance([discriminator.content(c_b.detach())], 0) + _distance([discriminator.content(c_a.detach())], 1)
+    )
     loss.backward()
     trainer.discriminator_optimizer.step()
 
@@ -83,8 +85,8 @@ def literal_step(trainer: TranslatorTrainer, x_a: Tensor, x_b: Tensor) -> dict[s
         "pixel_cycle": F.l1_loss(cycle_a, x_a) + F.l1_loss(cycle_b, x_b),
         "content_reconstruction": F.l1_loss(c_ab, c_a) + F.l1_loss(c_ba, c_b),
         "style_reconstruction": F.l1_loss(s_ba, s_a) + F.l1_loss(s_ab, s_b),
-        "adversarial_image": _distance(judge.a(x_ba), 1) + _distance(judge.b(x_ab), 1),
-        "adversarial_content": _distance([judge.content(c_b)], 1) + _distance([judge.content(c_a)], 0),
+        "adversarial_image": _distance(discriminator.a(x_ba), 1) + _distance(discriminator.b(x_ab), 1),
+        "adversarial_content": _distance([discriminator.content(c_b)], 1) + _distance([discriminator.content(c_a)], 0),
     }
     trainer.generator_optimizer.zero_grad()
     sum(trainer.loss_weights[name] * loss for name, loss in losses.items()).backward()

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from dar_uda.segmentation.losses import segmentation_loss
 from dar_uda.segmentation.networks import make_segmenter
 from dar_uda.segmentation.patches import PatchSampler
-from dar_uda.segmentation.samples import middle_slices
-from dar_uda.segmentation.train import OPTIMISATION, SAMPLING, SegmenterTrainer
+from dar_uda.segmentation.previews import middle_slices
+from dar_uda.segmentation.train import OPTIMIZATION, SAMPLING, SegmenterTrainer
 from dar_uda.training.device import autocast
 from dar_uda.training.job import Job
 from dar_uda.training.optimizer import differentiate
@@ -48,7 +48,7 @@ class AdaOutputTrainer(SegmenterTrainer):
     Args:
         target: Patches of the target, without labels.
         adversarial_weights: Of the loss that has target outputs taken for source ones, per output.
-        discriminator_rate: Learning rate at the first step; falls with the power 0.9 of what is left.
+        discriminator_learning_rate: Learning rate at the first step; falls with the power 0.9 of what is left.
     """
 
     def __init__(
@@ -58,59 +58,71 @@ class AdaOutputTrainer(SegmenterTrainer):
         classes: int,
         adversarial_weights: Sequence[float],
         auxiliary_weight: float,
-        discriminator_rate: float,
+        discriminator_learning_rate: float,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.target, self.adversarial_weights = target, adversarial_weights
         self.source_weights = (1.0, auxiliary_weight)
         levels = 2 if self.network.arguments["multilevel"] else 1
-        self.judges = nn.ModuleList(OutputDiscriminator(classes) for _ in range(levels)).to(self.device)
-        self.discriminator_rate = discriminator_rate
-        self.judge_optimizer = torch.optim.Adam(self.judges.parameters(), discriminator_rate, BETAS)
+        self.discriminators = nn.ModuleList(OutputDiscriminator(classes) for _ in range(levels)).to(self.device)
+        self.discriminator_learning_rate = discriminator_learning_rate
+        self.discriminator_optimizer = torch.optim.Adam(
+            self.discriminators.parameters(), discriminator_learning_rate, BETAS
+        )
 
     def update(self, step: int) -> dict[str, Tensor]:
         return self._descend(step)
 
-    def _gradients(self, images: Tensor, labels: Tensor, unlabelled: Tensor) -> Iterator[dict[str, Tensor]]:
+    def _gradients(self, images: Tensor, labels: Tensor, unlabeled: Tensor) -> Iterator[dict[str, Tensor]]:
         """Make the gradient of the segmenter, then that of the discriminators."""
-        self.judges.requires_grad_(False)
+        self.discriminators.requires_grad_(False)
         outputs = self._outputs(images)
         losses = [segmentation_loss(scores, labels, self.focal_weight) for scores in outputs]
-        of_target = [_probabilities(scores) for scores in self._outputs(unlabelled)]
-        adversarial = [self._judged(k, p, real=True) for k, p in enumerate(of_target)]
+        of_target = [_probabilities(scores) for scores in self._outputs(unlabeled)]
+        adversarial = [self._discriminator_loss(k, p, real=True) for k, p in enumerate(of_target)]
         loss = _weighted(self.source_weights, losses)
         differentiate(self.optimizer, loss + _weighted(self.adversarial_weights, adversarial))
-        named = {"loss": loss.detach(), "fused": losses[0].detach(), "adversarial": adversarial[0].detach()}
+        named = {"loss": loss.detach(), "main_output": losses[0].detach(), "adversarial": adversarial[0].detach()}
         yield named | middle_slices(images, labels, outputs[0])
-        self.judges.requires_grad_(True)
+        self.discriminators.requires_grad_(True)
         judged = [
-            (self._judged(k, source.detach(), real=True) + self._judged(k, target.detach(), real=False)) / 2
+            (
+                self._discriminator_loss(k, source.detach(), real=True)
+                + self._discriminator_loss(k, target.detach(), real=False)
+            )
+            / 2
             for k, (source, target) in enumerate(zip(map(_probabilities, outputs), of_target, strict=True))
         ]
-        differentiate(self.judge_optimizer, sum(judged))
+        differentiate(self.discriminator_optimizer, sum(judged))
         yield {"discriminators": sum(judged).detach()}
 
     def _optimizers(self) -> list[torch.optim.Optimizer]:
-        return [self.optimizer, self.judge_optimizer]
+        return [self.optimizer, self.discriminator_optimizer]
 
     def _draw(self, step: int) -> Batch:
         """Return images and labels of the source, and images of the target."""
-        unlabelled, _ = self.target.draw(generator_for(self.seed, "target", step), self.device)
-        return *super()._draw(step), unlabelled
+        unlabeled, _ = self.target.draw(generator_for(self.seed, "target", step), self.device)
+        return *super()._draw(step), unlabeled
 
     def _set_rate(self, step: int) -> None:
         super()._set_rate(step)
-        self.judge_optimizer.param_groups[0]["lr"] = self.discriminator_rate * (1 - step / self.steps) ** POWER
+        self.discriminator_optimizer.param_groups[0]["lr"] = (
+            self.discriminator_learning_rate * (1 - step / self.steps) ** POWER
+        )
 
-    def _judged(self, level: int, probabilities: Tensor, *, real: bool) -> Tensor:
+    def _discriminator_loss(self, level: int, probabilities: Tensor, *, real: bool) -> Tensor:
         """Return the cross-entropy of taking probabilities for those of the source (`real`) or the target."""
         with autocast(self.device, self.dtype):
-            scores = self.judges[level](probabilities).float()
+            scores = self.discriminators[level](probabilities).float()
         return F.binary_cross_entropy_with_logits(scores, torch.full_like(scores, float(real)))
 
     def _parts(self) -> dict[str, Any]:
-        return {**super()._parts(), "judges": self.judges, "judge_optimizer": self.judge_optimizer}
+        return {
+            **super()._parts(),
+            "discriminators": self.discriminators,
+            "discriminator_optimizer": self.discriminator_optimizer,
+        }
 
 
 def _probabilities(scores: Tensor) -> Tensor:
@@ -134,10 +146,10 @@ def train_ada_output(
     segmentation: Mapping[str, Any],
     adversary: Mapping[str, Any],
 ) -> None:
-    """Train a 2D segmenter on the labelled source whose outputs on the target look like those on the source.
+    """Train a 2D segmenter on the labeled source whose outputs on the target look like those on the source.
 
     Args:
-        images: Labelled volumes of the source.
+        images: Labeled volumes of the source.
         labels: The label volume of each.
         target_images: Training volumes of the target; their labels are not read.
         weights: Output, safetensors: the network.
@@ -148,10 +160,10 @@ def train_ada_output(
     """
     torch.manual_seed(job.seed)
     segmenter = make_segmenter(classes, segmentation["channels"], **network)
-    # Patches around structures would tell the judge the source from the target, whatever the outputs.
-    sampling = {**{key: segmentation[key] for key in SAMPLING}, "foreground_share": 0}
+    # Patches around structures would tell the discriminator the source from the target, whatever the outputs.
+    sampling = {**{key: segmentation[key] for key in SAMPLING}, "foreground_fraction": 0}
     sampler, target = PatchSampler(images, labels, **sampling), PatchSampler(target_images, None, **sampling)
-    steps, settings = segmentation["steps"], {key: segmentation[key] for key in OPTIMISATION}
+    steps, settings = segmentation["steps"], {key: segmentation[key] for key in OPTIMIZATION}
     trainer = AdaOutputTrainer(segmenter, sampler, job, steps, target=target, classes=classes, **adversary, **settings)
     files = [*images, *labels, *target_images]
     choices = {"classes": classes, "network": network, "adversary": adversary}

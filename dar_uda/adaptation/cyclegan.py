@@ -24,13 +24,13 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.body = nn.Sequential(*_normalised(channels, channels, 3), *_normalised(channels, channels, 3)[:-1])
+        self.body = nn.Sequential(*_normalized(channels, channels, 3), *_normalized(channels, channels, 3)[:-1])
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.body(x)
 
 
-def _normalised(inputs: int, outputs: int, kernel: int, stride: int = 1) -> list[nn.Module]:
+def _normalized(inputs: int, outputs: int, kernel: int, stride: int = 1) -> list[nn.Module]:
     """Return convolution, instance norm, ReLU; reflection at the borders where the size stays."""
     mode = "reflect" if stride == 1 else "zeros"
     conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, padding_mode=mode)
@@ -55,9 +55,9 @@ class ResNetGenerator(nn.Sequential):
 
     def __init__(self, width: int = 64, blocks: int = 9) -> None:
         super().__init__(
-            *_normalised(1, width, 7),
-            *_normalised(width, 2 * width, 3, 2),
-            *_normalised(2 * width, 4 * width, 3, 2),
+            *_normalized(1, width, 7),
+            *_normalized(width, 2 * width, 3, 2),
+            *_normalized(2 * width, 4 * width, 3, 2),
             *(ResidualBlock(4 * width) for _ in range(blocks)),
             *_upsampled(4 * width, 2 * width),
             *_upsampled(2 * width, width),
@@ -91,7 +91,7 @@ class CycleGAN(nn.Module):
         super().__init__()
         self.arguments = {"width": width, "blocks": blocks}
         self.generators = nn.ModuleDict({way: ResNetGenerator(width, blocks) for way in ("a-to-b", "b-to-a")})
-        initialise(self)
+        initialize(self)
 
     def forward(self, images: Tensor, way: Direction) -> Tensor:
         return self.generators[way](images)
@@ -109,7 +109,7 @@ class CycleGAN(nn.Module):
         return network.to(device).eval()
 
 
-def initialise(module: nn.Module) -> None:
+def initialize(module: nn.Module) -> None:
     """Normal weights of deviation 0.02 for every convolution; biases zero."""
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):

@@ -1,4 +1,4 @@
-"""Masks of the target's unlabelled training cases, to learn from where they can be right."""
+"""Masks of the target's unlabeled training cases, to learn from where they can be right."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,7 +31,7 @@ def label_target(
     window: Sequence[int],
     overlap: float,
     weighting: Weighting,
-    batch: int,
+    batch_size: int,
     device: str,
     precision: str,
     threads: int,
@@ -50,7 +50,7 @@ def label_target(
         precision: See `prediction_precision`.
     """
     where = prepare_device(device, threads)
-    predictor = Predictor.load(weights, where, precision, window, overlap, weighting, batch)
+    predictor = Predictor.load(weights, where, precision, window, overlap, weighting, batch_size)
     single, usual = single_structures(source_structures), np.array(mean_volumes(source_structures))
     progress, rows = Progress("label_target", len(cases), unit="case"), []
     for done, (case, image) in enumerate(zip(cases, images, strict=True), start=1):

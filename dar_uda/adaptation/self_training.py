@@ -1,4 +1,4 @@
-"""A further round of training on the segmenter's own masks of the target beside the synthetic volumes."""
+"""A self-training iteration of training on the segmenter's own masks of the target beside the synthetic volumes."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -9,15 +9,15 @@ from typing import Any
 import pandas as pd
 import torch
 
+from dar_uda.segmentation.domain_randomization import DomainRandomization
 from dar_uda.segmentation.networks import load_segmenter
 from dar_uda.segmentation.patches import PatchSampler
-from dar_uda.segmentation.randomisation import Randomisation
-from dar_uda.segmentation.train import OPTIMISATION, SegmenterTrainer, sampling_of
+from dar_uda.segmentation.train import OPTIMIZATION, SegmenterTrainer, sampling_of
 from dar_uda.training.job import Job
 
 logger = logging.getLogger(__name__)
-SECOND_ROUND = 1_000_003
-"""Added to the seed: patches other than those of the first round."""
+SECOND_ITERATION = 1_000_003
+"""Added to the seed: patches other than those of the first training."""
 
 
 def train_on_pseudo_labels(
@@ -33,39 +33,41 @@ def train_on_pseudo_labels(
     job: Job,
     segmentation: Mapping[str, Any],
     self_training: Mapping[str, Any],
-    randomisation: Mapping[str, float],
+    domain_randomization: Mapping[str, float],
 ) -> None:
-    """Go on training a segmenter on its training set and on pseudo-labelled target volumes; write its weights.
+    """Go on training a segmenter on its training set and on pseudo-labeled target volumes; write its weights.
 
     Args:
-        initial: Weights of the first round.
-        images: The training set of the first round.
+        initial: Weights of the first training.
+        images: The training set of the first training.
         labels: The label volume of each.
         cases: Names of the target's training cases.
         target_images: Their volumes.
         pseudo_labels: Folder that `label_target` wrote.
         table: Its table; cases that are not kept are left out.
         weights: Output, safetensors.
-        history: Output, TSV: `step loss fused`.
+        history: Output, TSV: `step loss main_output`.
         segmentation: The configuration's branch of this name.
         self_training: Its branch of this name: `steps`, `learning_rate`, and the `share` of patches from
-            pseudo-labelled volumes.
-        randomisation: See `Randomisation`; its `source_share` gives way to `share`.
+            pseudo-labeled volumes.
+        domain_randomization: See `DomainRandomization`; its `source_fraction` gives way to `share`.
     """
     kept = kept_cases(table)
     masks = [Path(pseudo_labels) / f"{case}.nii" for case in cases]
     volumes = [pair for case, *pair in zip(cases, target_images, masks, strict=True) if case in kept]
     torch.manual_seed(job.seed)
     segmenter = load_segmenter(initial, job.device)
-    mixed = Randomisation(**{**randomisation, "source_share": self_training["share"] if volumes else 0.0})
+    mixed = DomainRandomization(
+        **{**domain_randomization, "source_fraction": self_training["pseudo_label_fraction"] if volumes else 0.0}
+    )
     source = [pair[0] for pair in volumes], [pair[1] for pair in volumes]
-    sampler = PatchSampler(images, labels, **sampling_of(segmentation), randomisation=mixed, source=source)
+    sampler = PatchSampler(images, labels, **sampling_of(segmentation), domain_randomization=mixed, source=source)
     rates = {**segmentation, "learning_rate": self_training["learning_rate"]}
-    settings = {key: rates[key] for key in OPTIMISATION}
-    steps, second = self_training["steps"], replace(job, seed=job.seed + SECOND_ROUND)
+    settings = {key: rates[key] for key in OPTIMIZATION}
+    steps, second = self_training["steps"], replace(job, seed=job.seed + SECOND_ITERATION)
     trainer = SegmenterTrainer(segmenter, sampler, second, steps, **settings)
     files = [initial, *images, *labels, *(path for pair in volumes for path in pair)]
-    choices = {"self_training": self_training, "randomisation": randomisation}
+    choices = {"self_training": self_training, "domain_randomization": domain_randomization}
     with job.training("self_train_segmenter", trainer, steps, segmentation, history, files, trainer.picture, **choices):
         trainer.candidate(steps).save(weights)
 

@@ -28,10 +28,10 @@ class SynSegTrainer(CycleGANTrainer):
     Its weighted cross-entropy reaches through the translation into the source's generator.
 
     Args:
-        patches: Labelled slices of the source.
+        patches: Labeled slices of the source.
         way: From the source to the target.
         class_weights: Of the cross-entropy, see `class_weights_of`.
-        ema: Decay of the averaged segmenter, the one that is kept; 0: the segmenter itself.
+        ema_decay: Decay of the averaged segmenter, the one that is kept; 0: the segmenter itself.
     """
 
     def __init__(
@@ -44,14 +44,14 @@ class SynSegTrainer(CycleGANTrainer):
         segmenter_steps: int,
         segmenter_rates: tuple[float, float],
         weight_decay: float,
-        ema: float,
+        ema_decay: float,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.segmenter, self.patches, self.way = segmenter.to(self.device).train(), patches, way
         self.class_weights, self.segmenter_rates = class_weights.to(self.device), segmenter_rates
         self.segmenter_steps = segmenter_steps
-        self.segmenter_average = MovingAverage(self.segmenter, ema) if ema else None
+        self.segmenter_average = MovingAverage(self.segmenter, ema_decay) if ema_decay else None
         self.segmenter_optimizer = adabelief(segmenter.parameters(), segmenter_rates[0], BETAS, weight_decay)
 
     @property
@@ -67,7 +67,7 @@ class SynSegTrainer(CycleGANTrainer):
         return losses
 
     def _draw(self, step: int) -> Batch:
-        """Return images of both domains, and in a joint step labelled patches of the source."""
+        """Return images of both domains, and in a joint step labeled patches of the source."""
         images, joint = super()._draw(step), joint_step(step, self.steps, self.segmenter_steps)
         if joint is None:
             return images
@@ -123,7 +123,7 @@ def train_synseg_net(
     labels: Sequence[str | Path],
     weights: str | Path,
     history: str | Path,
-    samples: str | Path,
+    previews: str | Path,
     job: Job,
     way: Direction,
     classes: int,
@@ -136,20 +136,20 @@ def train_synseg_net(
 
     Args:
         slices: Stacks of domain a and of domain b.
-        images: Labelled volumes of the source.
+        images: Labeled volumes of the source.
         labels: The label volume of each.
         weights: Output, safetensors: the segmenter.
         history: Output, TSV: one row per step, one column per loss.
-        samples: Output, PNG, see `CycleGANTrainer.draw_samples`.
+        previews: Output, PNG, see `CycleGANTrainer.draw_previews`.
         network: Architecture and switches, see `make_segmenter`.
         cyclegan: The configuration's branch of this name; the generators have no fewer updates than the segmenter.
         segmentation: The configuration's branch of this name.
-        joint_slices: Labelled slices per update of the segmenter.
+        joint_slices: Labeled slices per update of the segmenter.
     """
     samplers, steps = open_samplers(slices, cyclegan)
     steps = max(steps, segmentation["steps"])
-    _, height, width = segmentation["patch"]
-    sampling = {**segmentation, "patch": [1, height, width], "batch": joint_slices}
+    _, height, width = segmentation["patch_size"]
+    sampling = {**segmentation, "patch_size": [1, height, width], "batch_size": joint_slices}
     torch.manual_seed(job.seed)
     trainer = SynSegTrainer(
         samplers,
@@ -163,11 +163,11 @@ def train_synseg_net(
         segmenter_steps=segmentation["steps"],
         segmenter_rates=(segmentation["learning_rate"], segmentation["final_learning_rate"]),
         weight_decay=segmentation["weight_decay"],
-        ema=segmentation["ema"],
+        ema_decay=segmentation["ema_decay"],
     )
     files, choices = [*slices, *images, *labels], {"classes": classes, "network": network, "joint_slices": joint_slices}
     with job.training(
         "train_synseg_net", trainer, steps, segmentation, history, files, way=way, cyclegan=cyclegan, **choices
     ):
-        trainer.draw_samples(samples)
+        trainer.draw_previews(previews)
         trainer.kept.save(weights)

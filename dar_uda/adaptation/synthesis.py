@@ -24,7 +24,7 @@ def translate_volume(
         image: The source volume on the network grid.
         way: "a-to-b" where the source is the domain whose slices came first in training.
         case: Name for the progress.
-        label: The source volume's label map, with which the result is harmonised; None: it is not.
+        label: The source volume's label map, with which intensities are corrected between slices; None: they are not.
     """
     where = prepare_device(device, threads)
     network = CycleGAN.load(weights, where)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dar_uda.adaptation.cyclegan import CycleGAN, PatchDiscriminator, initialise
+from dar_uda.adaptation.cyclegan import CycleGAN, PatchDiscriminator, initialize
 from dar_uda.adaptation.image_pool import ImagePool
 from dar_uda.training.device import autocast
 from dar_uda.training.job import Job
@@ -16,7 +16,7 @@ from dar_uda.training.optimizer import descend
 from dar_uda.training.prefetch import Batch, Prefetcher
 from dar_uda.training.randomness import generator_for
 from dar_uda.translation.losses import least_squares_gan_loss, paired_l1
-from dar_uda.translation.samples import save_grey, spread
+from dar_uda.translation.previews import save_gray, spread
 from dar_uda.translation.slices import SliceSampler, open_samplers
 
 BETAS = (0.5, 0.999)
@@ -47,7 +47,7 @@ class CycleGANTrainer(TrainerOfParts):
         torch.manual_seed(job.seed)
         self.generators = CycleGAN(width, blocks).to(job.device)
         self.discriminators = nn.ModuleDict({side: PatchDiscriminator(width) for side in "ab"})
-        initialise(self.discriminators)  # on the CPU: the same draws whatever the device
+        initialize(self.discriminators)  # on the CPU: the same draws whatever the device
         self.discriminators.to(job.device)
         self.pools = {side: ImagePool(job.device) for side in "ab"}
         self.generator_optimizer = torch.optim.Adam(self.generators.parameters(), learning_rate, BETAS)
@@ -73,11 +73,11 @@ class CycleGANTrainer(TrainerOfParts):
 
     def _generator_losses(self, images: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Return the images translated into each domain, and the losses `adversarial` and `cycle`."""
-        judge = self.discriminators.requires_grad_(False)
+        discriminator = self.discriminators.requires_grad_(False)
         with autocast(self.device, self.dtype):
             fakes = {"b": self.generators(images["a"], "a-to-b"), "a": self.generators(images["b"], "b-to-a")}
             back = [self.generators(fakes["b"], "b-to-a"), self.generators(fakes["a"], "a-to-b")]
-            scores = [judge[side](fakes[side]) for side in "ab"]
+            scores = [discriminator[side](fakes[side]) for side in "ab"]
         return fakes, {
             "adversarial": least_squares_gan_loss(scores, real=True),
             "cycle": paired_l1(back, [images["a"], images["b"]]),
@@ -90,26 +90,26 @@ class CycleGANTrainer(TrainerOfParts):
 
     def _update_discriminators(self, images: dict[str, Tensor], fakes: dict[str, Tensor], step: int) -> Tensor:
         """Take half of the usual gradient, as the paper does to slow the discriminators down."""
-        judge = self.discriminators.requires_grad_(True)
+        discriminator = self.discriminators.requires_grad_(True)
         shown = {
             side: self.pools[side].exchange(fakes[side], generator_for(self.seed, "pool", side, step)) for side in "ab"
         }
         with autocast(self.device, self.dtype):
-            real = [judge[side](images[side]) for side in "ab"]
-            fake = [judge[side](shown[side]) for side in "ab"]
+            real = [discriminator[side](images[side]) for side in "ab"]
+            fake = [discriminator[side](shown[side]) for side in "ab"]
         loss = (least_squares_gan_loss(real, real=True) + least_squares_gan_loss(fake, real=False)) / 2
         descend(self.discriminator_optimizer, loss)
         return loss
 
     @torch.no_grad()
-    def draw_samples(self, figure: str | Path) -> None:
+    def draw_previews(self, figure: str | Path) -> None:
         """Draw fixed slices of both domains: as they are, translated, and translated back."""
         rows = []
         for sampler, there, back in zip(self.samplers, ("a-to-b", "b-to-a"), ("b-to-a", "a-to-b"), strict=True):
             images = spread(sampler.slices).to(self.device)
             translated = self.generators(images, there)
             rows += [images, translated, self.generators(translated, back)]
-        save_grey(rows, figure)
+        save_gray(rows, figure)
 
     def _parts(self) -> dict[str, Any]:
         return {
@@ -130,7 +130,7 @@ def train_cyclegan(
     slices: Sequence[str | Path],
     weights: str | Path,
     history: str | Path,
-    samples: str | Path,
+    previews: str | Path,
     job: Job,
     cyclegan: Mapping[str, Any],
 ) -> None:
@@ -140,11 +140,11 @@ def train_cyclegan(
         slices: Stacks of domain a and of domain b.
         weights: Output, safetensors: the `CycleGAN`.
         history: Output, TSV: one row per step, one column per loss.
-        samples: Output, PNG, see `CycleGANTrainer.draw_samples`.
+        previews: Output, PNG, see `CycleGANTrainer.draw_previews`.
         cyclegan: The configuration's branch of this name.
     """
     samplers, steps = open_samplers(slices, cyclegan)
     trainer = CycleGANTrainer(samplers, job, steps, **{key: cyclegan[key] for key in SETTINGS})
     with job.training("train_cyclegan", trainer, steps, cyclegan, history, slices):
-        trainer.draw_samples(samples)
+        trainer.draw_previews(previews)
         trainer.generators.save(weights)

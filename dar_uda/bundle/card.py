@@ -28,7 +28,7 @@ def model_card(facts: Mapping[str, Any], metrics: Path) -> str:
         "",
         f"Classes in the masks: {', '.join(f'{i} {name}' for i, name in enumerate(facts['structures'], start=1))}.",
         "",
-        f"Licence of the weights: {facts['licence']}",
+        f"License of the weights: {facts['license']}",
         "",
         "## How good",
         "",

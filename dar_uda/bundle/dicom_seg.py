@@ -94,7 +94,7 @@ def write_segmentation(
 
 
 def _slice_spacing(affine: NDArray[np.float64]) -> float:
-    """Return the distance of neighbouring slices along their normal, in mm."""
+    """Return the distance of neighboring slices along their normal, in mm."""
     normal = np.cross(affine[:3, 0], affine[:3, 1])
     return float(abs(affine[:3, 2] @ normal) / np.linalg.norm(normal))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dar_uda.bundle.card import model_card
-from dar_uda.bundle.likeness import Likeness
+from dar_uda.bundle.ood import TrainingDistribution
 from dar_uda.data.grid import Grid
 from dar_uda.data.network_volume import open_affine, open_image
 from dar_uda.data.phantom_files import is_phantom
@@ -21,17 +21,17 @@ from dar_uda.plan.paths import Paths
 from dar_uda.preprocessing.structures import single_structures
 
 logger = logging.getLogger(__name__)
-FORMAT = 2
+FORMAT = 3
 LISTED = 8
 
 
-def export_bundle(predictions: str | Path, bundle: str | Path, licence: str) -> None:
+def export_bundle(predictions: str | Path, bundle: str | Path, license: str) -> None:
     """Write a finished method as a bundle.
 
     Args:
         predictions: Folder `results/{run}/seed-{seed}/predictions/{direction}/{method}` of a finished run.
         bundle: Folder to write; it must not exist.
-        licence: Under which the weights may be used, as the data they come from allows.
+        license: Under which the weights may be used, as the data they come from allows.
 
     Raises:
         FileNotFoundError: The run's files are not all there.
@@ -80,17 +80,17 @@ def export_bundle(predictions: str | Path, bundle: str | Path, licence: str) -> 
             "domain": domain,
             "task": record.facts["choices"]["task"],
             "run": _run_of(record.facts, case.inputs),
-            "licence": licence,
+            "license": license,
             "structures": structures,
             "preprocessing": {
                 "grid": grid,
                 **{key: case.params[key] for key in ("intensity", "slice_axis", "double_depth")},
             },
             "inference": inference,
-            "window": record.params["window"],
-            "single": [label for table in structures_of_source for label in single_structures(table)],
+            "patch_size": record.params["window"],
+            "single_component": [label for table in structures_of_source for label in single_structures(table)],
             "slice_normal": _slice_normal(training or images),
-            "likeness": _likeness(training, domain),
+            "out_of_distribution": _out_of_distribution(training, domain),
             "packages": record.facts["packages"],
         }
         (folder / "bundle.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
@@ -151,7 +151,9 @@ def _predictions_below(folder: Path) -> Iterator[Path]:
 def _anonymous(record: dict[str, Any]) -> dict[str, Any]:
     """Return a provenance without names of cases, files or folders: of the inputs, the checksums alone."""
     kept = {key: record[key] for key in ("rule", "threads", "device", "packages")}
-    kept["wildcards"] = {key: value for key, value in record["wildcards"].items() if key != "chunk"}  # named by a case
+    kept["wildcards"] = {
+        key: value for key, value in record["wildcards"].items() if key != "chunk_size"
+    }  # named by a case
     params = {key: value for key, value in record["params"].items() if key != "cases"}
     choices = {key: value for key, value in record["choices"].items() if key not in ("cases", "container")}
     return kept | {"params": params, "choices": choices, "inputs": sorted(record["inputs"].values())}
@@ -170,9 +172,9 @@ def _training_images(run: Path, domain: str) -> list[Path]:
     return [run / path for path in Paths().cases(domain, names, "image.nii")]
 
 
-def _likeness(images: Sequence[Path], domain: str) -> dict[str, Any] | None:
+def _out_of_distribution(images: Sequence[Path], domain: str) -> dict[str, Any] | None:
     """Return how the domain's training scans look; None where the run has too few, or none preprocessed."""
     if len(images) < 2:
         logger.warning("DAR-316: The run has no two training scans of %s: the bundle will not tell odd scans", domain)
         return None
-    return vars(Likeness.of(images))
+    return vars(TrainingDistribution.of(images))

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dar_uda.bundle.scan_output import (
+from dar_uda.bundle.image_output import (
     MASK,
     PROBABILITIES,
     SEG,
@@ -25,14 +25,14 @@ from dar_uda.bundle.scan_output import (
 from dar_uda.bundle.segmenter import Segmenter
 from dar_uda.data.cases_table import LONGEST_NAME
 from dar_uda.data.companions import companions
+from dar_uda.data.given_images import given_scans, names_apart
 from dar_uda.data.reading import reason_of
-from dar_uda.data.scans import given_scans, names_apart
 from dar_uda.data.volume import Volume, read_volume, write_mask
 from dar_uda.jobs.files import check_not_read, check_writable, folds_case, staging, turn, write_beside
 from dar_uda.jobs.progress import Progress
 
 logger = logging.getLogger(__name__)
-COLUMNS = ["scan", "structure", "voxels", "ml"]
+COLUMNS = ["image", "structure", "voxels", "ml"]
 
 
 def predict_scans(

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from dar_uda.bundle.export import FORMAT
-from dar_uda.bundle.likeness import MARGIN, Likeness
+from dar_uda.bundle.ood import MARGIN, TrainingDistribution
 from dar_uda.data.checks.scan import problems_of_scan, warn_or_refuse
 from dar_uda.data.geometry import slice_axis_of
 from dar_uda.data.grid import read_grids
@@ -26,7 +26,7 @@ from dar_uda.preprocessing.preprocess import preprocess_image
 from dar_uda.preprocessing.settings import Preprocessing
 from dar_uda.segmentation.predict import mask_of
 from dar_uda.segmentation.predictor import Predictor
-from dar_uda.segmentation.views import VIEWS
+from dar_uda.segmentation.tta import TTA_TRANSFORMS
 from dar_uda.training.device import find_device, use_device
 
 logger = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class Segmenter:
         folder = Path(bundle)
         facts = read_facts(folder)
         where = use_device(find_device(device), threads or min(torch.get_num_threads(), usable_cores()))
-        inference = {key: facts["inference"][key] for key in ("overlap", "weighting", "batch")}
+        inference = {key: facts["inference"][key] for key in ("overlap", "weighting", "batch_size")}
         weights, windows = folder / "weights.safetensors", {"window": facts["window"], **inference}
         return cls(folder, facts, Predictor.load(weights, where, "auto", **windows))
 
@@ -108,15 +108,15 @@ class Segmenter:
             kept = probabilities_file(probabilities, original, classes) if probabilities else nullcontext()
 
             def mask_by(predictor: Predictor) -> Volume:
-                with self._progress(scan, image, len(VIEWS) if test_time_augmentation else 1):
+                with self._progress(scan, image, len(TTA_TRANSFORMS) if test_time_augmentation else 1):
                     slabs_of = predictor.averaged if test_time_augmentation else predictor.slabs
-                    return mask_of(slabs_of(open_image(image)), grid, self.facts["single"], stored)
+                    return mask_of(slabs_of(open_image(image)), grid, self.facts["single_component"], stored)
 
             with kept as stored:
                 return self.predictor.within_memory(mask_by, str(scan))
 
     def distance(self, scan: str | Path) -> float | None:
-        """Return how far a scan lies from the training scans, see `Likeness`; None where the bundle cannot tell."""
+        """Return how far a scan lies from the training scans, see `TrainingDistribution`; None where the bundle cannot tell."""
         with TemporaryDirectory(prefix="dar-uda-", ignore_cleanup_errors=True) as scratch:
             image = Path(scratch) / "image.nii"
             self._preprocess(scan, image, Path(scratch) / "grid.json")
@@ -171,8 +171,8 @@ class Segmenter:
             bar.report(windows)
 
     def _distance(self, image: Path) -> float | None:
-        likeness = self.facts["likeness"]
-        return Likeness(**likeness).distance(image) if likeness else None
+        likeness = self.facts["out_of_distribution"]
+        return TrainingDistribution(**likeness).distance(image) if likeness else None
 
     def _warn_of(self, scan: str | Path, image: Path) -> None:
         distance = self._distance(image)

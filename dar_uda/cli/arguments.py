@@ -77,7 +77,7 @@ def _cases(commands: argparse._SubParsersAction) -> None:
     )
     cases.add_argument("--append", action="store_true", help="add to the table, as for a second dataset")
     cases.add_argument(
-        "--test-share",
+        "--test-fraction",
         type=_share,
         default=0.2,
         metavar="SHARE",
@@ -143,7 +143,7 @@ def _export(commands: argparse._SubParsersAction) -> None:
     )
     export.add_argument("-o", "--output", required=True, type=Path, metavar="BUNDLE", help="the folder to write")
     export.add_argument(
-        "--licence",
+        "--license",
         default="not stated",
         metavar="TEXT",
         help="of the weights, as the data they come from allows (default: not stated)",
@@ -187,12 +187,14 @@ def _predict(commands: argparse._SubParsersAction) -> None:
         help="where torch computes (default auto: a GPU if there is one)",
     )
     predict.add_argument(
-        "--average-views",
+        "--tta",
         action="store_true",
         help="average five views of each scan (test-time augmentation): slower, sometimes better",
     )
     predict.add_argument(
-        "--probabilities", action="store_true", help="write those of every class too: FOLDER/probabilities/SCAN.nii.gz"
+        "--save-probabilities",
+        action="store_true",
+        help="write those of every class too: FOLDER/probabilities/SCAN.nii.gz",
     )
 
 

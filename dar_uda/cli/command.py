@@ -105,7 +105,7 @@ def _export(options: argparse.Namespace) -> None:
     from dar_uda.bundle.export import export_bundle
 
     _log_plainly()
-    export_bundle(options.predictions, options.output, options.licence)
+    export_bundle(options.predictions, options.output, options.license)
 
 
 def _predict(options: argparse.Namespace) -> None:
@@ -154,7 +154,7 @@ def _check(options: argparse.Namespace) -> None:
 def _cases(options: argparse.Namespace) -> None:
     from dar_uda.data.layouts.table import write_cases
 
-    split = options.test_share, options.seed
+    split = options.test_fraction, options.seed
     _say("\n".join(write_cases(options.layout, options.folder, options.output, options.append, *split)))
 
 

@@ -45,7 +45,7 @@ def find_fill(array: NDArray) -> Fill:
     """Return the constant regions at the faces of a volume that are not anatomy.
 
     A region of one value is a fill if it holds three of the four corners of its slices; or if it is flat amid noise; or
-    if it is far brighter than the rest and holds a corner. Saturated anatomy, flat tissue and smooth images of few grey
+    if it is far brighter than the rest and holds a corner. Saturated anatomy, flat tissue and smooth images of few gray
     levels are none of these.
 
     Args:

@@ -27,7 +27,7 @@ TARGETS = {
 
 
 def spacing_of(affine: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Return the distance in mm between neighbouring voxels along each axis of the array."""
+    """Return the distance in mm between neighboring voxels along each axis of the array."""
     x, y, z = np.linalg.norm(affine[:3, :3], axis=0)
     return float(x), float(y), float(z)
 

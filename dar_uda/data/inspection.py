@@ -8,10 +8,10 @@ from nibabel.orientations import aff2axcodes
 from dar_uda.data.checks.image import problems_of_grid
 from dar_uda.data.checks.scan import warn_or_refuse
 from dar_uda.data.geometry import slice_axis_of, spacing_of
+from dar_uda.data.given_images import given_scans
 from dar_uda.data.grid import Grid
 from dar_uda.data.planes import normal_of, plane_of
 from dar_uda.data.reading import reason_of
-from dar_uda.data.scans import given_scans
 from dar_uda.data.volume import read_grid
 from dar_uda.jobs.text import shown
 

@@ -30,7 +30,7 @@ SPACES = (
 )
 """Spaces of NRRD whose directions ITK knows; it takes any other for the first."""
 ENCODINGS = ("raw", "gzip", "gz", "ascii", "text", "txt", "hex")
-MILLIMETRES = {"mm", "millimeter", "millimeters", "millimetre", "millimetres", "?"}
+MILLIMETERS = {"mm", "millimeter", "millimeters", "millimetre", "millimetres", "?"}
 EITHER_WRAPPING = zlib.MAX_WBITS + 32
 """zlib's own header or gzip's."""
 
@@ -117,7 +117,7 @@ def _check_spacing(header: Header) -> None:
 
 def _check_units(header: Header) -> None:
     units = header.fields.get("spaceunits") or header.fields.get("distanceunits") or ""
-    if not set(re.findall(r'[^\s"]+', units.lower())) <= MILLIMETRES:
+    if not set(re.findall(r'[^\s"]+', units.lower())) <= MILLIMETERS:
         raise UnreadableFileError(
             f"DAR-132: {header.path} has sizes in {units[:60]!r}, expected mm: correct its header"
         )

@@ -13,7 +13,7 @@ from dar_uda.data.grid import Grid, nifti_header
 from dar_uda.data.reading import OF_RESULTS, reading
 from dar_uda.jobs.files import write_beside
 
-STEPS = 65535
+LEVELS = 65535
 """A stored image value is this many times the intensity in [0, 1]."""
 ROUNDING = 1e-4
 """How far beyond [0, 1] an intensity may lie, from floating point, before it is refused."""
@@ -30,8 +30,8 @@ def write_image(path: str | Path, array: NDArray[np.floating], affine: NDArray[n
         raise ValueError(f"DAR-360: {path}: found intensities in [{low}, {high}], expected [0, 1]")
     stored = np.empty(array.shape, np.uint16)
     for slice_, stored_slice in zip(array, stored, strict=True):  # one by one: no temporary as large as the volume
-        stored_slice[...] = np.rint(np.clip(slice_, 0, 1) * np.float32(STEPS))
-    _write(path, stored, affine, slope=1 / STEPS)
+        stored_slice[...] = np.rint(np.clip(slice_, 0, 1) * np.float32(LEVELS))
+    _write(path, stored, affine, slope=1 / LEVELS)
 
 
 def write_label(path: str | Path, array: NDArray[np.uint8], affine: NDArray[np.float64]) -> None:

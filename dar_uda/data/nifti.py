@@ -15,8 +15,8 @@ from dar_uda.data.grid import Grid, geometry_fields
 from dar_uda.data.memory import need_memory
 from dar_uda.data.reading import UnreadableFileError, reading
 
-MILLIMETRES = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 1e-3}
-"""By NIfTI's code of the spatial unit: none given, metre, millimetre, micron."""
+MILLIMETERS = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 1e-3}
+"""By NIfTI's code of the spatial unit: none given, meter, millimeter, micron."""
 SINGLES, PAIRS = (nib.Nifti1Image, nib.Nifti2Image), (nib.Nifti1Pair, nib.Nifti2Pair)
 FORM_CODES = range(6)
 CHUNK = 2**22
@@ -101,11 +101,11 @@ def nifti_grid(image: nib.Nifti1Pair, path: Path) -> Grid:
                 f"DAR-130: {path} holds {image.get_data_dtype()}, expected one real number a voxel: convert it"
             )
         code = int(image.header["xyzt_units"]) & 7
-        if code not in MILLIMETRES:
+        if code not in MILLIMETERS:
             raise UnreadableFileError(
                 f"DAR-137: {path} has the spatial unit {code}, expected mm: correct xyzt_units of its header"
             )
-        affine = np.diag([MILLIMETRES[code]] * 3 + [1.0]) @ np.array(image.affine, dtype=np.float64)
+        affine = np.diag([MILLIMETERS[code]] * 3 + [1.0]) @ np.array(image.affine, dtype=np.float64)
         if not np.isfinite(affine).all() or np.linalg.matrix_rank(affine[:3, :3]) < 3:
             raise UnreadableFileError(
                 f"DAR-138: {path} has the affine {affine.tolist()}, which has no inverse: correct its header"

@@ -92,27 +92,27 @@ class Canvas:
         """Return where one of the named tissues lies now."""
         return np.isin(self.tissue, [CODE[name] for name in names])
 
-    def near(self, centre: tuple, sd: float) -> tuple:
-        """Return the centre moved by a normal jitter (sd in mm, cut at two sd)."""
-        return tuple(np.asarray(centre) + sd * np.clip(self.rng.normal(size=3), -2, 2))
+    def near(self, center: tuple, sd: float) -> tuple:
+        """Return the center moved by a normal jitter (sd in mm, cut at two sd)."""
+        return tuple(np.asarray(center) + sd * np.clip(self.rng.normal(size=3), -2, 2))
 
     def about(self, sizes: tuple, spread: float = 0.1) -> tuple:
         """Return the sizes times one common and one own factor within the spread."""
         common = self.rng.uniform(1 - spread, 1 + spread)
         return tuple(common * np.asarray(sizes) * self.rng.uniform(1 - spread / 2, 1 + spread / 2, len(sizes)))
 
-    def ellipsoid(self, centre: tuple, radii: tuple, tilt: tuple = (0, 0, 0), power: float = 2) -> Floats:
-        """Return the relative radius of a superellipsoid: 1 on its surface, 0 at its centre.
+    def ellipsoid(self, center: tuple, radii: tuple, tilt: tuple = (0, 0, 0), power: float = 2) -> Floats:
+        """Return the relative radius of a superellipsoid: 1 on its surface, 0 at its center.
 
         Args:
-            centre, radii: In mm.
+            center, radii: In mm.
             tilt: Rotation about x, y, z in degrees.
             power: 2 for an ellipsoid, more for a box with round corners.
         """
         x, y, z = self.points
         unturn = Rotation.from_euler("xyz", tilt, degrees=True).as_matrix().T
         unturn = (unturn / np.reshape(radii, (3, 1))).astype(np.float32)
-        offset = unturn @ np.asarray(centre, np.float32)
+        offset = unturn @ np.asarray(center, np.float32)
         level = np.zeros_like(x)
         for row, start in zip(unturn, offset, strict=True):
             along = row[0] * x + row[1] * y + row[2] * z - start
@@ -223,9 +223,9 @@ def paint_spleen(canvas: Canvas, cavity: Mask) -> None:
     """Paint a crescent under the left ribs, hollowed towards the stomach."""
     rng = canvas.rng
     tilt = (rng.uniform(10, 40), rng.uniform(-12, 12), rng.uniform(-28, -5))
-    centre = canvas.near((101, -26, 22), 5)
-    spleen = canvas.ellipsoid(centre, canvas.about((34, 45, 52), 0.14), tilt, power=2.3)
-    hollow = canvas.ellipsoid(np.add(centre, (-50, 22, rng.uniform(-10, 10))), canvas.about((32, 42, 60)))
+    center = canvas.near((101, -26, 22), 5)
+    spleen = canvas.ellipsoid(center, canvas.about((34, 45, 52), 0.14), tilt, power=2.3)
+    hollow = canvas.ellipsoid(np.add(center, (-50, 22, rng.uniform(-10, 10))), canvas.about((32, 42, 60)))
     canvas.paint((spleen < 1) & (hollow > 1) & cavity, "spleen")
 
 
@@ -267,14 +267,14 @@ def paint_kidneys(canvas: Canvas) -> None:
     """Paint two beans in a thin, patchy coat of fat, alike but for their side and position."""
     rng = canvas.rng
     for side, name, height in ((-1, "right_kidney", -46), (1, "left_kidney", -38)):
-        centre = canvas.near((side * 68, -38, height), 4)
+        center = canvas.near((side * 68, -38, height), 4)
         radii = canvas.about((29, 27, 51), 0.1)
         tilt = (rng.uniform(-14, -2), side * rng.uniform(4, 16), side * rng.uniform(20, 45))
-        kidney = canvas.ellipsoid(centre, radii, tilt, power=2.2)
-        inwards = np.add(centre, (-side * 25, 11, rng.uniform(-5, 5)))
+        kidney = canvas.ellipsoid(center, radii, tilt, power=2.2)
+        inwards = np.add(center, (-side * 25, 11, rng.uniform(-5, 5)))
         sinus = canvas.ellipsoid(inwards, canvas.about((19, 11, 22), 0.2), (0, 0, -side * 30))
-        neighbours = canvas.is_tissue("liver", "spleen", "bowel_wall", *BOWEL_CONTENTS)
-        canvas.paint((kidney < rng.uniform(1.02, 1.16)) & neighbours, "visceral_fat")
+        neighbors = canvas.is_tissue("liver", "spleen", "bowel_wall", *BOWEL_CONTENTS)
+        canvas.paint((kidney < rng.uniform(1.02, 1.16)) & neighbors, "visceral_fat")
         canvas.paint(kidney < 1, name)
         canvas.paint(sinus < 1, "renal_sinus")
 

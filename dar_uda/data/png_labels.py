@@ -61,7 +61,7 @@ def png_of_slices(folder: str | Path, series: str | Path, slices: Sequence[Path]
 
 
 def read_png_labels(folder: str | Path, series: str | Path) -> NDArray:
-    """Return the grey values of the PNG files of a folder, stacked as the slices of their DICOM series.
+    """Return the gray values of the PNG files of a folder, stacked as the slices of their DICOM series.
 
     Args:
         folder: The PNG files, as many as the series has slices; see `png_of_slices`.
@@ -71,7 +71,7 @@ def read_png_labels(folder: str | Path, series: str | Path) -> NDArray:
         Array (columns, rows, slices), on the grid of `dar_uda.data.dicom.read_series`.
 
     Raises:
-        ValueError: See `png_of_slices`; or a PNG is not a grey image of its slice's size.
+        ValueError: See `png_of_slices`; or a PNG is not a gray image of its slice's size.
     """
     in_space, size = series_order(series)
     return np.stack([_read_png(path, size) for path in png_of_slices(folder, series, in_space)]).T
@@ -144,7 +144,7 @@ def _read_png(path: Path, size: tuple[int, int]) -> NDArray:
 
 
 def _check_bits(path: Path) -> None:
-    """Raise where the reader changes stored greys: it scales 2 and 4 bits to 8, and shifts by what sBIT says.
+    """Raise where the reader changes stored grays: it scales 2 and 4 bits to 8, and shifts by what sBIT says.
 
     Of 1 bit it makes 0 and 255, as every reader does.
     """

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from dar_uda.data.grid import Grid, nifti_header
 from dar_uda.jobs.files import write_beside
 
-STEPS = 255
+LEVELS = 255
 """Of a stored probability, from 0 to 1."""
 
 
@@ -35,7 +35,7 @@ def probabilities_file(path: str | Path, grid: Grid, classes: int) -> Iterator[N
     header = nifti_header(grid)
     header.set_data_dtype(np.uint8)
     header.set_data_shape((*grid.shape, classes))
-    header.set_slope_inter(1 / STEPS, 0)
+    header.set_slope_inter(1 / LEVELS, 0)
     header["vox_offset"] = header.single_vox_offset
     with write_beside(path) as temporary, NamedTemporaryFile(dir=temporary.parent, prefix=".partial-") as raw:
         raw.write(header.binaryblock.ljust(header.single_vox_offset, b"\0"))

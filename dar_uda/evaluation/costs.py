@@ -13,9 +13,9 @@ COSTS = ["parameters", "training MiB", "s per step"]
 UNKNOWN = [Cell(None)] * len(COSTS)
 
 
-def read_costs(resources: Mapping[str, Sequence[str | Path]]) -> dict[str, list[Cell]]:
-    """Return parameters, peak memory and seconds per step by method, means over its files of `write_resources`."""
-    return {method: _cost(paths) for method, paths in resources.items()}
+def read_costs(usage: Mapping[str, Sequence[str | Path]]) -> dict[str, list[Cell]]:
+    """Return parameters, peak memory and seconds per step by method, means over its files of `write_usage`."""
+    return {method: _cost(paths) for method, paths in usage.items()}
 
 
 def _cost(paths: Sequence[str | Path]) -> list[Cell]:

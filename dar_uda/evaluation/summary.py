@@ -21,7 +21,7 @@ COLUMNS = [
     *("asd_mean", "asd_ci_low", "asd_ci_high"),
     "gap_closed",
 ]
-ENDS = ("source_only", "supervised")
+BOUNDS = ("source_only", "supervised")
 """Between them lies the gap that a method may close."""
 MEAN = "mean"
 COUNTS = {"missed": "Int64"}
@@ -81,7 +81,7 @@ def summarize(
         metrics: One `{"direction", "method", "seed", "path"}` per file of `score_method`.
         unavailable: `{"direction", "method", "reason"}`: methods that cannot be run; their rows have n = 0.
         structures: Names, in the order of the rows.
-        ends: Floor and ceiling of the gap of a method other than `ENDS`, by method.
+        ends: Floor and ceiling of the gap of a method other than `BOUNDS`, by method.
     """
     rows = []
     for direction, method in ordered_methods([*metrics, *unavailable]):
@@ -115,6 +115,6 @@ def _with_gap_closed(summary: pd.DataFrame, ends: Mapping[str, Sequence[str]]) -
     dice = summary.set_index(["direction", "method", "structure"])["dice_mean"]
     gaps = []
     for row in summary.itertuples():
-        low, high = (dice.get((row.direction, end, row.structure), np.nan) for end in ends.get(row.method, ENDS))
+        low, high = (dice.get((row.direction, end, row.structure), np.nan) for end in ends.get(row.method, BOUNDS))
         gaps.append((row.dice_mean - low) / (high - low) if high > low else np.nan)
     return summary.assign(gap_closed=gaps)

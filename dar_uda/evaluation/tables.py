@@ -1,4 +1,4 @@
-"""The pages of a table of methods and directions, to read: scores, what trainings took, disagreement of every case."""
+"""The pages of a table of methods and directions, to read: scores, what trainings took, TTA inconsistency of every case."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,17 +9,17 @@ import pandas as pd
 from dar_uda.evaluation.bootstrap import COVERAGE
 from dar_uda.evaluation.cells import Cell, Table
 from dar_uda.evaluation.costs import COSTS, UNKNOWN, read_costs
-from dar_uda.evaluation.disagreements import disagreement_table, read_disagreements
 from dar_uda.evaluation.pages import Page, write_page
 from dar_uda.evaluation.score_rows import score_rows, structures_of
 from dar_uda.evaluation.summary import read_summary
+from dar_uda.evaluation.tta_inconsistency import read_tta_inconsistency, tta_inconsistency_table
 
 NOTES = f"""\
 Dice and ASD are means over the `n` cases, each first averaged over the seeds; mean Dice and ASD are the means
 over the structures, in brackets the {COVERAGE:.0%} bootstrap interval over the cases and the seeds. Missed: how
 often, over cases, structures and seeds, only one of prediction and reference has voxels: Dice 0, left out of the ASD.
 Gap closed: the mean Dice gained over `source_only`, in percent of what `supervised` gains; of 2D segmenters over
-`source_only_2d`, of what `supervised_2d` gains. Disagreement, found
+`source_only_2d`, of what `supervised_2d` gains. TtaInconsistency, found
 without labels: 1 - Dice between the masks of a scan and of the same scan flipped, brighter, darker or shifted in
 intensity, on the network grid; means over the structures and seeds. Best and second best of a column, without
 those trained on labels of the target, are marked; in ASD without those that never find one of the structures.
@@ -28,34 +28,34 @@ those trained on labels of the target, are marked; in ASD without those that nev
 
 def write_pages(
     table: str | Path,
-    disagreements: Sequence[dict],
+    tta_inconsistency: Sequence[dict],
     unavailable: Sequence[dict],
     notes: Mapping[str, str],
-    resources: Mapping[str, Sequence[str | Path]],
+    usage: Mapping[str, Sequence[str | Path]],
     ceilings: Sequence[str],
     stamp: str,
     pages: Sequence[str | Path],
 ) -> None:
-    """Write a table of `write_summary` to be read: per direction its scores and the disagreement of every case.
+    """Write a table of `write_summary` to be read: per direction its scores and the TTA inconsistency of every case.
 
     Args:
         table: TSV of `write_summary`.
-        disagreements: See `read_disagreements`; of masks that no label scores too.
+        tta_inconsistency: See `read_tta_inconsistency`; of masks that no label scores too.
         unavailable: `{"direction", "method", "reason"}`: methods that cannot be run.
         notes: What the pages say of methods that differ from the paper in training or inference, by method.
-        resources: Files of `write_resources` by method, whose means the pages show; empty: no such columns.
+        usage: Files of `write_usage` by method, whose means the pages show; empty: no such columns.
         ceilings: See `score_rows`.
         stamp: What the pages say of the run: task, protocol, budget, seeds.
         pages: Output files, by their suffix Markdown, LaTeX or HTML.
     """
-    summary, changes, costs = read_summary(table), read_disagreements(disagreements), read_costs(resources)
+    summary, changes, costs = read_summary(table), read_tta_inconsistency(tta_inconsistency), read_costs(usage)
     tables = []
     for direction in summary["direction"].unique():
         rows, changed = (frame[frame["direction"] == direction] for frame in (summary, changes))
         remarks = _remarks(rows, notes, [entry for entry in unavailable if entry["direction"] == direction])
         tables.append(_score_table(direction, rows, ceilings, costs, remarks))
         if not changed.empty:
-            tables.append(disagreement_table(changed, f"{direction}, disagreement"))
+            tables.append(tta_inconsistency_table(changed, f"{direction}, tta_inconsistency"))
     write_page(Page(stamp, tables, NOTES), pages)
 
 

@@ -1,4 +1,4 @@
-"""What all figures share: colours that colour-blind readers tell apart, and whole-or-absent PNG and SVG files."""
+"""What all figures share: colors that color-blind readers tell apart, and whole-or-absent PNG and SVG files."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 
 from dar_uda.jobs.files import write_beside
 
-# Okabe and Ito, Color Universal Design (2008); black last, it is the colour of text and axes.
-COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000"]
-# The same for drawing on grey images: the light ones first, no black.
-COLOURS_ON_IMAGES = ["#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7", "#D55E00", "#0072B2"]
+# Okabe and Ito, Color Universal Design (2008); black last, it is the color of text and axes.
+COLORS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000"]
+# The same for drawing on gray images: the light ones first, no black.
+COLORS_ON_IMAGES = ["#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7", "#D55E00", "#0072B2"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
 DPI = 130
 NO_METADATA = {"png": ["Software"], "svg": ["Date", "Creator", "Format", "Type"]}
@@ -39,9 +39,9 @@ def save_figure(figure: Figure, files: Sequence[str | Path], stamp: str) -> None
             figure.savefig(partial, format=form, metadata=dict.fromkeys(NO_METADATA[form]))
 
 
-def colour_of(index: int, colours: list[str] = COLOURS) -> str:
-    """Return the colour of the n-th thing; after the last colour they start anew."""
-    return colours[index % len(colours)]
+def color_of(index: int, colors: list[str] = COLORS) -> str:
+    """Return the color of the n-th thing; after the last color they start anew."""
+    return colors[index % len(colors)]
 
 
 def hide_ticks(axes: Axes) -> None:

@@ -9,7 +9,7 @@ from dar_uda.jobs.files import write_beside
 MIB_COLUMN = "max_rss"
 
 
-def read_resources(benchmarks: str | Path) -> pd.DataFrame:
+def read_usage(benchmarks: str | Path) -> pd.DataFrame:
     """Return `jobs seconds longest_seconds peak_mib` by rule, the rule that took longest first.
 
     Args:
@@ -31,7 +31,7 @@ def read_resources(benchmarks: str | Path) -> pd.DataFrame:
     return table.sort_values("seconds", ascending=False)
 
 
-def tabulate_resources(benchmarks: str | Path, table: str | Path) -> None:
-    """Write what the jobs of each rule took, `rule jobs seconds longest_seconds peak_mib`; see `read_resources`."""
+def tabulate_usage(benchmarks: str | Path, table: str | Path) -> None:
+    """Write what the jobs of each rule took, `rule jobs seconds longest_seconds peak_mib`; see `read_usage`."""
     with write_beside(table) as partial:
-        read_resources(benchmarks).to_csv(partial, sep="\t", float_format="%.1f")
+        read_usage(benchmarks).to_csv(partial, sep="\t", float_format="%.1f")

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from dar_uda.training import choices
+from dar_uda.training import cuda_options
 
 
 class Convolution(nn.Module, ABC):
@@ -33,7 +33,7 @@ class Chain(nn.Sequential):
 
     def forward(self, x: Tensor, shift: Tensor | None = None) -> Tensor:
         """Return what the layers make of x, plus a shift of each channel if there is one: the first is a norm then."""
-        if not choices.on_cuda(x):
+        if not cuda_options.on_cuda(x):
             return super().forward(x if shift is None else x + of_channels(shift, x))
         for layer, following in pairwise([*self, None]):
             leaves = isinstance(layer, Convolution) and isinstance(following, Norm)

@@ -14,7 +14,7 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 
 from dar_uda.layers.chain import of_channels
 from dar_uda.layers.kernels import kernels_for
-from dar_uda.training import choices
+from dar_uda.training import cuda_options
 
 
 def norm_and_activation(
@@ -28,7 +28,7 @@ def norm_and_activation(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return what `NormAndActivation` returns, also under autocast, of x plus a shift of each channel, (C,)."""
     with torch.autocast(x.device.type, enabled=False):
-        chosen = choices.on_cuda(x) and choices.made().norm_kernels
+        chosen = cuda_options.on_cuda(x) and cuda_options.made().norm_kernels
         kernels = kernels_for(x, _load_kernels) if chosen else None
         if kernels:
             return kernels.NormAndActivation.apply(x, weight, bias, groups, eps, slope, shift)

@@ -8,7 +8,7 @@ from dar_uda.plan.methods import TrainingSet
 from dar_uda.plan.volumes import IMAGE, LABEL, Volumes
 
 TARGET_CASES = 4
-"""How many unlabelled volumes of the target choose weights, together with labelled volumes of the source."""
+"""How many unlabeled volumes of the target choose weights, together with labeled volumes of the source."""
 
 
 @dataclass(frozen=True)
@@ -18,27 +18,27 @@ class Candidates:
     volumes: Volumes
 
     def kept_aside(self, training_set: str) -> list[str]:
-        """Return the labelled cases that choose, the last of the table.
+        """Return the labeled cases that choose, the last of the table.
 
         Raises:
             PlanError: None would be left for the training.
         """
-        config, cases = self.volumes.config, self.volumes.labelled(training_set)
-        count = max(1, round(config.branch("selection")["validation_share"] * len(cases)))
+        config, cases = self.volumes.config, self.volumes.labeled(training_set)
+        count = max(1, round(config.branch("selection")["validation_fraction"] * len(cases)))
         if count >= len(cases):
             raise PlanError(
                 f"DAR-041: checkpoint {config.values['checkpoint']}: training set {training_set} has {len(cases)} "
-                f"labelled cases, of which {count} would be kept aside; expected more: add cases, or take "
+                f"labeled cases, of which {count} would be kept aside; expected more: add cases, or take "
                 "checkpoint=last."
             )
         return cases[-count:]
 
     def trained(self, training_set: str) -> list[str]:
-        """Return the labelled cases that train."""
-        return self.volumes.labelled(training_set)[: -len(self.kept_aside(training_set))]
+        """Return the labeled cases that train."""
+        return self.volumes.labeled(training_set)[: -len(self.kept_aside(training_set))]
 
     def images(self, training_set: str, choice: str, seed: int | str) -> list[str]:
-        """Return the labelled volumes that choose: of the cases kept aside, or for `oracle` the target's test cases."""
+        """Return the labeled volumes that choose: of the cases kept aside, or for `oracle` the target's test cases."""
         if choice == "oracle":
             return self._tests(training_set, IMAGE)
         return self.volumes.images(training_set, seed, self.kept_aside(training_set))
@@ -49,7 +49,7 @@ class Candidates:
             return self._tests(training_set, LABEL)
         return self.volumes.labels(training_set, self.kept_aside(training_set))
 
-    def unlabelled(self, training_set: str, choice: str) -> list[str]:
+    def unlabeled(self, training_set: str, choice: str) -> list[str]:
         """Return the volumes of the target that choose without labels."""
         if choice == "oracle":
             return []
@@ -58,7 +58,7 @@ class Candidates:
 
     def _tests(self, training_set: str, file: str) -> list[str]:
         target = self._target(training_set)
-        tests: Sequence[str] = self.volumes.cases.of(target, "test", labelled=True)
+        tests: Sequence[str] = self.volumes.cases.of(target, "test", labeled=True)
         if not tests:
             raise PlanError(
                 f"DAR-042: checkpoint oracle: no test case of domain {target} has a label; take checkpoint=validation."
@@ -66,5 +66,5 @@ class Candidates:
         return self.volumes.paths.cases(target, tests, file)
 
     def _target(self, training_set: str) -> str:
-        labelled = TrainingSet.of(training_set).labelled
-        return next(domain for domain in self.volumes.config.task.domains if domain != labelled)
+        labeled = TrainingSet.of(training_set).labeled
+        return next(domain for domain in self.volumes.config.task.domains if domain != labeled)

@@ -54,9 +54,9 @@ class Cases:
             self._groups.setdefault((case.domain, case.split), []).append(case)
             self._by_name[case.domain, case.name] = case
 
-    def of(self, domain: str, split: str, labelled: bool = False) -> list[str]:
-        """Return the names of a domain's cases of one split, those with a label alone if `labelled`."""
-        return [case.name for case in self._groups.get((domain, split), []) if case.label or not labelled]
+    def of(self, domain: str, split: str, labeled: bool = False) -> list[str]:
+        """Return the names of a domain's cases of one split, those with a label alone if `labeled`."""
+        return [case.name for case in self._groups.get((domain, split), []) if case.label or not labeled]
 
     def named(self, domain: str, name: str) -> Case:
         """Return a case of a domain.

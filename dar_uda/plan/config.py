@@ -27,7 +27,7 @@ BRANCHES = (
 )
 """The method's values: those that a budget and a task may change."""
 
-NAMES_TAKEN = ("all", "run", "disagreement", "resources", *ORDER)
+NAMES_TAKEN = ("all", "run", "tta_inconsistency", "usage", *ORDER)
 """Names of rules, and of the tables that every run has: no table of a config can have one."""
 
 LISTS = ("seeds", "directions", "methods")

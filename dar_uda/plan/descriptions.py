@@ -4,7 +4,7 @@ from typing import Any
 
 from dar_uda.plan.cases import Cases
 from dar_uda.plan.config import Config
-from dar_uda.plan.methods import Method, randomisation_of
+from dar_uda.plan.methods import Method, domain_randomization_of
 from dar_uda.plan.paths import Paths
 from dar_uda.plan.tables import Table
 
@@ -38,17 +38,17 @@ def stamped_choices(config: Config) -> dict[str, str]:
 def notes_of(method: Method, config: Config) -> list[str]:
     """Return in what a method differs from the paper in training or inference."""
     notes = []
-    randomisation = randomisation_of(config)
-    if method.is_randomised and randomisation:
-        notes = [f"GIN {randomisation['gin']}", f"structure contrast {randomisation['structures']}"]
+    domain_randomization = domain_randomization_of(config)
+    if method.is_randomized and domain_randomization:
+        notes = [f"GIN {domain_randomization['gin']}", f"structure contrast {domain_randomization['structures']}"]
         if method.is_synthetic:
-            notes.append(f"source share {randomisation['source_share']}")
+            notes.append(f"source share {domain_randomization['source_fraction']}")
     if method.is_self_trained:
         notes.append(f"self-training {config.branch('segmentation')['self_training']['steps']} steps")
-    if method.is_synthetic and config.branch("styles")["harmonise"]:
-        notes.append("harmonised volumes")
+    if method.is_synthetic and config.branch("styles")["inter_slice_correction"]:
+        notes.append("inter-slice correction")
     inference = config.branch("inference")
-    switches = ("test_time_augmentation", "largest_component")
+    switches = ("test_time_augmentation", "keep_largest_component")
     return notes + [key.replace("_", " ") for key in switches if inference[key]]
 
 
@@ -58,9 +58,9 @@ def method_notes(table: Table, config: Config) -> dict[str, str]:
     return {name: text for name, text in notes.items() if text}
 
 
-def gap_ends(table: Table) -> dict[str, list[str]]:
+def gap_bounds(table: Table) -> dict[str, list[str]]:
     """Return floor and ceiling of the gap of a table's 2D methods."""
-    return {method.name: ["source_only_2d", "supervised_2d"] for method in table.methods if method.is_flat}
+    return {method.name: ["source_only_2d", "supervised_2d"] for method in table.methods if method.is_2d}
 
 
 def ceilings(table: Table) -> list[str]:
@@ -84,7 +84,7 @@ def run_facts(table: Table, config: Config, cases: Cases) -> dict[str, Any]:
                 "domain": domain,
                 "split": split,
                 "cases": cases.of(domain, split),
-                "labelled": len(cases.of(domain, split, labelled=True)),
+                "labeled": len(cases.of(domain, split, labeled=True)),
             }
             for domain, split in groups
             if cases.of(domain, split)
@@ -98,8 +98,8 @@ def methods_in_words(table: Table, config: Config) -> dict[str, dict[str, Any]]:
         method.name: {
             "training_set": method.training_set_pattern,
             "network": method.network,
-            "flat": method.is_flat,
-            "randomised": method.is_randomised,
+            "is_2d": method.is_2d,
+            "randomized": method.is_randomized,
             "self_trained": method.is_self_trained,
             "note": ", ".join(notes_of(method, config)),
         }

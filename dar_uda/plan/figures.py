@@ -50,7 +50,7 @@ class Figures:
     def overlay_cases(self, direction: str) -> list[str]:
         """Return the test cases of the overlays: the first that have a label, else the first."""
         target = Direction.of(direction).target
-        return (self.cases.of(target, "test", labelled=True) or self.cases.of(target, "test"))[:OVERLAY_CASES]
+        return (self.cases.of(target, "test", labeled=True) or self.cases.of(target, "test"))[:OVERLAY_CASES]
 
     def overlay_images(self, direction: str) -> list[str]:
         """Return the user's images of the overlays' cases."""

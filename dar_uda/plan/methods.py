@@ -1,4 +1,4 @@
-"""Methods, the networks that they train, and the names of both, such as `dar_unet-randomised-selftrained`."""
+"""Methods, the networks that they train, and the names of both, such as `dar_unet-randomized-selftrained`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,13 +13,13 @@ TRANSLATIONS = ("disentangled-multi", "disentangled-average", "cyclegan-single")
 """Ways to draw synthetic volumes, the paper's first."""
 
 TRAINED_ON_BOTH = ("synseg_net", "ada_output")
-"""Trainings on the labelled source and the unlabelled target."""
+"""Trainings on the labeled source and the unlabeled target."""
 
 CHOICES = ("validation", "oracle")
 """Ways to choose a training's weights among candidates."""
 
 CANDIDATES = "candidates"
-RANDOMISED, SELF_TRAINED = "-randomised", "-selftrained"
+RANDOMIZED, SELF_TRAINED = "-randomized", "-selftrained"
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,12 @@ class TrainingSet:
     """What a network is trained on; as text, and in paths, `ct` or `ct-to-mr.disentangled-multi`.
 
     Attributes:
-        labelled: The domain whose labels it has.
+        labeled: The domain whose labels it has.
         target: The domain to which the network is adapted; None for a domain's real volumes.
         adaptation: One of `TRANSLATIONS` or `TRAINED_ON_BOTH`; "" for real volumes.
     """
 
-    labelled: str
+    labeled: str
     target: str | None = None
     adaptation: str = ""
 
@@ -46,7 +46,7 @@ class TrainingSet:
         return cls(ends.source, ends.target, adaptation)
 
     def __str__(self) -> str:
-        return self.labelled if self.target is None else f"{self.direction}.{self.adaptation}"
+        return self.labeled if self.target is None else f"{self.direction}.{self.adaptation}"
 
     @property
     def direction(self) -> Direction:
@@ -57,7 +57,7 @@ class TrainingSet:
         """
         if self.target is None:
             raise PlanError(f"DAR-030: Training set {self} is a domain's real volumes; expected one of a direction.")
-        return Direction(self.labelled, self.target)
+        return Direction(self.labeled, self.target)
 
     @property
     def has_volumes(self) -> bool:
@@ -72,32 +72,32 @@ def direction_of(training_set: str) -> str:
 
 @dataclass(frozen=True)
 class Training:
-    """One training of a network; as text, and in paths, `dar_unet-randomised-validation-selftrained`.
+    """One training of a network; as text, and in paths, `dar_unet-randomized-validation-selftrained`.
 
     Attributes:
         network: Its name in the config.
-        is_randomised: Whether volumes are randomised as they are read.
+        is_randomized: Whether volumes are randomized as they are read.
         weights: "" where the last weights are kept, `candidates` where several are, one of `CHOICES` where one of
             these was chosen.
         is_self_trained: Whether it goes on from those weights with masks of the target.
     """
 
     network: str
-    is_randomised: bool = False
+    is_randomized: bool = False
     weights: str = ""
     is_self_trained: bool = False
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """Return the training that a text such as `dar_unet-randomised` names."""
+        """Return the training that a text such as `dar_unet-randomized` names."""
         network, *parts = text.split("-")
         weights = next((part for part in parts if part in (CANDIDATES, *CHOICES)), "")
-        return cls(network, RANDOMISED[1:] in parts, weights, SELF_TRAINED[1:] in parts)
+        return cls(network, RANDOMIZED[1:] in parts, weights, SELF_TRAINED[1:] in parts)
 
     def __str__(self) -> str:
-        randomised = RANDOMISED if self.is_randomised else ""
+        randomized = RANDOMIZED if self.is_randomized else ""
         weights = f"-{self.weights}" if self.weights else ""
-        return f"{self.network}{randomised}{weights}{SELF_TRAINED if self.is_self_trained else ''}"
+        return f"{self.network}{randomized}{weights}{SELF_TRAINED if self.is_self_trained else ''}"
 
 
 @dataclass(frozen=True)
@@ -106,14 +106,14 @@ class Method:
 
     Attributes:
         training_set_pattern: The training set as the config has it, such as `{direction}.disentangled-multi`.
-        rounds: The networks whose weights the method uses; the last one predicts.
-        is_flat: Whether the network is 2D.
+        iterations: The networks whose weights the method uses; the last one predicts.
+        is_2d: Whether the network is 2D.
     """
 
     name: str
     training_set_pattern: str
-    rounds: tuple[Training, ...]
-    is_flat: bool
+    iterations: tuple[Training, ...]
+    is_2d: bool
 
     def training_set(self, direction: Direction) -> TrainingSet:
         """Return what the method trains on in a direction."""
@@ -123,7 +123,7 @@ class Method:
     @property
     def predictor(self) -> Training:
         """The training whose network predicts."""
-        return self.rounds[-1]
+        return self.iterations[-1]
 
     @property
     def network(self) -> str:
@@ -131,13 +131,13 @@ class Method:
         return self.predictor.network
 
     @property
-    def is_randomised(self) -> bool:
-        """Whether its volumes are randomised as they are read."""
-        return self.predictor.is_randomised
+    def is_randomized(self) -> bool:
+        """Whether its volumes are randomized as they are read."""
+        return self.predictor.is_randomized
 
     @property
     def is_self_trained(self) -> bool:
-        """Whether a second round trains on masks of the target."""
+        """Whether a self-training iteration trains on masks of the target."""
         return self.predictor.is_self_trained
 
     @property
@@ -148,7 +148,7 @@ class Method:
     @property
     def trainings(self) -> list[Training]:
         """The trainings that run: where weights are chosen, that of the candidates."""
-        first, *others = self.rounds
+        first, *others = self.iterations
         return [replace(first, weights=CANDIDATES) if first.weights else first, *others]
 
 
@@ -157,28 +157,28 @@ def read_methods(config: Config) -> Mapping[str, Method]:
     return {name: _method(name, definition, config) for name, definition in config.methods.items()}
 
 
-def randomisation_of(config: Config) -> Values | None:
-    """Return how volumes are randomised; None where the budget randomises nothing."""
-    values: Values = config.branch("segmentation")["randomisation"]
+def domain_randomization_of(config: Config) -> Values | None:
+    """Return how volumes are randomized; None where the budget randomizes nothing."""
+    values: Values = config.branch("segmentation")["domain_randomization"]
     return values if any(values.values()) else None
 
 
 def _method(name: str, definition: Values, config: Config) -> Method:
     pattern, network = definition["training_set"], definition["network"]
-    is_flat = config.values["networks"][network].get("architecture") == "unet_2d"
-    _check_definition(name, definition, is_flat)
-    is_randomised = definition.get("randomised", False) and randomisation_of(config) is not None
+    is_2d = config.values["networks"][network].get("architecture") == "unet_2d"
+    _check_definition(name, definition, is_2d)
+    is_randomized = definition.get("randomized", False) and domain_randomization_of(config) is not None
     # The ceiling and trainings on both domains keep their last weights.
     is_chosen = pattern == "{source}" or pattern.endswith(TRANSLATIONS)
     checkpoint = config.values["checkpoint"]
-    first = Training(network, is_randomised, checkpoint if is_chosen and checkpoint != "last" else "")
+    first = Training(network, is_randomized, checkpoint if is_chosen and checkpoint != "last" else "")
     steps = config.branch("segmentation")["self_training"]["steps"]
     is_self_trained = definition.get("self_trained", False) and steps > 0
     second = (replace(first, is_self_trained=True),) if is_self_trained else ()
-    return Method(name, pattern, (first, *second), is_flat)
+    return Method(name, pattern, (first, *second), is_2d)
 
 
-def _check_definition(name: str, definition: Values, is_flat: bool) -> None:
+def _check_definition(name: str, definition: Values, is_2d: bool) -> None:
     """Stop where a method asks for what its training set does not allow."""
     pattern = definition["training_set"]
     if definition.get("self_trained") and not pattern.endswith(TRANSLATIONS):
@@ -186,12 +186,12 @@ def _check_definition(name: str, definition: Values, is_flat: bool) -> None:
             f"DAR-033: Method {name} is self_trained on {pattern}; expected a synthetic training set, which "
             "names its target: take one, or leave self_trained out."
         )
-    if definition.get("randomised") and pattern.endswith(TRAINED_ON_BOTH):
+    if definition.get("randomized") and pattern.endswith(TRAINED_ON_BOTH):
         raise PlanError(
-            f"DAR-035: Method {name} is randomised on {pattern}, whose training randomises nothing: "
-            "take another training set, or leave randomised out."
+            f"DAR-035: Method {name} is randomized on {pattern}, whose training randomizes nothing: "
+            "take another training set, or leave randomized out."
         )
-    if not is_flat and pattern.endswith(TRAINED_ON_BOTH):
+    if not is_2d and pattern.endswith(TRAINED_ON_BOTH):
         raise PlanError(
             f"DAR-034: Method {name} trains network {definition['network']} on {pattern}; expected a 2D network such "
             "as unet_2d."

@@ -5,7 +5,7 @@ from typing import Any
 
 from dar_uda.plan.config import Config
 from dar_uda.plan.merge import Values
-from dar_uda.plan.methods import Training, randomisation_of
+from dar_uda.plan.methods import Training, domain_randomization_of
 from dar_uda.plan.task import known_entry
 
 COARSEST = 16
@@ -14,7 +14,7 @@ COARSEST = 16
 
 @dataclass(frozen=True)
 class Networks:
-    """The networks of a run, each by the name of a training of it, such as `dar_unet-randomised`."""
+    """The networks of a run, each by the name of a training of it, such as `dar_unet-randomized`."""
 
     config: Config
 
@@ -27,21 +27,21 @@ class Networks:
         switches: Values = known_entry(self.config.values["networks"], Training.of(training).network, "network")
         return switches
 
-    def patch(self, training: str) -> list[int]:
+    def patch_size(self, training: str) -> list[int]:
         """Return the patch, `[depth, height, width]`, that a network is trained on, and its window in prediction."""
-        depth, *sides = self.config.branch("segmentation")["patch"]
+        depth, *sides = self.config.branch("segmentation")["patch_size"]
         isotropic = not self.switches(training).get("anisotropic", True)
         return [-(-depth // COARSEST) * COARSEST if isotropic else depth, *sides]
 
     def training_values(self, training: str, *left_out: str) -> dict[str, Any]:
         """Return how a network is trained, without the keys that its training does not read from there."""
-        values = {**self.config.branch("segmentation"), "patch": self.patch(training)}
+        values = {**self.config.branch("segmentation"), "patch_size": self.patch_size(training)}
         return {key: value for key, value in values.items() if key not in left_out}
 
     def inference(self) -> dict[str, Any]:
         """Return how masks are predicted, however many cases a job has."""
-        return {key: value for key, value in self.config.branch("inference").items() if key != "chunk"}
+        return {key: value for key, value in self.config.branch("inference").items() if key != "chunk_size"}
 
-    def randomisation(self, training: str) -> Values | None:
-        """Return how the volumes of a training are randomised; None where they are not."""
-        return randomisation_of(self.config) if Training.of(training).is_randomised else None
+    def domain_randomization(self, training: str) -> Values | None:
+        """Return how the volumes of a training are randomized; None where they are not."""
+        return domain_randomization_of(self.config) if Training.of(training).is_randomized else None

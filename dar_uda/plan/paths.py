@@ -49,14 +49,14 @@ class Paths:
         return f"{self._below}benchmarks"
 
     @property
-    def disagreements(self) -> str:
+    def tta_inconsistency_table(self) -> str:
         """The table of how much masks change with the image."""
-        return f"{self._below}tables/disagreement.tsv"
+        return f"{self._below}tables/tta_inconsistency.tsv"
 
     @property
-    def resources(self) -> str:
+    def usage(self) -> str:
         """The table of time and memory by rule."""
-        return f"{self._below}tables/resources.tsv"
+        return f"{self._below}tables/usage.tsv"
 
     def case(self, domain: str, name: str, file: str) -> str:
         """Return one preprocessed file of a case: `image.nii`, `label.nii` or `grid.json`."""
@@ -87,7 +87,7 @@ class Paths:
         return f"{self.seed(seed)}/synthetic/{direction}/{translation}/{case}"
 
     def training(self, seed: int | str, training_set: str, training: str) -> str:
-        """Return the folder of a training's weights, losses and resources."""
+        """Return the folder of a training's weights, losses and usage."""
         return f"{self.seed(seed)}/segmenters/{training_set}/{training}"
 
     def predictions(self, seed: int | str, direction: str, method: str) -> str:
@@ -101,12 +101,12 @@ class Paths:
         """Return the scores of a method's masks."""
         return f"{self.seed(seed)}/metrics/{direction}/{method}.tsv"
 
-    def disagreement(self, seed: int | str, direction: str, method: str) -> str:
+    def tta_inconsistency(self, seed: int | str, direction: str, method: str) -> str:
         """Return how much a method's masks change with the image."""
-        return f"{self.seed(seed)}/disagreement/{direction}/{method}.tsv"
+        return f"{self.seed(seed)}/tta_inconsistency/{direction}/{method}.tsv"
 
     def chunk(self, seed: int | str, direction: str, method: str, chunk: str) -> str:
-        """Return the folder of a chunk's `masks/`, `disagreement.tsv` and `metrics.tsv`."""
+        """Return the folder of a chunk's `masks/`, `tta_inconsistency.tsv` and `metrics.tsv`."""
         return f"{self.seed(seed)}/chunks/{direction}/{method}/{chunk}"
 
     def table(self, name: str, suffix: str = "tsv") -> str:

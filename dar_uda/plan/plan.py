@@ -9,7 +9,7 @@ from dar_uda.plan.cases import Cases
 from dar_uda.plan.config import Config
 from dar_uda.plan.errors import PlanError
 from dar_uda.plan.figures import Figures
-from dar_uda.plan.methods import CHOICES, RANDOMISED, TRANSLATIONS, Method, read_methods
+from dar_uda.plan.methods import CHOICES, RANDOMIZED, TRANSLATIONS, Method, read_methods
 from dar_uda.plan.networks import Networks
 from dar_uda.plan.paths import Paths, ending_of, table_of
 from dar_uda.plan.tables import SUMMARY, Row, Table, lacking_for_summary, read_tables
@@ -18,7 +18,7 @@ from dar_uda.plan.volumes import Volumes
 
 NAME = "[A-Za-z][A-Za-z0-9_]*"
 CASE = "[A-Za-z0-9][A-Za-z0-9_.-]*"
-TRAINED = rf"{NAME}({RANDOMISED})?"
+TRAINED = rf"{NAME}({RANDOMIZED})?"
 """The names of trainings that start from nothing."""
 
 
@@ -113,7 +113,7 @@ class Plan:
         return "|".join(chosen) or "(?!)"
 
     def chunk_files(self, method: str, direction: str, seed: int | str, file: str) -> list[str]:
-        """Return `masks`, `disagreement.tsv` or, where a label scores it, `metrics.tsv` of each chunk of a method."""
+        """Return `masks`, `tta_inconsistency.tsv` or, where a label scores it, `metrics.tsv` of each chunk of a method."""
         scored = file == "metrics.tsv"
         chunks = self.volumes.scored_chunks(direction) if scored else self.volumes.chunks(direction)
         return [f"{self.paths.chunk(seed, direction, method, chunk)}/{file}" for chunk in chunks]
@@ -132,7 +132,7 @@ class Plan:
         return [
             self.paths.checks,
             *self.paths.table_files(SUMMARY),
-            self.paths.disagreements,
+            self.paths.tta_inconsistency_table,
             *(f"{figure.path}.png" for figure in self.figures.of_table(self.summary)),
             *self.unscored_predictions(self.summary),
             self.paths.report(SUMMARY),
@@ -152,9 +152,9 @@ class Plan:
         """Return the scores of rows."""
         return [self.paths.metrics(row.seed, row.direction, row.method) for row in rows]
 
-    def disagreements(self, rows: Iterable[Row]) -> list[str]:
+    def tta_inconsistency(self, rows: Iterable[Row]) -> list[str]:
         """Return how much the masks of rows change with the image."""
-        return [self.paths.disagreement(row.seed, row.direction, row.method) for row in rows]
+        return [self.paths.tta_inconsistency(row.seed, row.direction, row.method) for row in rows]
 
     def predictions(self, rows: Iterable[Row]) -> list[str]:
         """Return the folders of the masks of rows."""
@@ -162,19 +162,19 @@ class Plan:
 
     def unscored_predictions(self, table: Table) -> list[str]:
         """Return the folders of a table's masks that no label can score."""
-        rows = [row for row in table.masked if not self.volumes.test_cases(row.direction, labelled=True)]
+        rows = [row for row in table.masked if not self.volumes.test_cases(row.direction, labeled=True)]
         return self.predictions(rows)
 
-    def resources(self, table: str) -> dict[str, list[str]]:
+    def usage(self, table: str) -> dict[str, list[str]]:
         """Return what the trainings of a table's methods took, files by method, where the table shows it.
 
         Trainings on both domains, such as SynSeg-Net, record nothing.
         """
         files: dict[str, list[str]] = {}
-        for row in self.tables[table].scored if self.tables[table].has_resources else ():
+        for row in self.tables[table].scored if self.tables[table].has_usage else ():
             method = self.methods[row.method]
             training_set = method.training_set(Direction.of(row.direction))
             if training_set.has_volumes:
                 folder = self.paths.training(row.seed, str(training_set), str(method.trainings[0]))
-                files.setdefault(row.method, []).append(f"{folder}/resources.json")
+                files.setdefault(row.method, []).append(f"{folder}/usage.json")
         return files

@@ -10,11 +10,11 @@ STAGES: dict[str, tuple[str, ...]] = {
         *("synthesize_volume", "synthesize_average_volume", "translate_volume"),
     ),
     "segmentation": (
-        *("train_segmenter", "train_candidates", "choose_candidate", "label_target", "self_train_segmenter"),
+        *("train_segmenter", "train_candidates", "select_model", "label_target", "self_train_segmenter"),
         *("train_synseg_net", "train_ada_output", "predict_cases", "predict_chunk", "gather_predictions"),
     ),
     "evaluation": (
-        *("score_method", "score_chunk", "gather_scores", "tabulate", "tabulate_disagreements"),
+        *("score_method", "score_chunk", "gather_scores", "tabulate", "tabulate_tta_inconsistency"),
         *("draw_translations", "draw_styles", "draw_losses", "draw_overlays", "draw_extremes"),
         *("draw_boxes", "draw_dice_against_asd", "write_report"),
     ),

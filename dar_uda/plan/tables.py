@@ -44,7 +44,7 @@ class Table:
         scored: The rows with scores.
         masked: The rows with masks; behind the summary also those that no label scores.
         unavailable: What stays empty.
-        has_resources: Whether it shows what the trainings took.
+        has_usage: Whether it shows what the trainings took.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Table:
     scored: tuple[Row, ...]
     masked: tuple[Row, ...]
     unavailable: tuple[Unavailable, ...]
-    has_resources: bool
+    has_usage: bool
 
     def drawn(self, direction: str, seed: int | None = None) -> list[Row]:
         """Return the scored rows of a direction, those of one seed alone if it is given."""
@@ -73,8 +73,8 @@ def read_tables(config: Config, cases: Cases, methods: Mapping[str, Method]) -> 
 def lacking_cases(method: Method, direction: Direction, cases: Cases) -> str | None:
     """Return which cases a method's training lacks in a direction; None where it has all."""
     training_set = method.training_set(direction)
-    if not cases.of(training_set.labelled, "train", labelled=True):
-        return f"no training case of domain {training_set.labelled} has a label"
+    if not cases.of(training_set.labeled, "train", labeled=True):
+        return f"no training case of domain {training_set.labeled} has a label"
     if training_set.target is not None and not cases.of(training_set.target, "train"):
         return f"domain {training_set.target} has no training case"
     return None
@@ -114,13 +114,13 @@ def _table(name: str, config: Config, cases: Cases, methods: Mapping[str, Method
             for (direction, method), reason in reasons.items()
             if reason is not None
         ),
-        has_resources=config.tables[name].get("resources", False),
+        has_usage=config.tables[name].get("usage", False),
     )
 
 
 def _reason(direction: Direction, method: Method, cases: Cases) -> str | None:
     """Return why a method cannot be scored in a direction; None where it can."""
-    if not cases.of(direction.target, "test", labelled=True):
+    if not cases.of(direction.target, "test", labeled=True):
         return f"no test case of domain {direction.target} has a label"
     return lacking_cases(method, direction, cases)
 
@@ -137,7 +137,7 @@ def _directions_of(name: str, config: Config, cases: Cases) -> tuple[Direction, 
     allowed = tuple(
         direction
         for direction in config.task.both_directions
-        if cases.of(direction.target, "test", labelled=True) and cases.of(direction.source, "train", labelled=True)
+        if cases.of(direction.target, "test", labeled=True) and cases.of(direction.source, "train", labeled=True)
     )
     return allowed or config.directions
 
@@ -146,5 +146,5 @@ def _methods_of(name: str, config: Config, methods: Mapping[str, Method]) -> lis
     listed = [methods[method] for method in config.tables[name]["methods"]]
     if name == SUMMARY:
         return listed
-    last = {(method.training_set_pattern, method.rounds): method for method in listed}
+    last = {(method.training_set_pattern, method.iterations): method for method in listed}
     return [method for method in listed if method in last.values()]

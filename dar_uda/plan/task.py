@@ -12,7 +12,7 @@ LARGEST_LABEL = 65535
 
 @dataclass(frozen=True)
 class Direction:
-    """From the labelled source to the target, both names of domains; as text `ct-to-mr`."""
+    """From the labeled source to the target, both names of domains; as text `ct-to-mr`."""
 
     source: str
     target: str
@@ -36,7 +36,7 @@ class Domain:
         intensity: `window` or `percentile`, by which intensities become [0, 1].
         label_values: Values of every structure in the label files, in the order of the classes 1..K.
         slice_axis: The file's axis across the slices; None where each file tells.
-        crops_to_labels: Whether slices far from the labelled ones are cut off, as the paper's protocol does.
+        crops_to_labels: Whether slices far from the labeled ones are cut off, as the paper's protocol does.
         doubles_depth: Whether the slice spacing is halved, as the paper's protocol does.
     """
 

@@ -7,7 +7,7 @@ from dar_uda.plan.cases import Cases
 from dar_uda.plan.chunks import chunks_of
 from dar_uda.plan.config import Config
 from dar_uda.plan.errors import PlanError
-from dar_uda.plan.methods import Training, TrainingSet, randomisation_of
+from dar_uda.plan.methods import Training, TrainingSet, domain_randomization_of
 from dar_uda.plan.paths import Paths
 from dar_uda.plan.task import Direction
 
@@ -27,13 +27,13 @@ class Volumes:
     paths: Paths
 
     def source_cases(self, direction: str) -> list[str]:
-        """Return the labelled training cases of the source.
+        """Return the labeled training cases of the source.
 
         Raises:
             PlanError: There is none.
         """
         source = Direction.of(direction).source
-        names = self.cases.of(source, "train", labelled=True)
+        names = self.cases.of(source, "train", labeled=True)
         if not names:
             raise PlanError(
                 f"DAR-040: Direction {direction}: no training case of domain {source} has a label. "
@@ -45,12 +45,12 @@ class Volumes:
         """Return the training cases of the target."""
         return self.cases.of(Direction.of(direction).target, "train")
 
-    def test_cases(self, direction: str, labelled: bool = False) -> list[str]:
-        """Return the test cases of the target, those with a label alone if `labelled`."""
-        return self.cases.of(Direction.of(direction).target, "test", labelled)
+    def test_cases(self, direction: str, labeled: bool = False) -> list[str]:
+        """Return the test cases of the target, those with a label alone if `labeled`."""
+        return self.cases.of(Direction.of(direction).target, "test", labeled)
 
     def of_source(self, direction: str, file: str) -> list[str]:
-        """Return one file of each labelled training case of the source."""
+        """Return one file of each labeled training case of the source."""
         return self.paths.cases(Direction.of(direction).source, self.source_cases(direction), file)
 
     def of_target(self, direction: str, file: str) -> list[str]:
@@ -59,12 +59,12 @@ class Volumes:
 
     def chunks(self, direction: str) -> dict[str, list[str]]:
         """Return the test cases of the target in chunks that a job each predicts."""
-        return chunks_of(self.test_cases(direction), self.config.branch("inference")["chunk"])
+        return chunks_of(self.test_cases(direction), self.config.branch("inference")["chunk_size"])
 
     def scored_chunks(self, direction: str) -> dict[str, list[str]]:
         """Return the labeled test cases of every chunk that has any."""
-        size = self.config.branch("inference")["chunk"]
-        return chunks_of(self.test_cases(direction), size, only=self.test_cases(direction, labelled=True))
+        size = self.config.branch("inference")["chunk_size"]
+        return chunks_of(self.test_cases(direction), size, only=self.test_cases(direction, labeled=True))
 
     def of_tests(self, direction: str, file: str, chunk: str | None = None) -> list[str]:
         """Return one file of each test case of the target, or of those of a chunk."""
@@ -74,20 +74,20 @@ class Volumes:
     def scored(self, direction: str, what: str, chunk: str | None = None) -> list[str]:
         """Return the user's `image` or `label` file of each labeled test case, of all of them or of a chunk."""
         if chunk is None:
-            cases = self.test_cases(direction, labelled=True)
+            cases = self.test_cases(direction, labeled=True)
         else:
             cases = _named(chunk, self.scored_chunks(direction))
-        return self.originals(Direction.of(direction).target, cases, what)
+        return self.files_of(Direction.of(direction).target, cases, what)
 
-    def originals_of_source(self, direction: str, what: str) -> list[str]:
+    def files_of_source(self, direction: str, what: str) -> list[str]:
         """Return the user's `image` or `label` file of each labeled training case of the source."""
-        return self.originals(Direction.of(direction).source, self.source_cases(direction), what)
+        return self.files_of(Direction.of(direction).source, self.source_cases(direction), what)
 
-    def originals(self, domain: str, names: Sequence[str], what: str) -> list[str]:
-        """Return the user's `image` or `label` file of each case, see `original`."""
-        return [self.original(domain, name, what) for name in names]
+    def files_of(self, domain: str, names: Sequence[str], what: str) -> list[str]:
+        """Return the user's `image` or `label` file of each case, see `file_of`."""
+        return [self.file_of(domain, name, what) for name in names]
 
-    def original(self, domain: str, case: str, what: str) -> str:
+    def file_of(self, domain: str, case: str, what: str) -> str:
         """Return the user's `image` or `label` file of a case.
 
         Raises:
@@ -134,27 +134,27 @@ class Volumes:
 
     def label_beside(self, direction: str, case: str) -> str | list[str]:
         """Return the label map of a source case where intensities are matched by structure, else no file."""
-        used = self.config.branch("styles")["harmonise"]
+        used = self.config.branch("styles")["inter_slice_correction"]
         return self.paths.cases(Direction.of(direction).source, [case], LABEL)[0] if used else []
 
-    def labelled(self, training_set: str) -> list[str]:
+    def labeled(self, training_set: str) -> list[str]:
         """Return the cases whose labels a training set has."""
-        return self.cases.of(TrainingSet.of(training_set).labelled, "train", labelled=True)
+        return self.cases.of(TrainingSet.of(training_set).labeled, "train", labeled=True)
 
     def images(self, training_set: str, seed: int | str, cases: Sequence[str] | None = None) -> list[str]:
-        """Return the volumes that a training set has of its labelled cases, or of some of them."""
+        """Return the volumes that a training set has of its labeled cases, or of some of them."""
         of = TrainingSet.of(training_set)
-        cases = self.labelled(training_set) if cases is None else cases
+        cases = self.labeled(training_set) if cases is None else cases
         if of.target is None:
-            return self.paths.cases(of.labelled, cases, IMAGE)
+            return self.paths.cases(of.labeled, cases, IMAGE)
         return [volume for case in cases for volume in self.synthetic(str(of.direction), of.adaptation, case, seed)]
 
     def labels(self, training_set: str, cases: Sequence[str] | None = None) -> list[str]:
         """Return the label map of every volume that `images` returns."""
         of = TrainingSet.of(training_set)
-        cases = self.labelled(training_set) if cases is None else cases
+        cases = self.labeled(training_set) if cases is None else cases
         copies = 1 if of.target is None else self.style_count(of.adaptation)
-        return [label for label in self.paths.cases(of.labelled, cases, LABEL) for _ in range(copies)]
+        return [label for label in self.paths.cases(of.labeled, cases, LABEL) for _ in range(copies)]
 
     def structures_of_source(self, direction: str) -> str:
         """Return the table of the structures in the source's labels.
@@ -168,16 +168,16 @@ class Volumes:
     def components_of_source(self, direction: str) -> str | list[str]:
         """Return that table where it tells which structures of a mask are one connected component, else no file."""
         source = Direction.of(direction).source
-        used = self.config.branch("inference")["largest_component"] and self.labelled(source)
+        used = self.config.branch("inference")["keep_largest_component"] and self.labeled(source)
         return self.paths.structures(source) if used else []
 
     def mixed_in(self, training_set: str, training: str, file: str, cases: Sequence[str] | None = None) -> list[str]:
-        """Return the source volumes' files with which a randomised synthetic training set is mixed."""
-        of, randomisation = TrainingSet.of(training_set), randomisation_of(self.config) or {}
-        is_mixed = Training.of(training).is_randomised and randomisation.get("source_share")
+        """Return the source volumes' files with which a randomized synthetic training set is mixed."""
+        of, domain_randomization = TrainingSet.of(training_set), domain_randomization_of(self.config) or {}
+        is_mixed = Training.of(training).is_randomized and domain_randomization.get("source_fraction")
         if of.target is None or not is_mixed:
             return []
-        return self.paths.cases(of.labelled, self.labelled(training_set) if cases is None else cases, file)
+        return self.paths.cases(of.labeled, self.labeled(training_set) if cases is None else cases, file)
 
 
 def _named(chunk: str, chunks: dict[str, list[str]]) -> list[str]:

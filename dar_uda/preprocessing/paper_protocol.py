@@ -12,7 +12,7 @@ from dar_uda.data.volume import Volume
 from dar_uda.preprocessing.classes import read_classes
 
 MARGIN = 2
-"""Slices kept on either side of the labelled ones."""
+"""Slices kept on either side of the labeled ones."""
 
 
 def crop_to_labels(
@@ -33,10 +33,10 @@ def crop_to_labels(
     """
     depth, _ = slice_axis_of(scan.grid, slice_axis)
     others = tuple(axis for axis in range(3) if axis != depth)
-    labelled = np.flatnonzero(read_classes(case, label, source, scan.grid, values).any(axis=others))
-    if labelled.size == 0:
+    labeled = np.flatnonzero(read_classes(case, label, source, scan.grid, values).any(axis=others))
+    if labeled.size == 0:
         raise ValueError(f"DAR-190: {label} holds none of the task's structures: protocol paper has nothing to crop to")
-    first, end = max(0, int(labelled[0]) - MARGIN), min(scan.array.shape[depth], int(labelled[-1]) + 1 + MARGIN)
+    first, end = max(0, int(labeled[0]) - MARGIN), min(scan.array.shape[depth], int(labeled[-1]) + 1 + MARGIN)
     kept = tuple(slice(first, end) if axis == depth else slice(None) for axis in range(3))
     return Volume(scan.array[kept], replace(scan.grid.part(depth, first, end - first), acquired=depth))
 

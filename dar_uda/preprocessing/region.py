@@ -23,15 +23,15 @@ def find_region(
     margin: float,
     slice_axis: int | None,
 ) -> None:
-    """Write the box that holds all structures of all cases, and a margin, as mm from the centre of a scan.
+    """Write the box that holds all structures of all cases, and a margin, as mm from the center of a scan.
 
     Args:
-        cases: Names of the source's labelled training cases.
+        cases: Names of the source's labeled training cases.
         scans: Their images.
         labels: Their label maps.
         region: JSON to write: `low` and `high` along (width, height, depth) of the canonical layout.
         values: Label values of each class.
-        margin: mm on every side: scans are not centred alike.
+        margin: mm on every side: scans are not centered alike.
         slice_axis: See `canonical_axes`.
 
     Raises:
@@ -45,7 +45,7 @@ def find_region(
             boxes.append(_box_of(classes, grid, slice_axis))
     if not boxes:
         raise ValueError(
-            "DAR-192: No labelled training case of the source holds a structure: there is no region to find"
+            "DAR-192: No labeled training case of the source holds a structure: there is no region to find"
         )
     low, high = np.min([box[0] for box in boxes], axis=0) - margin, np.max([box[1] for box in boxes], axis=0) + margin
     with write_beside(region) as partial:
@@ -55,7 +55,7 @@ def find_region(
 def _box_of(
     classes: NDArray[np.uint8], grid: Grid, slice_axis: int | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the lowest and highest edge of the structures along (width, height, depth), mm from the scan's centre."""
+    """Return the lowest and highest edge of the structures along (width, height, depth), mm from the scan's center."""
     axes, signs = canonical_axes(grid, slice_axis)
     order, senses = list(axes[::-1]), np.array(signs[::-1])
     indices = np.argwhere(classes)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dar_uda.data.grid import Grid, read_grids
-from dar_uda.data.probabilities import STEPS
+from dar_uda.data.probabilities import LEVELS
 from dar_uda.data.volume import Volume
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _classes_on(
         classes[moved > highest] = index
         np.maximum(highest, moved, out=highest)
         if stored is not None:
-            stored[..., index] = np.rint(moved * STEPS)
+            stored[..., index] = np.rint(moved * LEVELS)
     return classes
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dar_uda.data.grid import Grid
-from dar_uda.data.probabilities import STEPS
+from dar_uda.data.probabilities import LEVELS
 
 VOXELS = 2**22
 """Of the scan's grid at a time: each takes some 70 bytes of the GPU's memory, for five classes."""
@@ -34,7 +34,7 @@ def classes_on(
         moved = _interpolated(probabilities, step, indices)
         classes[planes] = moved.argmax(dim=0).to(torch.uint8).cpu().numpy()
         if stored is not None:
-            stored[planes] = moved.mul_(STEPS).round_().to(torch.uint8).movedim(0, -1).cpu().numpy()
+            stored[planes] = moved.mul_(LEVELS).round_().to(torch.uint8).movedim(0, -1).cpu().numpy()
     return classes
 
 

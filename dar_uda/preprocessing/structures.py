@@ -11,7 +11,7 @@ from dar_uda.data.network_volume import open_label
 from dar_uda.jobs.files import write_beside
 from dar_uda.jobs.progress import Progress
 
-LEAST_SHARE = 0.99
+LEAST_FRACTION = 0.99
 """Share of a structure's voxels in its largest component, below which it is not taken for one component."""
 
 
@@ -21,7 +21,7 @@ def measure_structures(labels: Sequence[str | Path], structures: Sequence[str], 
     Args:
         labels: Label maps on the network grid.
         structures: Names of classes 1..K.
-        table: TSV to write: `structure voxels largest_share`. The mean number of voxels over all label maps; and the
+        table: TSV to write: `structure voxels largest_fraction`. The mean number of voxels over all label maps; and the
             least share that the largest connected component has of a structure's voxels, over the label maps that have
             the structure: empty where none has.
     """
@@ -32,7 +32,7 @@ def measure_structures(labels: Sequence[str | Path], structures: Sequence[str], 
         volumes[done] = [each.sum() for each in sizes]
         shares[done] = [each.max() / each.sum() if len(each) else np.nan for each in sizes]
         progress.report(done + 1)
-    columns = {"structure": structures, "voxels": volumes.mean(axis=0), "largest_share": np.fmin.reduce(shares)}
+    columns = {"structure": structures, "voxels": volumes.mean(axis=0), "largest_fraction": np.fmin.reduce(shares)}
     with write_beside(table) as partial:
         pd.DataFrame(columns).to_csv(partial, sep="\t", index=False)
 
@@ -48,8 +48,8 @@ def single_structures(table: str | Path) -> list[int]:
     Args:
         table: One that `measure_structures` wrote.
     """
-    shares = _read(table)["largest_share"]
-    return [label for label, share in enumerate(shares, start=1) if share >= LEAST_SHARE]
+    shares = _read(table)["largest_fraction"]
+    return [label for label, share in enumerate(shares, start=1) if share >= LEAST_FRACTION]
 
 
 def _read(table: str | Path) -> pd.DataFrame:

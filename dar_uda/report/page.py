@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from dar_uda.evaluation.bootstrap import COVERAGE, RESAMPLES
-from dar_uda.evaluation.disagreements import disagreement_table, read_disagreements
 from dar_uda.evaluation.summary import MEAN, read_summary
+from dar_uda.evaluation.tta_inconsistency import read_tta_inconsistency, tta_inconsistency_table
 from dar_uda.jobs.files import write_beside
 from dar_uda.plan.paths import Paths
 from dar_uda.plan.task import Direction
@@ -26,7 +26,7 @@ def write_report(
     facts: Mapping[str, Any],
     methods: Mapping[str, Mapping[str, Any]],
     metrics: Sequence[dict],
-    disagreements: Sequence[dict],
+    tta_inconsistency: Sequence[dict],
     unavailable: Sequence[dict],
     drawn: Sequence[dict],
     table: str | Path,
@@ -39,10 +39,10 @@ def write_report(
 
     Args:
         facts: What was run: `run` (name), `folder`, `table`, `task`, `protocol`, `budget`, `checkpoint`, `seeds`,
-            `stamp` and `cases`, a list of `{"domain", "split", "cases", "labelled"}`.
+            `stamp` and `cases`, a list of `{"domain", "split", "cases", "labeled"}`.
         methods: What each method of the table is: arguments of `words_of_method`, and `note`.
         metrics: See `summarize`.
-        disagreements: See `read_disagreements`.
+        tta_inconsistency: See `read_tta_inconsistency`.
         unavailable: `{"direction", "method", "reason"}`: methods without a score.
         drawn: One `{"kind", "variant", "direction", "path"}` per SVG; kinds are those of `CAPTIONS`, a variant or a
             direction may be empty.
@@ -52,7 +52,7 @@ def write_report(
     """
     summary, folder = read_summary(table), Path(facts["folder"])
     stages, trainings = read_stages(folder / Paths().benchmarks), training_table(folder)
-    changes = read_disagreements(disagreements)
+    changes = read_tta_inconsistency(tta_inconsistency)
     ceilings = [name for name, entry in methods.items() if entry["training_set"] == "{target}"]
     directions = [
         _direction(name, summary, changes, metrics, unavailable, drawn, ceilings)
@@ -99,7 +99,7 @@ def _direction(
         "bars": means[means["dice_mean"].notna()].reset_index().to_dict("records"),
         "scores": score_table(rows, ceilings),
         "cases": case_table(own),
-        "disagreement": disagreement_table(changes[changes["direction"] == name], "Disagreement"),
+        "tta_inconsistency": tta_inconsistency_table(changes[changes["direction"] == name], "TTA inconsistency"),
         "missed": missed_cases(own),
         "unavailable": [entry for entry in unavailable if entry["direction"] == name],
         "figures": [_figure(entry) for entry in drawn if entry["direction"] == name],

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from dar_uda.jobs.usage import read_resources
+from dar_uda.jobs.usage import read_usage
 from dar_uda.plan.stages import EVALUATION, STAGE_OF, STAGES
 
 REPORT = "write_report"
@@ -14,7 +14,7 @@ REPORT = "write_report"
 
 @dataclass(frozen=True)
 class Stage:
-    """What the jobs of a stage took, and those of each of its rules, in columns of `read_resources`."""
+    """What the jobs of a stage took, and those of each of its rules, in columns of `read_usage`."""
 
     name: str
     jobs: int
@@ -26,7 +26,7 @@ class Stage:
 
 def read_stages(benchmarks: str | Path) -> list[Stage]:
     """Return the stages that have jobs in the folder, in the order of the workflow; every other rule is evaluation."""
-    resources = read_resources(benchmarks).drop(REPORT, errors="ignore").reset_index()
+    resources = read_usage(benchmarks).drop(REPORT, errors="ignore").reset_index()
     stages = resources["rule"].map(lambda rule: STAGE_OF.get(rule, EVALUATION))
     return [_stage(name, resources[stages == name]) for name in STAGES if (stages == name).any()]
 

@@ -10,9 +10,9 @@ MEMORY = {"cpu": "of the process", "cuda": "of the GPU"}
 
 
 def training_table(run: str | Path) -> Table:
-    """Return one row per `seed-*/segmenters/{training_set}/{network}/resources.json` of a run's folder."""
+    """Return one row per `seed-*/segmenters/{training_set}/{network}/usage.json` of a run's folder."""
     rows = []
-    for path in sorted(Path(run).glob(f"{Paths().training('*', '*', '*')}/resources.json")):
+    for path in sorted(Path(run).glob(f"{Paths().training('*', '*', '*')}/usage.json")):
         seed, _, training_set, network = path.parent.relative_to(run).parts
         entry = json.loads(path.read_text(encoding="utf-8"))
         rows.append(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 TRAINING_SETS = {
-    "{source}": "Trained on the labelled source scans as they are.",
+    "{source}": "Trained on the labeled source scans as they are.",
     "{target}": "Trained on labels of the target, which adaptation does without: what would be reached with them.",
     "disentangled-multi": "Trained on source scans that the translator redrew in several styles of the target.",
     "disentangled-average": "Trained on source scans that the translator redrew in the mean style of the target.",
@@ -11,8 +11,8 @@ TRAINING_SETS = {
     "synseg_net": "SynSeg-Net: CycleGAN and segmentation network trained together.",
     "ada_output": "AdaOutput: trained so that another network cannot tell its masks of the two domains apart.",
 }
-RANDOMISED = "The intensities of its training volumes are changed at random."
-SELF_TRAINED = "A second round learns from the first round's own masks of the unlabelled target scans."
+RANDOMIZED = "The intensities of its training volumes are changed at random."
+SELF_TRAINED = "A self-training iteration learns from the first training's own masks of the unlabeled target scans."
 PROTOCOLS = {
     "clean": "test scans are taken whole. Labels of the target are read for the scores alone, and by methods that say "
     "so below",
@@ -50,33 +50,33 @@ CAPTIONS = {
     ),
     "extremes": Caption(
         "Worst and best case of each method",
-        "By the mean Dice of the case, first seed. Colour is the mask, dashed white the reference, over the middle "
-        "slice of the reference. A picture without colour: nothing was found on this slice.",
-        "Compare the two outlines. One slice is not the case: open the volume before you judge it.",
+        "By the mean Dice of the case, first seed. Color is the mask, dashed white the reference, over the middle "
+        "slice of the reference. A picture without color: nothing was found on this slice.",
+        "Compare the two outlines. One slice is not the case: open the volume before you discriminator it.",
     ),
     "overlays": Caption(
         "Masks of all methods",
         "The first test cases (at most four), first seed: the reference, if there is one, then the mask of each "
-        "method, over one slice. A picture without colour: nothing was found on this slice.",
+        "method, over one slice. A picture without color: nothing was found on this slice.",
         "Look for organs that are absent, cut, or found in the wrong place.",
     ),
     "translations": Caption(
         "Translations",
-        "A labelled source scan, the same scan redrawn in styles of the target, and real scans of the target, at three "
+        "A labeled source scan, the same scan redrawn in styles of the target, and real scans of the target, at three "
         "depths.",
         "The anatomy must be that of the source, the contrast that of the target. An organ that moves or vanishes "
         "makes its label wrong. What is blurred away here no network can learn.",
     ),
     "styles": Caption(
         "Styles of the target",
-        "Each dot is the style code of one target slice, in two principal components; colour is its cluster. Stars are "
+        "Each dot is the style code of one target slice, in two principal components; color is its cluster. Stars are "
         "the styles in which the source is redrawn.",
         "Stars should be spread over the dots. Stars in one corner mean synthetic volumes that look alike.",
     ),
     "losses": Caption(
         "Losses",
         "Each training of the first seed over its steps; the bold line is smoothed, the thin one is not. Of a "
-        "segmentation network `fused` is the output that predicts, `loss` the sum of all its outputs. Of a translator, "
+        "segmentation network `main_output` is the output that predicts, `loss` the sum of all its outputs. Of a translator, "
         "`reconstruction` and `cycle` say how much of a slice is lost on the way there, or there and back; "
         "`adversarial` and `discriminators` are two networks against each other, one drawing, one judging.",
         "A loss that still falls at the end asks for more steps. Losses of the translator's networks against each "
@@ -85,8 +85,8 @@ CAPTIONS = {
 }
 
 
-def words_of_method(training_set: str, network: str, *, flat: bool, randomised: bool, self_trained: bool) -> str:
-    """Return what a method is, in sentences, from its definition in the config; `flat`: its network is 2D."""
+def words_of_method(training_set: str, network: str, *, is_2d: bool, randomized: bool, self_trained: bool) -> str:
+    """Return what a method is, in sentences, from its definition in the config; `is_2d`: its network is 2D."""
     kind = training_set if training_set in TRAINING_SETS else training_set.partition(".")[2]
-    sentences = [TRAINING_SETS[kind], f"Network: {network} ({'2D, slice by slice' if flat else '3D'})."]
-    return " ".join(sentences + [RANDOMISED] * randomised + [SELF_TRAINED] * self_trained)
+    sentences = [TRAINING_SETS[kind], f"Network: {network} ({'2D, slice by slice' if is_2d else '3D'})."]
+    return " ".join(sentences + [RANDOMIZED] * randomized + [SELF_TRAINED] * self_trained)

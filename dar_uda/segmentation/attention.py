@@ -8,10 +8,10 @@ from torch.utils.checkpoint import checkpoint
 
 from dar_uda.layers.chain import Chain
 from dar_uda.segmentation.convolution import Conv3d, UpConv3d
-from dar_uda.segmentation.layout import Relaid, layout_of
-from dar_uda.segmentation.normalisation import SLOPE, GroupNorm, JointBatchNorm
+from dar_uda.segmentation.memory_format import Relaid, memory_format_of
+from dar_uda.segmentation.normalization import SLOPE, GroupNorm, JointBatchNorm
 from dar_uda.segmentation.quartet_ops import KERNEL, convolve_map, max_and_mean, weigh_by_mean_map
-from dar_uda.training import choices
+from dar_uda.training import cuda_options
 
 SEEN = ("DHW", "CHW", "DCW", "DHC")
 """The axes that the branches see, the one that reduces C first, then those of D, H and W: C stands in their place."""
@@ -33,7 +33,7 @@ class QuartetAttention(nn.Module):
         self.norms = nn.ModuleList(JointBatchNorm(1, eps=1e-5, momentum=0.01) for _ in SEEN)
 
     def forward(self, x: Tensor) -> Tensor:
-        layout = layout_of(x)
+        layout = memory_format_of(x)
         with torch.autocast(x.device.type, enabled=False):
             x = Relaid.apply(x, layout, contiguous_format)
             x, *pooled = max_and_mean(x)
@@ -48,7 +48,7 @@ class QuartetAttention(nn.Module):
         left = "CDHW".replace(reduced, "")
         turned = pooled.permute(0, 1, *(2 + left.index(axis) for axis in axes))
         convolved = convolve_map(turned, conv.weight)
-        if not choices.on_cuda(convolved):  # there a batch norm takes bfloat16 and keeps its statistics in float32
+        if not cuda_options.on_cuda(convolved):  # there a batch norm takes bfloat16 and keeps its statistics in float32
             convolved = convolved.to(conv.weight.dtype)
         attention = torch.sigmoid(norm(convolved)).squeeze(1).permute(0, *(1 + axes.index(axis) for axis in left))
         return attention.unsqueeze("NCDHW".index(reduced))
@@ -64,7 +64,7 @@ class VoxelAttention(nn.Module):
         gated: False leaves the map out (the ablation).
 
     Attributes:
-        recompute: Make the encoder feature's part again in the backward instead of keeping it.
+        activation_checkpointing: Make the encoder feature's part again in the backward instead of keeping it.
 
     Shape:
         (N, C_e, D, H, W), (N, C_d, D / s0, H / s1, W / s2) to (N, C_d + C_e, D, H, W).
@@ -72,7 +72,7 @@ class VoxelAttention(nn.Module):
 
     def __init__(self, encoder_channels: int, decoder_channels: int, stride: Sequence[int], gated: bool = True) -> None:
         super().__init__()
-        self.gated, self.recompute = gated, False
+        self.gated, self.activation_checkpointing = gated, False
         if gated:
             self.from_encoder = Chain(
                 *activated(encoder_channels),
@@ -85,7 +85,7 @@ class VoxelAttention(nn.Module):
 
     def forward(self, encoder: Tensor, decoder: Tensor) -> Tensor:
         if self.gated:
-            decoder = decoder * (self._map_on_cuda if choices.on_cuda(encoder) else self._map)(encoder, decoder)
+            decoder = decoder * (self._map_on_cuda if cuda_options.on_cuda(encoder) else self._map)(encoder, decoder)
         return torch.cat([self.up(decoder), encoder], dim=1)
 
     def _map(self, encoder: Tensor, decoder: Tensor) -> Tensor:
@@ -100,7 +100,7 @@ class VoxelAttention(nn.Module):
         return self.to_map(pooled + brought, bias + to_convolution[-1].bias)
 
     def _pooled(self, way: Callable[[Tensor], Tensor], encoder: Tensor) -> Tensor:
-        if self.recompute and torch.is_grad_enabled():
+        if self.activation_checkpointing and torch.is_grad_enabled():
             return checkpoint(way, encoder, use_reentrant=False, preserve_rng_state=False)
         return way(encoder)
 

@@ -14,8 +14,8 @@ from torch.autograd import Function
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from dar_uda.layers.chain import Convolution
-from dar_uda.segmentation.layout import laid
-from dar_uda.training import choices
+from dar_uda.segmentation.memory_format import laid
+from dar_uda.training import cuda_options
 
 FILLED = 8
 """Channels that cuDNN's kernels for channels-last features in bfloat16 read at once."""
@@ -28,7 +28,7 @@ class Conv3d(nn.Conv3d, Convolution):
         super().__init__(inputs, outputs, kernel, tuple(stride), padding=kernel // 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        if choices.on_cuda(x):
+        if cuda_options.on_cuda(x):
             return self._on_cuda(x, self.bias)
         if not torch.is_autocast_enabled("cpu"):
             return laid(self._conv_forward(*_channels_last(x, self.weight), self.bias), channels_last_3d)
@@ -51,7 +51,7 @@ class UpConv3d(nn.ConvTranspose3d):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        if choices.on_cuda(x):
+        if cuda_options.on_cuda(x):
             return _laid_for_cuda(super().forward(_laid_for_cuda(x)))
         if not torch.is_autocast_enabled("cpu"):
             return super().forward(x)
@@ -65,7 +65,7 @@ def _laid_for_cuda(x: Tensor) -> Tensor:
     cuDNN multiplies channels-last features as they lie where their channels are a multiple of 8. Images, gates and
     scores have fewer, and the loss reads scores class by class: they are contiguous, and cuDNN turns them itself.
     """
-    if not choices.made().channels_last:
+    if not cuda_options.made().channels_last:
         return x
     return x.contiguous(memory_format=contiguous_format if x.shape[1] % FILLED else channels_last_3d)
 

@@ -13,8 +13,8 @@ from dar_uda.layers.chain import Chain
 from dar_uda.segmentation.attention import QuartetAttention, VoxelAttention, activated
 from dar_uda.segmentation.convolution import Conv3d
 from dar_uda.segmentation.interpolation import resized
-from dar_uda.segmentation.normalisation import GroupNorm
-from dar_uda.training import choices
+from dar_uda.segmentation.normalization import GroupNorm
+from dar_uda.training import cuda_options
 from dar_uda.training.weights import save_weights
 
 ANISOTROPIC_STRIDES = ((1, 1, 1), (1, 2, 2), (1, 2, 2), (2, 2, 2), (2, 2, 2))
@@ -26,7 +26,7 @@ class ResidualBlock(nn.Module):
 
     Args:
         stride: Step per axis (depth, height, width) of the first convolution and of the skip.
-        first: The network's first block starts with the convolution: raw intensities are not normalised.
+        first: The network's first block starts with the convolution: raw intensities are not normalized.
 
     Shape:
         (N, inputs, D, H, W) to (N, outputs, D / s0, H / s1, W / s2).
@@ -46,7 +46,7 @@ class ResidualBlock(nn.Module):
         self.attention = QuartetAttention() if qam else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.attention(self._sum_on_cuda(x) if choices.on_cuda(x) else self.body(x) + self.skip(x))
+        return self.attention(self._sum_on_cuda(x) if cuda_options.on_cuda(x) else self.body(x) + self.skip(x))
 
     def _sum_on_cuda(self, x: Tensor) -> Tensor:
         """Return the sum of both ways; the norm of the skip adds the last bias of the body, see `Chain`."""
@@ -55,7 +55,7 @@ class ResidualBlock(nn.Module):
 
 
 class DARUNet(nn.Module):
-    """Segment a volume; trained with losses on six outputs, predicts with the fused one.
+    """Segment a volume; trained with losses on six outputs, predicts with the main_output one.
 
     Args:
         classes: Number of classes, background included.
@@ -67,7 +67,7 @@ class DARUNet(nn.Module):
 
     Shape:
         (N, 1, D, H, W) to scores (N, classes, D, H, W); with deep supervision in training mode a list of six:
-        fused, then from the finest resolution to the bottleneck. D, H, W divide by `divisors`.
+        main_output, then from the finest resolution to the bottleneck. D, H, W divide by `divisors`.
 
     Raises:
         ValueError: A side of the input does not divide.
@@ -93,7 +93,7 @@ class DARUNet(nn.Module):
             "deep_supervision": deep_supervision,
         }
         self.deep_supervision = deep_supervision
-        self.recompute = False
+        self.activation_checkpointing = False
         strides = ANISOTROPIC_STRIDES if anisotropic else ISOTROPIC_STRIDES
         self.divisors = tuple(torch.tensor(strides).prod(dim=0).tolist())
         inputs = [1, *channels]
@@ -112,9 +112,9 @@ class DARUNet(nn.Module):
 
         The same gradients in less memory and more time.
         """
-        self.recompute = True
+        self.activation_checkpointing = True
         for skip in self.skips:
-            skip.recompute = True
+            skip.activation_checkpointing = True
 
     def forward(self, x: Tensor) -> Tensor | list[Tensor]:
         self._check(x)
@@ -128,15 +128,15 @@ class DARUNet(nn.Module):
             feature = self._run(self._decode, level, encoded[level], feature)
             decoded.insert(0, feature)
         scores = [self._full_size(head(f), x) for head, f in zip(self.heads, decoded, strict=True)]
-        fused = self.fuse(torch.cat(scores, dim=1))
-        return [fused, *scores] if self.training and self.deep_supervision else fused
+        main_output = self.fuse(torch.cat(scores, dim=1))
+        return [main_output, *scores] if self.training and self.deep_supervision else main_output
 
     def _decode(self, level: int, encoder: Tensor, decoder: Tensor) -> Tensor:
         return self.decoder[level](self.skips[level](encoder, decoder))
 
     def _run(self, block: Callable[..., Tensor], *inputs: Any) -> Tensor:
         """Return the block's output, its inner activations kept for the backward or made again there."""
-        if not (self.recompute and torch.is_grad_enabled()):
+        if not (self.activation_checkpointing and torch.is_grad_enabled()):
             return block(*inputs)
         return checkpoint(block, *inputs, use_reentrant=False, preserve_rng_state=False, context_fn=self._contexts)
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dar_uda.training import choices
+from dar_uda.training import cuda_options
 
 MODES = {4: "bilinear", 5: "trilinear"}
 
@@ -21,7 +21,7 @@ def resized(x: Tensor, size: Sequence[int]) -> Tensor:
     Shape:
         (N, C, ...) to (N, C, *size).
     """
-    if not choices.on_cuda(x):
+    if not cuda_options.on_cuda(x):
         return F.interpolate(x, size=tuple(size), mode=MODES[x.ndim], align_corners=False)
     with torch.autocast(x.device.type, enabled=False):
         for axis, side in enumerate(size, start=2):

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-from dar_uda.training import ranks
+from dar_uda.training import distributed
 
 SMOOTH = 1e-5
 
@@ -41,9 +41,9 @@ class _SegmentationLoss(Function):
         squared = probabilities.square()
         missing = 1 - true
         terms = [*_dice_terms(true, squared, here), -(missing.square() * log_true).sum()[None]]
-        intersection, size, focal = ranks.summed(torch.cat(terms)).split([scores.shape[1], scores.shape[1], 1])
+        intersection, size, focal = distributed.summed(torch.cat(terms)).split([scores.shape[1], scores.shape[1], 1])
         numerator, denominator = 2 * intersection + SMOOTH, size + SMOOTH
-        count = log_true.numel() * scores.shape[1] * ranks.count()
+        count = log_true.numel() * scores.shape[1] * distributed.count()
         focal = focal[0] / count
 
         # u = dL/dp * p, voxel by voxel and class by class; then dL/dscores = u - p * (sum of u over the classes).

@@ -1,4 +1,4 @@
-"""Which of a training's candidates is kept: by held-out labels, less what the masks of unlabelled scans change."""
+"""Which of a training's candidates is kept: by held-out labels, less what the masks of unlabeled scans change."""
 
 import shutil
 from collections.abc import Iterator, Sequence
@@ -15,53 +15,55 @@ from dar_uda.jobs.files import write_beside
 from dar_uda.jobs.progress import Progress
 from dar_uda.segmentation.predictor import Predictor
 from dar_uda.segmentation.sliding_window import Weighting
-from dar_uda.segmentation.views import Disagreement
+from dar_uda.segmentation.tta import TtaInconsistency
 from dar_uda.training.device import prepare_device
 
 
-def choose_candidate(
+def select_model(
     candidates: str | Path,
     images: Sequence[str | Path],
     labels: Sequence[str | Path],
-    unlabelled: Sequence[str | Path],
+    unlabeled: Sequence[str | Path],
     weights: str | Path,
     table: str | Path,
     structures: Sequence[str],
     window: Sequence[int],
     overlap: float,
     weighting: Weighting,
-    batch: int,
+    batch_size: int,
     device: str,
     precision: str,
     threads: int,
 ) -> None:
     """Copy the weights of the candidate with the highest score; of equal ones those trained longest.
 
-    The score is the mean Dice over the labelled volumes and their structures, on the network grid, less the mean
-    disagreement over the unlabelled volumes and their structures, see `Disagreement`, where an empty mask counts as 1.
+    The score is the mean Dice over the labeled volumes and their structures, on the network grid, less the mean
+    TTA inconsistency over the unlabeled volumes and their structures, see `TtaInconsistency`, where an empty mask counts as 1.
 
     Args:
         candidates: Folder of `step-{updates}.safetensors`.
-        images: Labelled volumes that were not trained on.
+        images: Labeled volumes that were not trained on.
         labels: The label volume of each.
-        unlabelled: Volumes of the target; may be empty.
+        unlabeled: Volumes of the target; may be empty.
         weights: Output, safetensors.
-        table: Output TSV: `step dice disagreement score chosen`.
+        table: Output TSV: `step dice tta_inconsistency score chosen`.
         structures: Names of the classes 1..K.
         window: See `predict_slabs`, as are the next three.
         precision: See `prediction_precision`.
     """
     where = prepare_device(device, threads)
     paths = sorted(Path(candidates).glob("*.safetensors"))
-    progress, rows = Progress("choose_candidate", len(paths), unit="candidate"), []
+    progress, rows = Progress("select_model", len(paths), unit="candidate"), []
     for done, path in enumerate(paths, start=1):
-        predictor = Predictor.load(path, where, precision, window, overlap, weighting, batch)
+        predictor = Predictor.load(path, where, precision, window, overlap, weighting, batch_size)
         masks = map(predictor.classes, map(open_image, images))
-        of_labelled = [_dice(mask, open_label(k), len(structures)) for mask, k in zip(masks, labels, strict=True)]
-        changes = [_disagreement(predictor.views(open_image(i)), len(structures)) for i in unlabelled]
-        rows.append((int(path.stem.removeprefix("step-")), np.nanmean(of_labelled), np.mean(changes) if changes else 0))
+        of_labeled = [_dice(mask, open_label(k), len(structures)) for mask, k in zip(masks, labels, strict=True)]
+        changes = [_tta_inconsistency(predictor.views(open_image(i)), len(structures)) for i in unlabeled]
+        rows.append((int(path.stem.removeprefix("step-")), np.nanmean(of_labeled), np.mean(changes) if changes else 0))
         progress.report(done)
-    frame = pd.DataFrame(rows, columns=["step", "dice", "disagreement"]).assign(score=lambda t: t.dice - t.disagreement)
+    frame = pd.DataFrame(rows, columns=["step", "dice", "tta_inconsistency"]).assign(
+        score=lambda t: t.dice - t.tta_inconsistency
+    )
     best = frame.score[::-1].idxmax()
     with write_beside(table) as partial:
         frame.assign(chosen=frame.index == best).to_csv(partial, sep="\t", index=False, float_format="%.6f")
@@ -73,8 +75,8 @@ def _dice(mask: NDArray[np.uint8], label: NDArray[np.uint8], structures: int) ->
     return [dice(mask == k, label == k) for k in range(1, structures + 1)]
 
 
-def _disagreement(views: Iterator[list[Tensor]], structures: int) -> float:
-    changes = Disagreement(structures)
+def _tta_inconsistency(views: Iterator[list[Tensor]], structures: int) -> float:
+    changes = TtaInconsistency(structures)
     for slabs in views:
         changes.add(slabs)
     values = changes.values()

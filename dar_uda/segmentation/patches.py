@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dar_uda.data.network_volume import STEPS, open_image, open_label
+from dar_uda.data.network_volume import LEVELS, open_image, open_label
 from dar_uda.segmentation.augmentation import augment
-from dar_uda.segmentation.randomisation import Randomisation
+from dar_uda.segmentation.domain_randomization import DomainRandomization
 from dar_uda.training.prefetch import to_device
 
 
@@ -20,34 +20,34 @@ class PatchSampler:
     Args:
         images: Volumes on the network grid.
         labels: The label volume of each image; None: there are none, and the patches' labels are background.
-        patch: (depth, height, width) in voxels; a smaller volume is padded with background.
-        foreground_share: Share of patches around a voxel of a structure, each structure as likely as any other;
+        patch_size: (depth, height, width) in voxels; a smaller volume is padded with background.
+        foreground_fraction: Share of patches around a voxel of a structure, each structure as likely as any other;
             the others lie anywhere (0: the paper's uniform crops).
         scale: See `augment`.
-        randomisation: None: none.
-        source: Images and labels of the untranslated source, of which `randomisation` draws a share.
+        domain_randomization: None: none.
+        source: Images and labels of the untranslated source, of which `domain_randomization` draws a share.
     """
 
     def __init__(
         self,
         images: Sequence[str | Path],
         labels: Sequence[str | Path] | None,
-        patch: Sequence[int],
-        batch: int,
-        foreground_share: float,
+        patch_size: Sequence[int],
+        batch_size: int,
+        foreground_fraction: float,
         scale: float = 0.1,
-        randomisation: Randomisation | None = None,
+        domain_randomization: DomainRandomization | None = None,
         source: tuple[Sequence[str | Path], Sequence[str | Path]] = ((), ()),
     ) -> None:
         self.volumes = list(zip(images, labels or [None] * len(images), strict=True))
         self.source = list(zip(*source, strict=True))
-        self.patch, self.batch, self.scale = tuple(patch), batch, scale
-        self.foreground_share, self.randomisation = foreground_share, randomisation
+        self.patch_size, self.batch_size, self.scale = tuple(patch_size), batch_size, scale
+        self.foreground_fraction, self.domain_randomization = foreground_fraction, domain_randomization
         self._voxels: dict[str | Path, StructureVoxels] = {}
 
     def draw(self, rng: np.random.Generator, device: torch.device) -> tuple[Tensor, Tensor]:
         """Return images (batch, 1, D, H, W) in [-1, 1] and class indices (batch, D, H, W)."""
-        pairs = [self._draw_one(rng, device) for _ in range(self.batch)]
+        pairs = [self._draw_one(rng, device) for _ in range(self.batch_size)]
         images, labels = zip(*pairs, strict=True)
         return torch.stack(images)[:, None].mul_(2).sub_(1), torch.stack(labels).long()
 
@@ -57,26 +57,26 @@ class PatchSampler:
         image = open_image(image_path)
         label = np.broadcast_to(np.uint8(0), image.shape) if label_path is None else open_label(label_path)
         corner = self._corner(label_path, label, rng)
-        stored = to_device(torch.from_numpy(_cut(image, corner, self.patch)), device)
-        cut = _cut(label, corner, self.patch)
-        patch, classes = augment(stored.float().div_(STEPS), to_device(torch.from_numpy(cut), device), rng, self.scale)
-        if self.randomisation:
-            patch = self.randomisation.apply(patch, classes, rng, int(cut.max()) + 1)
+        stored = to_device(torch.from_numpy(_cut(image, corner, self.patch_size)), device)
+        cut = _cut(label, corner, self.patch_size)
+        patch, classes = augment(stored.float().div_(LEVELS), to_device(torch.from_numpy(cut), device), rng, self.scale)
+        if self.domain_randomization:
+            patch = self.domain_randomization.apply(patch, classes, rng, int(cut.max()) + 1)
         return patch, classes
 
     def _draw_volumes(self, rng: np.random.Generator) -> list[tuple[str | Path, str | Path | None]]:
-        if self.randomisation and self.source and rng.random() < self.randomisation.source_share:
+        if self.domain_randomization and self.source and rng.random() < self.domain_randomization.source_fraction:
             return self.source
         return self.volumes
 
     def _corner(self, path: str | Path, label: NDArray[np.uint8], rng: np.random.Generator) -> tuple[int, ...]:
         """Return the patch's first voxel; along an axis shorter than the patch, such that the volume fits in."""
-        room = [full - side for full, side in zip(label.shape, self.patch, strict=True)]
+        room = [full - side for full, side in zip(label.shape, self.patch_size, strict=True)]
         lowest, highest = [min(0, space) for space in room], [max(0, space) for space in room]
-        if rng.random() < self.foreground_share and (centre := self._structure_voxel(path, label, rng)) is not None:
+        if rng.random() < self.foreground_fraction and (center := self._structure_voxel(path, label, rng)) is not None:
             jittered = (
                 voxel - side // 2 + int(rng.integers(-(side // 4), side // 4 + 1))
-                for voxel, side in zip(centre, self.patch, strict=True)
+                for voxel, side in zip(center, self.patch_size, strict=True)
             )
             return tuple(int(np.clip(c, low, high)) for c, low, high in zip(jittered, lowest, highest, strict=True))
         return tuple(int(rng.integers(low, high + 1)) for low, high in zip(lowest, highest, strict=True))

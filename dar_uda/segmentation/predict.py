@@ -21,7 +21,7 @@ from dar_uda.jobs.progress import Progress
 from dar_uda.preprocessing.structures import single_structures
 from dar_uda.segmentation.predictor import Predictor
 from dar_uda.segmentation.sliding_window import Weighting
-from dar_uda.segmentation.views import Disagreement, mean_of
+from dar_uda.segmentation.tta import TtaInconsistency, mean_of
 from dar_uda.training.device import prepare_device
 
 if TYPE_CHECKING:
@@ -35,55 +35,55 @@ def predict_cases(
     grids: Sequence[str | Path],
     source_structures: str | Path | None,
     predictions: str | Path,
-    disagreements: str | Path,
+    tta_inconsistency: str | Path,
     structures: Sequence[str],
     window: Sequence[int],
     overlap: float,
     weighting: Weighting,
-    batch: int,
+    batch_size: int,
     test_time_augmentation: bool,
-    largest_component: bool,
-    keep_probabilities: bool,
+    keep_largest_component: bool,
+    save_probabilities: bool,
     device: str,
     precision: str,
     threads: int,
 ) -> None:
-    """Segment cases and write each mask on its case's original grid, and the disagreement of every case.
+    """Segment cases and write each mask on its case's original grid, and the TTA inconsistency of every case.
 
     Args:
         cases: Names, in the order of the files.
         images: Volumes on the network grid.
         grids: The grids of each case, original and network (written by preprocessing).
         source_structures: The source's table of `measure_structures`, which tells what is one connected component; read
-            only for `largest_component`.
+            only for `keep_largest_component`.
         predictions: Output folder of NIfTI label maps of classes 1..K.
-        disagreements: Output TSV, `case structure disagreement`, see `Disagreement`; empty where no mask holds the
+        tta_inconsistency: Output TSV, `case structure tta_inconsistency`, see `TtaInconsistency`; empty where no mask holds the
             structure.
         structures: Names of the classes.
         test_time_augmentation: Masks are those of the mean probabilities of all views of an image, not of the image
             as it is.
-        largest_component: Keep the largest connected component of each structure that is one in the source's labels.
-        keep_probabilities: Write those of all classes too: `probabilities/{case}.nii.gz` in the folder of the masks,
+        keep_largest_component: Keep the largest connected component of each structure that is one in the source's labels.
+        save_probabilities: Write those of all classes too: `probabilities/{case}.nii.gz` in the folder of the masks,
             see `probabilities_file`.
         precision: See `prediction_precision`.
     """
     from dar_uda.data.volume import write_mask
 
     where = prepare_device(device, threads)
-    predictor = Predictor.load(weights, where, precision, window, overlap, weighting, batch)
-    single = single_structures(source_structures) if largest_component and source_structures else []
+    predictor = Predictor.load(weights, where, precision, window, overlap, weighting, batch_size)
+    single = single_structures(source_structures) if keep_largest_component and source_structures else []
     progress = Progress("predict", len(images), unit="case")
     rows = []
     for done, (case, path, grid) in enumerate(zip(cases, images, grids, strict=True), start=1):
-        kept = probabilities_path(predictions, case) if keep_probabilities else None
+        kept = probabilities_path(predictions, case) if save_probabilities else None
         with _stored(kept, grid, len(structures) + 1) as stored:
             segment = partial(_segment, path, grid, len(structures), test_time_augmentation, single, stored)
             mask, changes = predictor.within_memory(segment, case)
         write_mask(mask_path(predictions, case), mask.array, mask.grid)
         rows += [(case, structure, value) for structure, value in zip(structures, changes.values(), strict=True)]
         progress.report(done)
-    with write_beside(disagreements) as temporary:
-        table = pd.DataFrame(rows, columns=["case", "structure", "disagreement"])
+    with write_beside(tta_inconsistency) as temporary:
+        table = pd.DataFrame(rows, columns=["case", "structure", "tta_inconsistency"])
         table.to_csv(temporary, sep="\t", index=False, float_format="%.6f")
 
 
@@ -95,9 +95,9 @@ def _segment(
     single: Sequence[int],
     stored: NDArray[np.uint8] | None,
     predictor: Predictor,
-) -> "tuple[Volume, Disagreement]":
+) -> "tuple[Volume, TtaInconsistency]":
     """Return the mask of a case and how much it changes with the views; see `mask_of`."""
-    changes = Disagreement(structures)
+    changes = TtaInconsistency(structures)
     slabs = counted(predictor.views(open_image(image)), changes, average)
     return mask_of(slabs, grid, single, stored), changes
 
@@ -128,7 +128,7 @@ def mask_of(
     return Volume(keep_largest(restored.array, single), restored.grid)
 
 
-def counted(views: Iterator[list[Tensor]], changes: Disagreement, average: bool) -> Iterator[Tensor]:
+def counted(views: Iterator[list[Tensor]], changes: TtaInconsistency, average: bool) -> Iterator[Tensor]:
     """Yield the probabilities that masks are made of, slab after slab, and note how the views differ in `changes`."""
     for slabs in views:
         changes.add(slabs)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dar_uda.segmentation.networks import load_segmenter
 from dar_uda.segmentation.sliding_window import Weighting, count_windows, predict_slabs
-from dar_uda.segmentation.views import likeliest, mean_of, predict_views
+from dar_uda.segmentation.tta import likeliest, mean_of, predict_transformed
 from dar_uda.segmentation.window_scores import WindowScores
 from dar_uda.training.device import prediction_precision
 from dar_uda.training.gpu_memory import within_memory
@@ -27,7 +27,7 @@ class Predictor:
     Attributes:
         scores: The network; copies of this object share it.
         device: Where it computes.
-        window, overlap, weighting, batch: See `predict_slabs`.
+        window, overlap, weighting, batch_size: See `predict_slabs`.
     """
 
     scores: WindowScores
@@ -35,7 +35,7 @@ class Predictor:
     window: Sequence[int]
     overlap: float
     weighting: Weighting
-    batch: int
+    batch_size: int
 
     @classmethod
     def load(
@@ -46,7 +46,7 @@ class Predictor:
         window: Sequence[int],
         overlap: float,
         weighting: Weighting,
-        batch: int,
+        batch_size: int,
     ) -> "Predictor":
         """Return the predictor of a weights file.
 
@@ -54,20 +54,20 @@ class Predictor:
             precision: See `prediction_precision`.
         """
         scores = WindowScores(load_segmenter(weights, device), prediction_precision(precision, device))
-        return cls(scores, device, window, overlap, weighting, batch)
+        return cls(scores, device, window, overlap, weighting, batch_size)
 
     def within_memory(self, work: Callable[["Predictor"], T], name: str) -> T:
         """Return `work(predictor)`; see `within_memory`: the predictor changes where a GPU's memory is too small."""
-        return within_memory(lambda *place: work(self._on(*place)), name, self.device, self.batch)
+        return within_memory(lambda *place: work(self._on(*place)), name, self.device, self.batch_size)
 
     def slabs(self, image: NDArray[np.uint16]) -> Iterator[Tensor]:
         """Return the probabilities (classes, slices, H, W) of an image, slab after slab; see `predict_slabs`."""
-        scores = self.scores.on(self.device, self.batch)
-        return predict_slabs(scores, image, self.window, self.overlap, self.weighting, self.batch, self.device)
+        scores = self.scores.on(self.device, self.batch_size)
+        return predict_slabs(scores, image, self.window, self.overlap, self.weighting, self.batch_size, self.device)
 
     def views(self, image: NDArray[np.uint16]) -> Iterator[list[Tensor]]:
-        """Return those of every view of an image, slab after slab; see `predict_views`."""
-        return predict_views(image, self.slabs)
+        """Return those of every view of an image, slab after slab; see `predict_transformed`."""
+        return predict_transformed(image, self.slabs)
 
     def averaged(self, image: NDArray[np.uint16]) -> Iterator[Tensor]:
         """Return the mean over the views of an image, slab after slab."""
@@ -81,5 +81,5 @@ class Predictor:
         """Return how many windows the network sees of an image of this shape."""
         return count_windows(shape, self.window, self.overlap)
 
-    def _on(self, device: torch.device, batch: int) -> "Predictor":
-        return replace(self, device=device, batch=batch)
+    def _on(self, device: torch.device, batch_size: int) -> "Predictor":
+        return replace(self, device=device, batch_size=batch_size)

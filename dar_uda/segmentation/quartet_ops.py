@@ -1,7 +1,7 @@
 """The three operations of quartet attention, each with a backward that keeps and computes no more than it needs.
 
 Equal to the plain operations in their docstrings, values and gradients; none can be differentiated twice. The three
-functions take the forms for a CPU or those that `dar_uda.training.choices` names for a GPU.
+functions take the forms for a CPU or those that `dar_uda.training.cuda_options` names for a GPU.
 """
 
 from types import ModuleType
@@ -14,7 +14,7 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 
 from dar_uda.layers.kernels import kernels_for
 from dar_uda.segmentation.map_blocks import convolve_in_blocks
-from dar_uda.training import choices
+from dar_uda.training import cuda_options
 
 KERNEL = 7
 HALF = KERNEL // 2
@@ -25,18 +25,18 @@ INTEGERS_OF_BFLOAT16 = 256
 
 def max_and_mean(x: Tensor) -> tuple[Tensor, ...]:
     """Return x, for what else depends on it, and maximum and mean along each axis after the first, see `MaxAndMean`."""
-    if not choices.on_cuda(x):
+    if not cuda_options.on_cuda(x):
         return x, *MaxAndMean.apply(x)
     if kernels := _kernels_for(x):
         return kernels.MaxAndMean.apply(x)
-    if choices.made().quartet_maxima == "argmax":
+    if cuda_options.made().quartet_maxima == "argmax":
         return ArgmaxAndMean.apply(x)
     return x, *MaxAndMean.apply(x)
 
 
 def convolve_map(x: Tensor, weight: Tensor) -> Tensor:
     """Return the convolution of a quartet map in its precision, see `MapConvolution`."""
-    form = choices.made().map_convolution if choices.on_cuda(x) else "slices"
+    form = cuda_options.made().map_convolution if cuda_options.on_cuda(x) else "slices"
     if form == "blocks":
         return convolve_in_blocks(x, weight)
     if form == "conv3d":
@@ -46,13 +46,13 @@ def convolve_map(x: Tensor, weight: Tensor) -> Tensor:
 
 def weigh_by_mean_map(x: Tensor, *maps: Tensor) -> Tensor:
     """Return x weighed by the mean of four maps, see `WeighByMeanMap`."""
-    if choices.on_cuda(x) and (kernels := _kernels_for(x)):
+    if cuda_options.on_cuda(x) and (kernels := _kernels_for(x)):
         return kernels.WeighByMeanMap.apply(x, *maps)
     return WeighByMeanMap.apply(x, *maps)
 
 
 def _kernels_for(x: Tensor) -> ModuleType | None:
-    chosen = choices.made().quartet_kernels
+    chosen = cuda_options.made().quartet_kernels
     return kernels_for(x, _load_kernels) if chosen else None
 
 
@@ -176,7 +176,7 @@ def _counting(x: Tensor) -> torch.dtype:
 def _mark_first(x: Tensor, values: Tensor, axis: int, out: Tensor) -> None:
     """Write one where x along an axis first equals `values` (extent 1 there), elsewhere zero.
 
-    `x.argmax(axis)` would name the place, but CPUs do not vectorise it.
+    `x.argmax(axis)` would name the place, but CPUs do not vectorize it.
     """
     side = x.shape[axis]
     ranks = torch.arange(side, 0, -1, dtype=out.dtype, device=x.device)

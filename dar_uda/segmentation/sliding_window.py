@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dar_uda.segmentation.layout import laid
+from dar_uda.segmentation.memory_format import laid
 
 Weighting = Literal["constant", "gaussian"]
 T = TypeVar("T")
@@ -30,7 +30,7 @@ def predict_slabs(
     window: Sequence[int],
     overlap: float,
     weighting: Weighting,
-    batch: int,
+    batch_size: int,
     device: torch.device,
 ) -> Iterator[Tensor]:
     """Yield (classes, slices, H, W), slab after slab along the depth: softmax of the windows' weighted mean scores.
@@ -42,18 +42,18 @@ def predict_slabs(
         image: (D, H, W) as stored; a volume smaller than the window is padded with background.
         window: (D, H, W) in voxels.
         overlap: Fraction of the window.
-        batch: Windows per forward pass.
+        batch_size: Windows per forward pass.
     """
     sides = [max(full, side) for full, side in zip(image.shape, window, strict=True)]
     before = [(side - full) // 2 for full, side in zip(image.shape, sides, strict=True)]
     depths, rows, columns = (window_starts(full, side, overlap) for full, side in zip(sides, window, strict=True))
-    groups = _groups(depths, -(-batch // (len(rows) * len(columns))))
+    groups = _groups(depths, -(-batch_size // (len(rows) * len(columns))))
     reach = max(starts[-1] - starts[0] for starts in groups) + window[0]
     sums = _RollingSums(window, weighting, (reach, *sides[1:]), device)
     for starts, following in zip(groups, [*(group[0] for group in groups[1:]), sides[0]], strict=True):
         first = starts[0]
         slab = _cut(image, (first, 0, 0), before, (starts[-1] - first + window[0], *sides[1:]), device)
-        for corners in _groups(list(product((start - first for start in starts), rows, columns)), batch):
+        for corners in _groups(list(product((start - first for start in starts), rows, columns)), batch_size):
             patches = torch.stack([slab[_place(corner, window)] for corner in corners])
             scores = laid(network(patches[:, None]).float(), torch.contiguous_format)
             for corner, score in zip(corners, scores, strict=True):

@@ -11,25 +11,25 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
+from dar_uda.segmentation.domain_randomization import DomainRandomization
 from dar_uda.segmentation.losses import segmentation_loss
 from dar_uda.segmentation.networks import Segmenter, make_segmenter
 from dar_uda.segmentation.patches import PatchSampler
-from dar_uda.segmentation.randomisation import Randomisation
-from dar_uda.segmentation.samples import SLICES, draw_slices, middle_slices
-from dar_uda.training import ranks
+from dar_uda.segmentation.previews import SLICES, draw_slices, middle_slices
+from dar_uda.training import distributed
+from dar_uda.training.cuda_graphs import as_launched
 from dar_uda.training.device import autocast
 from dar_uda.training.ema import MovingAverage
-from dar_uda.training.graphs import as_launched
 from dar_uda.training.job import Job
 from dar_uda.training.loop import TrainerOfParts
 from dar_uda.training.optimizer import adabelief, descend_in_turn, differentiate
 from dar_uda.training.prefetch import Batch, Prefetcher
 from dar_uda.training.randomness import generator_for
-from dar_uda.training.resources import TimedTrainer, write_resources
+from dar_uda.training.usage import TimedTrainer, write_training_usage
 
 BETAS = (0.9, 0.999)
-SAMPLING = ("patch", "batch", "foreground_share", "scale")
-OPTIMISATION = ("learning_rate", "final_learning_rate", "weight_decay", "focal_weight", "ema")
+SAMPLING = ("patch_size", "batch_size", "foreground_fraction", "scale")
+OPTIMIZATION = ("learning_rate", "final_learning_rate", "weight_decay", "focal_weight", "ema_decay")
 STATISTICS_BATCHES = 20
 
 
@@ -38,7 +38,7 @@ class SegmenterTrainer(TrainerOfParts):
 
     Args:
         network: In training mode returns one score volume or, with deep supervision, a list of them.
-        ema: Decay of the averaged network, the one that is kept; 0: the network itself.
+        ema_decay: Decay of the averaged network, the one that is kept; 0: the network itself.
         candidates: How many networks to finish: the last one, and others at even steps of the second half before it.
     """
 
@@ -52,13 +52,13 @@ class SegmenterTrainer(TrainerOfParts):
         final_learning_rate: float,
         weight_decay: float,
         focal_weight: float,
-        ema: float,
+        ema_decay: float,
         candidates: int = 1,
     ) -> None:
-        if job.recompute:
+        if job.activation_checkpointing:
             network.recompute_in_backward()
         self.network, self.sampler = network.to(job.device).train(), sampler
-        self.average = MovingAverage(self.network, ema) if ema else None
+        self.average = MovingAverage(self.network, ema_decay) if ema_decay else None
         self.device, self.dtype, self.seed = job.device, job.dtype, job.seed
         self.steps, self.rates, self.focal_weight = steps, (learning_rate, final_learning_rate), focal_weight
         self.optimizer = adabelief(network.parameters(), learning_rate, BETAS, weight_decay)
@@ -87,7 +87,7 @@ class SegmenterTrainer(TrainerOfParts):
         losses = [segmentation_loss(scores, labels, self.focal_weight) for scores in outputs]
         loss = sum(losses)
         differentiate(self.optimizer, loss)
-        yield {"loss": loss.detach(), "fused": losses[0].detach(), **middle_slices(images, labels, outputs[0])}
+        yield {"loss": loss.detach(), "main_output": losses[0].detach(), **middle_slices(images, labels, outputs[0])}
 
     def _optimizers(self) -> list[torch.optim.Optimizer]:
         """Return one per piece of `_gradients`."""
@@ -118,7 +118,7 @@ class SegmenterTrainer(TrainerOfParts):
         return outputs if isinstance(outputs, list) else [outputs]
 
     def _draw(self, step: int) -> Batch:
-        return self.sampler.draw(generator_for(self.seed, *ranks.purpose("patches", step)), self.device)
+        return self.sampler.draw(generator_for(self.seed, *distributed.purpose("patches", step)), self.device)
 
     def _finish(self) -> nn.Module:
         """Return a copy whose batch norms have as running statistics their mean over fresh training patches.
@@ -152,7 +152,10 @@ class SegmenterTrainer(TrainerOfParts):
 def sampling_of(segmentation: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of `PatchSampler` in the configuration's branch `segmentation`, the batch a rank's share."""
     sampling = {key: segmentation[key] for key in SAMPLING}
-    return {**sampling, "batch": ranks.share(segmentation["batch"], "segmentation.batch")}
+    return {
+        **sampling,
+        "batch_size": distributed.local_batch_size(segmentation["batch_size"], "segmentation.batch_size"),
+    }
 
 
 def steps_to_finish_after(steps: int, candidates: int) -> list[int]:
@@ -170,12 +173,12 @@ def train_segmenter(
     labels: Sequence[str | Path],
     weights: str | Path,
     history: str | Path,
-    resources: str | Path,
+    usage: str | Path,
     job: Job,
     classes: int,
     network: Mapping[str, Any],
     segmentation: Mapping[str, Any],
-    randomisation: Mapping[str, float] | None = None,
+    domain_randomization: Mapping[str, float] | None = None,
     source_images: Sequence[str | Path] = (),
     source_labels: Sequence[str | Path] = (),
     candidates: int = 1,
@@ -186,13 +189,13 @@ def train_segmenter(
         images: Training volumes on the network grid.
         labels: The label volume of each image; one may serve several images.
         weights: Output, safetensors: the network; with several candidates a folder of `step-{updates}.safetensors`.
-        history: Output, TSV: `step loss fused`.
-        resources: Output, JSON: see `write_resources`.
+        history: Output, TSV: `step loss main_output`.
+        usage: Output, JSON: see `write_training_usage`.
         classes: Number of classes, background included.
         network: Architecture and switches, see `make_segmenter`.
         segmentation: The configuration's branch of this name.
-        randomisation: See `Randomisation`; None: none.
-        source_images: Untranslated source volumes of which `randomisation` draws a share.
+        domain_randomization: See `DomainRandomization`; None: none.
+        source_images: Untranslated source volumes of which `domain_randomization` draws a share.
         source_labels: The label volume of each.
         candidates: See `SegmenterTrainer`.
     """
@@ -202,19 +205,19 @@ def train_segmenter(
         images,
         labels,
         **sampling_of(segmentation),
-        randomisation=Randomisation(**randomisation) if randomisation else None,
+        domain_randomization=DomainRandomization(**domain_randomization) if domain_randomization else None,
         source=(source_images, source_labels),
     )
-    steps, settings = segmentation["steps"], {key: segmentation[key] for key in OPTIMISATION}
+    steps, settings = segmentation["steps"], {key: segmentation[key] for key in OPTIMIZATION}
     trainer = SegmenterTrainer(segmenter, sampler, job, steps, **settings, candidates=candidates)
     timed, name = TimedTrainer(trainer), f"train_segmenter {Path(weights).parent.parent.name}"
     files, choices = (
         [*images, *labels, *source_images, *source_labels],
         {"classes": classes, "network": network, "candidates": candidates},
     )
-    choices |= {"randomisation": randomisation}
+    choices |= {"domain_randomization": domain_randomization}
     with job.training(name, timed, steps, segmentation, history, files, trainer.picture, **choices):
-        write_resources(resources, segmenter, timed)
+        write_training_usage(usage, segmenter, timed)
         for step in trainer.finished_after:
             path = weights if candidates == 1 else Path(weights) / f"step-{step:07d}.safetensors"
             trainer.candidate(step).save(path)

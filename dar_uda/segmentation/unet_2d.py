@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from dar_uda.segmentation.interpolation import resized
-from dar_uda.segmentation.normalisation import SLOPE, GroupNorm
+from dar_uda.segmentation.normalization import SLOPE, GroupNorm
 from dar_uda.training.weights import save_weights
 
 
@@ -58,7 +58,7 @@ class UNet2D(nn.Module):
             "channels": list(channels),
             "multilevel": multilevel,
         }
-        self.recompute = False
+        self.activation_checkpointing = False
         self.divisors = (1, *[2 ** (len(channels) - 1)] * 2)
         fine_to_coarse = list(zip(channels, channels[1:], strict=False))
         self.encoder = nn.ModuleList(ResidualBlock(i, o) for i, o in zip([1, *channels], channels, strict=False))
@@ -69,7 +69,7 @@ class UNet2D(nn.Module):
 
     def recompute_in_backward(self) -> None:
         """From now on keep only what passes between blocks for the backward; see `DARUNet.recompute_in_backward`."""
-        self.recompute = True
+        self.activation_checkpointing = True
 
     def forward(self, x: Tensor) -> Tensor | list[Tensor]:
         if any(side % divisor for side, divisor in zip(x.shape[2:], self.divisors, strict=True)):
@@ -94,7 +94,7 @@ class UNet2D(nn.Module):
         return decoded
 
     def _run(self, block: ResidualBlock, x: Tensor) -> Tensor:
-        if not (self.recompute and torch.is_grad_enabled()):
+        if not (self.activation_checkpointing and torch.is_grad_enabled()):
             return block(x)
         return checkpoint(block, x, use_reentrant=False, preserve_rng_state=False)
 

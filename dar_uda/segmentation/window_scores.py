@@ -7,8 +7,8 @@ from threading import Lock
 import torch
 from torch import Tensor, nn
 
-from dar_uda.training import choices
-from dar_uda.training.graphs import Captured, CudaGraphs, Named
+from dar_uda.training import cuda_options
+from dar_uda.training.cuda_graphs import Captured, CudaGraphs, Named
 
 
 class WindowScores(nn.Module):
@@ -30,17 +30,17 @@ class WindowScores(nn.Module):
         self._turn, self._place, self._captured = Lock(), (), None
         self._batch = 0
 
-    def on(self, device: torch.device, batch: int) -> "WindowScores":
+    def on(self, device: torch.device, batch_size: int) -> "WindowScores":
         """Return this, its network on a device, for batches of so many windows.
 
-        What was captured is kept for the same device, batch and place of the weights, and freed for others.
+        What was captured is kept for the same device, batch_size and place of the weights, and freed for others.
         """
         self.network.to(device)
-        place = device, batch, [weight.data_ptr() for weight in self.network.state_dict().values()]
+        place = device, batch_size, [weight.data_ptr() for weight in self.network.state_dict().values()]
         if place != self._place:
             self._free()
-            self._place, self._batch = place, batch
-            if device.type == "cuda" and choices.made().captured_windows:
+            self._place, self._batch = place, batch_size
+            if device.type == "cuda" and cuda_options.made().captured_windows:
                 pieces = partial(_pieces, self.network, self.dtype)
                 self._captured = Captured(pieces, CudaGraphs(device, settle=_nothing_to_settle))
         return self

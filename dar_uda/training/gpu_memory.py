@@ -14,16 +14,16 @@ SIGNS = ("CUDA error: out of memory", "ALLOC_FAILED", "DEVICE_ALLOCATION_FAILED"
 T = TypeVar("T")
 
 
-def within_memory(work: Callable[[torch.device, int], T], name: str, device: torch.device, batch: int) -> T:
-    """Return `work(device, batch)`; if the GPU's memory is too small, `work(device, 1)`, and then that of the CPU.
+def within_memory(work: Callable[[torch.device, int], T], name: str, device: torch.device, batch_size: int) -> T:
+    """Return `work(device, batch_size)`; if the GPU's memory is too small, `work(device, 1)`, and then that of the CPU.
 
     Args:
         work: Given a device and a number of windows per pass, does the whole again.
         name: What it is done to, for the log.
     """
     if device.type != "cuda":
-        return work(device, batch)
-    for windows in dict.fromkeys([batch, 1]):
+        return work(device, batch_size)
+    for windows in dict.fromkeys([batch_size, 1]):
         try:
             return work(device, windows)
         except RuntimeError as error:
@@ -34,7 +34,7 @@ def within_memory(work: Callable[[torch.device, int], T], name: str, device: tor
         torch.cuda.empty_cache()
         remedy = "with one window at a time" if windows > 1 else "on the CPU"
         logger.warning("DAR-217: %s: the GPU's memory is too small (%s): going on %s", name, reason, remedy)
-    return work(CPU, batch)
+    return work(CPU, batch_size)
 
 
 def lacks_gpu_memory(error: RuntimeError) -> bool:

@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 
 from dar_uda.jobs.checkpoints import checkpoints_of
-from dar_uda.training import ranks
+from dar_uda.training import distributed
 from dar_uda.training.checkpoint import CheckpointFolder, identity_of
 from dar_uda.training.device import choose_precision, use_device
 from dar_uda.training.loop import Trainer, run_training, write_history
 from dar_uda.training.tensorboard import TensorBoard
 
-PACE = ("checkpoint_every", "sample_every")
+PACE = ("checkpoint_every", "preview_every")
 """Settings that change nothing in what is trained."""
 
 
@@ -31,7 +31,7 @@ class Job:
     Args:
         code: Version of the code behind the training; a checkpoint of another version is not resumed.
         dtype: Of convolutions and products.
-        recompute: Have segmenters keep less of the forward pass, and compute it again in the backward pass.
+        activation_checkpointing: Have segmenters keep less of the forward pass, and compute it again in the backward pass.
         tensorboard: Write what trainings report for TensorBoard too.
         keep_checkpoints: Leave a finished training's: who runs the job removes them when all else is written.
     """
@@ -40,7 +40,7 @@ class Job:
     code: str
     device: torch.device
     dtype: torch.dtype
-    recompute: bool = False
+    activation_checkpointing: bool = False
     tensorboard: bool = False
     keep_checkpoints: bool = False
 
@@ -52,14 +52,14 @@ class Job:
         threads: int,
         device: str,
         precision: str,
-        recompute: bool = False,
+        activation_checkpointing: bool = False,
         tensorboard: bool = False,
         keep_checkpoints: bool = False,
     ) -> "Job":
         """Return the job on a device of torch's and in the precision named; see `use_device` and `choose_precision`."""
         where = use_device(device, threads)
         dtype = choose_precision(precision, where)
-        return cls(seed, code, where, dtype, recompute, tensorboard, keep_checkpoints)
+        return cls(seed, code, where, dtype, activation_checkpointing, tensorboard, keep_checkpoints)
 
     @contextmanager
     def training(
@@ -94,7 +94,7 @@ class Job:
         computing = {"seed": self.seed, "code": self.code, "device": self.device.type, "dtype": self.dtype}
         identity = identity_of({**choices, **computing, "steps": steps, "settings": kept}, inputs)
         checkpoints = CheckpointFolder(checkpoints_of(history), identity, self.keep_checkpoints)
-        if ranks.number() > 0:
+        if distributed.number() > 0:
             run_training(name, trainer, steps, checkpoints, settings["checkpoint_every"])
             raise OtherRank
         shown = TensorBoard(history, picture, settings["checkpoint_every"]) if self.tensorboard else nullcontext()

@@ -26,7 +26,7 @@ def launch(
     log: str | Path,
     device: str,
     precision: str,
-    recompute: bool,
+    activation_checkpointing: bool,
     gpus_per_training: int = 1,
     tensorboard: bool = False,
     keep_checkpoints: bool = False,
@@ -38,7 +38,7 @@ def launch(
 
     Args:
         train: A function at the top of a module.
-        seed, code, device, precision, recompute, tensorboard, keep_checkpoints: See `Job`.
+        seed, code, device, precision, activation_checkpointing, tensorboard, keep_checkpoints: See `Job`.
         log: Where the first rank's lines go.
 
     Raises:
@@ -47,7 +47,11 @@ def launch(
     """
     computing = {
         **{"seed": seed, "code": code, "precision": precision},
-        **{"recompute": recompute, "tensorboard": tensorboard, "keep_checkpoints": keep_checkpoints},
+        **{
+            "activation_checkpointing": activation_checkpointing,
+            "tensorboard": tensorboard,
+            "keep_checkpoints": keep_checkpoints,
+        },
     }
     devices = lease_devices(device, gpus_per_training)
     computing["threads"] = max(1, threads // len(devices))

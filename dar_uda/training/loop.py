@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dar_uda.jobs.files import write_beside
 from dar_uda.jobs.progress import Progress
-from dar_uda.training import ranks
+from dar_uda.training import distributed
 from dar_uda.training.checkpoint import CheckpointFolder
 from dar_uda.training.prefetch import Batch, Prefetcher
 from dar_uda.training.readout import Readout, Row
@@ -120,7 +120,7 @@ def run_training(
                 ends = keep(readout.read(newest=True)) or ends
                 state = trainer.state()
                 _check_state(name, step, state)
-                if not last and ranks.number() == 0:
+                if not last and distributed.number() == 0:
                     checkpoints.save({"step": step + 1, "history": history, "trainer": state})
             if ends and not last:
                 raise Terminated(

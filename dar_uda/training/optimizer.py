@@ -1,4 +1,4 @@
-"""The optimiser of both trainings."""
+"""The optimizer of both trainings."""
 
 import io
 import math
@@ -9,11 +9,11 @@ import torch
 from adabelief_pytorch import AdaBelief
 from torch import Tensor, nn
 
-from dar_uda.training import ranks
+from dar_uda.training import distributed
 
 
 def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    """Do one update of the optimiser's parameters along the gradient of a loss.
+    """Do one update of the optimizer's parameters along the gradient of a loss.
 
     Args:
         loss: Of several ranks each one's summand of their joint loss.
@@ -45,7 +45,7 @@ def descend_in_turn(gradients: Iterable[dict[str, Tensor]], *optimizers: torch.o
 
 
 def _step(optimizer: torch.optim.Optimizer) -> None:
-    ranks.sum_gradients(parameter for group in optimizer.param_groups for parameter in group["params"])
+    distributed.sum_gradients(parameter for group in optimizer.param_groups for parameter in group["params"])
     optimizer.step()
 
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dar_uda.training import ranks
+from dar_uda.training import distributed
 
 
 class Row(NamedTuple):
@@ -32,7 +32,7 @@ class Readout:
     def add(self, step: int, losses: Mapping[str, Tensor], ends: bool) -> None:
         """Begin to read the losses of a step, scalars on the device, and whether this rank is to end."""
         values = F.pad(torch.stack(list(losses.values())).detach().double(), (0, 1), value=float(ends))
-        copy, copied = ranks.mean(values).to("cpu", non_blocking=True), None  # into pinned memory, from a GPU
+        copy, copied = distributed.mean(values).to("cpu", non_blocking=True), None  # into pinned memory, from a GPU
         if self.device.type == "cuda":
             copied = torch.cuda.current_stream(self.device).record_event(torch.cuda.Event(blocking=True))
         self._pending.append((step, list(losses), copy, copied))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from numpy.typing import NDArray
 
-SAMPLES = "samples.png"
+PREVIEWS = "previews.png"
 """The picture that a translator's training draws beside its history."""
 MISSING = (
     "DAR-211: tensorboard: true, but the package tensorboard is not installed where this training runs; install it "
@@ -30,9 +30,9 @@ class TensorBoard:
             from torch.utils.tensorboard import SummaryWriter
         except ModuleNotFoundError as error:
             raise ValueError(MISSING) from error
-        self.folder, self.samples = events_of(history), Path(history).parent / SAMPLES
+        self.folder, self.previews = events_of(history), Path(history).parent / PREVIEWS
         self.open_writer, self.writer = SummaryWriter, None
-        self.drawn, self.drawn_at, self.step = _date(self.samples), 0, 0
+        self.drawn, self.drawn_at, self.step = _date(self.previews), 0, 0
         self.picture, self.every = picture, every
 
     def __enter__(self) -> "TensorBoard":
@@ -40,7 +40,7 @@ class TensorBoard:
 
     def __exit__(self, *_: object) -> None:
         if self.writer:
-            self._add_samples()
+            self._add_previews()
             self.writer.close()
 
     def report(self, step: int, losses: Mapping[str, float]) -> None:
@@ -52,16 +52,16 @@ class TensorBoard:
         self.step = step
         for name, value in losses.items():
             self.writer.add_scalar(name, value, step)
-        self._add_samples()
+        self._add_previews()
         if self.picture and step % self.every == 0:
             self.writer.add_image("patches", self.picture(), step, dataformats="HWC")
 
-    def _add_samples(self) -> None:
-        if _date(self.samples) != self.drawn and self.drawn_at < self.step:
+    def _add_previews(self) -> None:
+        if _date(self.previews) != self.drawn and self.drawn_at < self.step:
             from matplotlib.image import imread
 
-            self.drawn, self.drawn_at = _date(self.samples), self.step
-            self.writer.add_image("samples", imread(self.samples)[..., :3], self.step, dataformats="HWC")
+            self.drawn, self.drawn_at = _date(self.previews), self.step
+            self.writer.add_image("previews", imread(self.previews)[..., :3], self.step, dataformats="HWC")
 
 
 def events_of(history: str | Path) -> Path:

@@ -14,7 +14,7 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 
 from dar_uda.layers.chain import Chain, Convolution, Norm, of_channels
 from dar_uda.layers.norm import norm_and_activation
-from dar_uda.training import choices
+from dar_uda.training import cuda_options
 
 SLOPE = 0.2
 EPS = 1e-5
@@ -38,9 +38,9 @@ def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> Conv2d:
 
 def _laid(x: Tensor) -> Tensor:
     """Return a feature as the convolutions of its device want it; an image has one channel and lies both ways."""
-    if not choices.on_cuda(x) or x.shape[1] == 1:
+    if not cuda_options.on_cuda(x) or x.shape[1] == 1:
         return x
-    return x.contiguous(memory_format=channels_last if choices.made().channels_last else contiguous_format)
+    return x.contiguous(memory_format=channels_last if cuda_options.made().channels_last else contiguous_format)
 
 
 class _LaidGradient(Function):
@@ -63,7 +63,7 @@ class InstanceNorm(nn.InstanceNorm2d, Norm):
         super().__init__(channels, affine=True)
 
     def forward(self, x: Tensor, shift: Tensor | None = None) -> Tensor:
-        if choices.on_cuda(x):
+        if cuda_options.on_cuda(x):
             return norm_and_activation(x, self.weight, self.bias, x.shape[1], self.eps, SLOPE, shift)[0]
         return F.leaky_relu(super().forward(x), SLOPE, inplace=True)
 
@@ -77,7 +77,7 @@ def _activated(channels: int) -> list[nn.Module]:
 
 
 class UpsampledConv(nn.Conv2d, Convolution):
-    """Nearest-neighbour upsampling by 2, then a 5 x 5 convolution padded with two pixels of zeros.
+    """Nearest-neighbor upsampling by 2, then a 5 x 5 convolution padded with two pixels of zeros.
 
     Computed as one 3 x 3 convolution of the small image to the four pixels of each 2 x 2 block, a quarter of the pixels
     at 36/25 of the products per pixel: each of its weights is the sum of those that meet the same small pixel. A border
@@ -99,7 +99,7 @@ class UpsampledConv(nn.Conv2d, Convolution):
         self.register_buffer("fold", torch.einsum("pak,qbl->pqabkl", line, line), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        if choices.on_cuda(x):
+        if cuda_options.on_cuda(x):
             return self.without_bias(x) + of_channels(self.bias, x)
         return F.pixel_shuffle(F.conv2d(x, self._folded("opq"), self.bias.repeat_interleave(4), padding=1), 2)
 
@@ -114,7 +114,7 @@ class UpsampledConv(nn.Conv2d, Convolution):
         return weight.reshape(-1, self.in_channels, 3, 3)
 
 
-class NormalisedConv(Chain):
+class NormalizedConv(Chain):
     """Convolution, affine instance norm, LeakyReLU."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int) -> None:
@@ -151,15 +151,15 @@ class ContentEncoder(nn.Sequential):
 
     def __init__(self, width: int = 32) -> None:
         super().__init__(
-            NormalisedConv(1, width, 7, 1),
-            NormalisedConv(width, 2 * width, 4, 2),
-            NormalisedConv(2 * width, 4 * width, 4, 2),
+            NormalizedConv(1, width, 7, 1),
+            NormalizedConv(width, 2 * width, 4, 2),
+            NormalizedConv(2 * width, 4 * width, 4, 2),
             *(ResidualBlock(4 * width) for _ in range(4)),
         )
 
     def forward(self, x: Tensor) -> Tensor:
         code = super().forward(x)
-        return _LaidGradient.apply(code) if choices.on_cuda(x) else code
+        return _LaidGradient.apply(code) if cuda_options.on_cuda(x) else code
 
 
 class StyleEncoder(nn.Module):
@@ -177,8 +177,8 @@ class StyleEncoder(nn.Module):
         super().__init__()
         channels = [width, 2 * width, 4 * width, 4 * width, 4 * width, 4 * width]
         self.features = nn.Sequential(
-            NormalisedConv(1, width, 7, 1),
-            *(NormalisedConv(i, o, 4, 2) for i, o in zip(channels, channels[1:], strict=False)),
+            NormalizedConv(1, width, 7, 1),
+            *(NormalizedConv(i, o, 4, 2) for i, o in zip(channels, channels[1:], strict=False)),
             nn.AdaptiveAvgPool2d(1),
         )
         self.statistics = statistics
@@ -203,7 +203,7 @@ def adaptive_activation(x: Tensor, scale: Tensor, shift: Tensor, left: Tensor | 
         left: The bias, (C,), that the convolution before has left to this norm; on a GPU alone.
     """
     batch, channels = scale.shape
-    if choices.on_cuda(x):
+    if cuda_options.on_cuda(x):
         precise = torch.promote_types(scale.dtype, torch.float32)
         return norm_and_activation(x, 1 + scale.to(precise), shift.to(precise), channels, EPS, SLOPE, left)[0]
     flat = x.reshape(1, batch * channels, *x.shape[2:])
@@ -214,7 +214,7 @@ def adaptive_activation(x: Tensor, scale: Tensor, shift: Tensor, left: Tensor | 
 class Decoder(nn.Module):
     """Draw the anatomy of a content code in the look of a style code.
 
-    Every normalisation is adaptive; its scales and shifts come from one small network on the style code.
+    Every normalization is adaptive; its scales and shifts come from one small network on the style code.
 
     Shape:
         (N, 4 width, H / 4, W / 4), (N, style_dim) to (N, 1, H, W) in (-1, 1).
@@ -239,7 +239,7 @@ class Decoder(nn.Module):
             return adaptive_activation(x, *next(norms))
 
         def activated(conv: Conv2d | UpsampledConv, x: Tensor) -> Tensor:
-            if choices.on_cuda(x):
+            if cuda_options.on_cuda(x):
                 return adaptive_activation(conv.without_bias(x), *next(norms), conv.bias)
             return activate(conv(x))
 
@@ -255,7 +255,7 @@ class Decoder(nn.Module):
 class ImageDiscriminator(nn.Module):
     """Judge patches of one domain's images at up to three scales.
 
-    Scales and depth are the paper's at 512 pixels; smaller images use as many as leave every normalised map
+    Scales and depth are the paper's at 512 pixels; smaller images use as many as leave every normalized map
     at least 2 x 2.
 
     Args:
@@ -313,7 +313,7 @@ class ContentDiscriminator(Chain):
         super().__init__(*layers, Conv2d(channels, 1, 3))
 
 
-def initialise(module: nn.Module) -> None:
+def initialize(module: nn.Module) -> None:
     """Kaiming-normal weights (fan-in, a = 0) for every convolution and linear layer; biases zero."""
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):

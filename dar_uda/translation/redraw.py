@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dar_uda.data.network_volume import open_affine, open_image, open_label, write_image
 from dar_uda.jobs.progress import Progress
-from dar_uda.translation.harmonise import harmonise
+from dar_uda.translation.inter_slice_correction import correct_between_slices
 from dar_uda.translation.slices import to_network_range
 
 Draw = Callable[[Tensor], Iterable[Tensor]]
@@ -32,13 +32,13 @@ def write_redrawn(
         draw: Makes as many drawings of slices on the device as there are volumes.
         image: The source volume on the network grid.
         volumes: Outputs, one per drawing.
-        label: The source volume's label map, with which the volumes are harmonised; None: they are not.
+        label: The source volume's label map, with which intensities are corrected between slices; None: they are not.
         what: Name of the progress.
     """
     slices, affine = open_image(image), open_affine(image)
     drawn = redraw(draw, slices, len(volumes), device, Progress(what, len(slices), unit="slice"))
     for path, volume in zip(volumes, drawn, strict=True):
-        write_image(path, harmonise(volume, open_label(label)) if label else volume, affine)
+        write_image(path, correct_between_slices(volume, open_label(label)) if label else volume, affine)
 
 
 @torch.no_grad()

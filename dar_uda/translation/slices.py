@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dar_uda.preprocessing.slices import open_slices
-from dar_uda.training import ranks
+from dar_uda.training import distributed
 from dar_uda.training.prefetch import to_device
 
 SHIFT, SCALE, ROTATION_DEGREES = 0.1, 0.1, 30.0
@@ -25,13 +25,13 @@ class SliceSampler:
 
     Args:
         stack: Memory-mapped uint16 stack of shape (slices, H, W).
-        crop: Side of a random square crop in pixels; None for whole slices.
+        crop_size: Side of a random square crop in pixels; None for whole slices.
     """
 
-    def __init__(self, stack: str | Path, batch: int, crop: int | None) -> None:
+    def __init__(self, stack: str | Path, batch_size: int, crop_size: int | None) -> None:
         self.stack, self.slices = stack, open_slices(stack)
         height, width = self.slices.shape[1:]
-        self.batch, self.size = batch, (min(crop or height, height), min(crop or width, width))
+        self.batch_size, self.size = batch_size, (min(crop_size or height, height), min(crop_size or width, width))
 
     def draw(self, rng: np.random.Generator, device: torch.device) -> Tensor:
         """Return (batch, 1, H, W) in [-1, 1].
@@ -49,7 +49,7 @@ class SliceSampler:
         return torch.where(high - low < LEAST_CONTRAST, images, moved)
 
     def _draw_crops(self, rng: np.random.Generator) -> list[np.ndarray]:
-        crops = [self._crop(self.slices[index], rng) for index in rng.integers(len(self.slices), size=self.batch)]
+        crops = [self._crop(self.slices[index], rng) for index in rng.integers(len(self.slices), size=self.batch_size)]
         for _ in range(ATTEMPTS):
             flat = [place for place, crop in enumerate(crops) if np.ptp(crop) < LEAST_CONTRAST * LEVELS]
             if not flat:
@@ -58,7 +58,7 @@ class SliceSampler:
                 crops[place] = self._crop(self.slices[int(rng.integers(len(self.slices)))], rng)
         raise ValueError(
             f"DAR-228: {self.stack}: no slice with contrast in {ATTEMPTS} draws; look at the intensity settings of the "
-            "domain, and at translation.crop"
+            "domain, and at translation.crop_size"
         )
 
     def _crop(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -70,12 +70,15 @@ def open_samplers(stacks: Sequence[str | Path], settings: Mapping[str, Any]) -> 
     """Return a sampler per stack, and the number of updates.
 
     Args:
-        settings: `batch crop epochs steps`; without `steps`, as many updates as `epochs` passes over the larger
+        settings: `batch_size crop_size epochs steps`; without `steps`, as many updates as `epochs` passes over the larger
             stack take.
     """
-    batch = settings["batch"]
-    samplers = [SliceSampler(stack, ranks.share(batch, "translation.batch"), settings["crop"]) for stack in stacks]
-    passes = max(math.ceil(len(sampler.slices) / batch) for sampler in samplers)
+    batch_size = settings["batch_size"]
+    samplers = [
+        SliceSampler(stack, distributed.local_batch_size(batch_size, "translation.batch_size"), settings["crop_size"])
+        for stack in stacks
+    ]
+    passes = max(math.ceil(len(sampler.slices) / batch_size) for sampler in samplers)
     return samplers, settings["steps"] or settings["epochs"] * passes
 
 

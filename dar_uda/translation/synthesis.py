@@ -28,7 +28,7 @@ def synthesize_volume(
         styles: TSV `case style code_0 ...`; style k of `case` makes volumes[k].
         image: The source volume on the network grid.
         volumes: Outputs, one per style, on the same grid.
-        label: The source volume's label map, with which the volumes are harmonised; None: they are not.
+        label: The source volume's label map, with which intensities are corrected between slices; None: they are not.
 
     Raises:
         ValueError: The table holds another number of styles for the case than there are volumes.

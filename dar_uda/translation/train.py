@@ -7,34 +7,34 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dar_uda.training import ranks
+from dar_uda.training import distributed
+from dar_uda.training.cuda_graphs import as_launched
 from dar_uda.training.device import autocast
 from dar_uda.training.ema import MovingAverage
-from dar_uda.training.graphs import as_launched
 from dar_uda.training.job import Job
 from dar_uda.training.loop import TrainerOfParts
 from dar_uda.training.optimizer import adabelief, descend_in_turn, differentiate
 from dar_uda.training.prefetch import Batch, Prefetcher
 from dar_uda.training.randomness import generator_for
 from dar_uda.translation.losses import least_squares_gan_loss, paired_l1
-from dar_uda.translation.networks import ContentDiscriminator, ImageDiscriminator, initialise
-from dar_uda.translation.samples import draw_samples
+from dar_uda.translation.networks import ContentDiscriminator, ImageDiscriminator, initialize
+from dar_uda.translation.previews import draw_previews
 from dar_uda.translation.slices import SliceSampler, open_samplers
 from dar_uda.translation.translator import Translator
 
 BETAS = (0.5, 0.9)
-SETTINGS = ("width", "style_dim", "style_statistics", "learning_rate", "ema", "loss_weights")
+SETTINGS = ("width", "style_dim", "style_statistics", "learning_rate", "ema_decay", "loss_weights")
 
 
 class Discriminators(nn.Module):
-    """One judge of images per domain, one of content codes."""
+    """One discriminator of images per domain, one of content codes."""
 
     def __init__(self, width: int, image_size: int) -> None:
         super().__init__()
         self.a = ImageDiscriminator(width, image_size)
         self.b = ImageDiscriminator(width, image_size)
         self.content = ContentDiscriminator(width, image_size)
-        initialise(self)
+        initialize(self)
 
 
 class TranslatorTrainer(TrainerOfParts):
@@ -53,7 +53,7 @@ class TranslatorTrainer(TrainerOfParts):
         style_dim: int,
         style_statistics: bool,
         learning_rate: Mapping[str, float],
-        ema: float,
+        ema_decay: float,
         loss_weights: Mapping[str, float],
     ) -> None:
         self.samplers, self.loss_weights = samplers, loss_weights
@@ -62,7 +62,7 @@ class TranslatorTrainer(TrainerOfParts):
         image_size = min(side for sampler in samplers for side in sampler.size)
         self.translator = Translator(width, style_dim, style_statistics).to(job.device)
         self.discriminators = Discriminators(width, image_size).to(job.device)
-        self.average = MovingAverage(self.translator, ema)
+        self.average = MovingAverage(self.translator, ema_decay)
         self.generator_optimizer = adabelief(self.translator.parameters(), learning_rate["generator"], BETAS)
         self.discriminator_optimizer = adabelief(
             self.discriminators.parameters(), learning_rate["discriminator"], BETAS
@@ -86,7 +86,7 @@ class TranslatorTrainer(TrainerOfParts):
 
     def _draw(self, step: int) -> Batch:
         return tuple(
-            sampler.draw(generator_for(self.seed, *ranks.purpose("slices", side, step)), self.device)
+            sampler.draw(generator_for(self.seed, *distributed.purpose("slices", side, step)), self.device)
             for side, sampler in zip("ab", self.samplers, strict=True)
         )
 
@@ -116,19 +116,19 @@ class TranslatorTrainer(TrainerOfParts):
         }
 
     def _differentiate_discriminators(self, passed: dict[str, Tensor]) -> dict[str, Tensor]:
-        judge = self.discriminators.requires_grad_(True)
+        discriminator = self.discriminators.requires_grad_(True)
         images_a, images_b = passed["images"].chunk(2)
         with autocast(self.device, self.dtype):
             loss = (
-                _judged(judge.a, real=images_a, fake=passed["as_a"].detach())
-                + _judged(judge.b, real=images_b, fake=passed["as_b"].detach())
-                + _judged(judge.content, *passed["content"].detach().chunk(2))
+                _discriminator_loss(discriminator.a, real=images_a, fake=passed["as_a"].detach())
+                + _discriminator_loss(discriminator.b, real=images_b, fake=passed["as_b"].detach())
+                + _discriminator_loss(discriminator.content, *passed["content"].detach().chunk(2))
             )
-        differentiate(self.discriminator_optimizer, loss / ranks.count())
+        differentiate(self.discriminator_optimizer, loss / distributed.count())
         return {"discriminators": loss.detach()}
 
     def _differentiate_generator(self, passed: dict[str, Tensor]) -> dict[str, Tensor]:
-        judge = self.discriminators.requires_grad_(False)
+        discriminator = self.discriminators.requires_grad_(False)
         images, content, style = passed["images"], passed["content"], passed["style"]
         content_a, content_b = content.chunk(2)
         with autocast(self.device, self.dtype):
@@ -137,12 +137,12 @@ class TranslatorTrainer(TrainerOfParts):
                 "pixel_cycle": paired_l1(passed["cycle"].chunk(2), images.chunk(2)),
                 "content_reconstruction": paired_l1(passed["content_again"].chunk(2), content.chunk(2)),
                 "style_reconstruction": paired_l1(passed["style_again"].chunk(2), style.chunk(2)),
-                "adversarial_image": least_squares_gan_loss(judge.a(passed["as_a"]), real=True)
-                + least_squares_gan_loss(judge.b(passed["as_b"]), real=True),
-                "adversarial_content": _judged(judge.content, real=content_b, fake=content_a),
+                "adversarial_image": least_squares_gan_loss(discriminator.a(passed["as_a"]), real=True)
+                + least_squares_gan_loss(discriminator.b(passed["as_b"]), real=True),
+                "adversarial_content": _discriminator_loss(discriminator.content, real=content_b, fake=content_a),
             }
         weighted = sum(self.loss_weights[name] * loss for name, loss in losses.items())
-        differentiate(self.generator_optimizer, weighted / ranks.count())
+        differentiate(self.generator_optimizer, weighted / distributed.count())
         return {name: loss.detach() for name, loss in losses.items()}
 
     def _parts(self) -> dict[str, Any]:
@@ -155,9 +155,9 @@ class TranslatorTrainer(TrainerOfParts):
         }
 
 
-def _judged(judge: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
-    """Return the loss of taking `real` for real and `fake` for fake; both go through the judge in one call."""
-    scores = judge(torch.cat([real, fake]))
+def _discriminator_loss(discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
+    """Return the loss of taking `real` for real and `fake` for fake; both go through the discriminator in one call."""
+    scores = discriminator(torch.cat([real, fake]))
     pairs = [score.chunk(2) for score in (scores if isinstance(scores, list) else [scores])]
     return least_squares_gan_loss([pair[0] for pair in pairs], real=True) + least_squares_gan_loss(
         [pair[1] for pair in pairs], real=False
@@ -167,26 +167,26 @@ def _judged(judge: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
 class SamplingTrainer(TranslatorTrainer):
     """A trainer that draws the sample grid as it goes."""
 
-    def __init__(self, *args: Any, samples: str | Path, sample_every: int, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, previews: str | Path, preview_every: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.samples, self.sample_every = samples, sample_every
+        self.previews, self.preview_every = previews, preview_every
 
     def update(self, step: int) -> dict[str, Tensor]:
         losses = super().update(step)
-        if (step + 1) % self.sample_every == 0 and ranks.number() == 0:
+        if (step + 1) % self.preview_every == 0 and distributed.number() == 0:
             self.draw()
         return losses
 
     def draw(self) -> None:
         stacks = [sampler.slices for sampler in self.samplers]
-        draw_samples(self.average.module, stacks, self.samples, self.device)
+        draw_previews(self.average.module, stacks, self.previews, self.device)
 
 
 def train_translator(
     slices: Sequence[str | Path],
     weights: str | Path,
     history: str | Path,
-    samples: str | Path,
+    previews: str | Path,
     job: Job,
     translation: Mapping[str, Any],
 ) -> None:
@@ -196,11 +196,11 @@ def train_translator(
         slices: Stacks of domain a and of domain b.
         weights: Output, safetensors: the `Translator`.
         history: Output, TSV: one row per step, one column per loss.
-        samples: Output, PNG: fixed slices, reconstructed and translated; drawn anew every `sample_every` steps.
+        previews: Output, PNG: fixed slices, reconstructed and translated; drawn anew every `preview_every` steps.
         translation: The configuration's branch of this name.
     """
     samplers, steps = open_samplers(slices, translation)
-    sampling = {"samples": samples, "sample_every": translation["sample_every"]}
+    sampling = {"previews": previews, "preview_every": translation["preview_every"]}
     trainer = SamplingTrainer(samplers, job, **sampling, **{key: translation[key] for key in SETTINGS})
     with job.training("train_translator", trainer, steps, translation, history, slices):
         trainer.draw()

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from dar_uda.training.weights import load_weights, save_weights
-from dar_uda.translation.networks import ContentEncoder, Decoder, StyleEncoder, initialise
+from dar_uda.translation.networks import ContentEncoder, Decoder, StyleEncoder, initialize
 
 Side = Literal["a", "b"]
 PADDING = "zeros"
@@ -23,7 +23,7 @@ class Translator(nn.Module):
         self.content = ContentEncoder(width)
         self.style = nn.ModuleDict({side: StyleEncoder(width, style_dim, style_statistics) for side in "ab"})
         self.decoder = Decoder(width, style_dim)
-        initialise(self)
+        initialize(self)
 
     def styles(self, images_a: Tensor, images_b: Tensor) -> Tensor:
         """Return the styles of both domains' images, those of domain a first: (N_a + N_b, style_dim)."""

@@ -12,7 +12,7 @@ from dar_uda.data.companions import companions
 from dar_uda.data.predictions import mask_path, probabilities_path
 from dar_uda.data.volume import Volume, read_volume
 from dar_uda.evaluation.score import read_metrics
-from dar_uda.figures.style import COLOURS_ON_IMAGES, colour_of
+from dar_uda.figures.style import COLORS_ON_IMAGES, color_of
 from dar_uda.jobs.provenance import checksums, provenance_path
 from dar_uda.jobs.record import Record, parts_of, plain, read_record
 from dar_uda.plan.paths import Paths
@@ -29,7 +29,7 @@ class Catalog:
     """What the page is told, and how each volume it may ask for is read.
 
     Attributes:
-        page: Names, colours, scores, and volumes by their number; goes to the page as JSON.
+        page: Names, colors, scores, and volumes by their number; goes to the page as JSON.
         volumes: Number n reads volume n.
     """
 
@@ -56,7 +56,7 @@ def read_catalog(run: str | Path) -> Catalog:
     if not methods:
         raise FileNotFoundError(f"DAR-342: {run} holds no {MASKS}; expected results/RUN of a run that has made masks")
     structures = methods[0].params["structures"]
-    legend = [{"name": name, "colour": colour_of(index, COLOURS_ON_IMAGES)} for index, name in enumerate(structures)]
+    legend = [{"name": name, "color": color_of(index, COLORS_ON_IMAGES)} for index, name in enumerate(structures)]
     catalog = Catalog({"run": run.name, "structures": legend})
     catalog.page["cases"] = list(_cases(catalog, methods))
     catalog.page["synthetic"] = list(_synthetic(catalog, run, len(structures)))

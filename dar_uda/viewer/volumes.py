@@ -63,13 +63,13 @@ def read_probability(path: str | Path, label: int | None = None) -> Volume:
 def outlined(labels: Volume, classes: int) -> Volume:
     """Return a label map in which k is the inside of class k, and k + `classes` its outline.
 
-    A voxel is outline where a neighbour of its slice, one step along either axis, is of another class; the slices are
+    A voxel is outline where a neighbor of its slice, one step along either axis, is of another class; the slices are
     those of the scan.
     """
     array = labels.array.astype(np.min_scalar_type(2 * classes))
     border = np.zeros_like(array, bool)
     for axis in {0, 1, 2} - {slice_axis_of(labels.grid)[0]}:
-        before, after = _neighbours(axis)
+        before, after = _neighbors(axis)
         differs = labels.array[before] != labels.array[after]
         border[before] |= differs
         border[after] |= differs
@@ -77,7 +77,7 @@ def outlined(labels: Volume, classes: int) -> Volume:
     return Volume(array, labels.grid)
 
 
-def _neighbours(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+def _neighbors(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
     """Return the indices of all voxels but the last, and of all but the first, along an axis."""
     whole = [slice(None)] * 3
     return (

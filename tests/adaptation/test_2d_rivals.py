@@ -16,20 +16,20 @@ from dar_uda.training.job import Job
 
 CPU = torch.device("cpu")
 SEGMENTATION = {
-    "patch": [4, 32, 32],
-    "foreground_share": 0.5,
+    "patch_size": [4, 32, 32],
+    "foreground_fraction": 0.5,
     "scale": 0.1,
     "channels": [4, 4, 8, 8, 8],
     "steps": 6,
     "learning_rate": 5e-3,
     "final_learning_rate": 1e-4,
     "weight_decay": 1e-4,
-    "ema": 0.0,
+    "ema_decay": 0.0,
     "checkpoint_every": 2,
 }
-ADVERSARY = {"adversarial_weights": [1e-3, 2e-4], "auxiliary_weight": 0.1, "discriminator_rate": 1e-4}
+ADVERSARY = {"adversarial_weights": [1e-3, 2e-4], "auxiliary_weight": 0.1, "discriminator_learning_rate": 1e-4}
 CYCLEGAN = {
-    **{"width": 2, "blocks": 1, "batch": 1, "epochs": 1, "steps": 8, "crop": None},
+    **{"width": 2, "blocks": 1, "batch_size": 1, "epochs": 1, "steps": 8, "crop_size": None},
     **{"learning_rate": 1e-3, "cycle_weight": 10.0},
 }
 pytestmark = pytest.mark.usefixtures("few_statistics")
@@ -38,7 +38,7 @@ JOB = Job(0, "c", CPU, torch.float32)
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Source: a bright box on dark, labelled; target: a dark box on bright."""
+    """Source: a bright box on dark, labeled; target: a dark box on bright."""
     folder = tmp_path_factory.mktemp("data")
     label = np.zeros((8, 32, 32), np.uint8)
     label[2:6, 8:24, 10:22] = 1
@@ -61,7 +61,7 @@ def ada_output(data, folder, multilevel=False, **changes):
         JOB,
         classes=2,
         network={"architecture": "unet_2d", "multilevel": multilevel},
-        segmentation={**SEGMENTATION, "batch": 1, "focal_weight": 10.0, **changes},
+        segmentation={**SEGMENTATION, "batch_size": 1, "focal_weight": 10.0, **changes},
         adversary=ADVERSARY,
     )
     return (folder / "weights.safetensors").read_bytes()
@@ -73,7 +73,7 @@ def synseg_net(data, folder, cyclegan=None, **changes):
         [data / "source.npy", data / "target.npy"],
         [data / "source.nii"],
         [data / "label.nii"],
-        *(folder / name for name in ("weights.safetensors", "history.tsv", "samples.png")),
+        *(folder / name for name in ("weights.safetensors", "history.tsv", "previews.png")),
         job=JOB,
         way="a-to-b",
         classes=2,
@@ -107,8 +107,8 @@ def test_a_killed_training_resumes_to_identical_weights(data, tmp_path, monkeypa
 def test_ada_output_learns_the_source_and_predicts_one_volume_of_scores(data, tmp_path):
     ada_output(data, tmp_path, multilevel=True, steps=40)
     history = pd.read_csv(tmp_path / "history.tsv", sep="\t")
-    assert list(history.columns) == ["step", "loss", "fused", "adversarial", "discriminators"]
-    assert history["fused"].tail(5).mean() < 0.6 * history["fused"].head(5).mean()
+    assert list(history.columns) == ["step", "loss", "main_output", "adversarial", "discriminators"]
+    assert history["main_output"].tail(5).mean() < 0.6 * history["main_output"].head(5).mean()
     network = load_segmenter(tmp_path / "weights.safetensors", CPU)
     assert network(torch.zeros(1, 1, 2, 32, 32)).shape == (1, 2, 2, 32, 32)
 
@@ -119,11 +119,17 @@ def test_the_adversary_moves_target_outputs_towards_what_the_judge_takes_for_sou
     network = make_segmenter(2, SEGMENTATION["channels"], "unet_2d")
     sampler = PatchSampler([data / "source.nii"], [data / "label.nii"], [4, 32, 32], 1, 0.5)
     target = PatchSampler([data / "target.nii"], None, [4, 32, 32], 1, 0)
-    rates = {"learning_rate": 1e-3, "final_learning_rate": 1e-3, "weight_decay": 0.0, "focal_weight": 0.0, "ema": 0.0}
+    rates = {
+        "learning_rate": 1e-3,
+        "final_learning_rate": 1e-3,
+        "weight_decay": 0.0,
+        "focal_weight": 0.0,
+        "ema_decay": 0.0,
+    }
     trainer = AdaOutputTrainer(
         *(network, sampler, JOB, 10),
         **{"target": target, "classes": 2, **rates},
-        **{**ADVERSARY, "adversarial_weights": [1e3], "discriminator_rate": 1e-9},
+        **{**ADVERSARY, "adversarial_weights": [1e3], "discriminator_learning_rate": 1e-9},
     )
     losses = [trainer.update(step)["adversarial"] for step in range(10)]
     assert losses[-1] < losses[0]

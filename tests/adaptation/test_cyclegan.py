@@ -11,17 +11,25 @@ from dar_uda.data.network_volume import open_affine, open_image, write_image
 from dar_uda.training.checkpoint import CheckpointFolder
 from dar_uda.training.job import Job
 
-SETTINGS = {"width": 4, "blocks": 2, "batch": 2, "epochs": 1, "crop": None, "learning_rate": 2e-3, "cycle_weight": 10.0}
+SETTINGS = {
+    "width": 4,
+    "blocks": 2,
+    "batch_size": 2,
+    "epochs": 1,
+    "crop_size": None,
+    "learning_rate": 2e-3,
+    "cycle_weight": 10.0,
+}
 
 
 @pytest.fixture(scope="module")
 def stacks(tmp_path_factory):
-    """Domain a: a bright disc on grey; domain b: a dark disc on bright ground."""
+    """Domain a: a bright disc on gray; domain b: a dark disc on bright ground."""
     folder, paths = tmp_path_factory.mktemp("stacks"), []
     rng, (rows, columns) = np.random.default_rng(0), np.indices((32, 32))
     for name, (disc, ground) in {"a": (0.9, 0.4), "b": (0.2, 0.7)}.items():
-        centres = rng.uniform(12, 20, (8, 2))
-        slices = [np.where((rows - r) ** 2 + (columns - c) ** 2 < 36, disc, ground) for r, c in centres]
+        centers = rng.uniform(12, 20, (8, 2))
+        slices = [np.where((rows - r) ** 2 + (columns - c) ** 2 < 36, disc, ground) for r, c in centers]
         np.save(folder / f"{name}.npy", (np.stack(slices) * 65535).astype(np.uint16))
         paths.append(folder / f"{name}.npy")
     return paths
@@ -29,7 +37,7 @@ def stacks(tmp_path_factory):
 
 def train(stacks, folder, **changes):
     folder.mkdir(exist_ok=True)
-    files = (folder / name for name in ("weights.safetensors", "history.tsv", "samples.png"))
+    files = (folder / name for name in ("weights.safetensors", "history.tsv", "previews.png"))
     job = Job(changes.pop("seed", 0), "c", torch.device("cpu"), torch.float32)
     train_cyclegan(stacks, *files, job, {"steps": 6, "checkpoint_every": 2, **SETTINGS, **changes})
     return (folder / "weights.safetensors").read_bytes()
@@ -43,17 +51,17 @@ def test_networks_have_the_papers_parameters():
     transposed = (9 * 256 * 128 + 128) + (9 * 128 * 64 + 64)
     assert sum(p.numel() for p in ResNetGenerator().parameters()) == blocks + ends + strided + transposed
     widths = [1, 64, 128, 256, 512, 1]
-    judge = sum(16 * i * o + o for i, o in zip(widths, widths[1:], strict=False))
-    assert sum(p.numel() for p in PatchDiscriminator().parameters()) == judge
+    discriminator = sum(16 * i * o + o for i, o in zip(widths, widths[1:], strict=False))
+    assert sum(p.numel() for p in PatchDiscriminator().parameters()) == discriminator
 
 
 def test_a_score_sees_70_pixels_and_sizes_stay():
-    judge = PatchDiscriminator(2)
-    for layer in judge.modules():
+    discriminator = PatchDiscriminator(2)
+    for layer in discriminator.modules():
         if isinstance(layer, torch.nn.InstanceNorm2d):
             layer.forward = lambda x: x  # it sees the whole image
     image = torch.randn(1, 1, 128, 128, requires_grad=True)
-    scores = judge(image)
+    scores = discriminator(image)
     assert scores.shape == (1, 1, 14, 14)
     scores[0, 0, 7, 7].backward()
     seen = image.grad[0, 0].abs().sum(0).nonzero().flatten()
@@ -81,7 +89,7 @@ def test_training_learns_to_come_back_and_writes_whole_outputs(stacks, tmp_path)
     history = pd.read_csv(tmp_path / "history.tsv", sep="\t")
     assert list(history.columns) == ["step", "adversarial", "cycle", "discriminators"]
     assert history["cycle"].tail(5).mean() < 0.6 * history["cycle"].head(5).mean()
-    names = ["history.tsv", "samples.png", "weights.safetensors"]
+    names = ["history.tsv", "previews.png", "weights.safetensors"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
 
 

@@ -1,4 +1,4 @@
-"""The second round, for real on tiny volumes: which masks it learns from, and from where it goes on."""
+"""The self-training iteration, for real on tiny volumes: which masks it learns from, and from where it goes on."""
 
 from dataclasses import replace
 
@@ -20,14 +20,14 @@ from dar_uda.training.job import Job
 AFFINE = np.diag([2.0, 2.0, 6.0, 1.0])
 pytestmark = pytest.mark.usefixtures("few_statistics")
 JOB = Job(0, "c", torch.device("cpu"), torch.float32)
-SELF_TRAINING = {"share": 0.5, "learning_rate": 5e-3, "steps": 6}
-RANDOMISATION = {"gin": 0.2, "structures": 0.3, "source_share": 0.25}
+SELF_TRAINING = {"pseudo_label_fraction": 0.5, "learning_rate": 5e-3, "steps": 6}
+RANDOMIZATION = {"gin": 0.2, "structure_contrast": 0.3, "source_fraction": 0.25}
 SETTINGS = {
-    "batch": 2,
-    "patch": [4, 32, 32],
-    "foreground_share": 0.5,
+    "batch_size": 2,
+    "patch_size": [4, 32, 32],
+    "foreground_fraction": 0.5,
     "scale": 0.1,
-    "ema": 0.0,
+    "ema_decay": 0.0,
     "learning_rate": 5e-3,
     "final_learning_rate": 1e-4,
     "weight_decay": 0.0,
@@ -47,14 +47,14 @@ def first_round(tmp_path_factory):
         write_image(folder / f"{name}.nii", np.where(label == 1, bright, 0.2).astype(np.float32), AFFINE)
     train_segmenter(
         [folder / "source.nii"], [folder / "label.nii"], folder / "weights.safetensors", folder / "history.tsv",
-        folder / "resources.json", JOB, classes=2, network={},
+        folder / "usage.json", JOB, classes=2, network={},
         segmentation={**SETTINGS, "channels": [8] * 5, "steps": 40},
     )  # fmt: skip
     measure_structures([folder / "label.nii"], ["organ"], folder / "structures.tsv")
     label_target(
         ["t1", "t2"], [folder / "target.nii", folder / "empty.nii"], folder / "weights.safetensors",
         folder / "structures.tsv", folder / "labels", folder / "volumes.tsv", ["organ"],
-        window=(4, 32, 32), overlap=0.5, weighting="constant", batch=1, device="cpu", precision="auto", threads=1,
+        window=(4, 32, 32), overlap=0.5, weighting="constant", batch_size=1, device="cpu", precision="auto", threads=1,
     )  # fmt: skip
     return folder
 
@@ -64,7 +64,7 @@ def second_round(first, folder, job=JOB, **changes):
         first / "weights.safetensors", [first / "source.nii"], [first / "label.nii"],
         ["t1", "t2"], [first / "target.nii", first / "empty.nii"], first / "labels", first / "volumes.tsv",
         folder / "weights.safetensors", folder / "history.tsv", job, SETTINGS, {**SELF_TRAINING, **changes},
-        RANDOMISATION,
+        RANDOMIZATION,
     )  # fmt: skip
     return (folder / "weights.safetensors").read_bytes()
 
@@ -147,7 +147,7 @@ def test_a_structure_that_the_source_lacks_drops_no_case(first_round, tmp_path):
     label_target(
         ["t1"], [first_round / "target.nii"], first_round / "weights.safetensors", tmp_path / "structures.tsv",
         tmp_path / "labels", tmp_path / "volumes.tsv", ["organ", "nowhere"],
-        window=(4, 32, 32), overlap=0.5, weighting="constant", batch=1, device="cpu", precision="auto", threads=1,
+        window=(4, 32, 32), overlap=0.5, weighting="constant", batch_size=1, device="cpu", precision="auto", threads=1,
     )  # fmt: skip
     row = pd.read_csv(tmp_path / "volumes.tsv", sep="\t").loc[0]
     assert row["kept"] and row["nowhere"] == 1

@@ -18,7 +18,7 @@ from dar_uda.data.volume import read_volume
 from dar_uda.segmentation.networks import make_segmenter
 from dar_uda.segmentation.sliding_window import predict_slabs
 from dar_uda.segmentation.window_scores import WindowScores
-from dar_uda.training import choices
+from dar_uda.training import cuda_options
 from tests.data.dicom_files import ORIGIN, write_slice
 
 AFFINE = np.diag([3.0, 3.0, 6.0, 1.0])
@@ -43,11 +43,11 @@ def bundle(tmp_path_factory):
             "slice_axis": None,
             "double_depth": False,
         },
-        "inference": {"overlap": 0.0, "weighting": "constant", "batch": 4, "test_time_augmentation": False},
+        "inference": {"overlap": 0.0, "weighting": "constant", "batch_size": 4, "test_time_augmentation": False},
         "window": [4, 64, 64],
-        "single": [],
+        "single_component": [],
         "slice_normal": [0.0, 0.0, 1.0],
-        "likeness": None,
+        "out_of_distribution": None,
     }
     (folder / "bundle.json").write_text(json.dumps(facts))
     return folder
@@ -243,7 +243,7 @@ def test_a_scan_for_which_a_gpu_is_too_small_is_named_and_has_the_mask_of_a_cpu(
     on_gpu = module.Segmenter(
         bundle, on_cpu.facts, replace(on_cpu.predictor, scores=scores, device=torch.device("cuda:0"))
     )
-    with choices.choosing(captured_windows=False):
+    with cuda_options.choosing(captured_windows=False):
         predict_scans(on_gpu, [scans], tmp_path / "masks", average=False)
     assert tries == [("cuda", 4), ("cuda", 1), ("cpu", 4)] * 2
     for name in GOOD:

@@ -1,4 +1,4 @@
-"""Real DICOM files with the traps of anonymised sets: names, UIDs and slice thickness that mislead."""
+"""Real DICOM files with the traps of anonymized sets: names, UIDs and slice thickness that mislead."""
 
 import struct
 

@@ -106,7 +106,7 @@ def test_a_link_to_a_slice_that_is_not_there_is_named(series):
         ("aabbb", "11111", [2, 3]),
         ("ababab", "111111", [3, 3]),
         ("abcabc", "111111", [2, 2, 2]),
-        ("abcdef", "121212", [3, 3]),  # an anonymiser gave every file a UID of its own
+        ("abcdef", "121212", [3, 3]),  # an anonymizer gave every file a UID of its own
         ("aaaaaa", "121212", [3, 3]),  # or all the same
         ("aaaaaa", "111111", []),
         ("abcdef", "111111", []),

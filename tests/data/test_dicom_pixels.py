@@ -73,7 +73,7 @@ def float_pixels(keyword, kind):
         pytest.param(
             WORDS, {"PhotometricInterpretation": None, "SamplesPerPixel": None}, WORDS.tolist(), id="not said"
         ),
-        pytest.param(WORDS, {"PhotometricInterpretation": "GRAYSCALE"}, WORDS.tolist(), id="grey by another name"),
+        pytest.param(WORDS, {"PhotometricInterpretation": "GRAYSCALE"}, WORDS.tolist(), id="gray by another name"),
         pytest.param(WORDS, {"NumberOfFrames": 1}, WORDS.tolist(), id="one frame, said"),
         pytest.param(
             np.zeros((2, 2), "<f4"), float_pixels("FloatPixelData", "<f4"), [[0.5, -2], [1e-3, 7]], id="float"
@@ -235,8 +235,8 @@ LUT.LUTDescriptor, LUT.ModalityLUTType = [4, 0, 16], "HU"
         ({"BitsStored": None}, "BitsStored holds nothing"),
         ({"Rows": 0}, "says 0 rows"),
         ({"NumberOfFrames": 2}, "holds 2 frames, expected 1 slice a file"),
-        ({"SamplesPerPixel": 3}, "holds a colour image"),
-        ({"PhotometricInterpretation": "PALETTE COLOR"}, "holds a colour image"),
+        ({"SamplesPerPixel": 3}, "holds a color image"),
+        ({"PhotometricInterpretation": "PALETTE COLOR"}, "holds a color image"),
         ({"ModalityLUTSequence": [LUT]}, "gives its values by a table"),
         ({"RescaleSlope": "0"}, "RescaleSlope holds 0.*expected a slope other than 0"),
         ({"RescaleSlope": "1e999"}, "RescaleSlope holds inf"),

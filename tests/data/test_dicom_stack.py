@@ -76,7 +76,7 @@ def test_a_slice_that_is_missing_is_missed(step, style, count, where):
 
 
 def test_positions_too_coarse_to_tell_are_refused_as_that():
-    """Whole millimetres for slices of 1.25 mm: a step of 2 may be rounding or a slice too few."""
+    """Whole millimeters for slices of 1.25 mm: a step of 2 may be rounding or a slice too few."""
     with pytest.raises(ValueError, match="positions, rounded to 1 mm, are too coarse for slices so thin"):
         stack_of(written(1.25, 30, ".0f"))
     with pytest.raises(ValueError, match="same position .* 0.0, .* rounded to 1 mm, are too coarse"):

@@ -21,11 +21,11 @@ def write_numbered_series(folder):
         (folder / name).rename(folder / f"IM{number:04}.dcm")
 
 
-def write_pngs(folder, greys=GREYS_BY_NUMBER, shape=(6, 8), name="IMG-{}.png"):
-    """Write one PNG per grey value, named IMG-0, IMG-1, ..., of that value with 7 in its first pixel."""
+def write_pngs(folder, grays=GREYS_BY_NUMBER, shape=(6, 8), name="IMG-{}.png"):
+    """Write one PNG per gray value, named IMG-0, IMG-1, ..., of that value with 7 in its first pixel."""
     folder.mkdir()
-    for number, grey in enumerate(greys):
-        pixels = np.full(shape, grey, np.uint8)
+    for number, gray in enumerate(grays):
+        pixels = np.full(shape, gray, np.uint8)
         pixels[0, 0] = 7
         sitk.WriteImage(sitk.GetImageFromArray(pixels), str(folder / "x.png"))
         (folder / "x.png").rename(folder / name.format(number, number + 1))
@@ -142,7 +142,7 @@ def chunk(name, data):
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
-def write_grey(path, bits, significant=None):
+def write_gray(path, bits, significant=None):
     """Write 8 x 6 pixels of value 1 in `bits` bits each."""
     rows = {1: b"\xff", 2: b"\x55\x55", 4: b"\x11" * 4, 8: b"\x01" * 8, 16: b"\x00\x01" * 8}[bits]
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 6, bits, 0, 0, 0, 0))
@@ -160,7 +160,7 @@ def test_a_png_is_read_with_its_stored_values_or_refused(tmp_path, bits, signifi
     write_numbered_series(tmp_path / "series")
     (tmp_path / "ground").mkdir()
     for k in range(5):
-        write_grey(tmp_path / "ground" / f"{k}.png", bits, significant)
+        write_gray(tmp_path / "ground" / f"{k}.png", bits, significant)
     if bits not in (2, 4) and significant in (None, bits):
         assert (read_label(tmp_path / "ground", tmp_path / "series").array == (255 if bits == 1 else 1)).all()
     else:

@@ -118,15 +118,15 @@ def test_every_sibling_is_right_handed_on_its_slice_axis_and_comes_back_to_its_o
         assert np.linalg.det(network.affine[:3, :3]) == pytest.approx(2.0 * 2.0 * 2.5)
         assert abs(network.affine[:3, 2] @ directions[:, axis]) == pytest.approx(2.5, rel=1e-4)
         write_grids(tmp_path / "grid.json", grid, network)
-        normal, centre = random.normal(size=3), grid.affine @ [*(np.array(grid.shape) - 1) / 2, 1]
+        normal, center = random.normal(size=3), grid.affine @ [*(np.array(grid.shape) - 1) / 2, 1]
         normal /= np.linalg.norm(normal)
-        ahead = (mm(network) - centre[:3]) @ normal > 0
+        ahead = (mm(network) - center[:3]) @ normal > 0
         slabs = [np.stack([~ahead, ahead]).transpose(0, 3, 2, 1).astype(np.float32)]
         restored = restore_classes(slabs, tmp_path / "grid.json")
         assert restored.grid.shape == grid.shape and (restored.grid.affine == grid.affine).all()
         inside = np.linalg.solve(network.affine, np.c_[mm(grid).reshape(-1, 3), np.ones(grid_size(grid))].T)[:3].T
         inside = ((inside >= 0) & (inside <= np.array(network.shape) - 1)).all(axis=1).reshape(grid.shape)
-        distance = (mm(grid) - centre[:3]) @ normal
+        distance = (mm(grid) - center[:3]) @ normal
         sure = inside & (np.abs(distance) > 2.5)
         np.testing.assert_array_equal(restored.array[sure], distance[sure] > 0)
 

@@ -1,4 +1,4 @@
-"""Small files of `score_method` and of `predict_cases`' disagreements, and what the workflow says of them."""
+"""Small files of `score_method` and of `predict_cases`' tta_inconsistency, and what the workflow says of them."""
 
 import pandas as pd
 
@@ -22,7 +22,7 @@ def entry(method, path, seed=0, direction="ct-to-mr"):
     return {"direction": direction, "method": method, "seed": seed, "path": path}
 
 
-def disagreement(method, path, rows=(("007", "liver", 0.25),), seed=0, direction="ct-to-mr"):
-    """Write rows `(case, structure, disagreement)` as `predict_cases` does; return what the workflow says of them."""
-    pd.DataFrame(rows, columns=["case", "structure", "disagreement"]).to_csv(path, sep="\t", index=False)
+def tta_inconsistency(method, path, rows=(("007", "liver", 0.25),), seed=0, direction="ct-to-mr"):
+    """Write rows `(case, structure, tta_inconsistency)` as `predict_cases` does; return what the workflow says of them."""
+    pd.DataFrame(rows, columns=["case", "structure", "tta_inconsistency"]).to_csv(path, sep="\t", index=False)
     return entry(method, path, seed, direction)

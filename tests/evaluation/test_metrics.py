@@ -20,7 +20,7 @@ def ball(radius: float, size: int = 41) -> np.ndarray:
 
 
 def surface_points(mask: np.ndarray, spacing: tuple[float, float, float]) -> np.ndarray:
-    """The definition, voxel by voxel: a voxel of the mask with a face neighbour that is not."""
+    """The definition, voxel by voxel: a voxel of the mask with a face neighbor that is not."""
     padded = np.pad(mask, 1)
     points = []
     for index in np.argwhere(padded):

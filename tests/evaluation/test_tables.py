@@ -7,7 +7,7 @@ import pytest
 
 from dar_uda.evaluation.summary import write_summary
 from dar_uda.evaluation.tables import write_pages
-from tests.evaluation.metrics_files import CHOICES, OK, disagreement, entry, one_case, write_metrics
+from tests.evaluation.metrics_files import CHOICES, OK, entry, one_case, tta_inconsistency, write_metrics
 
 STAMP = "Task t, protocol clean."
 
@@ -18,7 +18,7 @@ def pages(tmp_path):
 
     def write(metrics, unavailable=(), structures=("liver",), notes=None, resources=None):
         changed = [
-            disagreement(one["method"], tmp_path / f"{one['method']}-changed.tsv", direction=one["direction"])
+            tta_inconsistency(one["method"], tmp_path / f"{one['method']}-changed.tsv", direction=one["direction"])
             for one in metrics
         ]
         table, *files = (tmp_path / f"summary.{suffix}" for suffix in ("tsv", "md", "tex", "html"))
@@ -53,7 +53,7 @@ def test_gap_closed_is_in_percent(tmp_path, pages):
 
 
 def test_an_unavailable_method_has_its_reason_on_the_page(tmp_path, pages):
-    reason = "domain mr has no labelled training case"
+    reason = "domain mr has no labeled training case"
     unavailable = [{"direction": "ct-to-mr", "method": "supervised", "reason": reason}]
     text = pages([entry("dar_uda", one_case(tmp_path / "m.tsv", 0.5))], unavailable).md
     assert cells_of(text)["supervised"] == ["0", "-", "-", "-", "-", "-"]
@@ -64,7 +64,7 @@ def test_every_direction_has_its_scores_then_its_disagreement(tmp_path, pages):
     path = one_case(tmp_path / "m.tsv", 0.5)
     text = pages([entry("a", path, direction="mr-to-ct"), entry("a", path)]).md
     titles = [line for line in text.splitlines() if line.startswith("## ")]
-    assert titles == ["## mr-to-ct", "## mr-to-ct, disagreement", "## ct-to-mr", "## ct-to-mr, disagreement"]
+    assert titles == ["## mr-to-ct", "## mr-to-ct, tta_inconsistency", "## ct-to-mr", "## ct-to-mr, tta_inconsistency"]
     assert cells_of(text)["007"] == ["0.250"]
 
 
@@ -104,7 +104,7 @@ def test_what_trainings_took_is_shown_where_asked_for(tmp_path, pages):
         files.append(tmp_path / f"{seed}.json")
         files[-1].write_text(json.dumps(content))
     path = one_case(tmp_path / "m.tsv", 0.5)
-    text = pages([entry("qam_unet", path), entry("other", path)], resources={"qam_unet": files}).md
+    text = pages([entry("qam_unet", path), entry("other", path)], usage={"qam_unet": files}).md
     assert cells_of(text)["method"][-3:] == ["parameters", "training MiB", "s per step"]
     assert cells_of(text)["qam_unet"][-3:] == ["1.23 M", "950", "1.50"]
     assert cells_of(text)["other"][-3:] == ["-", "-", "-"]

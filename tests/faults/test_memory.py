@@ -29,12 +29,12 @@ def update_in_little_memory(self, step):
 SegmenterTrainer.update = update_in_little_memory
 train.STATISTICS_BATCHES = 2
 SETTINGS = dict(
-    steps=8, batch=1, patch=[4, 32, 32], foreground_share=0.5, scale=0.1, ema=0.0, channels=[4, 4, 8, 8, 8],
+    steps=8, batch_size=1, patch_size=[4, 32, 32], foreground_fraction=0.5, scale=0.1, ema_decay=0.0, channels=[4, 4, 8, 8, 8],
     learning_rate=5e-3, final_learning_rate=1e-5, weight_decay=1e-4, focal_weight=10.0, checkpoint_every=2,
 )
 folder = Path(sys.argv[1])
 files = [folder.parent / "image.nii"], [folder.parent / "label.nii"]
-names = ("weights.safetensors", "history.tsv", "resources.json")
+names = ("weights.safetensors", "history.tsv", "usage.json")
 with job_log(folder / "job.log"):
     job = Job(0, "c", torch.device("cpu"), torch.float32)
     train_segmenter(*files, *(folder / name for name in names), job, 2, {}, SETTINGS)
@@ -61,7 +61,7 @@ def test_out_of_memory_is_said_in_words_and_the_checkpoint_serves(train):
     status, text, whole = train("whole", "enough")
     assert status == 0, text
     status, text, folder = train("short", "little")
-    assert status == 1 and "ERROR: DAR-225: out of memory" in text and "recompute=true" in text, text
+    assert status == 1 and "ERROR: DAR-225: out of memory" in text and "activation_checkpointing=true" in text, text
     assert "Traceback" not in text and (folder / "checkpoints" / "latest.pt").is_file()
     status, text, _ = train("short", "enough")
     assert status == 0 and "resumed from the checkpoint at step 4" in text, text

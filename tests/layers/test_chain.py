@@ -4,13 +4,13 @@ from torch import nn
 
 from dar_uda.layers.chain import Chain
 from dar_uda.segmentation.convolution import Conv3d
-from dar_uda.segmentation.normalisation import GroupNorm
-from dar_uda.training import choices
+from dar_uda.segmentation.normalization import GroupNorm
+from dar_uda.training import cuda_options
 
 
 @pytest.fixture(params=[False, True], ids=["CPU", "forms for GPUs"], autouse=True)
 def _on_cuda(request, monkeypatch):
-    monkeypatch.setattr(choices, "on_cuda", lambda _: request.param)
+    monkeypatch.setattr(cuda_options, "on_cuda", lambda _: request.param)
 
 
 def layers():
@@ -69,7 +69,7 @@ def test_a_chain_that_begins_with_a_norm_takes_a_shift():
 
 def test_a_norm_takes_the_bias_of_the_convolution_before_it_and_no_other(monkeypatch):
     parts, left = layers(), []
-    monkeypatch.setattr(choices, "on_cuda", lambda _: True)
+    monkeypatch.setattr(cuda_options, "on_cuda", lambda _: True)
     plain = Conv3d.without_bias
     monkeypatch.setattr(Conv3d, "without_bias", lambda self, x: left.append(self.out_channels) or plain(self, x))
     Chain(*parts)(torch.randn(1, 2, 3, 4, 5).double())

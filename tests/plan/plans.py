@@ -4,15 +4,15 @@ from dar_uda.plan.cases import Case, Cases, read_cases
 from dar_uda.plan.plan import Plan
 from tests.plan.configs import REPOSITORY, config_of
 
-ROUNDS = "segmentation: {self_training: {steps: 5}, randomisation: {gin: 0.5, structures: 0.1, source_share: 0.25}}"
-"""What makes `dar_uda` randomise volumes and train a second round."""
+ROUNDS = "segmentation: {self_training: {steps: 5}, domain_randomization: {gin: 0.5, structure_contrast: 0.1, source_fraction: 0.25}}"
+"""What makes `dar_uda` randomize volumes and train a self-training iteration."""
 
 BOTH = "directions: [ct-to-mr, mr-to-ct]"
 
 
-def case(name: str, split: str, is_labelled: bool) -> Case:
+def case(name: str, split: str, is_labeled: bool) -> Case:
     """Return a case of the domain with which its name begins, such as ct1."""
-    label = f"{name}_label.nii.gz" if is_labelled else ""
+    label = f"{name}_label.nii.gz" if is_labeled else ""
     return Case(name, name.rstrip("0123456789"), split, f"{name}.nii.gz", label)
 
 
@@ -27,10 +27,10 @@ CASES = Cases(
         case("mr4", "test", False),
     )
 )
-"""A labelled source, and a target with a label of one test case alone."""
+"""A labeled source, and a target with a label of one test case alone."""
 
 TRAIN, TEST = ("ct1", "ct2", "ct3", "mr1", "mr2", "mr3"), ("ct4", "mr4", "mr5")
-LABELLED = Cases((*(case(name, "train", True) for name in TRAIN), *(case(name, "test", True) for name in TEST)))
+LABELED = Cases((*(case(name, "train", True) for name in TRAIN), *(case(name, "test", True) for name in TEST)))
 """Every case has a label."""
 
 UNSCORED = Cases((*(case(name, "train", True) for name in TRAIN), *(case(name, "test", False) for name in TEST)))

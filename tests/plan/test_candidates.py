@@ -2,16 +2,16 @@ import pytest
 
 from dar_uda.plan.cases import Cases
 from dar_uda.plan.errors import PlanError
-from tests.plan.plans import LABELLED, case, phantoms, plan_of
+from tests.plan.plans import LABELED, case, phantoms, plan_of
 
 RUN = "results/phantom"
 MULTI = "ct-to-mr.disentangled-multi"
 
 
 def candidates_of(count, share=0.2):
-    """Return the candidates of a run with `count` labelled training cases of CT."""
+    """Return the candidates of a run with `count` labeled training cases of CT."""
     cases = Cases(tuple(case(f"ct{number}", "train", True) for number in range(count)))
-    return plan_of(f"checkpoint: validation\nselection: {{validation_share: {share}}}", cases).candidates
+    return plan_of(f"checkpoint: validation\nselection: {{validation_fraction: {share}}}", cases).candidates
 
 
 @pytest.mark.parametrize(
@@ -30,12 +30,12 @@ def test_a_training_needs_a_case_that_is_not_kept_aside(count, share, kept):
     with pytest.raises(PlanError) as error:
         candidates_of(count, share).trained(MULTI)
     assert str(error.value) == (
-        f"DAR-041: checkpoint validation: training set {MULTI} has {count} labelled cases, of which {kept} would be "
+        f"DAR-041: checkpoint validation: training set {MULTI} has {count} labeled cases, of which {kept} would be "
         "kept aside; expected more: add cases, or take checkpoint=last."
     )
 
 
-def test_validation_looks_at_source_cases_kept_aside_and_at_four_unlabelled_ones_of_the_target():
+def test_validation_looks_at_source_cases_kept_aside_and_at_four_unlabeled_ones_of_the_target():
     candidates = phantoms("checkpoint: validation").candidates
     assert candidates.images("ct", "validation", 3) == [f"{RUN}/cases/ct/ct0{n}/image.nii" for n in (6, 7)]
     assert candidates.labels("ct", "validation") == [f"{RUN}/cases/ct/ct0{n}/label.nii" for n in (6, 7)]
@@ -46,8 +46,8 @@ def test_validation_looks_at_source_cases_kept_aside_and_at_four_unlabelled_ones
         f"{RUN}/cases/ct/ct0{n}/label.nii" for n in (6, 7) for _ in range(6)
     ]
     for training_set in ("ct", MULTI):
-        unlabelled = candidates.unlabelled(training_set, "validation")
-        assert unlabelled == [f"{RUN}/cases/mr/mr0{n}/image.nii" for n in range(4)]
+        unlabeled = candidates.unlabeled(training_set, "validation")
+        assert unlabeled == [f"{RUN}/cases/mr/mr0{n}/image.nii" for n in range(4)]
 
 
 def test_the_oracle_looks_at_the_targets_test_cases():
@@ -55,8 +55,8 @@ def test_the_oracle_looks_at_the_targets_test_cases():
     for training_set in ("ct", MULTI):
         assert candidates.images(training_set, "oracle", 0) == [f"{RUN}/cases/mr/mr3/image.nii"]
         assert candidates.labels(training_set, "oracle") == [f"{RUN}/cases/mr/mr3/label.nii"]
-        assert candidates.unlabelled(training_set, "oracle") == []
-    other = plan_of("checkpoint: oracle", LABELLED).candidates
+        assert candidates.unlabeled(training_set, "oracle") == []
+    other = plan_of("checkpoint: oracle", LABELED).candidates
     assert other.labels("mr-to-ct.cyclegan-single", "oracle") == [f"{RUN}/cases/ct/ct4/label.nii"]
 
 

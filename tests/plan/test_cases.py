@@ -49,7 +49,7 @@ def refused(config, **choices):
 def test_cases_are_found_by_domain_split_and_label_in_the_order_of_the_table():
     touch(*files_of(ROWS))
     cases = read_cases(config_with(ROWS[::-1]), REPOSITORY)
-    assert cases.of("ct", "train") == ["ct2", "ct1"] and cases.of("ct", "train", labelled=True) == ["ct1"]
+    assert cases.of("ct", "train") == ["ct2", "ct1"] and cases.of("ct", "train", labeled=True) == ["ct1"]
     assert cases.of("mr", "test") == ["mr2"] and cases.of("ct", "test") == []
     assert cases.named("mr", "mr2").files == ["mr2.nii.gz", "mr2_label.nii.gz"]
     assert cases.named("ct", "ct2").files == ["ct2.nii.gz"] and cases.generated == []

@@ -1,10 +1,10 @@
 import pytest
 
 from dar_uda.plan import descriptions
-from tests.plan.plans import CASES, LABELLED, ROUNDS, plan_of
+from tests.plan.plans import CASES, LABELED, ROUNDS, plan_of
 
-HARMONISED = "styles: {harmonise: true}"
-PLAIN = "inference: {largest_component: false}"
+HARMONIZED = "styles: {inter_slice_correction: true}"
+PLAIN = "inference: {keep_largest_component: false}"
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_a_stamp_has_all_that_numbers_depend_on(text, stamp):
 
 
 def test_a_stamp_has_what_the_user_changes_of_the_budget():
-    config = plan_of("{styles: {clusters: 2}, segmentation: {steps: 5, batch: 2}}").config
+    config = plan_of("{styles: {clusters: 2}, segmentation: {steps: 5, batch_size: 2}}").config
     assert descriptions.stamp_with_changes(config) == (
         "Task phantom, protocol clean, budget demo, seed 0. Changed: styles.clusters 2; segmentation.steps 5."
     )
@@ -45,19 +45,25 @@ def test_every_row_of_a_table_says_by_which_protocol_and_checkpoint():
         ("{}", "dar_uda", ["largest component"]),
         (PLAIN, "dar_uda", []),
         ("inference: {test_time_augmentation: true}", "source_only", ["test time augmentation", "largest component"]),
-        (f"{PLAIN}\n{HARMONISED}", "entangled", ["harmonised volumes"]),
-        (f"{PLAIN}\n{HARMONISED}", "source_only", []),
+        (f"{PLAIN}\n{HARMONIZED}", "cyclegan_3d", ["inter-slice correction"]),
+        (f"{PLAIN}\n{HARMONIZED}", "source_only", []),
         (f"{PLAIN}\n{ROUNDS}", "source_only", []),
-        (f"{PLAIN}\n{ROUNDS}", "source_randomised", ["GIN 0.5", "structure contrast 0.1"]),
+        (f"{PLAIN}\n{ROUNDS}", "source_randomized", ["GIN 0.5", "structure contrast 0.1"]),
         (
-            f"{PLAIN}\n{ROUNDS}\n{HARMONISED}",
+            f"{PLAIN}\n{ROUNDS}\n{HARMONIZED}",
             "dar_uda",
-            ["GIN 0.5", "structure contrast 0.1", "source share 0.25", "self-training 5 steps", "harmonised volumes"],
+            [
+                "GIN 0.5",
+                "structure contrast 0.1",
+                "source share 0.25",
+                "self-training 5 steps",
+                "inter-slice correction",
+            ],
         ),
     ],
 )
 def test_a_methods_notes_are_what_differs_from_the_paper(text, name, notes):
-    methods = "methods: [source_only, source_randomised, entangled, dar_uda]"
+    methods = "methods: [source_only, source_randomized, cyclegan_3d, dar_uda]"
     plan = plan_of(methods if text == "{}" else f"{methods}\n{text}")
     assert descriptions.notes_of(plan.methods[name], plan.config) == notes
     expected = {name: ", ".join(notes)} if notes else {}
@@ -66,10 +72,10 @@ def test_a_methods_notes_are_what_differs_from_the_paper(text, name, notes):
 
 
 def test_2d_methods_close_the_gap_between_2d_ends():
-    tables = plan_of(cases=LABELLED).tables
+    tables = plan_of(cases=LABELED).tables
     flat = ["source_only_2d", "synseg_net", "ada_output", "ada_output_multilevel", "cyclegan_2d", "supervised_2d"]
-    assert descriptions.gap_ends(tables["comparison"]) == dict.fromkeys(flat, ["source_only_2d", "supervised_2d"])
-    assert descriptions.gap_ends(tables["summary"]) == {}
+    assert descriptions.gap_bounds(tables["comparison"]) == dict.fromkeys(flat, ["source_only_2d", "supervised_2d"])
+    assert descriptions.gap_bounds(tables["summary"]) == {}
 
 
 def test_the_ceilings_of_a_table_are_its_methods_with_labels_of_the_target():
@@ -93,9 +99,9 @@ def test_a_report_says_what_the_run_is_and_which_cases_it_has():
         "seeds": [3, 1],
         "stamp": "Task phantom, protocol clean, budget demo, seeds 3, 1. Changed: styles.clusters 2.",
         "cases": [
-            {"domain": "ct", "split": "train", "cases": ["ct1", "ct2", "ct3"], "labelled": 2},
-            {"domain": "mr", "split": "train", "cases": ["mr1", "mr2"], "labelled": 0},
-            {"domain": "mr", "split": "test", "cases": ["mr3", "mr4"], "labelled": 1},
+            {"domain": "ct", "split": "train", "cases": ["ct1", "ct2", "ct3"], "labeled": 2},
+            {"domain": "mr", "split": "train", "cases": ["mr1", "mr2"], "labeled": 0},
+            {"domain": "mr", "split": "test", "cases": ["mr3", "mr4"], "labeled": 1},
         ],
     }
 
@@ -106,16 +112,16 @@ def test_a_report_says_what_each_method_is():
         "synseg_net": {
             "training_set": "{direction}.synseg_net",
             "network": "unet_2d",
-            "flat": True,
-            "randomised": False,
+            "is_2d": True,
+            "randomized": False,
             "self_trained": False,
             "note": "",
         },
         "dar_uda": {
             "training_set": "{direction}.disentangled-multi",
             "network": "dar_unet",
-            "flat": False,
-            "randomised": True,
+            "is_2d": False,
+            "randomized": True,
             "self_trained": True,
             "note": "GIN 0.5, structure contrast 0.1, source share 0.25, self-training 5 steps",
         },

@@ -1,7 +1,7 @@
 import pytest
 
 from dar_uda.plan.errors import PlanError
-from dar_uda.plan.methods import Training, TrainingSet, direction_of, randomisation_of, read_methods
+from dar_uda.plan.methods import Training, TrainingSet, direction_of, domain_randomization_of, read_methods
 from dar_uda.plan.task import Direction
 from tests.plan.configs import config_of
 from tests.plan.plans import ROUNDS
@@ -19,7 +19,7 @@ def names(trainings):
 
 
 @pytest.mark.parametrize(
-    ("text", "labelled", "target", "adaptation", "has_volumes"),
+    ("text", "labeled", "target", "adaptation", "has_volumes"),
     [
         ("ct", "ct", None, "", True),
         ("ct-to-mr.disentangled-multi", "ct", "mr", "disentangled-multi", True),
@@ -29,12 +29,12 @@ def names(trainings):
         ("ct-to-mr.ada_output", "ct", "mr", "ada_output", False),
     ],
 )
-def test_a_training_set_reads_as_it_is_written(text, labelled, target, adaptation, has_volumes):
+def test_a_training_set_reads_as_it_is_written(text, labeled, target, adaptation, has_volumes):
     training_set = TrainingSet.of(text)
-    assert training_set == TrainingSet(labelled, target, adaptation)
+    assert training_set == TrainingSet(labeled, target, adaptation)
     assert (str(training_set), training_set.has_volumes) == (text, has_volumes)
     if target:
-        assert training_set.direction == Direction(labelled, target)
+        assert training_set.direction == Direction(labeled, target)
 
 
 def test_real_volumes_have_no_direction():
@@ -49,12 +49,12 @@ def test_real_volumes_have_no_direction():
     ("text", "training"),
     [
         ("dar_unet", Training("dar_unet")),
-        ("unet_2d-randomised", Training("unet_2d", True)),
+        ("unet_2d-randomized", Training("unet_2d", True)),
         ("dar_unet-candidates", Training("dar_unet", False, "candidates")),
-        ("dar_unet-randomised-oracle", Training("dar_unet", True, "oracle")),
+        ("dar_unet-randomized-oracle", Training("dar_unet", True, "oracle")),
         ("dar_unet-selftrained", Training("dar_unet", False, "", True)),
-        ("dar_unet-randomised-validation-selftrained", Training("dar_unet", True, "validation", True)),
-        ("randomised", Training("randomised")),
+        ("dar_unet-randomized-validation-selftrained", Training("dar_unet", True, "validation", True)),
+        ("randomized", Training("randomized")),
     ],
 )
 def test_a_training_reads_as_it_is_written(text, training):
@@ -66,7 +66,7 @@ def test_a_training_reads_as_it_is_written(text, training):
 def test_every_name_that_a_run_can_have_reads_back(rule, values):
     text = f"checkpoint: {rule}" if values == "{}" else f"checkpoint: {rule}\n{values}"
     for method in methods_of(text).values():
-        for training in (*method.rounds, *method.trainings):
+        for training in (*method.iterations, *method.trainings):
             assert Training.of(str(training)) == training
         for direction in (CT_TO_MR, MR_TO_CT):
             training_set = method.training_set(direction)
@@ -75,9 +75,9 @@ def test_every_name_that_a_run_can_have_reads_back(rule, values):
 
 def test_every_method_of_every_table_is_read_once():
     methods = methods_of()
-    assert len(methods) == 17, "twelve of the comparison, and five ablations; without source_randomised"
+    assert len(methods) == 17, "twelve of the comparison, and five ablations; without source_randomized"
     assert all(name == method.name for name, method in methods.items())
-    assert "source_randomised" in methods_of("methods: source_randomised")
+    assert "source_randomized" in methods_of("methods: source_randomized")
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_every_method_of_every_table_is_read_once():
         ("supervised", "mr", "ct"),
         ("dar_uda", "ct-to-mr.disentangled-multi", "mr-to-ct.disentangled-multi"),
         ("average_style", "ct-to-mr.disentangled-average", "mr-to-ct.disentangled-average"),
-        ("entangled", "ct-to-mr.cyclegan-single", "mr-to-ct.cyclegan-single"),
+        ("cyclegan_3d", "ct-to-mr.cyclegan-single", "mr-to-ct.cyclegan-single"),
         ("synseg_net", "ct-to-mr.synseg_net", "mr-to-ct.synseg_net"),
     ],
 )
@@ -96,53 +96,53 @@ def test_a_methods_training_set_follows_the_direction(name, ct_to_mr, mr_to_ct):
     assert [str(method.training_set(direction)) for direction in (CT_TO_MR, MR_TO_CT)] == [ct_to_mr, mr_to_ct]
 
 
-def test_a_budget_that_randomises_nothing_and_has_no_second_round_trains_plain_networks():
-    methods = methods_of("methods: [source_only, source_randomised, dar_uda]")
+def test_a_budget_that_randomizes_nothing_and_has_no_second_round_trains_plain_networks():
+    methods = methods_of("methods: [source_only, source_randomized, dar_uda]")
     for method in methods.values():
-        assert method.rounds == (Training(method.network),) and method.trainings == [Training(method.network)]
-    assert methods["source_randomised"].rounds == methods["source_only"].rounds
-    assert methods["dar_uda"].rounds == methods["dar_uda_one_round"].rounds
+        assert method.iterations == (Training(method.network),) and method.trainings == [Training(method.network)]
+    assert methods["source_randomized"].iterations == methods["source_only"].iterations
+    assert methods["dar_uda"].iterations == methods["dar_uda_no_self_training"].iterations
 
 
 @pytest.mark.parametrize(
     ("rule", "name", "rounds", "trainings"),
     [
         ("last", "source_only", ["dar_unet"], ["dar_unet"]),
-        ("last", "source_randomised", ["dar_unet-randomised"], ["dar_unet-randomised"]),
-        ("last", "dar_uda_one_round", ["dar_unet-randomised"], ["dar_unet-randomised"]),
-        ("last", "dar_uda", *[["dar_unet-randomised", "dar_unet-randomised-selftrained"]] * 2),
+        ("last", "source_randomized", ["dar_unet-randomized"], ["dar_unet-randomized"]),
+        ("last", "dar_uda_no_self_training", ["dar_unet-randomized"], ["dar_unet-randomized"]),
+        ("last", "dar_uda", *[["dar_unet-randomized", "dar_unet-randomized-selftrained"]] * 2),
         ("validation", "source_only_2d", ["unet_2d-validation"], ["unet_2d-candidates"]),
-        ("oracle", "entangled", ["dar_unet-randomised-oracle"], ["dar_unet-randomised-candidates"]),
+        ("oracle", "cyclegan_3d", ["dar_unet-randomized-oracle"], ["dar_unet-randomized-candidates"]),
         (
             *("validation", "dar_uda"),
-            ["dar_unet-randomised-validation", "dar_unet-randomised-validation-selftrained"],
-            ["dar_unet-randomised-candidates", "dar_unet-randomised-validation-selftrained"],
+            ["dar_unet-randomized-validation", "dar_unet-randomized-validation-selftrained"],
+            ["dar_unet-randomized-candidates", "dar_unet-randomized-validation-selftrained"],
         ),
         ("oracle", "supervised", ["dar_unet"], ["dar_unet"]),
         ("validation", "ada_output_multilevel", ["unet_2d_multilevel"], ["unet_2d_multilevel"]),
     ],
 )
 def test_the_rounds_of_a_method_and_the_trainings_that_run(rule, name, rounds, trainings):
-    method = methods_of(f"checkpoint: {rule}\nmethods: [source_randomised, dar_uda]\n{ROUNDS}")[name]
-    assert names(method.rounds) == rounds and names(method.trainings) == trainings
+    method = methods_of(f"checkpoint: {rule}\nmethods: [source_randomized, dar_uda]\n{ROUNDS}")[name]
+    assert names(method.iterations) == rounds and names(method.trainings) == trainings
     assert (str(method.predictor), method.network) == (rounds[-1], rounds[0].split("-")[0])
-    assert method.is_randomised == ("randomised" in rounds[0])
+    assert method.is_randomized == ("randomized" in rounds[0])
     assert method.is_self_trained == (len(rounds) == 2)
 
 
 def test_2d_networks_and_synthetic_sets_are_known():
     methods = methods_of()
     flat = {"source_only_2d", "synseg_net", "ada_output", "ada_output_multilevel", "cyclegan_2d", "supervised_2d"}
-    assert {name for name, method in methods.items() if method.is_flat} == flat
+    assert {name for name, method in methods.items() if method.is_2d} == flat
     real = {"source_only", "source_only_2d", "supervised", "supervised_2d"}
     on_both = {"synseg_net", "ada_output", "ada_output_multilevel"}
     assert {name for name, method in methods.items() if not method.is_synthetic} == real | on_both
 
 
-def test_volumes_are_randomised_where_any_value_is_not_zero():
-    assert randomisation_of(config_of()) is None
-    config = config_of("segmentation: {randomisation: {structures: 0.2}}")
-    assert randomisation_of(config) == {"gin": 0, "structures": 0.2, "source_share": 0}
+def test_volumes_are_randomized_where_any_value_is_not_zero():
+    assert domain_randomization_of(config_of()) is None
+    config = config_of("segmentation: {domain_randomization: {structure_contrast: 0.2}}")
+    assert domain_randomization_of(config) == {"gin": 0, "structure_contrast": 0.2, "source_fraction": 0}
 
 
 @pytest.mark.parametrize("pattern", ["{source}", "{target}", "{direction}.synseg_net", "{direction}.ada_output"])
@@ -156,12 +156,12 @@ def test_a_second_round_needs_synthetic_volumes(pattern):
     )
 
 
-def test_a_training_on_both_domains_is_never_called_randomised():
+def test_a_training_on_both_domains_is_never_called_randomized():
     with pytest.raises(PlanError) as error:
-        methods_of("method_definitions: {synseg_net: {randomised: true}}")
+        methods_of("method_definitions: {synseg_net: {randomized: true}}")
     assert str(error.value) == (
-        "DAR-035: Method synseg_net is randomised on {direction}.synseg_net, whose training randomises nothing: "
-        "take another training set, or leave randomised out."
+        "DAR-035: Method synseg_net is randomized on {direction}.synseg_net, whose training randomizes nothing: "
+        "take another training set, or leave randomized out."
     )
 
 

@@ -10,7 +10,7 @@ from dar_uda.plan.methods import CANDIDATES, CHOICES, TRANSLATIONS
 from dar_uda.plan.plan import TRAINED
 from dar_uda.plan.task import Direction
 from tests.plan.configs import REPOSITORY
-from tests.plan.plans import BOTH, LABELLED, ROUNDS, plan_of
+from tests.plan.plans import BOTH, LABELED, ROUNDS, plan_of
 
 DRAWN_BY = {
     "dice": "draw_boxes",
@@ -76,7 +76,7 @@ def files_of(plan):
     paths, seed = plan.paths, plan.config.seeds[0]
     yield paths.checks, "check_cases"
     yield paths.region, "find_region"
-    yield paths.disagreements, "tabulate_disagreements"
+    yield paths.tta_inconsistency_table, "tabulate_tta_inconsistency"
     for domain in plan.config.task.domains:
         for file, rule in {"image.nii": "case", "grid.json": "case", "label.nii": "label"}.items():
             yield paths.cases(domain, ["A-1.x_2"], file)[0], f"preprocess_{rule}"
@@ -107,14 +107,14 @@ def files_of_method(plan, direction, name, seed):
     paths, method = plan.paths, plan.methods[name]
     is_chunked = len(plan.volumes.chunks(direction)) > 1
     yield paths.predictions(seed, direction, name), "gather_predictions" if is_chunked else "predict_cases"
-    yield paths.disagreement(seed, direction, name), "gather_predictions" if is_chunked else "predict_cases"
+    yield paths.tta_inconsistency(seed, direction, name), "gather_predictions" if is_chunked else "predict_cases"
     yield paths.metrics(seed, direction, name), "gather_scores" if is_chunked else "score_method"
     if is_chunked:
-        for file, rule in {"masks": "predict", "disagreement.tsv": "predict", "metrics.tsv": "score"}.items():
+        for file, rule in {"masks": "predict", "tta_inconsistency.tsv": "predict", "metrics.tsv": "score"}.items():
             for path in plan.chunk_files(name, direction, seed, file):
                 yield path, f"{rule}_chunk"
     training_set = method.training_set(Direction.of(direction))
-    for training in {*method.rounds, *method.trainings}:
+    for training in {*method.iterations, *method.trainings}:
         folder, rule = paths.training(seed, str(training_set), str(training)), rule_of(training_set, training)
         yield f"{folder}/weights{'' if training.weights == CANDIDATES else '.safetensors'}", rule
         if training in method.trainings:
@@ -129,7 +129,7 @@ def rule_of(training_set, training):
         return "self_train_segmenter"
     if training.weights == CANDIDATES:
         return "train_candidates"
-    return "choose_candidate" if training.weights in CHOICES else "train_segmenter"
+    return "select_model" if training.weights in CHOICES else "train_segmenter"
 
 
 def files_of_table(plan, table):
@@ -143,12 +143,12 @@ def files_of_table(plan, table):
 
 @pytest.mark.parametrize("checkpoint", ["last", "validation", "oracle"])
 def test_every_file_that_the_plan_names_is_an_output_of_one_rule(checkpoint):
-    text = "run: a.b\ninference: {chunk: 1}\nmethods: [source_randomised, dar_uda, average_style, entangled]"
-    plan = plan_of(f"checkpoint: {checkpoint}\n{BOTH}\n{ROUNDS}\n{text}", LABELLED)
+    text = "run: a.b\ninference: {chunk_size: 1}\nmethods: [source_randomized, dar_uda, average_style, cyclegan_3d]"
+    plan = plan_of(f"checkpoint: {checkpoint}\n{BOTH}\n{ROUNDS}\n{text}", LABELED)
     assert [len(plan.volumes.chunks(direction)) for direction in ("ct-to-mr", "mr-to-ct")] == [2, 1]
     files = dict(files_of(plan))
     assert rules_of(plan, files) == {path: {rule} for path, rule in files.items()}
-    unused = {"label_target"} | ({"train_candidates", "choose_candidate"} if checkpoint == "last" else set())
+    unused = {"label_target"} | ({"train_candidates", "select_model"} if checkpoint == "last" else set())
     assert set(files.values()) == {rule for rule, _ in patterns()} - unused
 
 
@@ -156,8 +156,8 @@ def test_every_file_that_the_plan_names_is_an_output_of_one_rule(checkpoint):
     ("checkpoint", "rules"), [("last", {"train_segmenter"}), ("oracle", {"train_segmenter", "train_candidates"})]
 )
 def test_what_the_trainings_of_a_table_took_is_an_output_of_one_rule(checkpoint, rules):
-    text = f"checkpoint: {checkpoint}\ntables: {{comparison: {{resources: true}}}}\n{ROUNDS}"
-    plan = plan_of(text, LABELLED)
+    text = f"checkpoint: {checkpoint}\ntables: {{comparison: {{usage: true}}}}\n{ROUNDS}"
+    plan = plan_of(text, LABELED)
     files = [file for files in plan.resources("comparison").values() for file in files]
     assert {frozenset(found) for found in rules_of(plan, files).values()} == {frozenset({rule}) for rule in rules}
 

@@ -10,7 +10,7 @@ from dar_uda.plan.errors import PlanError
 from dar_uda.plan.plan import NAME, TRAINED
 from dar_uda.plan.tables import Row
 from tests.plan.configs import REPOSITORY
-from tests.plan.plans import BOTH, LABELLED, ROUNDS, UNSCORED, case, plan_of
+from tests.plan.plans import BOTH, LABELED, ROUNDS, UNSCORED, case, plan_of
 
 RUN = "results/phantom"
 
@@ -19,7 +19,7 @@ def test_a_run_makes_the_summarys_table_figures_and_report():
     assert plan_of("methods: [source_only, dar_uda]").requested() == [
         f"{RUN}/checks.txt",
         *(f"{RUN}/tables/summary.{suffix}" for suffix in ("tsv", "md", "tex", "html")),
-        f"{RUN}/tables/disagreement.tsv",
+        f"{RUN}/tables/tta_inconsistency.tsv",
         *(f"{RUN}/figures/{kind}-ct-to-mr.png" for kind in ("dice", "dice_asd", "extremes")),
         *(f"{RUN}/figures/{kind}-ct-to-mr.png" for kind in ("overlays", "translations")),
         f"{RUN}/seed-0/styles/ct-to-mr/disentangled-multi/styles.png",
@@ -34,14 +34,14 @@ def test_masks_that_no_label_scores_are_made_and_their_disagreement_is_tabulated
     masks = [f"{RUN}/seed-{seed}/predictions/ct-to-mr/{method}" for method, seed in rows]
     assert plan.predictions(plan.summary.masked) == plan.unscored_predictions(plan.summary) == masks
     assert plan.metrics(plan.summary.scored) == [] and set(masks) < set(plan.requested())
-    assert plan.disagreements(plan.summary.masked) == [
-        f"{RUN}/seed-{seed}/disagreement/ct-to-mr/{method}.tsv" for method, seed in rows
+    assert plan.tta_inconsistency(plan.summary.masked) == [
+        f"{RUN}/seed-{seed}/tta_inconsistency/ct-to-mr/{method}.tsv" for method, seed in rows
     ]
     assert plan_of().unscored_predictions(plan_of().summary) == []
 
 
 def test_a_direction_without_labels_is_unscored_beside_one_that_has_them():
-    cases = Cases(tuple(case(each.name, each.split, each.name != "ct4") for each in LABELLED.all))
+    cases = Cases(tuple(case(each.name, each.split, each.name != "ct4") for each in LABELED.all))
     plan = plan_of(f"methods: dar_uda\n{BOTH}", cases)
     assert plan.metrics(plan.summary.scored) == [f"{RUN}/seed-0/metrics/ct-to-mr/dar_uda.tsv"]
     assert plan.unscored_predictions(plan.summary) == [f"{RUN}/seed-0/predictions/mr-to-ct/dar_uda"]
@@ -65,7 +65,7 @@ def trained(plan, *tables):
 
 
 def test_both_directions_share_translator_and_segmenters():
-    plan = plan_of(BOTH, LABELLED)
+    plan = plan_of(BOTH, LABELED)
     folder = f"{RUN}/seed-0/segmenters"
     made = ("ct", "mr", "ct-to-mr.disentangled-multi", "mr-to-ct.disentangled-multi")
     assert trained(plan, "summary") == {f"{folder}/{name}/dar_unet/weights.safetensors" for name in made}
@@ -74,10 +74,10 @@ def test_both_directions_share_translator_and_segmenters():
 
 
 def test_methods_predict_with_the_weights_of_their_last_round():
-    plan = plan_of(f"checkpoint: validation\n{ROUNDS}", LABELLED)
+    plan = plan_of(f"checkpoint: validation\n{ROUNDS}", LABELED)
     folder = f"{RUN}/seed-2/segmenters/mr-to-ct.disentangled-multi"
-    first = f"{folder}/dar_unet-randomised-validation"
-    assert plan.weights("dar_uda_one_round", "mr-to-ct", 2) == f"{first}/weights.safetensors"
+    first = f"{folder}/dar_unet-randomized-validation"
+    assert plan.weights("dar_uda_no_self_training", "mr-to-ct", 2) == f"{first}/weights.safetensors"
     assert plan.weights("dar_uda", "mr-to-ct", 2) == f"{first}-selftrained/weights.safetensors"
     assert plan.weights("supervised", "mr-to-ct", 2) == f"{RUN}/seed-2/segmenters/ct/dar_unet/weights.safetensors"
 
@@ -86,40 +86,38 @@ def test_a_method_or_a_network_that_a_path_names_must_be_known():
     with pytest.raises(PlanError, match="Unknown method 'foo'; known: ada_output, "):
         plan_of().weights("foo", "ct-to-mr", 0)
     with pytest.raises(PlanError, match="Unknown network 'foo'; known: anisotropic_unet, "):
-        plan_of().networks.patch("foo-randomised")
+        plan_of().networks.patch_size("foo-randomized")
 
 
-def test_randomised_methods_have_networks_of_their_own_where_volumes_are_randomised():
-    methods = "methods: [source_only, source_randomised, dar_uda]"
+def test_randomized_methods_have_networks_of_their_own_where_volumes_are_randomized():
+    methods = "methods: [source_only, source_randomized, dar_uda]"
     plain, mixed = plan_of(methods), plan_of(f"{methods}\n{ROUNDS}")
     assert len(trained(plain, "summary")) == 2 and len(trained(mixed, "summary")) == 3
-    assert not any("randomised" in path for path in trained(plain, "summary"))
+    assert not any("randomized" in path for path in trained(plain, "summary"))
     folder = f"{RUN}/seed-0/segmenters/ct"
     ours = {path for path in trained(mixed, "summary") if path.startswith(f"{folder}/")}
-    assert ours == {f"{folder}/dar_unet{ending}/weights.safetensors" for ending in ("", "-randomised")}
+    assert ours == {f"{folder}/dar_unet{ending}/weights.safetensors" for ending in ("", "-randomized")}
 
 
 def test_a_table_that_shows_what_trainings_took_reads_that_of_the_first_round():
-    plan = plan_of(
-        f"tables: {{comparison: {{resources: true}}}}\nseeds: [3, 1]\ndirections: ct-to-mr\n{ROUNDS}", LABELLED
-    )
+    plan = plan_of(f"tables: {{comparison: {{usage: true}}}}\nseeds: [3, 1]\ndirections: ct-to-mr\n{ROUNDS}", LABELED)
     files = plan.resources("comparison")
-    folder = "segmenters/ct-to-mr.disentangled-multi/dar_unet-randomised"
-    both = [f"{RUN}/seed-{seed}/{folder}/resources.json" for seed in (3, 1)]
-    assert files["dar_uda"] == files["dar_uda_one_round"] == both
+    folder = "segmenters/ct-to-mr.disentangled-multi/dar_unet-randomized"
+    both = [f"{RUN}/seed-{seed}/{folder}/usage.json" for seed in (3, 1)]
+    assert files["dar_uda"] == files["dar_uda_no_self_training"] == both
     on_both_domains = {"synseg_net", "ada_output", "ada_output_multilevel"}
     assert set(files) == {method.name for method in plan.tables["comparison"].methods} - on_both_domains
     assert plan.resources("style_study") == {}
-    candidates = plan_of("checkpoint: oracle", LABELLED).resources("architecture_study")["qam_unet"]
+    candidates = plan_of("checkpoint: oracle", LABELED).resources("architecture_study")["qam_unet"]
     folder = "segmenters/ct-to-mr.disentangled-multi/qam_unet-candidates"
-    assert candidates == [f"{RUN}/seed-0/{folder}/resources.json"]
+    assert candidates == [f"{RUN}/seed-0/{folder}/usage.json"]
 
 
 def test_a_direction_with_several_chunks_of_test_cases_gathers_their_files():
-    plan = plan_of("inference: {chunk: 1}")
+    plan = plan_of("inference: {chunk_size: 1}")
     assert (plan.direction_pattern(chunked=True), plan.direction_pattern(chunked=False)) == ("ct-to-mr", "mr-to-ct")
     folder = f"{RUN}/seed-2/chunks/ct-to-mr/dar_uda"
-    for file in ("masks", "disagreement.tsv"):
+    for file in ("masks", "tta_inconsistency.tsv"):
         files = plan.chunk_files("dar_uda", "ct-to-mr", 2, file)
         assert files == [f"{folder}/mr3/{file}", f"{folder}/mr4/{file}"]
     assert plan.chunk_files("dar_uda", "ct-to-mr", 2, "metrics.tsv") == [f"{folder}/mr3/metrics.tsv"], (
@@ -172,12 +170,12 @@ def test_a_report_and_a_figure_know_their_table():
         ("method", ["dar_uda"], ["dar-uda", "1x"]),
         (
             "network",
-            ["unet_2d", "x-randomised", "x-oracle", "x-randomised-validation"],
+            ["unet_2d", "x-randomized", "x-oracle", "x-randomized-validation"],
             ["x-candidates", "x-selftrained"],
         ),
         ("chunk", ["1", "A-1.x_2"], ["a/b", ""]),
         ("choice", ["validation", "oracle"], ["last", "candidates"]),
-        ("table", ["summary", "comparison"], ["mine", "disagreement"]),
+        ("table", ["summary", "comparison"], ["mine", "tta_inconsistency"]),
         ("of_table", ["", "-comparison"], ["-summary", "comparison"]),
         ("translation", ["disentangled-multi", "cyclegan-single"], ["disentangled", "synseg_net"]),
         ("training_set", ["ct", "ct-to-mr.disentangled-average"], ["ct-to-mr.synseg_net", "ct-to-mr.ada_output"]),
@@ -189,7 +187,7 @@ def test_a_wildcard_takes_the_names_of_a_run_and_no_others(wildcard, matched, ot
 
 
 def test_a_training_from_nothing_has_neither_chosen_weights_nor_a_second_round():
-    names = ["x", "x_1-randomised", "x-validation", "x-randomised-oracle", "x-candidates", "x-selftrained"]
+    names = ["x", "x_1-randomized", "x-validation", "x-randomized-oracle", "x-candidates", "x-selftrained"]
     assert [name for name in names if re.fullmatch(TRAINED, name)] == names[:2]
 
 

@@ -1,6 +1,6 @@
 from dar_uda.plan.cases import Cases
 from dar_uda.plan.figures import Figure
-from tests.plan.plans import BOTH, CASES, LABELLED, ROUNDS, UNSCORED, case, phantoms, plan_of
+from tests.plan.plans import BOTH, CASES, LABELED, ROUNDS, UNSCORED, case, phantoms, plan_of
 
 RUN = "results/phantom"
 FIGURES = f"{RUN}/figures"
@@ -24,7 +24,7 @@ def test_the_summary_has_figures_of_its_scores_and_of_what_the_run_made():
 
 
 def test_another_table_has_figures_of_its_scores_alone():
-    paths = [figure.path for figure in figures_of(table="style_study", cases=LABELLED)]
+    paths = [figure.path for figure in figures_of(table="style_study", cases=LABELED)]
     assert paths == [
         f"{FIGURES}/{kind}-{direction}-style_study"
         for direction in ("ct-to-mr", "mr-to-ct")
@@ -39,8 +39,8 @@ def test_without_a_reference_there_is_no_figure_of_scores():
 
 
 def test_styles_are_drawn_for_each_way_to_disentangle_and_the_first_seed():
-    text = f"methods: [entangled, average_style, dar_uda]\nseeds: [7, 3]\n{BOTH}"
-    styles = [figure for figure in figures_of(text, cases=LABELLED) if figure.kind == "styles"]
+    text = f"methods: [cyclegan_3d, average_style, dar_uda]\nseeds: [7, 3]\n{BOTH}"
+    styles = [figure for figure in figures_of(text, cases=LABELED) if figure.kind == "styles"]
     assert styles == [
         Figure(f"{RUN}/seed-7/styles/{direction}/disentangled-{strategy}/styles", "styles", direction, strategy)
         for direction in ("ct-to-mr", "mr-to-ct")
@@ -49,15 +49,15 @@ def test_styles_are_drawn_for_each_way_to_disentangle_and_the_first_seed():
 
 
 def test_translations_are_those_of_the_summarys_methods_the_papers_first():
-    figures = plan_of("methods: [source_only, synseg_net, entangled, average_style, dar_uda]").figures
+    figures = plan_of("methods: [source_only, synseg_net, cyclegan_3d, average_style, dar_uda]").figures
     assert figures.translations("ct-to-mr") == ["disentangled-multi", "disentangled-average", "cyclegan-single"]
-    plain = plan_of("methods: [source_only, supervised, ada_output]", LABELLED)
+    plain = plan_of("methods: [source_only, supervised, ada_output]", LABELED)
     assert plain.figures.translations("ct-to-mr") == []
     kinds = [figure.kind for figure in plain.figures.of_table(plain.summary)]
     assert kinds == ["dice", "dice_asd", "extremes", "overlays", "losses"]
 
 
-def test_overlays_show_the_first_four_labelled_test_cases():
+def test_overlays_show_the_first_four_labeled_test_cases():
     figures = phantoms().figures
     assert figures.overlay_cases("ct-to-mr") == ["mr08", "mr09", "mr10", "mr11"]
     data = f"{RUN}/data/mr"
@@ -76,13 +76,13 @@ def test_overlays_without_a_label_show_the_first_test_cases():
 
 def test_overlays_show_the_methods_that_have_what_their_training_needs():
     assert plan_of().figures.overlay_methods("ct-to-mr") == ["source_only", "dar_uda"]
-    assert plan_of(cases=LABELLED).figures.overlay_methods("ct-to-mr") == ["source_only", "dar_uda", "supervised"]
+    assert plan_of(cases=LABELED).figures.overlay_methods("ct-to-mr") == ["source_only", "dar_uda", "supervised"]
 
 
 def test_losses_are_those_of_the_first_seeds_trainings_each_once():
-    text = f"methods: [source_only, entangled, dar_uda, supervised]\nseeds: [7, 3]\n{BOTH}\n{ROUNDS}"
+    text = f"methods: [source_only, cyclegan_3d, dar_uda, supervised]\nseeds: [7, 3]\n{BOTH}\n{ROUNDS}"
     seed = f"{RUN}/seed-7"
-    histories = plan_of(text, LABELLED).figures.histories()
+    histories = plan_of(text, LABELED).figures.histories()
     assert list(histories)[:2] == ["disentangled", "cyclegan"]
     assert histories["disentangled"] == f"{seed}/translators/disentangled/history.tsv"
     assert histories["cyclegan"] == f"{seed}/translators/cyclegan/history.tsv"
@@ -91,9 +91,9 @@ def test_losses_are_those_of_the_first_seeds_trainings_each_once():
         for direction, real in {"ct-to-mr": ("ct", "mr"), "mr-to-ct": ("mr", "ct")}.items()
         for made, training in [
             (real[0], "dar_unet"),
-            (f"{direction}.cyclegan-single", "dar_unet-randomised"),
-            (f"{direction}.disentangled-multi", "dar_unet-randomised"),
-            (f"{direction}.disentangled-multi", "dar_unet-randomised-selftrained"),
+            (f"{direction}.cyclegan-single", "dar_unet-randomized"),
+            (f"{direction}.disentangled-multi", "dar_unet-randomized"),
+            (f"{direction}.disentangled-multi", "dar_unet-randomized-selftrained"),
         ]
     }
     assert {name: path for name, path in histories.items() if name not in ("disentangled", "cyclegan")} == segmenters

@@ -13,7 +13,7 @@ def networks_of(text="{}"):
     ("depth", "training", "expected"),
     [
         (8, "dar_unet", 8),
-        (8, "dar_unet-randomised-validation-selftrained", 8),
+        (8, "dar_unet-randomized-validation-selftrained", 8),
         (8, "unet_2d", 8),
         (8, "isotropic_unet", 16),
         (16, "isotropic_unet-candidates", 16),
@@ -21,43 +21,47 @@ def networks_of(text="{}"):
     ],
 )
 def test_the_depth_of_an_isotropic_networks_patch_is_a_multiple_of_16(depth, training, expected):
-    assert networks_of(f"segmentation: {{patch: [{depth}, 48, 64]}}").patch(training) == [expected, 48, 64]
+    assert networks_of(f"segmentation: {{patch_size: [{depth}, 48, 64]}}").patch(training) == [expected, 48, 64]
 
 
 def test_a_training_has_its_networks_switches():
     switches = {"anisotropic": True, "qam": True, "vam": False, "deep_supervision": False}
-    assert networks_of().switches("qam_unet-randomised") == switches
+    assert networks_of().switches("qam_unet-randomized") == switches
     assert networks_of("networks: {qam_unet: {vam: true}}").switches("qam_unet") == {**switches, "vam": True}
 
 
 def test_training_values_are_the_branch_with_the_networks_patch_without_the_keys_left_out():
     networks = networks_of()
     values = networks.training_values("isotropic_unet")
-    assert values == {**networks.config.branch("segmentation"), "patch": [16, 64, 64]}
-    left_out = networks.training_values("isotropic_unet", "randomisation", "self_training", "channels")
-    assert set(values) - set(left_out) == {"randomisation", "self_training", "channels"}
-    assert (left_out["patch"], left_out["steps"]) == ([16, 64, 64], 340)
+    assert values == {**networks.config.branch("segmentation"), "patch_size": [16, 64, 64]}
+    left_out = networks.training_values("isotropic_unet", "domain_randomization", "self_training", "channels")
+    assert set(values) - set(left_out) == {"domain_randomization", "self_training", "channels"}
+    assert (left_out["patch_size"], left_out["steps"]) == ([16, 64, 64], 340)
 
 
 def test_the_size_of_chunks_is_not_a_value_of_the_prediction():
-    networks = networks_of("inference: {chunk: 7}")
+    networks = networks_of("inference: {chunk_size: 7}")
     assert (
         networks.inference()
         == networks_of().inference()
         == {
             "overlap": 0.5,
             "weighting": "constant",
-            "batch": 4,
+            "batch_size": 4,
             "test_time_augmentation": False,
-            "largest_component": True,
-            "keep_probabilities": False,
+            "keep_largest_component": True,
+            "save_probabilities": False,
         }
     )
 
 
-def test_randomisation_is_that_of_the_trainings_that_have_it():
-    values = {"gin": 0.5, "structures": 0.1, "source_share": 0.25}
+def test_randomization_is_that_of_the_trainings_that_have_it():
+    values = {"gin": 0.5, "structure_contrast": 0.1, "source_fraction": 0.25}
     networks = networks_of(ROUNDS)
-    assert networks.randomisation("dar_unet-randomised") == networks.randomisation("x-randomised-oracle") == values
-    assert networks.randomisation("dar_unet") is None
-    assert networks_of().randomisation("dar_unet-randomised") is None
+    assert (
+        networks.domain_randomization("dar_unet-randomized")
+        == networks.domain_randomization("x-randomized-oracle")
+        == values
+    )
+    assert networks.domain_randomization("dar_unet") is None
+    assert networks_of().domain_randomization("dar_unet-randomized") is None

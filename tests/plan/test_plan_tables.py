@@ -3,12 +3,12 @@ import pytest
 from dar_uda.plan.cases import Cases
 from dar_uda.plan.tables import Row, Unavailable, lacking_cases, lacking_for_summary, plain
 from dar_uda.plan.task import Direction
-from tests.plan.plans import BOTH, CASES, LABELLED, ROUNDS, UNSCORED, case, plan_of
+from tests.plan.plans import BOTH, CASES, LABELED, ROUNDS, UNSCORED, case, plan_of
 
 CT_TO_MR, MR_TO_CT = Direction("ct", "mr"), Direction("mr", "ct")
 
 
-def table_of(name, text="{}", cases=LABELLED):
+def table_of(name, text="{}", cases=LABELED):
     return plan_of(text, cases).tables[name]
 
 
@@ -48,29 +48,29 @@ def test_params_hold_rows_as_dictionaries():
 def test_every_table_of_the_config_is_there_and_the_summary_is_first():
     tables = plan_of().tables
     assert list(tables) == ["summary", "comparison", "style_study", "architecture_study"]
-    assert [name for name, table in tables.items() if table.has_resources] == ["architecture_study"]
+    assert [name for name, table in tables.items() if table.has_usage] == ["architecture_study"]
 
 
 def test_a_table_shows_the_second_round_beside_the_first_where_there_is_one():
-    study = ["source_only", "entangled", "average_style", "dar_uda_one_round", "dar_uda", "supervised"]
+    study = ["source_only", "cyclegan_3d", "average_style", "dar_uda_no_self_training", "dar_uda", "supervised"]
     assert methods_of(table_of("style_study", f"directions: ct-to-mr\n{ROUNDS}").scored) == study
     alike = table_of("style_study", "directions: ct-to-mr")
-    assert methods_of(alike.scored) == [name for name in study if name != "dar_uda_one_round"]
-    summary = table_of("summary", "methods: [dar_uda_one_round, dar_uda]")
-    assert methods_of(summary.scored) == ["dar_uda_one_round", "dar_uda"], "the summary has what it is asked for"
+    assert methods_of(alike.scored) == [name for name in study if name != "dar_uda_no_self_training"]
+    summary = table_of("summary", "methods: [dar_uda_no_self_training, dar_uda]")
+    assert methods_of(summary.scored) == ["dar_uda_no_self_training", "dar_uda"], "the summary has what it is asked for"
 
 
 @pytest.mark.parametrize(
     ("name", "text", "cases", "directions"),
     [
-        ("comparison", "{}", LABELLED, (CT_TO_MR, MR_TO_CT)),
-        ("comparison", "directions: mr-to-ct", LABELLED, (MR_TO_CT,)),
+        ("comparison", "{}", LABELED, (CT_TO_MR, MR_TO_CT)),
+        ("comparison", "directions: mr-to-ct", LABELED, (MR_TO_CT,)),
         ("comparison", "{}", CASES, (CT_TO_MR,)),
         ("comparison", "task: abdomen", UNSCORED, (CT_TO_MR, MR_TO_CT)),
-        ("comparison", "tasks: {phantom: {grid: {region_margin: 20}}}", LABELLED, (CT_TO_MR,)),
-        ("architecture_study", "task: abdomen", LABELLED, (CT_TO_MR,)),
-        ("architecture_study", BOTH, LABELLED, (CT_TO_MR, MR_TO_CT)),
-        ("summary", "{}", LABELLED, (CT_TO_MR,)),
+        ("comparison", "tasks: {phantom: {grid: {region_margin: 20}}}", LABELED, (CT_TO_MR,)),
+        ("architecture_study", "task: abdomen", LABELED, (CT_TO_MR,)),
+        ("architecture_study", BOTH, LABELED, (CT_TO_MR, MR_TO_CT)),
+        ("summary", "{}", LABELED, (CT_TO_MR,)),
         ("summary", "task: abdomen", CASES, (CT_TO_MR, MR_TO_CT)),
     ],
     ids=["both", "of-the-run", "labels", "without-labels", "region", "first", "first-of-run", "summary", "of-the-task"],
@@ -89,7 +89,7 @@ def test_a_ceiling_without_labels_is_unavailable_with_the_reason():
         ("ct-to-mr", "supervised_2d"),
         ("ct-to-mr", "supervised"),
     ]
-    assert len(comparison.scored) == 9, "twelve methods, without two ceilings and the first round"
+    assert len(comparison.scored) == 9, "twelve methods, without two ceilings and the first training"
 
 
 def test_a_table_without_a_reference_says_so_for_every_method_and_the_summary_has_masks():

@@ -2,7 +2,7 @@ import pytest
 
 from dar_uda.plan.cases import Cases
 from dar_uda.plan.errors import PlanError
-from tests.plan.plans import LABELLED, ROUNDS, case, plan_of
+from tests.plan.plans import LABELED, ROUNDS, case, plan_of
 
 RUN = "results/phantom"
 MULTI = "ct-to-mr.disentangled-multi"
@@ -12,13 +12,13 @@ def volumes_of(text="{}", **cases):
     return plan_of(text, **cases).volumes
 
 
-def test_a_direction_has_labelled_cases_of_its_source_and_all_of_its_target():
+def test_a_direction_has_labeled_cases_of_its_source_and_all_of_its_target():
     volumes = volumes_of()
     assert volumes.source_cases("ct-to-mr") == ["ct1", "ct2"]
     assert volumes.target_cases("ct-to-mr") == ["mr1", "mr2"]
     assert volumes.target_cases("mr-to-ct") == ["ct1", "ct2", "ct3"]
     assert volumes.test_cases("ct-to-mr") == ["mr3", "mr4"]
-    assert volumes.test_cases("ct-to-mr", labelled=True) == ["mr3"] and volumes.test_cases("mr-to-ct") == []
+    assert volumes.test_cases("ct-to-mr", labeled=True) == ["mr3"] and volumes.test_cases("mr-to-ct") == []
     assert volumes.of_source("ct-to-mr", "image.nii") == [f"{RUN}/cases/ct/ct{n}/image.nii" for n in (1, 2)]
     assert volumes.of_target("ct-to-mr", "image.nii") == [f"{RUN}/cases/mr/mr{n}/image.nii" for n in (1, 2)]
     assert volumes.of_tests("ct-to-mr", "grid.json") == [f"{RUN}/cases/mr/mr{n}/grid.json" for n in (3, 4)]
@@ -37,17 +37,17 @@ def test_masks_are_scored_by_the_users_files():
     volumes = volumes_of()
     assert volumes.scored("ct-to-mr", "image") == ["mr3.nii.gz"]
     assert volumes.scored("ct-to-mr", "label") == ["mr3_label.nii.gz"]
-    assert volumes.originals("ct", ["ct3", "ct1"], "image") == ["ct3.nii.gz", "ct1.nii.gz"]
-    assert volumes.originals_of_source("ct-to-mr", "label") == ["ct1_label.nii.gz", "ct2_label.nii.gz"]
-    assert volumes.original("ct", "ct3", "image") == "ct3.nii.gz"
+    assert volumes.files_of("ct", ["ct3", "ct1"], "image") == ["ct3.nii.gz", "ct1.nii.gz"]
+    assert volumes.files_of_source("ct-to-mr", "label") == ["ct1_label.nii.gz", "ct2_label.nii.gz"]
+    assert volumes.file_of("ct", "ct3", "image") == "ct3.nii.gz"
     with pytest.raises(PlanError, match="Case ct3 of domain ct has no label; give it one in the table."):
-        volumes.originals("ct", ["ct1", "ct3"], "label")
+        volumes.files_of("ct", ["ct1", "ct3"], "label")
     with pytest.raises(PlanError, match="Domain ct of the cases table has no case 'mr1'"):
-        volumes.originals("ct", ["mr1"], "image")
+        volumes.files_of("ct", ["mr1"], "image")
 
 
 def test_test_cases_are_predicted_and_scored_by_chunk():
-    volumes = volumes_of("inference: {chunk: 1}")
+    volumes = volumes_of("inference: {chunk_size: 1}")
     assert volumes_of().chunks("ct-to-mr") == {"mr3": ["mr3", "mr4"]}
     assert volumes.chunks("ct-to-mr") == {"mr3": ["mr3"], "mr4": ["mr4"]}
     assert volumes_of().scored_chunks("ct-to-mr") == volumes.scored_chunks("ct-to-mr") == {"mr3": ["mr3"]}
@@ -95,13 +95,13 @@ def test_a_source_case_is_translated_with_its_label_where_intensities_are_matche
     volumes = volumes_of()
     assert volumes.source_image("ct-to-mr", "ct2") == f"{RUN}/cases/ct/ct2/image.nii"
     assert volumes.label_beside("ct-to-mr", "ct2") == []
-    matched = volumes_of("styles: {harmonise: true}")
+    matched = volumes_of("styles: {inter_slice_correction: true}")
     assert matched.label_beside("ct-to-mr", "ct2") == f"{RUN}/cases/ct/ct2/label.nii"
 
 
 def test_real_volumes_have_a_label_each():
     volumes = volumes_of()
-    assert volumes.labelled("ct") == ["ct1", "ct2"] and volumes.labelled("mr") == []
+    assert volumes.labeled("ct") == ["ct1", "ct2"] and volumes.labeled("mr") == []
     assert volumes.images("ct", 0) == [f"{RUN}/cases/ct/ct{n}/image.nii" for n in (1, 2)]
     assert volumes.labels("ct") == [f"{RUN}/cases/ct/ct{n}/label.nii" for n in (1, 2)]
     assert volumes.images("ct", 0, ["ct2"]) == [f"{RUN}/cases/ct/ct2/image.nii"]
@@ -112,7 +112,7 @@ def test_real_volumes_have_a_label_each():
 def test_synthetic_volumes_have_the_label_of_their_case_once_per_style():
     volumes = volumes_of("styles: {clusters: 2}")
     folder = f"{RUN}/seed-0/synthetic/{MULTI.replace('.', '/')}"
-    assert volumes.labelled(MULTI) == ["ct1", "ct2"]
+    assert volumes.labeled(MULTI) == ["ct1", "ct2"]
     assert volumes.images(MULTI, 0) == [f"{folder}/ct{n}/style-{style}.nii" for n in (1, 2) for style in (0, 1)]
     assert volumes.labels(MULTI) == [f"{RUN}/cases/ct/ct{n}/label.nii" for n in (1, 1, 2, 2)]
     assert volumes.images(MULTI, 0, ["ct2"]) == [f"{folder}/ct2/style-{style}.nii" for style in (0, 1)]
@@ -121,7 +121,7 @@ def test_synthetic_volumes_have_the_label_of_their_case_once_per_style():
 
 
 def test_no_label_of_the_target_is_in_an_adapted_training_set():
-    volumes = volumes_of(cases=LABELLED)
+    volumes = volumes_of(cases=LABELED)
     for made in ("disentangled-multi", "disentangled-average", "cyclegan-single"):
         files = [*volumes.images(f"ct-to-mr.{made}", 0), *volumes.labels(f"ct-to-mr.{made}")]
         assert files and not any("/mr/" in file for file in files)
@@ -130,9 +130,9 @@ def test_no_label_of_the_target_is_in_an_adapted_training_set():
 def test_components_are_read_off_the_sources_labels_where_they_are_cleaned():
     table = f"{RUN}/structures/ct.tsv"
     assert volumes_of().components_of_source("ct-to-mr") == table, "budget demo"
-    assert volumes_of("inference: {largest_component: false}").components_of_source("ct-to-mr") == []
+    assert volumes_of("inference: {keep_largest_component: false}").components_of_source("ct-to-mr") == []
     assert volumes_of(cases=Cases((case("mr1", "test", True),))).components_of_source("ct-to-mr") == []
-    assert volumes_of("inference: {largest_component: false}").structures_of_source("ct-to-mr") == table
+    assert volumes_of("inference: {keep_largest_component: false}").structures_of_source("ct-to-mr") == table
     with pytest.raises(PlanError, match="no training case of domain ct has a label"):
         volumes_of(cases=Cases((case("mr1", "test", True),))).structures_of_source("ct-to-mr")
 
@@ -140,14 +140,14 @@ def test_components_are_read_off_the_sources_labels_where_they_are_cleaned():
 @pytest.mark.parametrize(
     ("text", "training_set", "network", "cases"),
     [
-        (ROUNDS, MULTI, "dar_unet-randomised", [1, 2]),
+        (ROUNDS, MULTI, "dar_unet-randomized", [1, 2]),
         (ROUNDS, MULTI, "dar_unet", []),
-        (ROUNDS, "ct", "dar_unet-randomised", []),
-        ("{}", MULTI, "dar_unet-randomised", []),
-        ("segmentation: {randomisation: {gin: 1}}", MULTI, "dar_unet-randomised", []),
+        (ROUNDS, "ct", "dar_unet-randomized", []),
+        ("{}", MULTI, "dar_unet-randomized", []),
+        ("segmentation: {domain_randomization: {gin: 1}}", MULTI, "dar_unet-randomized", []),
     ],
 )
-def test_the_source_is_mixed_into_randomised_synthetic_volumes(text, training_set, network, cases):
+def test_the_source_is_mixed_into_randomized_synthetic_volumes(text, training_set, network, cases):
     volumes = volumes_of(text)
     expected = [f"{RUN}/cases/ct/ct{n}/image.nii" for n in cases]
     assert volumes.mixed_in(training_set, network, "image.nii") == expected

@@ -6,7 +6,7 @@ import pytest
 from scipy.ndimage import binary_dilation, gaussian_filter
 
 from dar_uda.data.grid import read_grids
-from dar_uda.data.network_volume import STEPS, open_image
+from dar_uda.data.network_volume import LEVELS, open_image
 from dar_uda.preprocessing.preprocess import preprocess_image
 from dar_uda.preprocessing.resample import resample
 from dar_uda.preprocessing.settings import Preprocessing
@@ -18,9 +18,9 @@ VALUES = (-32768, -2000, -1024, 0, 4095, 65535, 1e9, "inside", "just below", "ju
 OUTLIERS = ("none", "one", "low", "high", "inside", "mixed", "cluster inside", "cluster high", "cluster low")
 
 
-def ellipse(shape, centre, radii):
+def ellipse(shape, center, radii):
     _, rows, columns = np.ogrid[tuple(map(slice, shape))]
-    return ((rows - centre[0]) / radii[0]) ** 2 + ((columns - centre[1]) / radii[1]) ** 2 < 1
+    return ((rows - center[0]) / radii[0]) ** 2 + ((columns - center[1]) / radii[1]) ** 2 < 1
 
 
 def patient(rng, stored):
@@ -70,8 +70,8 @@ def spoilt(rng, values, body, filled, value, outliers):
     spoilt[region] = places.get(value, value)
     count = 1 if outliers == "one" else values.size // 1000
     if "cluster" in outliers:
-        centre = rng.choice(np.argwhere(body))
-        apart = np.indices(values.shape) - centre[:, None, None, None]
+        center = rng.choice(np.argwhere(body))
+        apart = np.indices(values.shape) - center[:, None, None, None]
         bad = np.argsort((apart**2).sum(axis=0), axis=None)[:count]
     else:
         bad = rng.choice(values.size, 0 if outliers == "none" else count, replace=False)
@@ -94,7 +94,7 @@ def on_grid(folder, values, spacing, size, intensity):
     files = folder / "scan.nii", folder / "image.nii", folder / "grid.json"
     nib.save(nib.Nifti1Image(values.T, np.diag([-1.5, -1.5, 5, 1])), files[0])
     preprocess_image("c1", *files, Preprocessing(spacing, size, intensity))
-    return np.array(open_image(files[1])) / STEPS, *read_grids(files[2])
+    return np.array(open_image(files[1])) / LEVELS, *read_grids(files[2])
 
 
 def moved_most(folder, values, changed, spacing, size, intensity):

@@ -13,11 +13,11 @@ from dar_uda.preprocessing.network_grid import fitted_to_body, network_grid
 UNIT = (0.0, 1.0)
 
 
-def scan(shape=(12, 90, 120), centre=(40, 60), radii=(20, 30), table=True):
+def scan(shape=(12, 90, 120), center=(40, 60), radii=(20, 30), table=True):
     """Return (D, H, W): a dim ellipse with two bright organs, a thin table below, noise in the air."""
     depth, height, width = shape
     rows, columns = np.ogrid[:height, :width]
-    rows, columns = rows - centre[0], columns - centre[1]
+    rows, columns = rows - center[0], columns - center[1]
     plane = np.where((rows / radii[0]) ** 2 + (columns / radii[1]) ** 2 <= 1, 0.4, 0.0)
     plane[(rows**2 + (abs(columns) - 15) ** 2) <= 36] = 0.9
     if table:
@@ -89,7 +89,7 @@ def test_a_scan_without_a_body_is_refused():
         body_extent(empty, plane=(1, 2), levels=UNIT)
 
 
-def test_the_grid_is_centred_on_the_body_and_scaled_to_its_width_in_sixtieths_of_body_width():
+def test_the_grid_is_centered_on_the_body_and_scaled_to_its_width_in_sixtieths_of_body_width():
     # Axes of the array: slices, rows, columns; 61 columns of 2 mm but for half a percent at each end are 117 mm.
     affine = np.array([[0, 0, -2.0, 5], [0, -2.0, 0, 7], [4.0, 0, 0, 9], [0, 0, 0, 1]])
     original = Grid((12, 90, 120), affine)

@@ -15,7 +15,7 @@ INTENSITY = {"percentile": 100}
 
 @pytest.fixture
 def case(tmp_path):
-    """A scan whose slice k has the value k + 1, labelled in slices 4 to 6."""
+    """A scan whose slice k has the value k + 1, labeled in slices 4 to 6."""
     values = np.broadcast_to(np.arange(1, 13, dtype=np.uint8), SHAPE).copy()
     labels = np.zeros(SHAPE, np.uint8)
     labels[5:9, 5:9, 4:7] = 3
@@ -31,7 +31,7 @@ def preprocess(case, label=None, double_depth=False):
     return open_image(case / "image.nii")[:, 32, 32] / 65535
 
 
-def test_slices_are_cropped_to_the_labelled_ones_and_two_on_either_side(case):
+def test_slices_are_cropped_to_the_labeled_ones_and_two_on_either_side(case):
     """Slices 2 to 8 hold 3 to 9: the least becomes 0 and the highest 1."""
     found = preprocess(case, label=case / "label.nii.gz")
     np.testing.assert_allclose(found, np.arange(7) / 6, atol=1e-3)

@@ -8,7 +8,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from dar_uda.data.grid import Grid, write_grids
-from dar_uda.data.network_volume import STEPS, open_image, open_label
+from dar_uda.data.network_volume import LEVELS, open_image, open_label
 from dar_uda.data.probabilities import probabilities_file
 from dar_uda.data.volume import write_mask
 from dar_uda.preprocessing.network_grid import network_grid
@@ -19,7 +19,7 @@ from dar_uda.preprocessing.settings import Preprocessing
 
 CT = {"window": [0, 100]}
 FOUR_PIXELS = Preprocessing((1, 1, 1), 4, CT)
-CENTRE = (13.3, -40.7, 88.9)
+CENTER = (13.3, -40.7, 88.9)
 TILT = Rotation.from_euler("xyz", [25, -35, 15], degrees=True).as_matrix()
 TURN = Rotation.from_euler("xyz", [12, 17, 23], degrees=True).as_matrix()
 SHEAR = np.array([[1, 0, 0.2], [0, 1, 0], [0, 0, 1]])  # gantry tilt
@@ -37,7 +37,7 @@ def stored_grid(kind):
     directions, spacing, shape = STORED[kind]
     affine = np.eye(4)
     affine[:3, :3] = directions * spacing
-    affine[:3, 3] = CENTRE - affine[:3, :3] @ ((np.array(shape) - 1) / 2)
+    affine[:3, 3] = CENTER - affine[:3, :3] @ ((np.array(shape) - 1) / 2)
     return Grid(shape, affine)
 
 
@@ -50,7 +50,7 @@ def boxes(grid):
     """Return two boxes, 7 and 4, at known places in the scan, turned against its axes."""
     spacing = np.linalg.norm(grid.affine[:3, :3], axis=0)
     order = np.argsort(spacing, kind="stable")  # in-plane axes first, slices last
-    sides = (world_mm(grid) - CENTRE) @ np.linalg.inv(grid.affine[:3, :3] / spacing).T
+    sides = (world_mm(grid) - CENTER) @ np.linalg.inv(grid.affine[:3, :3] / spacing).T
     a, b, c = np.moveaxis(sides[..., order] @ TURN, -1, 0)
     first = (a > -19) & (a < -2) & (abs(b) < 15) & (abs(c) < 22)
     second = (a > 2) & (a < 17) & (b > -12) & (b < 16) & (c > -24) & (c < 21)
@@ -91,12 +91,12 @@ def test_the_network_volume_opened_in_a_viewer_lies_on_the_scan(tmp_path, kind):
     grid = stored_grid(kind)
     preprocess(tmp_path, grid, boxes(grid))
     scan, network = nib.load(tmp_path / "source.nii.gz"), nib.load(tmp_path / "image.nii")
-    here, there = centre_of_mass(scan), centre_of_mass(network)
+    here, there = center_of_mass(scan), center_of_mass(network)
     assert np.abs(there - here).max() < 0.05  # mm
 
 
-def centre_of_mass(image):
-    """Return the centre of mass of the intensities in mm."""
+def center_of_mass(image):
+    """Return the center of mass of the intensities in mm."""
     weights = image.get_fdata()
     return np.tensordot(weights, world_mm(Grid(image.shape, image.affine)), axes=3) / weights.sum()
 
@@ -111,14 +111,14 @@ def test_all_storage_orders_of_one_scan_give_one_network_volume(tmp_path):
     other = Grid((16, 60, 64), affine[:, [2, 0, 1, 3]])
     (tmp_path / "other").mkdir()
     found = preprocess(tmp_path / "other", other, array[::-1].transpose(2, 0, 1).copy())
-    assert (found != expected).mean() < 1e-4  # nearest neighbours on the edge between two voxels
+    assert (found != expected).mean() < 1e-4  # nearest neighbors on the edge between two voxels
 
 
 def test_network_grid_keeps_the_centre_of_the_field_of_view_and_the_scans_directions():
     network = network_grid(stored_grid("oblique"), (1.0, 1.0, 4.0), 80)
     assert network.shape == (80, 80, 20)  # 16 slices of 5 mm are 20 of 4 mm
     np.testing.assert_allclose(np.linalg.norm(network.affine[:3, :3], axis=0), (1, 1, 4))
-    np.testing.assert_allclose((network.affine @ [39.5, 39.5, 9.5, 1])[:3], CENTRE)
+    np.testing.assert_allclose((network.affine @ [39.5, 39.5, 9.5, 1])[:3], CENTER)
     np.testing.assert_allclose(np.abs(network.affine[:3, 2] / 4), np.abs(TILT[:, 2]), atol=1e-12)
 
 
@@ -131,7 +131,7 @@ def test_no_slice_spacing_keeps_the_scans_slices_and_a_thin_scan_one(tmp_path):
     np.testing.assert_allclose(open_image(tmp_path / "image.nii") / 65535, array.T / 100, atol=1 / 65535)
 
 
-def test_padding_is_zero_and_cropping_keeps_the_centre(tmp_path):
+def test_padding_is_zero_and_cropping_keeps_the_center(tmp_path):
     grid = Grid((4, 4, 2), np.diag([-1.0, -1.0, 4.0, 1.0]))
     array = np.full((4, 4, 2), 100, np.uint8)
     array[0], array[1, 1, 0] = 50, 90  # x = 0 is the leftmost column
@@ -149,7 +149,7 @@ def test_a_percentile_is_that_of_what_lies_on_the_network_grid(tmp_path):
     write_mask(tmp_path / "source.nii.gz", array, grid)
     files = tmp_path / "source.nii.gz", tmp_path / "image.nii", tmp_path / "grid.json"
     preprocess_image("c1", *files, Preprocessing((1.0, 1.0, 4.0), 4, {"percentile": 100}))
-    row = open_image(tmp_path / "image.nii")[0, 0] / STEPS
+    row = open_image(tmp_path / "image.nii")[0, 0] / LEVELS
     np.testing.assert_allclose(row, [0, 0.25, 0.5, 1], atol=1e-4)
 
 

@@ -33,7 +33,7 @@ def found(tmp_path, files, margin=0.0):
 
 
 def test_the_box_is_in_mm_from_the_scans_centre_and_has_the_margin(tmp_path):
-    """Centre at index (19.5, 14.5, 9.5); voxels 30 to 33 of the width reach from 29.5 to 33.5: 10 to 14 mm."""
+    """Center at index (19.5, 14.5, 9.5); voxels 30 to 33 of the width reach from 29.5 to 33.5: 10 to 14 mm."""
     path = write_case(tmp_path, "a", axial((40, 30, 20)), [(30, 34), (5, 15), (10, 12)])
     region = found(tmp_path, [path], margin=2.0)
     assert region == {"low": [10 - 2, -10 - 2, 0 - 2], "high": [14 + 2, 0 + 2, 6 + 2]}
@@ -53,9 +53,9 @@ def test_the_grid_is_moved_to_the_region_and_as_deep(tmp_path):
     found(tmp_path, [path])
     cut = cut_to_region(network_grid(grid, (0.5, 0.5, None), 64), tmp_path / "region.json")
     assert cut.shape == (64, 64, 2) and spacing_of(cut.affine) == (0.5, 0.5, 3.0)
-    centre = cut.affine @ [*(np.array(cut.shape) - 1) / 2, 1]
+    center = cut.affine @ [*(np.array(cut.shape) - 1) / 2, 1]
     middle_of_box = grid.affine @ [31.5, 9.5, 10.5, 1]
-    np.testing.assert_allclose(centre, middle_of_box)
+    np.testing.assert_allclose(center, middle_of_box)
 
 
 def test_a_region_wider_than_the_square_and_labels_without_structures_are_refused(tmp_path):

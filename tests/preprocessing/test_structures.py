@@ -36,6 +36,6 @@ def test_a_structure_is_single_where_every_label_map_has_it_in_one_component(mea
 def test_the_table_has_mean_volumes_and_least_shares(measured):
     path = measured("whole", "parted", "speckled")
     table = pd.read_csv(path, sep="\t")
-    assert list(table) == ["structure", "voxels", "largest_share"] and list(table["structure"]) == NAMES
+    assert list(table) == ["structure", "voxels", "largest_fraction"] and list(table["structure"]) == NAMES
     assert mean_volumes(path) == pytest.approx([(150 + 150 + 151) / 3, (8 + 9 + 8) / 3, 0])
-    assert table["largest_share"].tolist() == pytest.approx([150 / 151, 8 / 9, np.nan], nan_ok=True)
+    assert table["largest_fraction"].tolist() == pytest.approx([150 / 151, 8 / 9, np.nan], nan_ok=True)

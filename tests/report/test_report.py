@@ -64,27 +64,27 @@ class Page(HTMLParser):
 
 def write_run(folder, dice, scored=True):
     """Write what a report reads of a run with these Dice; return the arguments of `write_report`."""
-    metrics, disagreements = [], []
+    metrics, tta_inconsistency = [], []
     for method, cases in dice.items():
         rows = [
             (case, structure, value, None if value == 0 else 2.0, "missed" if value == 0 else "ok")
             for case, values in cases.items()
             for structure, value in zip(STRUCTURES, values, strict=True)
         ]
-        paths = [folder / f"{method}.tsv", folder / f"{method}-disagreement.tsv"]
+        paths = [folder / f"{method}.tsv", folder / f"{method}-tta_inconsistency.tsv"]
         pd.DataFrame(rows, columns=["case", "structure", "dice", "asd_mm", "status"]).to_csv(
             paths[0], sep="\t", index=False
         )
-        pd.DataFrame([(*row[:2], 0.125) for row in rows], columns=["case", "structure", "disagreement"]).to_csv(
+        pd.DataFrame([(*row[:2], 0.125) for row in rows], columns=["case", "structure", "tta_inconsistency"]).to_csv(
             paths[1], sep="\t", index=False
         )
         row = {"direction": "ct-to-mr", "method": method, "seed": 0}
         metrics += [{**row, "path": paths[0]}] if scored else []
-        disagreements.append({**row, "path": paths[1]})
+        tta_inconsistency.append({**row, "path": paths[1]})
     unavailable = [] if metrics else [{"direction": "ct-to-mr", "method": "dar_uda", "reason": "no label"}]
     table, pages = folder / "summary.tsv", [folder / "summary.md"]
     write_summary(metrics, unavailable, STRUCTURES, {}, {"protocol": "clean"}, table)
-    write_pages(table, disagreements, unavailable, {}, {}, ["supervised"], "A stamp.", pages)
+    write_pages(table, tta_inconsistency, unavailable, {}, {}, ["supervised"], "A stamp.", pages)
     (folder / "checks.txt").write_text(f"1 warning: {NASTY}\n")
     figure = Figure()
     figure.subplots().plot([0, 1], "o", label=NASTY)
@@ -95,9 +95,9 @@ def write_run(folder, dice, scored=True):
         ("styles", "average", "ct-to-mr", folder / "styles.svg"),
         ("losses", "", "", folder / "losses.svg"),
     ]
-    definition = {"network": "dar_unet", "flat": False, "randomised": False, "self_trained": False, "note": NASTY}
+    definition = {"network": "dar_unet", "is_2d": False, "randomized": False, "self_trained": False, "note": NASTY}
     choices = {"task": "phantom", "protocol": "clean", "budget": "demo", "checkpoint": "last", "seeds": [0]}
-    cases = [{"domain": "mr", "split": "test", "cases": [NASTY, "b"], "labelled": 2}]
+    cases = [{"domain": "mr", "split": "test", "cases": [NASTY, "b"], "labeled": 2}]
     names = {"run": "phantom", "folder": str(folder), "table": "summary", "stamp": "A stamp.", "cases": cases}
     return {
         "facts": {**choices, **names},
@@ -106,7 +106,7 @@ def write_run(folder, dice, scored=True):
             for method in dice
         },
         "metrics": metrics,
-        "disagreements": disagreements,
+        "tta_inconsistency": tta_inconsistency,
         "unavailable": unavailable,
         "drawn": [dict(zip(("kind", "variant", "direction", "path"), entry, strict=True)) for entry in drawn],
         "table": table,
@@ -162,7 +162,7 @@ def test_a_training_shows_its_size_time_and_peak_memory_and_of_what(tmp_path):
         folder = tmp_path / f"seed-{seed}" / "segmenters" / "ct" / "dar_unet"
         folder.mkdir(parents=True)
         content = {"parameters": parameters, "seconds_per_step": seconds, "peak_mib": peak, "device": device}
-        (folder / "resources.json").write_text(json.dumps(content))
+        (folder / "usage.json").write_text(json.dumps(content))
     table = training_table(tmp_path)
     assert [[cell.text for cell in row] for row in table.rows] == [
         ["ct", "dar_unet", "0", "2.35 M", "", "900"],
@@ -243,8 +243,8 @@ def test_a_run_without_labels_has_a_page_that_says_why_nothing_is_scored(tmp_pat
 def test_a_run_without_labels_shows_the_disagreement_which_needs_none(tmp_path):
     write_report(**write_run(tmp_path, {"dar_uda": {"a": (0.5, 0.5), "b": (0.5, 0.5)}}, scored=False))
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert list(Page(text).tables) == ["Disagreement"]
-    _, *rows = Page(text).tables["Disagreement"]
+    assert list(Page(text).tables) == ["TTA inconsistency"]
+    _, *rows = Page(text).tables["TTA inconsistency"]
     assert [[cell["text"] for cell in row] for row in rows] == [["a", "0.125"], ["b", "0.125"]]
     assert "| a    |   0.125 |" in (tmp_path / "summary.md").read_text(encoding="utf-8")
 
@@ -313,10 +313,10 @@ def test_durations_are_said_as_people_do(seconds, text):
 def test_every_training_set_of_the_schema_has_words():
     schema = yaml.safe_load((Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml").read_text())
     for name in schema["$defs"]["method"]["properties"]["training_set"]["enum"]:
-        assert words_of_method(name, "dar_unet", flat=False, randomised=False, self_trained=False), name
+        assert words_of_method(name, "dar_unet", is_2d=False, randomized=False, self_trained=False), name
 
 
 def test_a_method_is_described_from_its_definition():
-    switches = {"flat": False, "randomised": True, "self_trained": True}
+    switches = {"is_2d": False, "randomized": True, "self_trained": True}
     text = words_of_method("{direction}.disentangled-multi", "dar_unet", **switches)
-    assert "several styles" in text and "3D" in text and "second round" in text and "at random" in text
+    assert "several styles" in text and "3D" in text and "self-training iteration" in text and "at random" in text

@@ -19,7 +19,7 @@ from dar_uda.segmentation.dar_unet import DARUNet
 from dar_uda.segmentation.losses import segmentation_loss
 from dar_uda.segmentation.quartet_ops import ArgmaxAndMean, WeighByMeanMap
 from dar_uda.segmentation.unet_2d import UNet2D
-from dar_uda.training import choices
+from dar_uda.training import cuda_options
 
 PATCH = (2, 1, 16, 64, 64)
 NETWORKS = {"dar_unet": DARUNet, "unet_2d": lambda classes: UNet2D(classes, multilevel=True)}
@@ -87,7 +87,7 @@ def forward_on_cuda(network):
 
     With the plain forms: without a CUDA build of torch the others' indexing and copies do not run.
     """
-    with choices.choosing(**PLAIN), FakeTensorMode(), torch.no_grad(), cuda_autocast():
+    with cuda_options.choosing(**PLAIN), FakeTensorMode(), torch.no_grad(), cuda_autocast():
         leaks, image = Leaks(on_fake_tensors(network, "cuda")), torch.empty(PATCH, device="cuda")
         with leaks:
             outputs = network(image)
@@ -111,9 +111,9 @@ def test_the_network_of_torchs_norms_leaks():
 @pytest.mark.parametrize(("name", "forms"), CASES, ids=CASE_NAMES)
 def test_forward_and_backward_in_bfloat16_make_and_keep_no_float32_feature(monkeypatch, name, forms):
     """The forms for GPUs on fake CPU tensors: fake CUDA tensors have no backward without a CUDA build of torch."""
-    monkeypatch.setattr(choices, "on_cuda", lambda _: True)
+    monkeypatch.setattr(cuda_options, "on_cuda", lambda _: True)
     network = NETWORKS[name](5)
-    with FakeTensorMode(), choices.choosing(**forms):
+    with FakeTensorMode(), cuda_options.choosing(**forms):
         leaks = Leaks(on_fake_tensors(network, "cpu"))
         image = torch.empty(PATCH)
 
@@ -137,9 +137,9 @@ def test_the_forms_for_a_gpu_have_values_gradients_and_statistics_of_those_for_a
     image, labels = torch.randn(2, 1, 4, 32, 32, dtype=torch.float64), torch.randint(0, 3, (2, 4, 32, 32))
     found = []
     for on_cuda in (False, True):
-        monkeypatch.setattr(choices, "on_cuda", lambda _, on_cuda=on_cuda: on_cuda)
+        monkeypatch.setattr(cuda_options, "on_cuda", lambda _, on_cuda=on_cuda: on_cuda)
         network.load_state_dict(start)
-        with choices.choosing(**forms):
+        with cuda_options.choosing(**forms):
             loss = sum(segmentation_loss(scores, labels, 10.0) for scores in network(image))
             gradients = torch.autograd.grad(loss, list(network.parameters()))
         found.append([loss.detach(), *gradients, *copy.deepcopy(list(network.buffers()))])
@@ -147,10 +147,10 @@ def test_the_forms_for_a_gpu_have_values_gradients_and_statistics_of_those_for_a
 
 
 def test_choices_hold_within_their_block_alone():
-    other = {"channels_last": not choices.made().channels_last}
-    with choices.choosing(**other):
-        assert choices.made() == choices.CudaChoices(**other)
-    assert choices.made() == choices.CudaChoices()
+    other = {"channels_last": not cuda_options.made().channels_last}
+    with cuda_options.choosing(**other):
+        assert cuda_options.made() == cuda_options.CudaOptions(**other)
+    assert cuda_options.made() == cuda_options.CudaOptions()
 
 
 def test_without_a_compiler_torchs_operations_take_over_and_the_log_says_so_once(monkeypatch, caplog):
@@ -159,13 +159,13 @@ def test_without_a_compiler_torchs_operations_take_over_and_the_log_says_so_once
 
     module = SimpleNamespace(check=without_a_compiler)
     monkeypatch.setattr(quartet_ops, "_load_kernels", lambda: module)
-    monkeypatch.setattr(choices, "on_cuda", lambda _: True)
+    monkeypatch.setattr(cuda_options, "on_cuda", lambda _: True)
     kernels._working.cache_clear()
     torch.manual_seed(0)
     attention, x = QuartetAttention().eval(), torch.randn(1, 2, 3, 4, 5)
-    with choices.choosing(**PLAIN):
+    with cuda_options.choosing(**PLAIN):
         expected = attention(x)
-    with choices.choosing(**PLAIN | {"quartet_kernels": True}):
+    with cuda_options.choosing(**PLAIN | {"quartet_kernels": True}):
         found = attention(x)
     assert torch.equal(found, expected)
     assert [record.getMessage() for record in caplog.records] == [
@@ -180,11 +180,11 @@ def test_the_kernels_are_checked_within_a_block_that_is_recomputed(monkeypatch):
 
     forms = SimpleNamespace(check=check, MaxAndMean=ArgmaxAndMean, WeighByMeanMap=WeighByMeanMap)
     monkeypatch.setattr(quartet_ops, "_load_kernels", lambda: forms)
-    monkeypatch.setattr(choices, "on_cuda", lambda _: True)
+    monkeypatch.setattr(cuda_options, "on_cuda", lambda _: True)
     kernels._working.cache_clear()
     network = DARUNet(2, (2, 2, 2, 2, 2))
     network.recompute_in_backward()
-    with choices.choosing(**PLAIN | {"quartet_kernels": True}):
+    with cuda_options.choosing(**PLAIN | {"quartet_kernels": True}):
         sum(scores.sum() for scores in network(torch.randn(1, 1, 4, 32, 32))).backward()
     assert kernels._working(quartet_ops._load_kernels, torch.device("cpu")) is forms
     kernels._working.cache_clear()

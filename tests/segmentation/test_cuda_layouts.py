@@ -10,10 +10,10 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from dar_uda.segmentation import layout
+from dar_uda.segmentation import memory_format
 from dar_uda.segmentation.dar_unet import DARUNet
 from dar_uda.segmentation.losses import segmentation_loss
-from dar_uda.training import choices
+from dar_uda.training import cuda_options
 
 aten = torch.ops.aten
 CLASSES, PATCH = 5, (2, 16, 64, 64)
@@ -36,7 +36,7 @@ class LikeCuDNN(TorchDispatchMode):
         if function == aten.convolution_backward.default:
             return self.convolved(args[:2], args[1:3], out[0]), *out[1:]
         if function == aten.clone.default:
-            self.note(args[0], layout.layout_of(out))
+            self.note(args[0], memory_format.memory_format_of(out))
         else:
             features = [t for t in tree_leaves((args, out)) if is_feature(t)]
             largest = max((t.numel() for t in features), default=0)
@@ -45,7 +45,7 @@ class LikeCuDNN(TorchDispatchMode):
         return out
 
     def convolved(self, read, deciding, out):
-        last = any(layout.layout_of(t) == channels_last_3d for t in deciding)
+        last = any(memory_format.memory_format_of(t) == channels_last_3d for t in deciding)
         chosen = channels_last_3d if last else contiguous_format
         for feature in read:
             self.note(feature, chosen)
@@ -67,8 +67,8 @@ def lies(x):
 
 @pytest.fixture
 def fake(monkeypatch):
-    monkeypatch.setattr(choices, "on_cuda", lambda _: True)
-    monkeypatch.setattr(layout, "laid", lambda x, after: x.contiguous(memory_format=after))  # not by a product
+    monkeypatch.setattr(cuda_options, "on_cuda", lambda _: True)
+    monkeypatch.setattr(memory_format, "laid", lambda x, after: x.contiguous(memory_format=after))  # not by a product
     network = DARUNet(CLASSES)
     with FakeTensorMode():
         for module in network.modules():
@@ -94,7 +94,7 @@ def step(network):
 
 def test_channels_last_features_change_their_layout_at_the_ends_and_in_quartet_attention_alone(fake):
     plain = {"map_convolution": "conv3d", "joint_batch_norm": False}  # else maps are turned too
-    with choices.choosing(channels_last=True, **plain):
+    with cuda_options.choosing(channels_last=True, **plain):
         (forward, loss, backward), outputs = step(fake)
     # The image has one channel, so both convolutions of it give contiguous features: 2. Quartet attention: 9 times
     # there and back. The scores of 5 heads are made contiguous.

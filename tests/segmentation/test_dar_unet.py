@@ -51,10 +51,10 @@ def test_losses_gradients_and_statistics_are_those_of_the_literal_network(dtype,
     loss = literal_loss(literal(x), labels, 10.0)
     gradients = torch.autograd.grad(loss, list(literal.parameters()))
     scale = max(float(gradient.abs().max()) for gradient in gradients)
-    for recompute in (False, True):
+    for activation_checkpointing in (False, True):
         network = DARUNet(5).to(dtype)
         network.load_state_dict(start)
-        if recompute:
+        if activation_checkpointing:
             network.recompute_in_backward()
         ours = sum(segmentation_loss(scores, labels, 10.0) for scores in network(x))
         torch.testing.assert_close(ours, loss, rtol=tolerance, atol=tolerance)
@@ -63,8 +63,8 @@ def test_losses_gradients_and_statistics_are_those_of_the_literal_network(dtype,
         torch.testing.assert_close(network.state_dict(), literal.state_dict(), rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize("recompute", [False, True])
-def test_bfloat16_on_a_cpu_has_the_losses_and_gradients_of_float32_to_its_precision(recompute):
+@pytest.mark.parametrize("activation_checkpointing", [False, True])
+def test_bfloat16_on_a_cpu_has_the_losses_and_gradients_of_float32_to_its_precision(activation_checkpointing):
     torch.manual_seed(0)
     start = DARUNet(5).state_dict()
     x, labels = torch.randn(2, 1, 4, 32, 32), torch.randint(0, 5, (2, 4, 32, 32))
@@ -72,7 +72,7 @@ def test_bfloat16_on_a_cpu_has_the_losses_and_gradients_of_float32_to_its_precis
     for reduced in (False, True):
         network = DARUNet(5)
         network.load_state_dict(start)
-        if reduced and recompute:
+        if reduced and activation_checkpointing:
             network.recompute_in_backward()
         with torch.autocast("cpu", torch.bfloat16, enabled=reduced):
             outputs = network(x)

@@ -3,12 +3,12 @@ import torch
 import torch.nn.functional as F
 
 from dar_uda.segmentation.interpolation import resized
-from dar_uda.training import choices
+from dar_uda.training import cuda_options
 
 
 @pytest.fixture
 def _as_on_a_gpu(monkeypatch):
-    monkeypatch.setattr(choices, "on_cuda", lambda _: True)
+    monkeypatch.setattr(cuda_options, "on_cuda", lambda _: True)
 
 
 @pytest.mark.usefixtures("_as_on_a_gpu")

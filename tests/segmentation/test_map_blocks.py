@@ -7,7 +7,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from dar_uda.segmentation.map_blocks import convolve_in_blocks
 from dar_uda.segmentation.quartet_ops import convolve_map
-from dar_uda.training import choices
+from dar_uda.training import cuda_options
 
 SIDES = [(8, 4, 12), (5, 9, 6), (1, 2, 3), (4, 13, 4)]
 
@@ -80,8 +80,8 @@ def test_a_map_of_whole_blocks_is_copied_once_each_way():
 
 @pytest.mark.parametrize("form", ["conv3d", "slices", "blocks"])
 def test_every_choice_computes_the_same_map(monkeypatch, form):
-    monkeypatch.setattr(choices, "on_cuda", lambda _: True)
+    monkeypatch.setattr(cuda_options, "on_cuda", lambda _: True)
     x, weight, gradient = drawn((5, 9, 6), torch.float64)
-    with choices.choosing(map_convolution=form):
+    with cuda_options.choosing(map_convolution=form):
         found = values_and_gradients(convolve_map, x, weight, gradient)
     torch.testing.assert_close(found, values_and_gradients(plain, x, weight, gradient), rtol=1e-10, atol=1e-10)

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 import torch
 
-from dar_uda.data.network_volume import STEPS, write_image, write_label
+from dar_uda.data.network_volume import LEVELS, write_image, write_label
 from dar_uda.segmentation import model_selection, predictor
 
 FOREGROUND = {
-    "step-10": lambda image: image > 0.5 * STEPS,  # right, but gone where the scan is darker
+    "step-10": lambda image: image > 0.5 * LEVELS,  # right, but gone where the scan is darker
     "step-20": lambda image: np.ones_like(image, bool),  # wrong, and always the same
     "step-30": lambda image: np.zeros_like(image, bool),
 }
@@ -36,11 +36,11 @@ def files(tmp_path, monkeypatch):
     return tmp_path
 
 
-def choose(folder, unlabelled):
+def choose(folder, unlabeled):
     """Return what was chosen, and the table."""
-    inputs = (folder / "candidates", [folder / "image.nii"], [folder / "label.nii"], unlabelled)
-    outputs = (folder / "weights.safetensors", folder / "choice.tsv")
-    model_selection.choose_candidate(*inputs, *outputs, ["organ"], [4, 6, 8], 0.5, "constant", 1, "cpu", "auto", 1)
+    inputs = (folder / "candidates", [folder / "image.nii"], [folder / "label.nii"], unlabeled)
+    outputs = (folder / "weights.safetensors", folder / "model_selection.tsv")
+    model_selection.select_model(*inputs, *outputs, ["organ"], [4, 6, 8], 0.5, "constant", 1, "cpu", "auto", 1)
     return outputs[0].read_text(), pd.read_csv(outputs[1], sep="\t")
 
 
@@ -48,12 +48,12 @@ def test_the_score_is_dice_less_disagreement(files):
     chosen, table = choose(files, [files / "image.nii"])
     # Of four changes only x 0.9 (0.468) empties the first mask: 1/4. A full mask has Dice 2 * 96 / (96 + 192).
     np.testing.assert_allclose(table["dice"], [1, 2 / 3, 0], atol=1e-6)
-    np.testing.assert_allclose(table["disagreement"], [1 / 4, 0, 1])
+    np.testing.assert_allclose(table["tta_inconsistency"], [1 / 4, 0, 1])
     np.testing.assert_allclose(table["score"], [3 / 4, 2 / 3, -1], atol=1e-6)
     assert chosen == "step-10" and list(table["chosen"]) == [True, False, False]
 
 
-def test_without_unlabelled_volumes_dice_alone_decides_and_of_equals_the_longest_trained(files, monkeypatch):
+def test_without_unlabeled_volumes_dice_alone_decides_and_of_equals_the_longest_trained(files, monkeypatch):
     monkeypatch.setitem(FOREGROUND, "step-20", FOREGROUND["step-10"])
     chosen, table = choose(files, [])
-    assert chosen == "step-20" and list(table["disagreement"]) == [0, 0, 0]
+    assert chosen == "step-20" and list(table["tta_inconsistency"]) == [0, 0, 0]

@@ -4,8 +4,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from dar_uda.layers.norm import NormAndActivation
-from dar_uda.segmentation.normalisation import GroupNorm, JointBatchNorm
-from dar_uda.training import choices
+from dar_uda.segmentation.normalization import GroupNorm, JointBatchNorm
+from dar_uda.training import cuda_options
 
 SHAPE, GROUPS, EPS = (2, 16, 3, 8, 9), 2, 1e-5
 
@@ -82,7 +82,7 @@ def test_group_norm_is_the_same_on_a_cpu_and_on_a_gpu(monkeypatch, slope, axes):
     nn.init.normal_(norm.weight)
     found = []
     for on_cuda in (False, True):
-        monkeypatch.setattr(choices, "on_cuda", lambda _, on_cuda=on_cuda: on_cuda)
+        monkeypatch.setattr(cuda_options, "on_cuda", lambda _, on_cuda=on_cuda: on_cuda)
         of = x.clone().requires_grad_()
         y = norm(of)
         found.append([y, *torch.autograd.grad(y.square().sum(), [of, *norm.parameters()])])
@@ -92,24 +92,24 @@ def test_group_norm_is_the_same_on_a_cpu_and_on_a_gpu(monkeypatch, slope, axes):
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("momentum", [0.01, None])
 def test_joint_batch_norm_of_one_rank_is_torchs(monkeypatch, channels, momentum):
-    monkeypatch.setattr(choices, "on_cuda", lambda _: True)
+    monkeypatch.setattr(cuda_options, "on_cuda", lambda _: True)
     torch.manual_seed(0)
     x = torch.randn(2, channels, 4, 5, 6, dtype=torch.float64)
     found = []
     for joint in (False, True):
         norm = JointBatchNorm(channels, momentum=momentum).double()
         of = x.clone().requires_grad_()
-        with choices.choosing(joint_batch_norm=joint):
+        with cuda_options.choosing(joint_batch_norm=joint):
             y = norm(norm(of))
         found.append([y, *torch.autograd.grad(y.pow(3).sum(), [of, *norm.parameters()]), *norm.buffers()])
     torch.testing.assert_close(*found, rtol=1e-10, atol=1e-10)
 
 
 def test_joint_batch_norm_takes_bfloat16_and_keeps_statistics_in_float32(monkeypatch):
-    monkeypatch.setattr(choices, "on_cuda", lambda _: True)
+    monkeypatch.setattr(cuda_options, "on_cuda", lambda _: True)
     torch.manual_seed(0)
     x, norm = torch.randn(2, 1, 4, 5, 6).bfloat16(), JointBatchNorm(1, momentum=1.0)
-    with choices.choosing(joint_batch_norm=True):
+    with cuda_options.choosing(joint_batch_norm=True):
         assert norm(x).dtype == torch.bfloat16
     assert norm.running_mean.item() == pytest.approx(x.float().mean().item(), abs=1e-6)
     assert norm.running_var.item() == pytest.approx(x.float().var().item(), rel=1e-4)
@@ -117,8 +117,8 @@ def test_joint_batch_norm_takes_bfloat16_and_keeps_statistics_in_float32(monkeyp
 
 def test_joint_batch_norm_of_one_value_is_refused_as_torch_does(monkeypatch):
     """Its variance divides by zero: the running one would be NaN, and every prediction."""
-    monkeypatch.setattr(choices, "on_cuda", lambda _: True)
+    monkeypatch.setattr(cuda_options, "on_cuda", lambda _: True)
     norm = JointBatchNorm(2)
-    with choices.choosing(joint_batch_norm=True), pytest.raises(ValueError, match="more than 1 value per channel"):
+    with cuda_options.choosing(joint_batch_norm=True), pytest.raises(ValueError, match="more than 1 value per channel"):
         norm(torch.randn(1, 2, 1, 1, 1))
     assert norm.running_var.tolist() == [1, 1]

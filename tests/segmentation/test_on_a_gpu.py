@@ -10,10 +10,10 @@ import torch
 from dar_uda.segmentation.attention import QuartetAttention
 from dar_uda.segmentation.dar_unet import DARUNet
 from dar_uda.segmentation.interpolation import resized
-from dar_uda.segmentation.normalisation import GroupNorm
+from dar_uda.segmentation.normalization import GroupNorm
 from dar_uda.segmentation.sliding_window import _cut, predict_slabs
 from dar_uda.segmentation.window_scores import WindowScores
-from dar_uda.training import choices
+from dar_uda.training import cuda_options
 
 pytestmark = pytest.mark.gpu
 DEVICE = "cuda"
@@ -80,7 +80,7 @@ def exact(case):
 def test_values_and_gradients_on_a_card_are_those_of_float64(case, chosen, dtype):
     module, x, gradient, y, expected = exact(case)
     features = dtype if case != "dar_unet" else torch.float32  # the network gets an image and autocasts it
-    with choices.choosing(**chosen):
+    with cuda_options.choosing(**chosen):
         there = copy.deepcopy(module).to(DEVICE)
         found_y, found = values_and_gradients(there, x.to(DEVICE, features), gradient.to(DEVICE), dtype)
     assert found_y.dtype == dtype
@@ -112,7 +112,7 @@ def test_a_card_gets_the_intensities_of_a_cpu_bit_for_bit():
     assert found.is_cuda and torch.equal(found.cpu(), expected)
 
 
-@pytest.mark.parametrize("batch", [3, 4])
+@pytest.mark.parametrize("batch_size", [3, 4])
 def test_replayed_windows_on_a_card_have_the_probabilities_of_launched_ones(monkeypatch, caplog, batch):
     """Four windows a slab; the capture is freed with a batch of another size, and made again."""
     monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
@@ -127,9 +127,9 @@ def test_replayed_windows_on_a_card_have_the_probabilities_of_launched_ones(monk
             return torch.cat(list(slabs), dim=1).cpu()
 
     launched = WindowScores(network, torch.bfloat16)
-    with choices.choosing(captured_windows=False):
+    with cuda_options.choosing(captured_windows=False):
         expected = [predicted(launched, image, count) for count in (batch, 1) for image in images]
-    with choices.choosing(captured_windows=True):
+    with cuda_options.choosing(captured_windows=True):
         replayed = WindowScores(network, torch.bfloat16)
         found = []
         for count in (batch, 1):

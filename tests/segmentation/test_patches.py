@@ -4,8 +4,8 @@ import torch
 
 from dar_uda.data.network_volume import write_image, write_label
 from dar_uda.segmentation.augmentation import augment, change_intensity, random_grid
+from dar_uda.segmentation.domain_randomization import DomainRandomization
 from dar_uda.segmentation.patches import PatchSampler, StructureVoxels
-from dar_uda.segmentation.randomisation import Randomisation
 
 CPU = torch.device("cpu")
 
@@ -21,28 +21,32 @@ def case(tmp_path):
 
 
 def test_patches_have_the_asked_shape_and_range(case):
-    images, labels = PatchSampler(*case, (8, 16, 16), batch=3, foreground_share=0).draw(np.random.default_rng(0), CPU)
+    images, labels = PatchSampler(*case, (8, 16, 16), batch_size=3, foreground_fraction=0).draw(
+        np.random.default_rng(0), CPU
+    )
     assert images.shape == (3, 1, 8, 16, 16) and labels.shape == (3, 8, 16, 16)
     assert images.min() >= -1 and images.max() <= 1 and labels.dtype == torch.int64
 
 
 def test_foreground_share_puts_the_organ_into_every_patch(case):
-    sampler = PatchSampler(*case, (8, 16, 16), batch=20, foreground_share=1.0)
+    sampler = PatchSampler(*case, (8, 16, 16), batch_size=20, foreground_fraction=1.0)
     _, labels = sampler.draw(np.random.default_rng(0), CPU)
     assert (labels == 1).flatten(1).any(dim=1).float().mean() > 0.9
-    anywhere = PatchSampler(*case, (8, 16, 16), batch=20, foreground_share=0.0)
+    anywhere = PatchSampler(*case, (8, 16, 16), batch_size=20, foreground_fraction=0.0)
     _, labels = anywhere.draw(np.random.default_rng(0), CPU)
     assert (labels == 1).flatten(1).any(dim=1).float().mean() < 0.7
 
 
 def test_a_volume_smaller_than_the_patch_is_padded_with_background(case):
-    images, labels = PatchSampler(*case, (16, 48, 48), batch=1, foreground_share=0).draw(np.random.default_rng(1), CPU)
+    images, labels = PatchSampler(*case, (16, 48, 48), batch_size=1, foreground_fraction=0).draw(
+        np.random.default_rng(1), CPU
+    )
     assert images.shape == (1, 1, 16, 48, 48)
     assert (images == -1).any() and (labels == 1).sum() > 0
 
 
 def test_image_and_label_move_together(case):
-    sampler = PatchSampler(*case, (12, 32, 32), batch=30, foreground_share=1.0)
+    sampler = PatchSampler(*case, (12, 32, 32), batch_size=30, foreground_fraction=1.0)
     images, labels = sampler.draw(np.random.default_rng(3), CPU)
     inside, outside = images[:, 0][labels == 1], images[:, 0][labels == 0]
     # 0.8 and 0.2 in [-1, 1] are 0.6 and -0.6; edges blur and intensities change by up to a tenth.
@@ -51,9 +55,15 @@ def test_image_and_label_move_together(case):
 
 def test_the_untranslated_source_has_its_share(case, tmp_path):
     write_image(tmp_path / "synthetic.nii", np.full((12, 40, 40), 0.5, np.float32), np.eye(4))
-    randomisation = Randomisation(gin=0, structures=0, source_share=0.25)
+    domain_randomization = DomainRandomization(gin=0, structure_contrast=0, source_fraction=0.25)
     sampler = PatchSampler(
-        [tmp_path / "synthetic.nii"], case[1], (8, 16, 16), 400, 0.0, randomisation=randomisation, source=case
+        [tmp_path / "synthetic.nii"],
+        case[1],
+        (8, 16, 16),
+        400,
+        0.0,
+        domain_randomization=domain_randomization,
+        source=case,
     )
     images, _ = sampler.draw(np.random.default_rng(0), CPU)
     source = images[:, 0, 4, 8, 8] < -0.3  # 0.2 in [-1, 1] is -0.6; the synthetic volume stays above -0.2
@@ -76,7 +86,7 @@ def test_intensity_changes_stay_in_range_and_are_mild():
     assert min(changed) >= 0.5 * 0.9 - 1e-6 and max(changed) <= (0.5 + 0.1) * 1.1 + 1e-6
 
 
-def test_grid_without_any_change_is_none_and_rotation_keeps_the_centre():
+def test_grid_without_any_change_is_none_and_rotation_keeps_the_center():
     grids = [random_grid((32, 32), np.random.default_rng(seed)) for seed in range(30)]
     assert 2 <= sum(grid is None for grid in grids) <= 12  # expected: 0.5 * 0.5 * 0.8 = 0.2 of them
     assert all(grid.shape == (1, 32, 32, 2) for grid in grids if grid is not None)
@@ -114,11 +124,11 @@ def test_without_structures_there_is_no_voxel_and_patches_lie_anywhere(tmp_path,
     label = np.zeros((12, 40, 40), np.uint8)
     assert StructureVoxels(label).draw(label, np.random.default_rng(0)) is None
     write_label(tmp_path / "empty.nii", label, np.eye(4))
-    sampler = PatchSampler(case[0], [tmp_path / "empty.nii"], (8, 16, 16), batch=2, foreground_share=1.0)
+    sampler = PatchSampler(case[0], [tmp_path / "empty.nii"], (8, 16, 16), batch_size=2, foreground_fraction=1.0)
     assert (sampler.draw(np.random.default_rng(0), CPU)[1] == 0).all()
 
 
 def test_images_that_share_a_label_file_share_what_is_known_of_it(case):
-    sampler = PatchSampler(case[0] * 3, case[1] * 3, (8, 16, 16), batch=6, foreground_share=1.0)
+    sampler = PatchSampler(case[0] * 3, case[1] * 3, (8, 16, 16), batch_size=6, foreground_fraction=1.0)
     sampler.draw(np.random.default_rng(0), CPU)
     assert list(sampler._voxels) == [case[1][0]]

@@ -18,7 +18,7 @@ def predictor():
     """Every image is one window: its probabilities are the network's."""
     torch.manual_seed(0)
     network = nn.Conv3d(1, 3, 3, padding=1).eval()
-    return Predictor(WindowScores(network, torch.float32), CPU, WINDOW, 0.5, "gaussian", batch=4)
+    return Predictor(WindowScores(network, torch.float32), CPU, WINDOW, 0.5, "gaussian", batch_size=4)
 
 
 @pytest.fixture(scope="module")

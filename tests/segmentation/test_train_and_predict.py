@@ -11,10 +11,10 @@ import torch
 from dar_uda.data.grid import Grid, write_grids
 from dar_uda.data.network_volume import open_image, write_image, write_label
 from dar_uda.segmentation.dar_unet import DARUNet
+from dar_uda.segmentation.domain_randomization import DomainRandomization
 from dar_uda.segmentation.networks import load_segmenter
 from dar_uda.segmentation.patches import PatchSampler
 from dar_uda.segmentation.predict import predict_cases
-from dar_uda.segmentation.randomisation import Randomisation
 from dar_uda.segmentation.sliding_window import predict_slabs
 from dar_uda.segmentation.train import (
     STATISTICS_BATCHES,
@@ -29,11 +29,11 @@ from dar_uda.training.randomness import generator_for
 
 SETTINGS = {
     "steps": 6,
-    "batch": 2,
-    "patch": [4, 32, 32],
-    "foreground_share": 0.5,
+    "batch_size": 2,
+    "patch_size": [4, 32, 32],
+    "foreground_fraction": 0.5,
     "scale": 0.1,
-    "ema": 0.0,
+    "ema_decay": 0.0,
     "channels": [4, 4, 8, 8, 8],
     "learning_rate": 5e-3,
     "final_learning_rate": 1e-5,
@@ -41,7 +41,7 @@ SETTINGS = {
     "focal_weight": 10.0,
     "checkpoint_every": 2,
 }
-CHANGES = {"focal_weight": 5.0, "steps": 8, "seed": 1, "patch": [4, 16, 32], "scale": 0.3}
+CHANGES = {"focal_weight": 5.0, "steps": 8, "seed": 1, "patch_size": [4, 16, 32], "scale": 0.3}
 JOB = Job(0, "c", torch.device("cpu"), torch.float32)
 pytestmark = pytest.mark.usefixtures("few_statistics")
 
@@ -56,17 +56,17 @@ def case(tmp_path_factory):
     return [folder / "image.nii"], [folder / "label.nii"]
 
 
-def train(case, folder, randomisation=None, candidates=1, **changes):
+def train(case, folder, domain_randomization=None, candidates=1, **changes):
     train_segmenter(
         *case,
         weights=folder / "weights.safetensors",
         history=folder / "history.tsv",
-        resources=folder / "resources.json",
-        job=replace(JOB, **{key: changes.pop(key) for key in ("seed", "recompute") if key in changes}),
+        usage=folder / "usage.json",
+        job=replace(JOB, **{key: changes.pop(key) for key in ("seed", "activation_checkpointing") if key in changes}),
         classes=2,
         network={},
         segmentation={**SETTINGS, **changes},
-        randomisation=randomisation,
+        domain_randomization=domain_randomization,
         candidates=candidates,
     )
     weights = folder / "weights.safetensors"
@@ -100,9 +100,9 @@ def test_training_learns_and_writes_whole_outputs(case, tmp_path):
     train(case, tmp_path, steps=60)
     history = pd.read_csv(tmp_path / "history.tsv", sep="\t")
     assert list(history["step"]) == list(range(1, 61))
-    assert history["fused"].tail(5).mean() < 0.5 * history["fused"].head(5).mean()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["history.tsv", "resources.json", "weights.safetensors"]
-    taken = json.loads((tmp_path / "resources.json").read_text())
+    assert history["main_output"].tail(5).mean() < 0.5 * history["main_output"].head(5).mean()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["history.tsv", "usage.json", "weights.safetensors"]
+    taken = json.loads((tmp_path / "usage.json").read_text())
     network = load_segmenter(tmp_path / "weights.safetensors", torch.device("cpu"))
     assert taken["parameters"] == sum(p.numel() for p in network.parameters())
     assert taken["seconds_per_step"] > 0 and 100 < taken["peak_mib"] < 10_000 and taken["device"] == "cpu"
@@ -116,7 +116,8 @@ def test_same_seed_same_weights_and_another_seed_others(case, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "extras", [{}, {"ema": 0.9, "randomisation": {"gin": 0.5, "structures": 0.5, "source_share": 0}}]
+    "extras",
+    [{}, {"ema_decay": 0.9, "domain_randomization": {"gin": 0.5, "structure_contrast": 0.5, "source_fraction": 0}}],
 )
 def test_a_killed_training_resumes_to_identical_weights(case, tmp_path, monkeypatch, extras):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
@@ -154,10 +155,10 @@ def test_a_changed_setting_never_resumes(case, killed, tmp_path, monkeypatch, ch
 
 
 def test_the_averaged_network_is_kept_and_its_statistics_are_its_own(case):
-    sampler = PatchSampler(*case, SETTINGS["patch"], 2, 0.5)
+    sampler = PatchSampler(*case, SETTINGS["patch_size"], 2, 0.5)
     network = DARUNet(2, SETTINGS["channels"])
     rates = {"learning_rate": 5e-3, "final_learning_rate": 1e-5, "weight_decay": 1e-4, "focal_weight": 10.0}
-    trainer = SegmenterTrainer(network, sampler, JOB, steps=3, ema=0.999, **rates)
+    trainer = SegmenterTrainer(network, sampler, JOB, steps=3, ema_decay=0.999, **rates)
     expected = {name: value.clone() for name, value in network.named_parameters()}
     for step in range(3):
         trainer.update(step)
@@ -174,11 +175,11 @@ def test_the_averaged_network_is_kept_and_its_statistics_are_its_own(case):
 
 def test_statistics_are_means_over_patches_that_are_drawn_in_float32(case):
     """Random convolutions of patches would be in bfloat16 within the autocast of the network."""
-    randomisation = Randomisation(gin=1.0, structures=0.0, source_share=0.0)
-    sampler = PatchSampler(*case, SETTINGS["patch"], 2, 0.5, randomisation=randomisation)
+    domain_randomization = DomainRandomization(gin=1.0, structure_contrast=0.0, source_fraction=0.0)
+    sampler = PatchSampler(*case, SETTINGS["patch_size"], 2, 0.5, domain_randomization=domain_randomization)
     rates = {"learning_rate": 5e-3, "final_learning_rate": 1e-5, "weight_decay": 1e-4, "focal_weight": 10.0}
     network, job = DARUNet(2, SETTINGS["channels"]), replace(JOB, dtype=torch.bfloat16)
-    trainer = SegmenterTrainer(network, sampler, job, steps=1, ema=0.0, **rates)
+    trainer = SegmenterTrainer(network, sampler, job, steps=1, ema_decay=0.0, **rates)
     trainer.update(0)
     seen = {}
     for name, module in network.named_modules():
@@ -232,7 +233,7 @@ def test_one_slice_a_volume_smaller_than_a_patch_and_an_organ_of_one_voxel_train
     label[0, 3, 5] = 1
     write_label(tmp_path / "label.nii", label, np.eye(4))
     write_image(tmp_path / "image.nii", np.random.default_rng(0).random(shape, np.float32), np.eye(4))
-    train(([tmp_path / "image.nii"], [tmp_path / "label.nii"]), tmp_path, steps=2, foreground_share=1.0)
+    train(([tmp_path / "image.nii"], [tmp_path / "label.nii"]), tmp_path, steps=2, foreground_fraction=1.0)
     network = load_segmenter(tmp_path / "weights.safetensors", torch.device("cpu"))
     slabs = predict_slabs(
         network, open_image(tmp_path / "image.nii"), [4, 32, 32], 0.5, "constant", 1, torch.device("cpu")
@@ -255,15 +256,15 @@ def test_kept_probabilities_leave_the_masks_as_they_are_and_their_argmax_is_the_
             [tmp_path / "grid.json"],
             source_structures=None,
             predictions=folder / "masks",
-            disagreements=folder / "disagreement.tsv",
+            tta_inconsistency=folder / "tta_inconsistency.tsv",
             structures=["box"],
             window=[4, 32, 32],
             overlap=0.5,
             weighting="constant",
-            batch=1,
+            batch_size=1,
             test_time_augmentation=False,
-            largest_component=False,
-            keep_probabilities=keep,
+            keep_largest_component=False,
+            save_probabilities=keep,
             device="cpu",
             precision="auto",
             threads=1,

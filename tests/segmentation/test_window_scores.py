@@ -6,15 +6,15 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from tests.training.test_graphs import Recorder
 from torch import nn
 
 from dar_uda.segmentation import window_scores
 from dar_uda.segmentation.networks import make_segmenter
 from dar_uda.segmentation.sliding_window import count_windows, predict_slabs
 from dar_uda.segmentation.window_scores import WindowScores
-from dar_uda.training import choices
-from dar_uda.training.graphs import EAGER_CALLS, Captured
-from tests.training.test_graphs import Recorder
+from dar_uda.training import cuda_options
+from dar_uda.training.cuda_graphs import EAGER_CALLS, Captured
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
 WINDOW, BATCH = (4, 16, 16), 2
@@ -42,15 +42,15 @@ def image(shape):
     return np.random.default_rng(shape[0]).integers(0, 65536, shape).astype(np.uint16)
 
 
-def replaying(scores, graphs, batch=BATCH):
+def replaying(scores, graphs, batch_size=BATCH):
     """Return the scores as on a GPU, where batches of so many windows are replayed."""
-    scores.on(CPU, batch)
+    scores.on(CPU, batch_size)
     scores._captured = Captured(partial(window_scores._pieces, scores.network, scores.dtype), graphs)
     return scores
 
 
-def predicted(scores, shape, weighting="gaussian", batch=BATCH):
-    return torch.cat(list(predict_slabs(scores, image(shape), WINDOW, 0.5, weighting, batch, CPU)), dim=1)
+def predicted(scores, shape, weighting="gaussian", batch_size=BATCH):
+    return torch.cat(list(predict_slabs(scores, image(shape), WINDOW, 0.5, weighting, batch_size, CPU)), dim=1)
 
 
 @pytest.mark.parametrize("weighting", ["constant", "gaussian"])
@@ -65,9 +65,9 @@ def test_replayed_windows_of_two_volumes_have_the_probabilities_of_launched_ones
 
 def test_a_smaller_batch_is_launched_and_the_capture_stays():
     recorder, there = Recorder(), network()
-    scores = replaying(WindowScores(there, torch.float32), recorder, batch=3)
+    scores = replaying(WindowScores(there, torch.float32), recorder, batch_size=3)
     for shape in SHAPES:  # slabs of 4 windows: 3 and 1
-        assert torch.equal(predicted(scores, shape, batch=3), predicted(there, shape, batch=3))
+        assert torch.equal(predicted(scores, shape, batch_size=3), predicted(there, shape, batch_size=3))
     assert recorder.log.count("capture") == 1
     assert recorder.log.count("replay") == 4 + 3 - EAGER_CALLS
 
@@ -148,7 +148,7 @@ def card(monkeypatch):
     ("chosen", "device", "replayed"), [(True, CUDA, True), (False, CUDA, False), (True, CPU, False)]
 )
 def test_windows_are_graphs_on_a_gpu_where_that_is_chosen(card, chosen, device, replayed):
-    with choices.choosing(captured_windows=chosen):
+    with cuda_options.choosing(captured_windows=chosen):
         scores = WindowScores(Convolution(), torch.float32).on(device, BATCH)
     assert (scores._captured is not None) == replayed
     assert card == ([str(device)] if replayed else [])
@@ -156,7 +156,7 @@ def test_windows_are_graphs_on_a_gpu_where_that_is_chosen(card, chosen, device, 
 
 def test_a_capture_is_kept_for_the_next_scan_and_freed_for_another_batch_or_other_weights(card):
     scores = WindowScores(Convolution(), torch.float32)
-    with choices.choosing(captured_windows=True):
+    with cuda_options.choosing(captured_windows=True):
         first = weakref.ref(scores.on(CUDA, 4)._captured)
         assert scores.on(CUDA, 4)._captured is first()
         scores.on(CUDA, 1)
@@ -170,7 +170,7 @@ def test_a_capture_is_kept_for_the_next_scan_and_freed_for_another_batch_or_othe
 
 @pytest.mark.usefixtures("card")
 def test_the_memory_of_a_capture_goes_with_the_scores():
-    with choices.choosing(captured_windows=True):
+    with cuda_options.choosing(captured_windows=True):
         scores = WindowScores(Convolution(), torch.float32).on(CUDA, 1)
     captured = weakref.ref(scores._captured)
     del scores

@@ -27,7 +27,7 @@ class Work:
 
 
 @pytest.mark.parametrize(
-    ("failures", "batch", "tries", "said"),
+    ("failures", "batch_size", "tries", "said"),
     [
         (0, 4, [(GPU, 4)], []),
         (1, 4, [(GPU, 4), (GPU, 1)], ["with one window at a time"]),

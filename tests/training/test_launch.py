@@ -35,9 +35,16 @@ def told(tmp_path):
     label[2:6, 8:24, 10:22] = 1
     write_label(tmp_path / "label.nii", label, np.eye(4))
     write_image(tmp_path / "image.nii", np.where(label == 1, 0.8, 0.2).astype(np.float32), np.eye(4))
-    outputs = {"weights": "weights.safetensors", "history": "history.tsv", "resources": "resources.json"}
+    outputs = {"weights": "weights.safetensors", "history": "history.tsv", "resources": "usage.json"}
     return {
-        **{"seed": 0, "code": "c", "threads": 2, "device": "cpu", "precision": "float32", "recompute": False},
+        **{
+            "seed": 0,
+            "code": "c",
+            "threads": 2,
+            "device": "cpu",
+            "precision": "float32",
+            "activation_checkpointing": False,
+        },
         **{key: str(tmp_path / name) for key, name in {**outputs, "log": "log.txt"}.items()},
         **{"images": [str(tmp_path / "image.nii")], "labels": [str(tmp_path / "label.nii")]},
         **{"classes": 2, "network": {}, "segmentation": SETTINGS, "gpus_per_training": 2},
@@ -86,9 +93,9 @@ def test_of_two_ranks_the_first_writes_all_and_once(told, tmp_path):
 @pytest.mark.usefixtures("forked_ranks")
 def test_a_ranks_error_is_told_in_its_words(told, tmp_path):
     with pytest.raises(
-        RuntimeError, match="^DAR-213: segmentation.batch is 3 and gpus_per_training 2; expected a batch"
+        RuntimeError, match="^DAR-213: segmentation.batch_size is 3 and gpus_per_training 2; expected a batch"
     ):
-        launch(train_segmenter, **{**told, "segmentation": {**SETTINGS, "batch": 3}})
+        launch(train_segmenter, **{**told, "segmentation": {**SETTINGS, "batch_size": 3}})
     assert not (tmp_path / "weights.safetensors").exists()
 
 

@@ -23,25 +23,31 @@ from dar_uda.translation.train import train_translator
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
 ASK = {"aten._local_scalar_dense", "aten.is_nonzero", "aten.nonzero", "aten.masked_select", "aten.bincount"}
-LOOKS = {"gin": 1.0, "structures": 1.0, "source_share": 0.5}
+LOOKS = {"gin": 1.0, "structure_contrast": 1.0, "source_fraction": 0.5}
 NETWORK = {"architecture": "unet_2d", "multilevel": True}
 SEGMENTATION = {
     **{
-        "patch": [4, 64, 64],
-        "batch": 2,
-        "foreground_share": 0.5,
+        "patch_size": [4, 64, 64],
+        "batch_size": 2,
+        "foreground_fraction": 0.5,
         "scale": 0.1,
         "channels": [4, 4, 8, 8, 8],
         "steps": 8,
     },
-    **{"learning_rate": 1e-3, "final_learning_rate": 1e-4, "weight_decay": 1e-4, "focal_weight": 10.0, "ema": 0.9},
+    **{
+        "learning_rate": 1e-3,
+        "final_learning_rate": 1e-4,
+        "weight_decay": 1e-4,
+        "focal_weight": 10.0,
+        "ema_decay": 0.9,
+    },
     "checkpoint_every": 100,
 }
-SLICES = {"batch": 2, "epochs": 1, "steps": 8, "crop": None, "checkpoint_every": 100, "sample_every": 100}
+SLICES = {"batch_size": 2, "epochs": 1, "steps": 8, "crop_size": None, "checkpoint_every": 100, "preview_every": 100}
 CYCLEGAN = {**SLICES, "width": 2, "blocks": 1, "learning_rate": 1e-3, "cycle_weight": 10.0}
 LOSSES = ("pixel_reconstruction", "pixel_cycle", "content_reconstruction", "style_reconstruction")
 TRANSLATION = {
-    **{**SLICES, "width": 4, "style_dim": 8, "style_statistics": True, "ema": 0.9},
+    **{**SLICES, "width": 4, "style_dim": 8, "style_statistics": True, "ema_decay": 0.9},
     "learning_rate": {"generator": 1e-3, "discriminator": 1e-3},
     "loss_weights": dict.fromkeys((*LOSSES, "adversarial_image", "adversarial_content"), 1.0),
 }
@@ -92,18 +98,18 @@ def data(tmp_path):
 def begin(training, data, job):
     """Call a training's function."""
     image, label, stacks = [data / "image.nii"], [data / "label.nii"], [data / "slices.npy"] * 2
-    out = [data / name for name in ("weights.safetensors", "history.tsv", "samples.png")]
+    out = [data / name for name in ("weights.safetensors", "history.tsv", "previews.png")]
     common = {"job": job, "classes": 3, "segmentation": SEGMENTATION}
-    if training in ("segmenter", "randomised"):
-        looks = {"randomisation": LOOKS, "source_images": image, "source_labels": label}
-        extra = looks if training == "randomised" else {}
-        train_segmenter(image, label, *out[:2], data / "resources.json", network={}, **common, **extra)
+    if training in ("segmenter", "randomized"):
+        looks = {"domain_randomization": LOOKS, "source_images": image, "source_labels": label}
+        extra = looks if training == "randomized" else {}
+        train_segmenter(image, label, *out[:2], data / "usage.json", network={}, **common, **extra)
     elif training == "self_training":
         target = {"cases": ["label"], "target_images": image, "pseudo_labels": data, "table": data / "volumes.tsv"}
         train_on_pseudo_labels(
             data / "initial.safetensors", image, label, **target, weights=out[0], history=out[1], job=job,
-            segmentation=SEGMENTATION, self_training={"share": 0.5, "learning_rate": 1e-3, "steps": 8},
-            randomisation=LOOKS,
+            segmentation=SEGMENTATION, self_training={"pseudo_label_fraction": 0.5, "learning_rate": 1e-3, "steps": 8},
+            domain_randomization=LOOKS,
         )  # fmt: skip
     elif training == "translator":
         train_translator(stacks, *out, job=job, translation=TRANSLATION)
@@ -113,7 +119,7 @@ def begin(training, data, job):
         source = {"way": "a-to-b", "network": {**NETWORK, "multilevel": False}, "joint_slices": 4}
         train_synseg_net(stacks, image, label, *out, cyclegan=CYCLEGAN, **source, **common)
     else:
-        adversary = {"adversarial_weights": [1e-3, 2e-4], "auxiliary_weight": 0.1, "discriminator_rate": 1e-4}
+        adversary = {"adversarial_weights": [1e-3, 2e-4], "auxiliary_weight": 0.1, "discriminator_learning_rate": 1e-4}
         train_ada_output(image, label, image, *out[:2], network=NETWORK, adversary=adversary, **common)
 
 
@@ -131,7 +137,7 @@ def trainer_of(training, data, device, monkeypatch):
     return built[0]
 
 
-TRAININGS = ("segmenter", "randomised", "self_training", "translator", "cyclegan", "synseg_net", "ada_output")
+TRAININGS = ("segmenter", "randomized", "self_training", "translator", "cyclegan", "synseg_net", "ada_output")
 
 
 @pytest.mark.parametrize("training", TRAININGS)

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from dar_uda.data.network_volume import write_image, write_label
+from dar_uda.segmentation.domain_randomization import DomainRandomization
 from dar_uda.segmentation.patches import PatchSampler
-from dar_uda.segmentation.randomisation import Randomisation
 from dar_uda.training.checkpoint import CheckpointFolder
 from dar_uda.training.loop import Terminated, run_training
 from dar_uda.training.prefetch import Prefetcher, to_device
@@ -150,13 +150,15 @@ def test_the_thread_ends_with_the_training_however_that_ends(tmp_path, error):
 
 @pytest.fixture
 def samplers(tmp_path):
-    """Patches that are always randomised, and slices."""
+    """Patches that are always randomized, and slices."""
     rng = np.random.default_rng(0)
     write_label(tmp_path / "label.nii", rng.integers(0, 3, (8, 40, 40), dtype=np.uint8), np.eye(4))
     write_image(tmp_path / "image.nii", rng.random((8, 40, 40), np.float32), np.eye(4))
     np.save(tmp_path / "slices.npy", rng.integers(0, 65536, (6, 40, 40)).astype(np.uint16))
-    looks = Randomisation(gin=1, structures=1, source_share=0)
-    patches = PatchSampler([tmp_path / "image.nii"], [tmp_path / "label.nii"], (4, 32, 32), 2, 0.5, randomisation=looks)
+    looks = DomainRandomization(gin=1, structure_contrast=1, source_fraction=0)
+    patches = PatchSampler(
+        [tmp_path / "image.nii"], [tmp_path / "label.nii"], (4, 32, 32), 2, 0.5, domain_randomization=looks
+    )
     return patches, SliceSampler(tmp_path / "slices.npy", 3, 32)
 
 

@@ -15,7 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from dar_uda.training.job import Job
 from dar_uda.training.tensorboard import events_of
-from dar_uda.translation.samples import save_grey
+from dar_uda.translation.previews import save_gray
 
 JOB = Job(0, "code", torch.device("cpu"), torch.float32, tensorboard=True)
 
@@ -35,7 +35,7 @@ class Walk:
             raise KeyboardInterrupt
         self.weight = self.weight + torch.randn(4)
         if step % 4 == 3:
-            save_grey([torch.full((1, 1, 2, 2), step / 10 - 1)], self.samples)
+            save_gray([torch.full((1, 1, 2, 2), step / 10 - 1)], self.samples)
         return {"loss": self.weight.sum(), "steps": torch.tensor(float(step + 1))}
 
     def close(self):
@@ -53,7 +53,7 @@ def train(run, job=JOB, fatal=None, steps=10, picture=None):
     """Train in a run's folder; return the weight."""
     history = run / "seed-0" / "translators" / "disentangled" / "history.tsv"
     history.parent.mkdir(parents=True, exist_ok=True)
-    trainer = Walk(history.parent / "samples.png", fatal)
+    trainer = Walk(history.parent / "previews.png", fatal)
     settings = {"checkpoint_every": 3}
     with suppress(KeyboardInterrupt), job.training("walk", trainer, steps, settings, history, [], picture):
         pass
@@ -80,9 +80,9 @@ def test_the_picture_of_a_training_is_drawn_at_every_checkpoint(tmp_path):
     train(tmp_path, picture=lambda: np.full((2, 5, 3), next(shades), np.float32))
     shown = events(tmp_path).Images("patches")
     assert [(one.step, one.width, one.height) for one in shown] == [(3, 5, 2), (6, 5, 2), (9, 5, 2)]
-    greys = [imread(BytesIO(one.encoded_image_string), format="png")[..., :3] for one in shown]
-    for grey, shade in zip(greys, (0.0, 0.2, 1.0), strict=True):
-        np.testing.assert_allclose(grey, shade, atol=1 / 255)
+    grays = [imread(BytesIO(one.encoded_image_string), format="png")[..., :3] for one in shown]
+    for gray, shade in zip(grays, (0.0, 0.2, 1.0), strict=True):
+        np.testing.assert_allclose(gray, shade, atol=1 / 255)
 
 
 def test_a_training_that_goes_on_writes_every_step_once_and_one_begun_anew_forgets_the_old(tmp_path):

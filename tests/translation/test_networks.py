@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.literal.reflection import reflect
-from dar_uda.training import choices
+from dar_uda.training import cuda_options
 from dar_uda.translation.networks import (
     ContentDiscriminator,
     ContentEncoder,
@@ -12,7 +12,7 @@ from dar_uda.translation.networks import (
     StyleEncoder,
     UpsampledConv,
     adaptive_activation,
-    initialise,
+    initialize,
 )
 
 NETWORKS = {
@@ -58,7 +58,7 @@ def test_parameter_counts_follow_the_table():
 def test_instance_norm_hides_brightness_and_contrast_from_the_style_code(statistics):
     torch.manual_seed(0)
     encoder = StyleEncoder(4, statistics=statistics)
-    initialise(encoder)
+    initialize(encoder)
     image = F.interpolate(torch.rand(1, 1, 16, 16), size=128, mode="bilinear")
     change = encoder(image / 2) - encoder(image)
     means = torch.stack([-image.mean() / 2, -image.std() / 2])
@@ -76,7 +76,7 @@ def test_discriminators_at_512_are_the_papers():
 
 
 @pytest.mark.parametrize("size", [44, 64, 100, 112, 192, 256])
-def test_discriminators_fit_small_images_without_tiny_normalised_maps(size):
+def test_discriminators_fit_small_images_without_tiny_normalized_maps(size):
     smallest = []
     image, content = ImageDiscriminator(2, size), ContentDiscriminator(2, size)
     for module in [*image.modules(), *content.modules()]:
@@ -104,7 +104,7 @@ def test_adaptive_activation_by_hand():
 def test_initial_weights_are_kaiming_fan_in():
     torch.manual_seed(0)
     layer = torch.nn.Conv2d(64, 128, 5)
-    initialise(layer)
+    initialize(layer)
     assert layer.weight.std().item() == pytest.approx((2 / (64 * 25)) ** 0.5, rel=0.02)
     assert (layer.bias == 0).all()
 
@@ -149,8 +149,8 @@ def test_the_forms_for_gpus_have_the_values_and_gradients_of_those_for_cpus(netw
         return [*outputs, *torch.autograd.grad(loss, [*inputs, *module.parameters()])]
 
     on_a_cpu = values_and_gradients()
-    monkeypatch.setattr(choices, "on_cuda", lambda _: True)
-    with choices.choosing(channels_last=channels_last):
+    monkeypatch.setattr(cuda_options, "on_cuda", lambda _: True)
+    with cuda_options.choosing(channels_last=channels_last):
         on_a_gpu = values_and_gradients()
     for ours, theirs in zip(on_a_gpu, on_a_cpu, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)

@@ -46,7 +46,7 @@ def style_encoder():
 
 
 class AdaptiveNorm(nn.Module):
-    """(1 + scale) times the instance-normalised input, plus shift: set before each pass."""
+    """(1 + scale) times the instance-normalized input, plus shift: set before each pass."""
 
     def __init__(self, channels):
         super().__init__()

@@ -36,7 +36,7 @@ NETWORK = {
     "style_dim": 8,
     "style_statistics": False,
     "learning_rate": {"generator": 1e-3, "discriminator": 1e-3},
-    "ema": 0.999,
+    "ema_decay": 0.999,
     "loss_weights": LOSS_WEIGHTS,
 }
 JOB = Job(0, "c", CPU, torch.float32)
@@ -44,7 +44,7 @@ JOB = Job(0, "c", CPU, torch.float32)
 
 @pytest.fixture(scope="module")
 def stacks(tmp_path_factory):
-    """Domain a: a bright disc on grey; domain b: a dark disc on bright ground."""
+    """Domain a: a bright disc on gray; domain b: a dark disc on bright ground."""
     folder = tmp_path_factory.mktemp("stacks")
     rng = np.random.default_rng(0)
     rows, columns = np.indices((64, 64))
@@ -65,10 +65,10 @@ def train(stacks, folder, **changes):
         stacks,
         folder / "weights.safetensors",
         folder / "history.tsv",
-        folder / "samples.png",
+        folder / "previews.png",
         job=replace(JOB, seed=changes.pop("seed", 0)),
         translation={
-            **{"batch": 2, "epochs": 1, "steps": 5, "crop": None, "checkpoint_every": 2, "sample_every": 3},
+            **{"batch_size": 2, "epochs": 1, "steps": 5, "crop_size": None, "checkpoint_every": 2, "preview_every": 3},
             **NETWORK,
             **changes,
         },
@@ -134,9 +134,9 @@ def test_one_update_is_that_of_the_literal_step(stacks, dtype, tolerance):
     for literal in (False, True):
         trainer = TranslatorTrainer([SliceSampler(s, 2, None) for s in stacks], JOB, **NETWORK)
         parts = trainer.translator.to(dtype), trainer.discriminators.to(dtype)
-        generator, judge = ([p for p in part.parameters()] for part in parts)
-        before = [p.detach().clone() for p in [*generator, *judge]]
-        trainer.generator_optimizer, trainer.discriminator_optimizer = SGD(generator, 1.0), SGD(judge, 1.0)
+        generator, discriminator = ([p for p in part.parameters()] for part in parts)
+        before = [p.detach().clone() for p in [*generator, *discriminator]]
+        trainer.generator_optimizer, trainer.discriminator_optimizer = SGD(generator, 1.0), SGD(discriminator, 1.0)
         trainer.average.module.to(dtype)
         images = [
             sampler.draw(generator_for(0, "slices", side, 0), CPU).to(dtype)
@@ -144,7 +144,7 @@ def test_one_update_is_that_of_the_literal_step(stacks, dtype, tolerance):
         ]
         trainer.samplers = [SimpleNamespace(draw=lambda *_, image=image: image) for image in images]
         losses = literal_step(trainer, *images) if literal else trainer.update(0)
-        gradients = [p.detach() - old for p, old in zip([*generator, *judge], before, strict=True)]
+        gradients = [p.detach() - old for p, old in zip([*generator, *discriminator], before, strict=True)]
         found.append(([float(losses[name]) for name in LOSS_WEIGHTS], gradients))
     assert found[0][0] == pytest.approx(found[1][0], rel=tolerance)
     largest = max(float(gradient.abs().max()) for gradient in found[1][1])  # a bias before a norm has rounding alone
@@ -206,7 +206,7 @@ def test_training_learns_to_reconstruct(stacks, tmp_path):
     train(stacks, tmp_path / "long", steps=40)
     history = pd.read_csv(tmp_path / "long" / "history.tsv", sep="\t")
     assert history["pixel_reconstruction"].tail(5).mean() < 0.5 * history["pixel_reconstruction"].head(5).mean()
-    assert (tmp_path / "long" / "samples.png").stat().st_size > 1000
+    assert (tmp_path / "long" / "previews.png").stat().st_size > 1000
 
 
 def test_a_file_comes_back_as_the_same_translator_and_one_of_an_earlier_version_is_refused(tmp_path):

@@ -28,13 +28,13 @@ def image_of(catalog, number):
 
 
 def test_a_case_has_its_scan_reference_masks_and_dice(catalog):
-    case, unlabelled = catalog.page["cases"]
+    case, unlabeled = catalog.page["cases"]
     assert (case["direction"], case["case"], case["window"]) == ("ct-to-mr", "m1", [-100, 900])
     assert [prediction["method"] for prediction in case["predictions"]] == ["dar_uda", "source_only"]
     assert case["predictions"][0]["dice"] == {"liver": 0.5, "spleen": None}
     assert not case["resampled"]
-    assert unlabelled["reference"] is None
-    assert unlabelled["predictions"][0]["dice"] == {}
+    assert unlabeled["reference"] is None
+    assert unlabeled["predictions"][0]["dice"] == {}
 
 
 def test_the_scan_is_the_users_with_nothing_of_its_header_but_the_grid(catalog):

@@ -66,7 +66,7 @@ class Page:
     def place(self, pane="first"):
         return " ".join(self.find(f"#{pane} .place").text.split())
 
-    def millimetres(self):
+    def millimeters(self):
         return [float(word) for word in self.place().split()[2:7:2]]
 
     def messages(self, log):
@@ -100,15 +100,15 @@ def page(driver, server, request):
     assert [error for error in errors if "500" not in error] == []  # what Chromium says of a volume that is gone
 
 
-def coloured(pixels):
-    """Return the share of pixels that are no grey."""
+def colored(pixels):
+    """Return the share of pixels that are no gray."""
     return float(np.mean(np.ptp(pixels, axis=-1) > 0.1))
 
 
 def test_it_draws_a_case_without_an_error_and_without_another_host(page, server):
     pixels = page.pixels()
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 100
-    assert coloured(pixels) > 0.01
+    assert colored(pixels) > 0.01
     events = [json.loads(message)["message"] for message in page.messages("performance")]
     asked = {event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"}
     assert {server.address + name for name in ("", "niivue.js", "catalog.json", "volumes/0")} <= asked
@@ -144,7 +144,7 @@ def test_an_overlay_goes_and_comes_back(page):
     page.click("[data-overlay=prediction] input[type=checkbox]")
     page.click("[data-overlay=reference] input[type=checkbox]")
     without = page.changed(before)
-    page.wait(lambda: coloured(page.pixels()) < 0.001)
+    page.wait(lambda: colored(page.pixels()) < 0.001)
     page.click("[data-overlay=reference] input[type=checkbox]")
     page.click("[data-overlay=prediction] input[type=checkbox]")
     page.changed(without)
@@ -154,7 +154,7 @@ def test_an_overlay_goes_and_comes_back(page):
 def test_a_prediction_is_drawn_filled_or_as_an_outline(page):
     before = page.pixels()
     page.choose("[data-overlay=prediction] select", "outline")
-    assert coloured(page.changed(before)) < coloured(before)
+    assert colored(page.changed(before)) < colored(before)
 
 
 def test_probabilities_are_offered_where_they_were_kept(page):
@@ -184,10 +184,10 @@ def test_the_mouse_moves_the_crosshair_and_the_wheel_the_slice(page):
     opened, canvas = page.place(), page.find("#first canvas")
     ActionChains(page.driver).move_to_element_with_offset(canvas, -200, -50).click().perform()
     page.wait(lambda: page.place() != opened)
-    clicked, start = page.place(), page.millimetres()
+    clicked, start = page.place(), page.millimeters()
     ActionChains(page.driver).scroll_from_origin(ScrollOrigin.from_element(canvas, -200, -50), 0, 100).perform()
     page.wait(lambda: page.place() != clicked)
-    right, front, up = (abs(after - before) for after, before in zip(page.millimetres(), start, strict=True))
+    right, front, up = (abs(after - before) for after, before in zip(page.millimeters(), start, strict=True))
     assert right < 2 and front < 2  # to the middle of the voxel
     assert up >= 2.5
 
@@ -256,7 +256,7 @@ def test_a_change_of_the_window_makes_two_textures_of_the_scans_size_and_none_of
         "gl.texStorage3D = (...values) => { made.push(values.slice(3)); make.apply(gl, values); }"
     )
     page.click("#reset")
-    assert page.driver.execute_script("return made").count([20, 16, 6]) == 2  # the scan's values, and their colours
+    assert page.driver.execute_script("return made").count([20, 16, 6]) == 2  # the scan's values, and their colors
 
 
 def test_on_a_narrow_screen_the_picture_is_as_wide_as_the_page_and_two_stand_one_below_the_other(page):

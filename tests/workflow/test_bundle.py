@@ -36,7 +36,7 @@ def run(finished, tmp_path_factory):
 @pytest.fixture(scope="module")
 def bundle(run):
     path = run.folder / "bundle"
-    assert main(["export", str(run.result(MASKS)), "-o", str(path), "--licence", "CC BY 4.0"]) == 0
+    assert main(["export", str(run.result(MASKS)), "-o", str(path), "--license", "CC BY 4.0"]) == 0
     return path
 
 
@@ -55,12 +55,12 @@ def test_a_bundles_mask_is_the_workflows_voxel_by_voxel(run, bundle, tmp_path):
 
 def test_the_argmax_of_its_probabilities_is_the_mask_but_for_the_pieces_cleaned_away(run, bundle, tmp_path):
     scan = run.result("data/mr/mr2_image.nii.gz")
-    arguments = ["--device", "cpu", "--probabilities", "--average-views"]
+    arguments = ["--device", "cpu", "--save-probabilities", "--tta"]
     assert main(["predict", str(bundle), str(scan), "-o", str(tmp_path), *arguments]) == 0
     found = nib.load(tmp_path / "probabilities" / "mr2_image.nii.gz")
     mask = np.asarray(nib.load(tmp_path / "mr2_image.nii.gz").dataobj)
     likeliest = found.get_fdata().argmax(axis=-1)
-    single = json.loads((bundle / "bundle.json").read_text())["single"]
+    single = json.loads((bundle / "bundle.json").read_text())["single_component"]
     assert found.shape == (*nib.load(scan).shape, 5) and (found.affine == nib.load(scan).affine).all()
     differing = likeliest != mask
     assert np.isin(likeliest[differing], single).all() and not mask[differing].any()
@@ -93,7 +93,7 @@ def test_a_bundle_holds_all_and_names_nothing_of_the_machine(run, bundle):
         *("README.md", "bundle.json", "provenance.json", "weights.safetensors"),
     }
     facts = json.loads((bundle / "bundle.json").read_text())
-    assert facts["licence"] == "CC BY 4.0" and facts["domain"] == "mr" and facts["structures"][0] == "liver"
+    assert facts["license"] == "CC BY 4.0" and facts["domain"] == "mr" and facts["structures"][0] == "liver"
     assert abs(facts["slice_normal"][2]) > 0.95  # the phantom's scans are axial
     card = (bundle / "README.md").read_text()
     assert "nobody knows" in card and "dar-uda predict FOLDER_OF_THIS_PAGE SCAN" in card
@@ -188,7 +188,7 @@ def moved(run, folder, how):
 def test_a_run_is_exported_from_where_it_is_now(run, bundle, tmp_path, monkeypatch, how):
     masks, start = moved(run, tmp_path, how)
     monkeypatch.chdir(start)
-    assert main(["export", str(masks), "-o", str(tmp_path / "new"), "--licence", "CC BY 4.0"]) == 0
+    assert main(["export", str(masks), "-o", str(tmp_path / "new"), "--license", "CC BY 4.0"]) == 0
     for path in bundle.iterdir():
         assert (tmp_path / "new" / path.name).read_bytes() == path.read_bytes()
 

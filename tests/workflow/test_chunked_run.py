@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 MASKS = "results/phantom/seed-0/predictions/ct-to-mr/source_only"
 METRICS = "results/phantom/seed-0/metrics/ct-to-mr/source_only.tsv"
 WHOLE = ("--config", "methods=source_only", "cases=cases.tsv")
-CHUNKED = (*WHOLE, "inference={chunk: 3}")
+CHUNKED = (*WHOLE, "inference={chunk_size: 3}")
 """Of mr1 to mr5 only mr4 has a digest that divides by 3: two chunks, mr1 to mr3 and mr4 with mr5."""
 
 

@@ -48,9 +48,9 @@ def write_chaos(folder, number, phantom, scratch):
     write_as_dicom(scan, patient / "DICOM_anon", [f"{name}.dcm" for name in names])
     (patient / "Ground").mkdir()
     for k, (name, slice_) in enumerate(zip(names, sitk.GetArrayFromImage(classes), strict=True)):
-        greys = CHAOS_GREYS + (NOT_EXACT if k % 2 else 0)
-        grey = sitk.GetImageFromArray(greys.astype(np.uint8)[slice_])
-        sitk.WriteImage(grey, str(patient / "Ground" / f"{name}.png"))
+        grays = CHAOS_GREYS + (NOT_EXACT if k % 2 else 0)
+        gray = sitk.GetImageFromArray(grays.astype(np.uint8)[slice_])
+        sitk.WriteImage(gray, str(patient / "Ground" / f"{name}.png"))
     return _loaded(label)
 
 
@@ -86,7 +86,7 @@ def test_the_mask_lies_on_the_grid_of_the_dicom_series_and_is_scored(done):
     folder, (label, _) = done
     run = folder / "results" / "abdomen" / "seed-0"
     mask = nib.load(next(run.glob("predictions/ct-to-mr/*/chaos01.nii.gz")))
-    np.testing.assert_allclose(_corner_centre(mask), _corner_centre(label), atol=1e-3)
+    np.testing.assert_allclose(_corner_center(mask), _corner_center(label), atol=1e-3)
     assert sorted(mask.shape) == sorted(label.shape)
     metrics = pd.read_csv(next(run.glob("metrics/ct-to-mr/*.tsv")), sep="\t")
     assert list(metrics["case"].unique()) == ["chaos01"] and (metrics["status"] != "absent").all()
@@ -105,14 +105,14 @@ def test_no_name_of_a_patient_reaches_anything_that_is_made(done):
     assert holding == {"BTCV", "CHAOS"}  # where it was planted: in NIfTI and in DICOM
 
 
-def _corner_centre(image):
-    """Return the mean of all voxel centres in mm: the same however the file orders its axes."""
+def _corner_center(image):
+    """Return the mean of all voxel centers in mm: the same however the file orders its axes."""
     return image.affine @ [*(np.array(image.shape) - 1) / 2, 1]
 
 
 @pytest.mark.parametrize("index", [1, 2, 3, 4])
 @pytest.mark.parametrize("which", [0, 1], ids=["chaos", "btcv"])
-def test_png_greys_and_btcv_values_become_the_phantoms_classes_at_their_place(done, which, index):
+def test_png_grays_and_btcv_values_become_the_phantoms_classes_at_their_place(done, which, index):
     folder, labels = done
     found, expected = (_size_and_place(file, index) for file in (nib.load(folder / LABELS[which]), labels[which]))
     assert found[0] == pytest.approx(expected[0], rel=0.15)
@@ -120,7 +120,7 @@ def test_png_greys_and_btcv_values_become_the_phantoms_classes_at_their_place(do
 
 
 def _size_and_place(image, index):
-    """Return the volume in mm3 and the centre in mm of a class."""
+    """Return the volume in mm3 and the center in mm of a class."""
     mask = np.asanyarray(image.dataobj) == index
     places = nib.affines.apply_affine(image.affine, np.argwhere(mask))
     return mask.sum() * abs(np.linalg.det(image.affine[:3, :3])), places.mean(axis=0)

@@ -29,11 +29,11 @@ def planned(folder, *arguments):
 def write_cases(folder, rows):
     """Write a cases table with empty files for its images and labels; return its path."""
     lines = ["\t".join(COLUMNS)]
-    for case, domain, labelled, split in rows:
+    for case, domain, labeled, split in rows:
         files = [f"{domain}_{len(lines)}_{what}.nii.gz" for what in ("image", "label")]
-        for file in files[: 1 + labelled]:
+        for file in files[: 1 + labeled]:
             (folder / file).touch()
-        lines.append("\t".join([case, domain, files[0], files[1] if labelled else "", split]))
+        lines.append("\t".join([case, domain, files[0], files[1] if labeled else "", split]))
     table = folder / "cases.tsv"
     table.write_text("\n".join(lines) + "\n")
     return table
@@ -77,7 +77,7 @@ def test_default_plan_has_the_jobs_counted_by_hand(tmp_path):
         "predict_cases": 3,
         "score_method": 3,
         "tabulate": 1,
-        "tabulate_disagreements": 1,
+        "tabulate_tta_inconsistency": 1,
         "draw_losses": 1,
         "draw_translations": 1,
         "draw_styles": 1,
@@ -97,7 +97,7 @@ def test_the_papers_tables_share_every_artifact(tmp_path):
     assert jobs["train_segmenter"] == 2 * 2 + 2 * (3 + 1) + 5
     assert jobs["train_synseg_net"] == 2 and jobs["train_ada_output"] == 2 * 2
     assert jobs["translate_volume"] == jobs["synthesize_volume"] == jobs["synthesize_average_volume"] == 16
-    # eleven methods both ways, and six networks of which one is dar_uda without a second round
+    # eleven methods both ways, and six networks of which one is dar_uda without a self-training iteration
     assert jobs["predict_cases"] == jobs["score_method"] == 2 * 11 + 6
     assert jobs["tabulate"] == 3
     assert jobs["preprocess_label"] == 16
@@ -105,9 +105,9 @@ def test_the_papers_tables_share_every_artifact(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def labelled_target(tmp_path_factory):
-    """The printed plan of a run whose target is labelled too, with a second round; the first CT is a pair of files."""
-    folder = tmp_path_factory.mktemp("labelled_target")
+def labeled_target(tmp_path_factory):
+    """The printed plan of a run whose target is labeled too, with a self-training iteration; the first CT is a pair of files."""
+    folder = tmp_path_factory.mktemp("labeled_target")
     table = write_cases(folder, [(case, domain, True, split) for case, domain, _, split in ROWS])
     (folder / "ct_1_image.hdr").touch()
     (folder / "ct_1_image.img").touch()
@@ -125,16 +125,16 @@ def files_of_jobs(text):
         yield job.split(":")[0], *(match[1] if match else "" for match in found)
 
 
-def test_target_labels_are_read_for_the_scores_alone(labelled_target):
+def test_target_labels_are_read_for_the_scores_alone(labeled_target):
     label = re.compile(r"mr_\d+_label|cases/mr/\w+/label")
-    readers = {rule for rule, inputs, _ in files_of_jobs(labelled_target) if label.search(inputs)}
+    readers = {rule for rule, inputs, _ in files_of_jobs(labeled_target) if label.search(inputs)}
     # of check_cases see tests/data/checks
     assert readers == {"check_cases", "score_method", "draw_overlays", "draw_extremes"}
 
 
-def test_a_second_round_goes_on_from_a_first_that_mixes_the_source_in(labelled_target):
-    folder = "results/abdomen/seed-0/segmenters/ct-to-mr.disentangled-multi/dar_unet-randomised"
-    jobs = {outputs.split(",")[0]: (rule, inputs) for rule, inputs, outputs in files_of_jobs(labelled_target)}
+def test_a_second_round_goes_on_from_a_first_that_mixes_the_source_in(labeled_target):
+    folder = "results/abdomen/seed-0/segmenters/ct-to-mr.disentangled-multi/dar_unet-randomized"
+    jobs = {outputs.split(",")[0]: (rule, inputs) for rule, inputs, outputs in files_of_jobs(labeled_target)}
     rule, inputs = jobs[f"{folder}/weights.safetensors"]
     assert rule == "train_segmenter" and "cases/ct/ct1/image.nii" in inputs and "style-5.nii" in inputs
     rule, inputs = jobs[f"{folder}-selftrained/weights.safetensors"]
@@ -143,20 +143,20 @@ def test_a_second_round_goes_on_from_a_first_that_mixes_the_source_in(labelled_t
     assert "cases/mr/mr2/image.nii" in inputs and "cases/mr/mr3" not in inputs, "training cases alone"
 
 
-def test_the_voxels_beside_a_header_file_are_inputs_too(labelled_target):
-    assert re.search(r"rule preprocess_case:\n    input: \S*ct_1_image.img, \S*ct_1_image.hdr", labelled_target)
+def test_the_voxels_beside_a_header_file_are_inputs_too(labeled_target):
+    assert re.search(r"rule preprocess_case:\n    input: \S*ct_1_image.img, \S*ct_1_image.hdr", labeled_target)
 
 
 def test_all_that_is_wrong_with_a_config_is_printed_at_once(tmp_path):
     config = tmp_path / "mine.yaml"
-    config.write_text('segmentation: {stepz: 5, batch: 0}\nbogus: 1\nrun: "abc\\n"\n')
+    config.write_text('segmentation: {stepz: 5, batch_size: 0}\nbogus: 1\nrun: "abc\\n"\n')
     status, text = dry_run(tmp_path, "--configfile", str(config))
     assert status != 0 and len(text) < 5000
     for line in (
         "config: Additional properties are not allowed ('bogus' was unexpected)",
         "config.run: 'abc\\n' does not match",
         "config.segmentation: Additional properties are not allowed ('stepz' was unexpected); did you mean steps?",
-        "config.segmentation.batch: 0 is less than the minimum of 1",
+        "config.segmentation.batch_size: 0 is less than the minimum of 1",
     ):
         assert line in text
     assert f"DAR-001: Config {config}:" in text and "\ndocs/questions.md#dar-001 explains DAR-001\n" in text

@@ -87,7 +87,7 @@ def crossmoda(folder):
     write_case("mr", 1, folder / "target_validation" / "crossmoda_211_hrT2.nii.gz")
     config = """
 task: vestibular_schwannoma
-segmentation: {foreground_share: 0.5} # the shipped budgets have it, the tiny one does not
+segmentation: {foreground_fraction: 0.5} # the shipped budgets have it, the tiny one does not
 tasks: {vestibular_schwannoma: {grid: {spacing: [5.5, 5.5, null], size: 64, region_margin: 20}}}
 """
     return Miniature([["crossmoda", str(folder)]], ("ceT1", "hrT2"), (1, 2), config, method="dar_uda")
@@ -185,7 +185,7 @@ def _run(folder, miniature, *targets):
 
 
 def _box(path):
-    """Return the lowest and highest voxel centre of a scan in mm, however its file orders the axes."""
+    """Return the lowest and highest voxel center of a scan in mm, however its file orders the axes."""
     image = sitk.ReadImage(_in_order(path) if path.is_dir() else str(path))
     last = np.array(image.GetSize()) - 1
     corners = [image.TransformIndexToPhysicalPoint((last * ends).tolist()) for ends in np.ndindex(2, 2, 2)]

@@ -27,7 +27,7 @@ def test_the_papers_protocol_crops_ct_test_cases_doubles_mr_and_divides_by_its_m
         depths[protocol] = {domain: nib.load(run.result(path)).shape[2] for domain, path in IMAGES.items()}
         record = run.result(IMAGES["mr"]).with_name("image.provenance.json")
         used[protocol] = json.loads(record.read_text())["params"]
-    assert depths["paper"]["ct"] < depths["clean"]["ct"], "cut to the labelled slices and two on each side"
+    assert depths["paper"]["ct"] < depths["clean"]["ct"], "cut to the labeled slices and two on each side"
     assert depths["paper"]["mr"] == 2 * min(nib.load(run.result("data/mr/mr2_image.nii.gz")).shape), "twice its slices"
     assert (used["clean"]["double_depth"], used["clean"]["intensity"]) == (False, {"percentile": 99.5})
     assert (used["paper"]["double_depth"], used["paper"]["intensity"]) == (True, {"percentile": 100})

@@ -31,7 +31,7 @@ AFTER_SEGMENTERS = {
     "predict_cases",
     "score_method",
     "tabulate",
-    "tabulate_disagreements",
+    "tabulate_tta_inconsistency",
     "draw_losses",
     "draw_overlays",
     "draw_boxes",
@@ -85,7 +85,7 @@ def test_every_artifact_stands_where_the_house_says(finished):
         "slices/mr.tsv",
         "seed-0/translators/disentangled/weights.safetensors",
         "seed-0/translators/disentangled/history.tsv",
-        "seed-0/translators/disentangled/samples.png",
+        "seed-0/translators/disentangled/previews.png",
         "seed-0/styles/ct-to-mr/disentangled-multi/styles.tsv",
         "seed-0/styles/ct-to-mr/disentangled-multi/styles.png",
         "seed-0/synthetic/ct-to-mr/disentangled-multi/ct1/style-1.nii",
@@ -170,7 +170,7 @@ def test_weights_are_chosen_from_candidates_and_every_table_says_how(finished, t
     segmenters = "seed-0/segmenters/ct-to-mr.disentangled-multi"
     status, text = run(*arguments)
     assert status == 0, text
-    table = pd.read_csv(run.result(f"{segmenters}/dar_unet-{choice}/choice.tsv"), sep="\t")
+    table = pd.read_csv(run.result(f"{segmenters}/dar_unet-{choice}/model_selection.tsv"), sep="\t")
     assert list(table["step"]) == [3, 4] and table["chosen"].sum() == 1
     step = table.loc[table["chosen"], "step"].item()
     chosen = run.result(f"{segmenters}/dar_unet-{choice}/weights.safetensors").read_bytes()
@@ -214,7 +214,7 @@ def test_an_edited_network_module_reruns_what_imports_it(finished, tmp_path):
     shutil.copytree(finished.folder, folder)
     run = type(finished)(folder, sources)
     assert run.plan(*ALL_METHODS) == set()
-    norms = sources / "dar_uda" / "segmentation" / "normalisation.py"
+    norms = sources / "dar_uda" / "segmentation" / "normalization.py"
     norms.write_text(norms.read_text().replace("SLOPE = 0.01", "SLOPE = 0.02"))
     assert run.plan(*ALL_METHODS) == AFTER_SEGMENTERS
     norms.write_text(norms.read_text().replace("SLOPE = 0.02", "SLOPE = 0.01  # as it was"))

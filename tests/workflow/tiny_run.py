@@ -13,18 +13,18 @@ device: cpu
 tasks: {phantom: {grid: {spacing: [5.5, 5.5, 12.0], size: 64}}}
 budgets:
   tiny:
-    translation: {width: 2, batch: 1, steps: 4, sample_every: 4, checkpoint_every: 1}
+    translation: {width: 2, batch_size: 1, steps: 4, preview_every: 4, checkpoint_every: 1}
     styles: {clusters: 2}
     segmentation:
       channels: [8, 8, 8, 8, 8]
-      batch: 1
+      batch_size: 1
       steps: 4
-      patch: [4, 32, 32]
+      patch_size: [4, 32, 32]
       self_training: {steps: 2}
       checkpoint_every: 1
-    cyclegan: {width: 2, blocks: 1, batch: 1, steps: 4, checkpoint_every: 2}
+    cyclegan: {width: 2, blocks: 1, batch_size: 1, steps: 4, checkpoint_every: 2}
     synseg_net: {joint_slices: 2}
-    inference: {batch: 4, overlap: 0}
+    inference: {batch_size: 4, overlap: 0}
 budget: tiny
 """
 

@@ -4,7 +4,7 @@ from dar_uda.plan.methods import direction_of
 
 
 rule label_target:
-    """Segment the target's training cases with the segmenter of the first round."""
+    """Segment the target's training cases with the segmenter of the first training."""
     input:
         images=lambda wildcards: PLAN.volumes.of_target(direction_of(wildcards.training_set), "image.nii"),
         weights="results/{run}/seed-{seed}/segmenters/{training_set}/{network}/weights.safetensors",
@@ -26,8 +26,8 @@ rule label_target:
     params:
         cases=lambda wildcards: PLAN.volumes.target_cases(direction_of(wildcards.training_set)),
         structures=list(TASK.structures),
-        inference={key: CONFIG.branch("inference")[key] for key in ("overlap", "weighting", "batch")},
-        window=lambda wildcards: PLAN.networks.patch(wildcards.network),
+        inference={key: CONFIG.branch("inference")[key] for key in ("overlap", "weighting", "batch_size")},
+        window=lambda wildcards: PLAN.networks.patch_size(wildcards.network),
         code=code_version("dar_uda.adaptation.pseudo_labels"),
     script:
         "../scripts/label_target.py"
@@ -59,14 +59,14 @@ rule self_train_segmenter:
     params:
         segmentation=lambda wildcards: PLAN.networks.training_values(
             wildcards.network,
-            "randomisation",
+            "domain_randomization",
             "self_training",
             "channels",
             "steps",
             "learning_rate",
         ),
         self_training=CONFIG.branch("segmentation")["self_training"],
-        randomisation=CONFIG.branch("segmentation")["randomisation"],
+        domain_randomization=CONFIG.branch("segmentation")["domain_randomization"],
         cases=lambda wildcards: PLAN.volumes.target_cases(direction_of(wildcards.training_set)),
         seed=lambda wildcards: int(wildcards.seed),
         code=code_version("dar_uda.adaptation.self_training"),
@@ -81,8 +81,8 @@ rule train_cyclegan:
     output:
         weights="results/{run}/seed-{seed}/translators/cyclegan/weights.safetensors",
         history="results/{run}/seed-{seed}/translators/cyclegan/history.tsv",
-        samples=report(
-            "results/{run}/seed-{seed}/translators/cyclegan/samples.png",
+        previews=report(
+            "results/{run}/seed-{seed}/translators/cyclegan/previews.png",
             caption="../report/cyclegan.rst",
             category="Translation",
         ),
@@ -140,7 +140,7 @@ rule train_synseg_net:
     output:
         weights="results/{run}/seed-{seed}/segmenters/{direction}.synseg_net/{network}/weights.safetensors",
         history="results/{run}/seed-{seed}/segmenters/{direction}.synseg_net/{network}/history.tsv",
-        samples="results/{run}/seed-{seed}/segmenters/{direction}.synseg_net/{network}/samples.png",
+        previews="results/{run}/seed-{seed}/segmenters/{direction}.synseg_net/{network}/previews.png",
     log:
         "results/{run}/logs/train_synseg_net/{direction}-{network}-{seed}.log",
     benchmark:
@@ -156,9 +156,9 @@ rule train_synseg_net:
         way=lambda wildcards: TASK.letters(wildcards.direction),
         segmentation=lambda wildcards: PLAN.networks.training_values(
             wildcards.network,
-            "randomisation",
+            "domain_randomization",
             "self_training",
-            "batch",
+            "batch_size",
             "focal_weight",
         ),
         network=lambda wildcards: PLAN.networks.switches(wildcards.network),
@@ -193,7 +193,7 @@ rule train_ada_output:
         runtime="24h",
     params:
         segmentation=lambda wildcards: PLAN.networks.training_values(
-            wildcards.network, "randomisation", "self_training"
+            wildcards.network, "domain_randomization", "self_training"
         ),
         network=lambda wildcards: PLAN.networks.switches(wildcards.network),
         adversary=CONFIG.branch("ada_output"),

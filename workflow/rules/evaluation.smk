@@ -27,7 +27,7 @@ rule score_method:
         mem_mb=4000,
         runtime="1h",
     params:
-        cases=lambda wildcards: PLAN.volumes.test_cases(wildcards.direction, labelled=True),
+        cases=lambda wildcards: PLAN.volumes.test_cases(wildcards.direction, labeled=True),
         structures=list(TASK.structures),
         values=lambda wildcards: TASK.target(wildcards.direction).label_values,
         version=lambda wildcards: version_of(
@@ -96,8 +96,8 @@ rule tabulate:
     """Bring the scores of a table's methods, directions and seeds together."""
     input:
         metrics=lambda wildcards: PLAN.metrics(PLAN.tables[wildcards.table].scored),
-        disagreements=lambda wildcards: PLAN.disagreements(PLAN.tables[wildcards.table].masked),
-        resources=lambda wildcards: [path for paths in PLAN.resources(wildcards.table).values() for path in paths],
+        tta_inconsistency=lambda wildcards: PLAN.tta_inconsistency(PLAN.tables[wildcards.table].masked),
+        usage=lambda wildcards: [path for paths in PLAN.usage(wildcards.table).values() for path in paths],
     output:
         table="results/{run}/tables/{table}.tsv",
         pages=[
@@ -123,10 +123,10 @@ rule tabulate:
         masked=lambda wildcards: plain(PLAN.tables[wildcards.table].masked),
         unavailable=lambda wildcards: plain(PLAN.tables[wildcards.table].unavailable),
         notes=lambda wildcards: descriptions.method_notes(PLAN.tables[wildcards.table], CONFIG),
-        resources=lambda wildcards: PLAN.resources(wildcards.table),
+        usage=lambda wildcards: PLAN.usage(wildcards.table),
         stamp=descriptions.stamp_with_changes(CONFIG),
         choices=descriptions.stamped_choices(CONFIG),
-        ends=lambda wildcards: descriptions.gap_ends(PLAN.tables[wildcards.table]),
+        bounds=lambda wildcards: descriptions.gap_bounds(PLAN.tables[wildcards.table]),
         ceilings=lambda wildcards: descriptions.ceilings(PLAN.tables[wildcards.table]),
         structures=list(TASK.structures),
         code=code_version("dar_uda.evaluation.tables"),
@@ -134,16 +134,16 @@ rule tabulate:
         "../scripts/tabulate.py"
 
 
-rule tabulate_disagreements:
+rule tabulate_tta_inconsistency:
     """Bring together how much the masks of every test case change with the image."""
     input:
-        disagreements=PLAN.disagreements(PLAN.summary.masked),
+        tta_inconsistency=PLAN.tta_inconsistency(PLAN.summary.masked),
     output:
-        table="results/{run}/tables/disagreement.tsv",
+        table="results/{run}/tables/tta_inconsistency.tsv",
     log:
-        "results/{run}/logs/tabulate_disagreements/summary.log",
+        "results/{run}/logs/tabulate_tta_inconsistency/summary.log",
     benchmark:
-        "results/{run}/benchmarks/tabulate_disagreements/summary.tsv"
+        "results/{run}/benchmarks/tabulate_tta_inconsistency/summary.tsv"
     conda:
         "../../envs/imaging.yaml"
     resources:
@@ -152,6 +152,6 @@ rule tabulate_disagreements:
     params:
         masked=plain(PLAN.summary.masked),
         choices=descriptions.stamped_choices(CONFIG),
-        code=code_version("dar_uda.evaluation.disagreements"),
+        code=code_version("dar_uda.evaluation.tta_inconsistency"),
     script:
-        "../scripts/tabulate_disagreements.py"
+        "../scripts/tabulate_tta_inconsistency.py"

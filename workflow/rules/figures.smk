@@ -233,7 +233,7 @@ rule draw_extremes:
         mem_mb=4000,
         runtime="10m",
     params:
-        cases=lambda wildcards: PLAN.volumes.test_cases(wildcards.direction, labelled=True),
+        cases=lambda wildcards: PLAN.volumes.test_cases(wildcards.direction, labeled=True),
         methods=lambda wildcards: [
             row.method for row in PLAN.drawn(wildcards.of_table, wildcards.direction, FIRST_SEED)
         ],

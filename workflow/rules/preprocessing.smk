@@ -8,10 +8,10 @@ rule find_region:
     """Find where the source's structures lie in a scan, for a grid that is cut to them."""
     input:
         lambda wildcards: voxels(
-            PLAN.volumes.originals_of_source(DIRECTION, "image") + PLAN.volumes.originals_of_source(DIRECTION, "label")
+            PLAN.volumes.files_of_source(DIRECTION, "image") + PLAN.volumes.files_of_source(DIRECTION, "label")
         ),
-        scans=lambda wildcards: given(PLAN.volumes.originals_of_source(DIRECTION, "image")),
-        labels=lambda wildcards: given(PLAN.volumes.originals_of_source(DIRECTION, "label")),
+        scans=lambda wildcards: given(PLAN.volumes.files_of_source(DIRECTION, "image")),
+        labels=lambda wildcards: given(PLAN.volumes.files_of_source(DIRECTION, "label")),
     output:
         region="results/{run}/region.json",
     log:
@@ -30,8 +30,8 @@ rule find_region:
         margin=TASK.grid.get("region_margin"),
         slice_axis=TASK.source(DIRECTION).slice_axis,
         version=lambda wildcards: version_of(
-            PLAN.volumes.originals_of_source(DIRECTION, "image"),
-            PLAN.volumes.originals_of_source(DIRECTION, "label"),
+            PLAN.volumes.files_of_source(DIRECTION, "image"),
+            PLAN.volumes.files_of_source(DIRECTION, "label"),
         ),
         code=code_version("dar_uda.preprocessing.region"),
     script:
@@ -41,8 +41,8 @@ rule find_region:
 rule preprocess_case:
     """Bring a case's image to the network grid."""
     input:
-        lambda wildcards: voxels([PLAN.volumes.original(wildcards.domain, wildcards.case, "image")]),
-        source=lambda wildcards: given(PLAN.volumes.original(wildcards.domain, wildcards.case, "image")),
+        lambda wildcards: voxels([PLAN.volumes.file_of(wildcards.domain, wildcards.case, "image")]),
+        source=lambda wildcards: given(PLAN.volumes.file_of(wildcards.domain, wildcards.case, "image")),
         region=PLAN.volumes.region(),
         label=lambda wildcards: given(PLAN.volumes.label_to_crop_to(wildcards.domain, wildcards.case)),
     output:
@@ -65,7 +65,7 @@ rule preprocess_case:
         intensity=lambda wildcards: TASK.domains[wildcards.domain].intensity,
         slice_axis=lambda wildcards: TASK.domains[wildcards.domain].slice_axis,
         version=lambda wildcards: version_of(
-            PLAN.volumes.original(wildcards.domain, wildcards.case, "image"),
+            PLAN.volumes.file_of(wildcards.domain, wildcards.case, "image"),
             PLAN.volumes.label_to_crop_to(wildcards.domain, wildcards.case),
         ),
         code=code_version("dar_uda.preprocessing.preprocess"),
@@ -78,12 +78,12 @@ rule preprocess_label:
     input:
         lambda wildcards: voxels(
             [
-                PLAN.volumes.original(wildcards.domain, wildcards.case, "label"),
-                PLAN.volumes.original(wildcards.domain, wildcards.case, "image"),
+                PLAN.volumes.file_of(wildcards.domain, wildcards.case, "label"),
+                PLAN.volumes.file_of(wildcards.domain, wildcards.case, "image"),
             ]
         ),
-        source=lambda wildcards: given(PLAN.volumes.original(wildcards.domain, wildcards.case, "label")),
-        scan=lambda wildcards: given(PLAN.volumes.original(wildcards.domain, wildcards.case, "image")),
+        source=lambda wildcards: given(PLAN.volumes.file_of(wildcards.domain, wildcards.case, "label")),
+        scan=lambda wildcards: given(PLAN.volumes.file_of(wildcards.domain, wildcards.case, "image")),
         grid="results/{run}/cases/{domain}/{case}/grid.json",
     output:
         label="results/{run}/cases/{domain}/{case}/label.nii",
@@ -98,8 +98,8 @@ rule preprocess_label:
         case=rules.preprocess_case.params.case,
         values=lambda wildcards: TASK.domains[wildcards.domain].label_values,
         version=lambda wildcards: version_of(
-            PLAN.volumes.original(wildcards.domain, wildcards.case, "image"),
-            PLAN.volumes.original(wildcards.domain, wildcards.case, "label"),
+            PLAN.volumes.file_of(wildcards.domain, wildcards.case, "image"),
+            PLAN.volumes.file_of(wildcards.domain, wildcards.case, "label"),
         ),
         code=code_version("dar_uda.preprocessing.preprocess"),
     script:

@@ -7,7 +7,7 @@ rule write_report:
     """Show and explain the run on one page: scores, figures, times, versions."""
     input:
         metrics=lambda wildcards: PLAN.metrics(PLAN.table_ending(wildcards.of_table).scored),
-        disagreements=lambda wildcards: PLAN.disagreements(PLAN.table_ending(wildcards.of_table).masked),
+        tta_inconsistency=lambda wildcards: PLAN.tta_inconsistency(PLAN.table_ending(wildcards.of_table).masked),
         drawn=lambda wildcards: [
             f"{figure.path}.svg" for figure in PLAN.figures.of_table(PLAN.table_ending(wildcards.of_table))
         ],

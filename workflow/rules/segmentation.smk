@@ -1,4 +1,4 @@
-"""From labelled volumes to masks of the target's test cases (3D)."""
+"""From labeled volumes to masks of the target's test cases (3D)."""
 
 from dar_uda.plan.plan import TRAINED
 
@@ -13,7 +13,7 @@ rule train_segmenter:
     output:
         weights="results/{run}/seed-{seed}/segmenters/{training_set}/{network}/weights.safetensors",
         history="results/{run}/seed-{seed}/segmenters/{training_set}/{network}/history.tsv",
-        resources="results/{run}/seed-{seed}/segmenters/{training_set}/{network}/resources.json",
+        usage="results/{run}/seed-{seed}/segmenters/{training_set}/{network}/usage.json",
     log:
         "results/{run}/logs/train_segmenter/{training_set}-{network}-{seed}.log",
     benchmark:
@@ -29,9 +29,9 @@ rule train_segmenter:
         runtime="24h",
     params:
         segmentation=lambda wildcards: PLAN.networks.training_values(
-            wildcards.network, "randomisation", "self_training"
+            wildcards.network, "domain_randomization", "self_training"
         ),
-        randomisation=lambda wildcards: PLAN.networks.randomisation(wildcards.network),
+        domain_randomization=lambda wildcards: PLAN.networks.domain_randomization(wildcards.network),
         network=lambda wildcards: PLAN.networks.switches(wildcards.network),
         classes=len(TASK.structures) + 1,
         seed=lambda wildcards: int(wildcards.seed),
@@ -66,14 +66,14 @@ use rule train_segmenter as train_candidates with:
     output:
         weights=directory("results/{run}/seed-{seed}/segmenters/{training_set}/{network}-candidates/weights"),
         history="results/{run}/seed-{seed}/segmenters/{training_set}/{network}-candidates/history.tsv",
-        resources="results/{run}/seed-{seed}/segmenters/{training_set}/{network}-candidates/resources.json",
+        usage="results/{run}/seed-{seed}/segmenters/{training_set}/{network}-candidates/usage.json",
     log:
         "results/{run}/logs/train_candidates/{training_set}-{network}-{seed}.log",
     benchmark:
         "results/{run}/benchmarks/train_candidates/{training_set}-{network}-{seed}.tsv"
     params:
         segmentation=rules.train_segmenter.params.segmentation,
-        randomisation=rules.train_segmenter.params.randomisation,
+        domain_randomization=rules.train_segmenter.params.domain_randomization,
         network=rules.train_segmenter.params.network,
         classes=len(TASK.structures) + 1,
         candidates=CONFIG.branch("selection")["candidates"],
@@ -81,20 +81,20 @@ use rule train_segmenter as train_candidates with:
         code=code_version("dar_uda.segmentation.train"),
 
 
-rule choose_candidate:
+rule select_model:
     """Keep the best of a training's candidates, by source cases kept aside, or by the target's test cases."""
     input:
         candidates="results/{run}/seed-{seed}/segmenters/{training_set}/{network}-candidates/weights",
         images=lambda wildcards: PLAN.candidates.images(wildcards.training_set, wildcards.choice, wildcards.seed),
         labels=lambda wildcards: PLAN.candidates.labels(wildcards.training_set, wildcards.choice),
-        unlabelled=lambda wildcards: PLAN.candidates.unlabelled(wildcards.training_set, wildcards.choice),
+        unlabeled=lambda wildcards: PLAN.candidates.unlabeled(wildcards.training_set, wildcards.choice),
     output:
         weights="results/{run}/seed-{seed}/segmenters/{training_set}/{network}-{choice}/weights.safetensors",
-        table="results/{run}/seed-{seed}/segmenters/{training_set}/{network}-{choice}/choice.tsv",
+        table="results/{run}/seed-{seed}/segmenters/{training_set}/{network}-{choice}/model_selection.tsv",
     log:
-        "results/{run}/logs/choose_candidate/{training_set}-{network}-{choice}-{seed}.log",
+        "results/{run}/logs/select_model/{training_set}-{network}-{choice}-{seed}.log",
     benchmark:
-        "results/{run}/benchmarks/choose_candidate/{training_set}-{network}-{choice}-{seed}.tsv"
+        "results/{run}/benchmarks/select_model/{training_set}-{network}-{choice}-{seed}.tsv"
     wildcard_constraints:
         network=TRAINED,
     conda:
@@ -106,11 +106,11 @@ rule choose_candidate:
         runtime="4h",
     params:
         structures=list(TASK.structures),
-        inference={key: CONFIG.branch("inference")[key] for key in ("overlap", "weighting", "batch")},
-        window=lambda wildcards: PLAN.networks.patch(wildcards.network),
+        inference={key: CONFIG.branch("inference")[key] for key in ("overlap", "weighting", "batch_size")},
+        window=lambda wildcards: PLAN.networks.patch_size(wildcards.network),
         code=code_version("dar_uda.segmentation.model_selection"),
     script:
-        "../scripts/choose_candidate.py"
+        "../scripts/select_model.py"
 
 
 rule predict_cases:
@@ -122,7 +122,7 @@ rule predict_cases:
         source_structures=lambda wildcards: PLAN.volumes.components_of_source(wildcards.direction),
     output:
         predictions=directory("results/{run}/seed-{seed}/predictions/{direction}/{method}"),
-        disagreements="results/{run}/seed-{seed}/disagreement/{direction}/{method}.tsv",
+        tta_inconsistency="results/{run}/seed-{seed}/tta_inconsistency/{direction}/{method}.tsv",
     log:
         "results/{run}/logs/predict_cases/{direction}-{method}-{seed}.log",
     benchmark:
@@ -140,7 +140,7 @@ rule predict_cases:
         cases=lambda wildcards: PLAN.volumes.test_cases(wildcards.direction),
         structures=list(TASK.structures),
         inference=PLAN.networks.inference(),
-        window=lambda wildcards: PLAN.networks.patch(str(PLAN.methods[wildcards.method].predictor)),
+        window=lambda wildcards: PLAN.networks.patch_size(str(PLAN.methods[wildcards.method].predictor)),
         code=code_version("dar_uda.segmentation.predict"),
     script:
         "../scripts/predict_cases.py"
@@ -155,7 +155,7 @@ use rule predict_cases as predict_chunk with:
         source_structures=rules.predict_cases.input.source_structures,
     output:
         predictions=directory("results/{run}/seed-{seed}/chunks/{direction}/{method}/{chunk}/masks"),
-        disagreements="results/{run}/seed-{seed}/chunks/{direction}/{method}/{chunk}/disagreement.tsv",
+        tta_inconsistency="results/{run}/seed-{seed}/chunks/{direction}/{method}/{chunk}/tta_inconsistency.tsv",
     log:
         "results/{run}/logs/predict_chunk/{direction}-{method}-{seed}/{chunk}.log",
     benchmark:
@@ -175,11 +175,11 @@ rule gather_predictions:
     input:
         masks=lambda wildcards: PLAN.chunk_files(wildcards.method, wildcards.direction, wildcards.seed, "masks"),
         tables=lambda wildcards: PLAN.chunk_files(
-            wildcards.method, wildcards.direction, wildcards.seed, "disagreement.tsv"
+            wildcards.method, wildcards.direction, wildcards.seed, "tta_inconsistency.tsv"
         ),
     output:
         predictions=directory("results/{run}/seed-{seed}/predictions/{direction}/{method}"),
-        disagreements="results/{run}/seed-{seed}/disagreement/{direction}/{method}.tsv",
+        tta_inconsistency="results/{run}/seed-{seed}/tta_inconsistency/{direction}/{method}.tsv",
     log:
         "results/{run}/logs/gather_predictions/{direction}-{method}-{seed}.log",
     benchmark:

@@ -8,9 +8,9 @@ rule train_translator:
     output:
         weights="results/{run}/seed-{seed}/translators/disentangled/weights.safetensors",
         history="results/{run}/seed-{seed}/translators/disentangled/history.tsv",
-        samples=report(
-            "results/{run}/seed-{seed}/translators/disentangled/samples.png",
-            caption="../report/samples.rst",
+        previews=report(
+            "results/{run}/seed-{seed}/translators/disentangled/previews.png",
+            caption="../report/previews.rst",
             category="Translation",
         ),
     log:

@@ -4,4 +4,4 @@ from dar_uda.jobs.provenance import recorded
 inputs, outputs = snakemake.input, snakemake.output
 with recorded(snakemake):
     gather_masks(inputs.masks, outputs.predictions)
-    gather_tables(inputs.tables, outputs.disagreements)
+    gather_tables(inputs.tables, outputs.tta_inconsistency)

@@ -2,7 +2,7 @@ from dar_uda.adaptation.train_cyclegan import train_cyclegan
 from dar_uda.jobs.provenance import recorded
 from dar_uda.training.launch import launch
 
-keys = ("device", "precision", "recompute", "tensorboard")
+keys = ("device", "precision", "activation_checkpointing", "tensorboard")
 job = {"threads": snakemake.threads, "log": snakemake.log[0], **{key: snakemake.config[key] for key in keys}}
 with recorded(snakemake):
     launch(train_cyclegan, **snakemake.input, **snakemake.output, **snakemake.params, **job, keep_checkpoints=True)

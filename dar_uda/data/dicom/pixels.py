@@ -25,7 +25,7 @@ VALUES = {"PixelData": ("OB", "OW"), "FloatPixelData": ("OF",), "DoubleFloatPixe
 FLOATS = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}
 """Bits of their numbers."""
 COLORS = ("RGB", "YBR", "PALETTE", "ARGB", "HSV", "CMYK", "XYB")
-"""How the photometric interpretations begin that are not of grey values."""
+"""How the photometric interpretations begin that are not of gray values."""
 INTEGERS = (np.int16, np.int32, np.int64)
 LONGEST = 2**30
 """Slopes and intercepts of this size or more are not reckoned with in integers."""
@@ -36,7 +36,7 @@ def read_format(header: Header) -> PixelFormat:
     """Return how the pixels of a file are stored, after it is seen that the file holds as many as its header says.
 
     Raises:
-        UnreadableFileError: It has no single slice of grey values, contradicts itself, or was cut short.
+        UnreadableFileError: It has no single slice of gray values, contradicts itself, or was cut short.
     """
     check_image(header)
     _check_slice(header)
@@ -88,7 +88,7 @@ def _check_slice(header: Header) -> None:
             "file: convert it to NIfTI (dcm2niix)"
         )
     if header.whole("SamplesPerPixel", 1) != 1 or header.text("PhotometricInterpretation").startswith(COLORS):
-        raise UnreadableFileError(f"DAR-150: {header.path} holds a colour image, expected grey values: move it away")
+        raise UnreadableFileError(f"DAR-150: {header.path} holds a color image, expected gray values: move it away")
     if header.has_items("ModalityLUTSequence"):
         raise UnreadableFileError(
             f"DAR-148: {header.path} gives its values by a table (Modality LUT Sequence), which is not read: convert "

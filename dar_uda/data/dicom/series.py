@@ -87,7 +87,7 @@ def series_order(folder: str | Path) -> tuple[list[Path], tuple[int, int]]:
 def mixed_series(folder: str | Path) -> list[int]:
     """Return how many slices each series of a folder has, where they look like several series in one.
 
-    Anonymisers give every file a UID of its own, or leave one; two or more with two files each are neither. Series
+    Anonymizers give every file a UID of its own, or leave one; two or more with two files each are neither. Series
     are told apart by their numbers, too. Empty where all is well.
     """
     return _several(_open_series(folder).slices)
@@ -186,7 +186,7 @@ def _slice(header: Header) -> DicomSlice:
 def _without_copies(folder: Path, slices: list[DicomSlice]) -> list[DicomSlice]:
     """Return each slice once, of those that are in the folder under several names.
 
-    Files of one SOPInstanceUID are one slice, unless an anonymiser gave all of them the same, or none.
+    Files of one SOPInstanceUID are one slice, unless an anonymizer gave all of them the same, or none.
 
     Raises:
         ValueError: Two files have one SOPInstanceUID and differ.

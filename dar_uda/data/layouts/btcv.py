@@ -12,7 +12,7 @@ FILE = re.compile(r"(img|label)([0-9]{4})\.nii(\.gz)?", re.IGNORECASE)
 
 
 def find(folder: Path, domain: str | None) -> Found:
-    """Return the labelled CT below a folder, with the paper's split."""
+    """Return the labeled CT below a folder, with the paper's split."""
     found = Found(remarks=["Split of the paper: BTCV 1, 9, 30, 32, 33, 39 are test cases."])
     matches = {path: match for path in visible(folder, deep=True) if (match := FILE.fullmatch(path.name))}
     numbers = {path: int(match[2]) for path, match in matches.items() if match[1].lower() == "img"}

@@ -12,7 +12,7 @@ SUSPECT = {21, 22, 33}
 
 
 def find(folder: Path, domain: str | None) -> Found:
-    """Return the labelled T2-SPIR below a folder, with the paper's split."""
+    """Return the labeled T2-SPIR below a folder, with the paper's split."""
     found = Found(remarks=["Split of the paper: CHAOS MR 1, 13, 32, 38 are test cases."])
     for patient in sorted({path.parent for path in visible(folder, deep=True) if path.name == "T2SPIR"}, key=_number):
         series, ground = (patient / "T2SPIR" / name for name in ("DICOM_anon", "Ground"))

@@ -91,7 +91,7 @@ def _unwritable(case: Case) -> str | None:
 
 
 def write_cases(
-    layout: str, folders: Sequence[str], table: str | Path, append: bool, test_share: float, seed: int
+    layout: str, folders: Sequence[str], table: str | Path, append: bool, test_fraction: float, seed: int
 ) -> list[str]:
     """Write the cases table of a dataset; return a report: what was found, left out and why.
 
@@ -99,7 +99,7 @@ def write_cases(
 
     Args:
         append: Keep the rows that the table has.
-        test_share: Share of the patients to test where no split is published.
+        test_fraction: Share of the patients to test where no split is published.
         seed: Of that draw.
 
     Raises:
@@ -113,7 +113,7 @@ def write_cases(
         before = _rows_before(table, append)
         known = _with_known_patients(found.cases, before)
         drawn = sum(case.split is None for case in known)
-        cases = draw_split(known, test_share, seed)
+        cases = draw_split(known, test_fraction, seed)
         rows = before + [_row(case, table.parent) for case in cases]
         _check_names([(row["domain"], row["case"], row["image"]) for row in rows])
         with write_beside(table) as partial, partial.open("w", newline="", encoding="utf-8") as file:
@@ -122,7 +122,7 @@ def write_cases(
             writer.writeheader()
             writer.writerows(rows)
     if drawn:
-        found.remarks.append(f"Split of {drawn} cases drawn by patient: {test_share:g} to test, seed {seed}.")
+        found.remarks.append(f"Split of {drawn} cases drawn by patient: {test_fraction:g} to test, seed {seed}.")
     return [*_report(cases, found), *_lacking(rows), f"Written: {table} ({len(rows)} cases)"]
 
 

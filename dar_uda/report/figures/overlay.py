@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from dar_uda.data.geometry import canonical_axes, check_same_grid, reorder_like, spacing_of
 from dar_uda.data.grid import Grid
 from dar_uda.data.volume import Volume, read_volume
-from dar_uda.figures.style import COLOURS_ON_IMAGES, colour_of, hide_ticks
+from dar_uda.figures.style import COLORS_ON_IMAGES, color_of, hide_ticks
 from dar_uda.preprocessing.classes import read_classes
 
 OPACITY = 0.35
@@ -38,7 +38,7 @@ def read_overlay(
     values: list[list[int]],
     slice_axis: int | None,
 ) -> Overlay:
-    """Return the middle labelled slice of the reference, else of the first prediction that has one, else the middle.
+    """Return the middle labeled slice of the reference, else of the first prediction that has one, else the middle.
 
     Args:
         predictions: Mask files on the image's grid, by name; `classes` of the result has those and `reference`.
@@ -49,8 +49,8 @@ def read_overlay(
     _, rows, columns = (spacing_of(volume.grid.affine)[axis] for axis in axes)
     classes = {"reference": None}
     if reference:
-        labelled = Volume(read_classes(case, reference, image, volume.grid, values), volume.grid)
-        classes["reference"] = _canonical(labelled, volume.grid, case, slice_axis)
+        labeled = Volume(read_classes(case, reference, image, volume.grid, values), volume.grid)
+        classes["reference"] = _canonical(labeled, volume.grid, case, slice_axis)
     for method, path in predictions.items():
         classes[method] = _canonical(read_volume(path), volume.grid, case, slice_axis)
     pixels = _canonical(volume, volume.grid, case, slice_axis)
@@ -68,11 +68,11 @@ def _canonical(volume: Volume, grid: Grid, case: str, slice_axis: int | None) ->
 
 
 def _middle_depth(class_maps: list[NDArray], depth: int) -> int:
-    """Return the middle labelled slice of the first class map that has one, else the middle slice."""
+    """Return the middle labeled slice of the first class map that has one, else the middle slice."""
     for classes in class_maps:
-        labelled = np.flatnonzero((classes > 0).any(axis=(1, 2)))
-        if labelled.size:
-            return int(labelled[0] + labelled[-1]) // 2
+        labeled = np.flatnonzero((classes > 0).any(axis=(1, 2)))
+        if labeled.size:
+            return int(labeled[0] + labeled[-1]) // 2
     return depth // 2
 
 
@@ -92,9 +92,9 @@ def draw_overlay(axes: Axes, row: Overlay, classes: NDArray | None) -> None:
         return
     tint = np.zeros((*classes.shape, 4))
     for index in np.unique(classes[classes > 0]).astype(int):
-        colour = colour_of(index - 1, COLOURS_ON_IMAGES)
-        tint[classes == index] = to_rgba(colour, OPACITY)
-        axes.contour(classes == index, levels=[0.5], colors=[colour], linewidths=1.1)
+        color = color_of(index - 1, COLORS_ON_IMAGES)
+        tint[classes == index] = to_rgba(color, OPACITY)
+        axes.contour(classes == index, levels=[0.5], colors=[color], linewidths=1.1)
     axes.imshow(tint, aspect=row.aspect, interpolation="nearest")
 
 
@@ -105,10 +105,10 @@ def draw_reference(axes: Axes, classes: NDArray) -> None:
 
 
 def draw_legend(page: Figure, structures: list[str], others: Sequence[Artist] = ()) -> None:
-    """Name the colour of every structure below the panels, and what else there is."""
-    colours = [colour_of(index, COLOURS_ON_IMAGES) for index in range(len(structures))]
+    """Name the color of every structure below the panels, and what else there is."""
+    colors = [color_of(index, COLORS_ON_IMAGES) for index in range(len(structures))]
     handles = [
-        Patch(facecolor=to_rgba(colour, OPACITY), edgecolor=colour, label=name)
-        for colour, name in zip(colours, structures, strict=True)
+        Patch(facecolor=to_rgba(color, OPACITY), edgecolor=color, label=name)
+        for color, name in zip(colors, structures, strict=True)
     ]
     page.legend(handles=[*handles, *others], loc="outside lower center", ncols=5, frameon=False, fontsize=8)

@@ -9,7 +9,7 @@ from matplotlib.colors import to_rgba
 from numpy.typing import NDArray
 
 from dar_uda.evaluation.case_means import mean_over_seeds, ordered_methods, read_case_means, read_cases
-from dar_uda.figures.style import MARKERS, colour_of, new_figure, plain_frame, save_figure
+from dar_uda.figures.style import MARKERS, color_of, new_figure, plain_frame, save_figure
 
 DISTANCES = [0, 0.5, 1, 2, 5, 10, 20, 50, 100, 200]
 """Ticks in mm of an axis that is linear up to 1 mm, then logarithmic."""
@@ -52,14 +52,14 @@ def _draw_boxes(axes: Axes, methods: list[str], dices: list[NDArray[np.float64]]
         dice = dice[np.isfinite(dice)]
         if not dice.size:
             continue
-        colour = colour_of(position)
+        color = color_of(position)
         box = axes.boxplot(
             dice, positions=[position], widths=0.6, showfliers=False, patch_artist=True, manage_ticks=False
         )
-        box["boxes"][0].set(facecolor=to_rgba(colour, 0.25), edgecolor=colour)
+        box["boxes"][0].set(facecolor=to_rgba(color, 0.25), edgecolor=color)
         box["medians"][0].set(color="black", linewidth=1.5)
         spread = position + rng.uniform(-0.18, 0.18, len(dice))
-        axes.scatter(spread, dice, s=12, color=colour, edgecolor="white", linewidths=0.4, zorder=3)
+        axes.scatter(spread, dice, s=12, color=color, edgecolor="white", linewidths=0.4, zorder=3)
     axes.set_xticks(range(len(methods)), methods, rotation=35, ha="right", fontsize=8)
     axes.set(xlim=(-0.6, len(methods) - 0.4), ylim=(-0.03, 1.03))
     plain_frame(axes)
@@ -67,7 +67,7 @@ def _draw_boxes(axes: Axes, methods: list[str], dices: list[NDArray[np.float64]]
 
 
 def draw_dice_against_asd(metrics: list[dict], figures: Sequence[str | Path], stamp: str = "") -> None:
-    """Draw every case at its Dice and its ASD, both means over the structures, a colour and a marker per method.
+    """Draw every case at its Dice and its ASD, both means over the structures, a color and a marker per method.
 
     A case of which a method misses a structure has a hollow marker: its ASD leaves that structure out. A case without
     any ASD has no marker; the legend counts those.
@@ -82,11 +82,11 @@ def draw_dice_against_asd(metrics: list[dict], figures: Sequence[str | Path], st
         drawn = cases.dropna()
         without = len(cases) - len(drawn)
         label = f"{method} ({without} without ASD)" if without else method
-        colour = colour_of(index)
-        style = {"s": 44, "marker": MARKERS[index % len(MARKERS)], "edgecolors": colour, "linewidths": 1.2}
-        faces = [to_rgba(colour, 0.0 if missed else 0.75) for missed in drawn["missed"]]
+        color = color_of(index)
+        style = {"s": 44, "marker": MARKERS[index % len(MARKERS)], "edgecolors": color, "linewidths": 1.2}
+        faces = [to_rgba(color, 0.0 if missed else 0.75) for missed in drawn["missed"]]
         axes.scatter(drawn["dice"], drawn["asd_mm"], facecolors=faces, **style)
-        axes.scatter([], [], facecolors=to_rgba(colour, 0.75), label=label, **style)
+        axes.scatter([], [], facecolors=to_rgba(color, 0.75), label=label, **style)
     axes.scatter([], [], s=44, facecolors="none", edgecolors="0.4", label="hollow: misses a structure")
     axes.set_yscale("symlog", linthresh=1)
     axes.set_yticks(DISTANCES, [f"{distance:g}" for distance in DISTANCES])

@@ -25,9 +25,9 @@ def draw_overlays(
     slice_axis: int | None = None,
     stamp: str = "",
 ) -> None:
-    """Draw the reference and every method's prediction over the middle labelled slice of each case.
+    """Draw the reference and every method's prediction over the middle labeled slice of each case.
 
-    The middle of the reference's labelled range along the slice axis; without a reference that of the
+    The middle of the reference's labeled range along the slice axis; without a reference that of the
     first prediction that has one, else the middle of the volume. Intensities are shown from the slice's 1st
     to its 99th percentile.
 

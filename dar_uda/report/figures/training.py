@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from dar_uda.figures.style import COLOURS, colour_of, new_figure, plain_frame, save_figure
+from dar_uda.figures.style import COLORS, color_of, new_figure, plain_frame, save_figure
 
 LINE_STYLES = ["-", "--", ":", "-."]
 SMOOTHING = 1 / 50  # of a training, averaged around each step
@@ -47,10 +47,10 @@ def _read_history(path: str | Path) -> pd.DataFrame:
 def _draw_losses(axes: Axes, losses: pd.DataFrame) -> None:
     smoothed = losses.rolling(max(1, round(len(losses) * SMOOTHING)), center=True, min_periods=1).mean()
     for index, name in enumerate(losses):
-        style = LINE_STYLES[index // len(COLOURS) % len(LINE_STYLES)]
+        style = LINE_STYLES[index // len(COLORS) % len(LINE_STYLES)]
         marker = "o" if len(losses) == 1 else None
-        axes.plot(losses.index, losses[name], color=colour_of(index), linewidth=0.4, alpha=0.25, rasterized=True)
-        axes.plot(smoothed[name], style, color=colour_of(index), linewidth=1.5, marker=marker, label=name)
+        axes.plot(losses.index, losses[name], color=color_of(index), linewidth=0.4, alpha=0.25, rasterized=True)
+        axes.plot(smoothed[name], style, color=color_of(index), linewidth=1.5, marker=marker, label=name)
     axes.set(xlabel="step", ylabel="loss", yscale="log" if _spans_decades(smoothed.to_numpy()) else "linear")
     plain_frame(axes)
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from dar_uda.data.network_volume import STEPS, open_image
-from dar_uda.figures.style import colour_of, hide_ticks, new_figure, plain_frame, save_figure
+from dar_uda.data.network_volume import LEVELS, open_image
+from dar_uda.figures.style import color_of, hide_ticks, new_figure, plain_frame, save_figure
 
 DEPTHS = (0.3, 0.5, 0.7)  # of a volume: the rows of the translations
 
@@ -31,7 +31,7 @@ def draw_style_scatter(codes: str | Path, styles: str | Path, figures: Sequence[
     for index, cluster in enumerate(sorted(slices["cluster"].unique())):
         members = points[slices["cluster"].to_numpy() == cluster]
         label = f"cluster {cluster} ({len(members)} slices)"
-        axes.scatter(*members.T, s=14, color=colour_of(index), alpha=0.6, linewidths=0, label=label)
+        axes.scatter(*members.T, s=14, color=color_of(index), alpha=0.6, linewidths=0, label=label)
     label = f"chosen styles ({len(chosen)})"
     axes.scatter(*picks.T, s=130, marker="*", facecolor="white", edgecolor="black", linewidths=0.9, label=label)
     shares = pca.explained_variance_ratio_
@@ -68,7 +68,7 @@ def draw_translations(
         volume = open_image(path)
         for row, depth in enumerate(DEPTHS):
             axes = grid[row, column]
-            pixels = volume[int(depth * len(volume))] / STEPS
+            pixels = volume[int(depth * len(volume))] / LEVELS
             axes.imshow(pixels, cmap="gray", vmin=0, vmax=1)
             hide_ticks(axes)
         grid[0, column].set_title(title, fontsize=9, fontweight="normal" if "style" in title else "bold")

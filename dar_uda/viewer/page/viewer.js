@@ -6,7 +6,7 @@ const { AXIAL, CORONAL, SAGITTAL } = SLICE_TYPE;
 const BESIDE = [[AXIAL, 0, 0, 0.61, 1], [CORONAL, 0.63, 0, 0.37, 0.49], [SAGITTAL, 0.63, 0.51, 0.37, 0.49]];
 const BELOW = [[AXIAL, 0, 0, 1, 0.59], [CORONAL, 0, 0.61, 0.49, 0.39], [SAGITTAL, 0.51, 0.61, 0.49, 0.39]];
 const PROBABILITY = { R: [60, 220, 255], G: [0, 50, 240], B: [90, 60, 150], A: [0, 140, 255], I: [0, 128, 255] };
-const STEPS = 255; // of a probability, from 0 to 1
+const LEVELS = 255; // of a probability, from 0 to 1
 const find = (selector, within = document) => within.querySelector(selector);
 
 let catalog;
@@ -137,13 +137,13 @@ function overlay(name) {
   };
 }
 
-/** Return the colours of a label map: k is the inside of a structure, k + their count its outline. */
-function colours(filled) {
+/** Return the colors of a label map: k is the inside of a structure, k + their count its outline. */
+function colors(filled) {
   const count = catalog.structures.length;
   const table = { R: [0], G: [0], B: [0], A: [0], I: [0], labels: ["background"] };
   for (let label = 1; label <= 2 * count; label++) {
-    const { name, colour } = catalog.structures[(label - 1) % count];
-    const [red, green, blue] = [1, 3, 5].map((start) => parseInt(colour.slice(start, start + 2), 16));
+    const { name, color } = catalog.structures[(label - 1) % count];
+    const [red, green, blue] = [1, 3, 5].map((start) => parseInt(color.slice(start, start + 2), 16));
     table.R.push(red), table.G.push(green), table.B.push(blue);
     table.A.push(filled || label > count ? 255 : 0);
     table.I.push(label), table.labels.push(name);
@@ -206,8 +206,8 @@ async function labels(name, number) {
   const { on, filled, opacity } = overlay(name);
   if (!on || number === null) return null;
   const image = await load(number, name);
-  image.setColormapLabel(colours(filled));
-  return { what: name, image, opacity, say: nameOf, labelled: true };
+  image.setColormapLabel(colors(filled));
+  return { what: name, image, opacity, say: nameOf, labeled: true };
 }
 
 /** Return the layer of the chosen probability; of those kept the first is the likeliest structure's, then one each. */
@@ -215,9 +215,9 @@ async function probability(kept) {
   const { on, opacity } = overlay("probability");
   if (!on || !kept.length) return null;
   const image = await load(kept[find("[data-overlay=probability] select").value], "probability");
-  Object.assign(image, { cal_min: 0.05 * STEPS, cal_max: STEPS });
+  Object.assign(image, { cal_min: 0.05 * LEVELS, cal_max: LEVELS });
   image._colormap = "probability";
-  return { what: "probability", image, opacity, say: (value) => (value / STEPS).toFixed(2) };
+  return { what: "probability", image, opacity, say: (value) => (value / LEVELS).toFixed(2) };
 }
 
 /** Return the panes of a test case: one method, and another beside it if one is chosen. */
@@ -244,7 +244,7 @@ async function syntheticPanes() {
   ].map(async ([title, number]) => ({ title, layers: await Promise.all([scan(number, [0, 1]), reference()]) })));
 }
 
-/** Draw what the controls say; of a case that was not shown before, the middle of what is labelled. */
+/** Draw what the controls say; of a case that was not shown before, the middle of what is labeled. */
 async function show({ opened = false } = {}) {
   const question = ++latest;
   const main = find("main");
@@ -283,9 +283,9 @@ function say(text, failed = false) {
   find("#status").classList.toggle("failed", failed);
 }
 
-/** Return the middle of the labelled voxels of a pane in mm, or of its image where nothing is labelled. */
+/** Return the middle of the labeled voxels of a pane in mm, or of its image where nothing is labeled. */
 function middle({ layers, view }) {
-  const layer = layers.findLast(({ image, labelled }) => labelled && image.img.some(Boolean));
+  const layer = layers.findLast(({ image, labeled }) => labeled && image.img.some(Boolean));
   if (!layer) return view.frac2mm([0.5, 0.5, 0.5]);
   const [, width, height] = layer.image.hdr.dims;
   const sum = [0, 0, 0];
@@ -324,9 +324,9 @@ function adapt() {
 }
 
 function fillLegend(methods) {
-  find("#legend tbody").replaceChildren(...catalog.structures.map(({ name, colour }) => {
+  find("#legend tbody").replaceChildren(...catalog.structures.map(({ name, color }) => {
     const swatch = Object.assign(element("span"), { className: "swatch" });
-    swatch.style.background = colour;
+    swatch.style.background = color;
     const cells = methods.map((method) => {
       const dice = method.dice[name];
       return Object.assign(element("td", typeof dice === "number" ? dice.toFixed(3) : ""), { className: "dice" });

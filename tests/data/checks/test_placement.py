@@ -104,7 +104,7 @@ def test_sizes_that_no_scanner_makes_are_errors(tmp_path, spacing, shape, kind):
         (turned(12), [TWO_PLACES]),
         (turned(180), [TWO_PLACES]),
         (AFFINE @ np.diag([-1, 1, 1, 1.0]), [TWO_PLACES]),
-        (scaled((1e-3, 1e-3, 3e-3)), [TWO_PLACES]),  # metres and millimetres
+        (scaled((1e-3, 1e-3, 3e-3)), [TWO_PLACES]),  # meters and millimeters
         (scaled((1, 1, 5)), [TWO_PLACES]),
     ],
 )

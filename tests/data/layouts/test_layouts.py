@@ -137,7 +137,7 @@ def test_crossmoda_in_separate_folders_is_split_as_in_one(tmp_path, capsys):
 def test_crossmoda_without_a_validation_set_draws_test_cases_of_the_target(tmp_path, capsys):
     write_tree(tmp_path, *(f"target_training/crossmoda_{n}_hrT2.nii.gz" for n in range(106, 111)))
     write_tree(tmp_path, "source_training/crossmoda_1_ceT1.nii.gz", "source_training/crossmoda_1_Label.nii.gz")
-    rows, printed = write_table(tmp_path, capsys, "crossmoda", tmp_path, "--test-share", "0.4")
+    rows, printed = write_table(tmp_path, capsys, "crossmoda", tmp_path, "--test-fraction", "0.4")
     assert list(splits(rows).values()).count("test") == 2 and rows["crossmoda_1"]["split"] == "train"
     assert "Split of 5 cases drawn by patient: 0.4 to test, seed 0." in printed
 
@@ -182,12 +182,12 @@ def test_nnunet_takes_the_first_channel_and_tests_where_the_test_folder_has_labe
     assert "a3.nii: is a label without a scan of its name" in printed
 
 
-def test_nnunet_draws_labelled_test_cases_by_seed_where_the_test_folder_has_none(tmp_path, capsys):
+def test_nnunet_draws_labeled_test_cases_by_seed_where_the_test_folder_has_none(tmp_path, capsys):
     dataset = tmp_path / "Dataset002"
     write_json(dataset / "dataset.json", modality={"0": "MRI"}, labels={"0": "background"})
     write_tree(dataset, *(f"imagesTr/b{k}_0000.nii.gz" for k in range(5)), *(f"labelsTr/b{k}.nii.gz" for k in range(5)))
     write_tree(dataset, "imagesTs/c1_0000.nii.gz")
-    rows, printed = write_table(tmp_path, capsys, "nnunet", f"mr={dataset}", "--test-share", "0.4")
+    rows, printed = write_table(tmp_path, capsys, "nnunet", f"mr={dataset}", "--test-fraction", "0.4")
     assert [row["split"] for row in rows.values()].count("test") == 3 and rows["c1"]["split"] == "test"
     assert {row["domain"] for row in rows.values()} == {"mr"}
     assert "mr: 3 to train (3 with a label), 3 to test (2 with a label)" in printed
@@ -234,7 +234,7 @@ def test_bids_pairs_label_maps_by_suffix_or_grid_and_keeps_a_subject_in_one_spli
         write_nifti(folder / f"sub-{subject}_ses-a_T1w.nii.gz", (4, 5, 6))
         write_nifti(folder / f"sub-{subject}_ses-a_T2w.nii.gz", (8, 8, 8))
         labels = tmp_path / "derivatives" / "manual" / f"sub-{subject}" / "ses-a" / "anat"
-        write_nifti(labels / f"sub-{subject}_ses-a_desc-tumour_dseg.nii.gz", (8, 8, 8))
+        write_nifti(labels / f"sub-{subject}_ses-a_desc-tumor_dseg.nii.gz", (8, 8, 8))
     write_nifti(labels / "sub-03_ses-a_space-T1w_dseg.nii.gz", (4, 5, 6))
     (tmp_path / "sub-01" / "ses-a" / "anat" / "notes.nii").write_text("")
     table = tmp_path / "cases.tsv"
@@ -242,7 +242,7 @@ def test_bids_pairs_label_maps_by_suffix_or_grid_and_keeps_a_subject_in_one_spli
     with table.open() as file:
         rows = {(row["case"], row["domain"]): row for row in csv.DictReader(file, delimiter="\t")}
     assert len(rows) == 6
-    assert rows["sub-01_ses-a", "T2w"]["label"].endswith("sub-01_ses-a_desc-tumour_dseg.nii.gz")
+    assert rows["sub-01_ses-a", "T2w"]["label"].endswith("sub-01_ses-a_desc-tumor_dseg.nii.gz")
     assert rows["sub-01_ses-a", "T1w"]["label"] == ""
     assert rows["sub-03_ses-a", "T1w"]["label"].endswith("space-T1w_dseg.nii.gz")
     for subject in ("01", "02", "03"):
@@ -366,18 +366,18 @@ def test_a_domain_without_cases_of_a_split_is_told(tmp_path, capsys):
 @pytest.mark.parametrize("share", ["abc", "0", "1.5", "nan"])
 def test_what_is_no_share_is_refused_in_words(tmp_path, capsys, share):
     with pytest.raises(SystemExit):
-        main(["cases", "btcv", str(tmp_path), "-o", str(tmp_path / "cases.tsv"), "--test-share", share])
+        main(["cases", "btcv", str(tmp_path), "-o", str(tmp_path / "cases.tsv"), "--test-fraction", share])
     assert f"{share} is no share between 0 and 1, such as 0.2" in capsys.readouterr().err
 
 
-def case(name, domain="ct", labelled=True, patient=None):
-    label = Path("label") if labelled else None
+def case(name, domain="ct", labeled=True, patient=None):
+    label = Path("label") if labeled else None
     return Case(name, domain, patient or name, Path("image"), label)
 
 
 def test_the_split_is_by_patient_prefers_labels_and_knows_no_order_of_the_cases():
     cases = [case(f"p{k}") for k in range(8)] + [case(f"p{k}", "mr", patient=f"p{k}") for k in range(8)]
-    cases += [case(f"u{k}", labelled=False) for k in range(3)] + [case(f"q{k}") for k in range(2)]
+    cases += [case(f"u{k}", labeled=False) for k in range(3)] + [case(f"q{k}") for k in range(2)]
     drawn = {(c.domain, c.name): c.split for c in draw_split(cases, 0.25, seed=3)}
     assert drawn == {(c.domain, c.name): c.split for c in draw_split(cases[::-1], 0.25, seed=3)}
     both = [drawn["ct", f"p{k}"] for k in range(8)]

@@ -139,9 +139,9 @@ def random_subject(rng, folder, subject):
         (["T1w"], ["space-T2w_dseg"], {}),
         (["T1w"], ["desc-T2w_dseg"], {}),
         (["T1w", "T2w"], ["dseg"], {}),
-        (["T1w", "T2w"], ["desc-tumour_dseg"], {}),
-        (["T1w"], ["desc-tumour_dseg"], {"T1w": "desc-tumour_dseg"}),
-        (["T1w"], ["desc-tumour_dseg", "desc-liver_dseg"], {}),
+        (["T1w", "T2w"], ["desc-tumor_dseg"], {}),
+        (["T1w"], ["desc-tumor_dseg"], {"T1w": "desc-tumor_dseg"}),
+        (["T1w"], ["desc-tumor_dseg", "desc-liver_dseg"], {}),
         (["echo-1_MEGRE", "echo-2_MEGRE"], ["echo-2_MEGRE_dseg"], {"echo-2_MEGRE": "echo-2_MEGRE_dseg"}),
         (["ce-gd_T1w", "T1w"], ["ce-gd_T1w_dseg"], {"ce-gd_T1w": "ce-gd_T1w_dseg"}),
         (["part-mag_T2starw", "part-phase_T2starw"], ["T2starw_dseg"], {}),
@@ -225,7 +225,7 @@ def test_in_300_random_folders_a_label_is_its_scans_or_nobodys(tmp_path):
         "case1.2",
         "case",
         "fälle 1",
-        "labelled",
+        "labeled",
     ]
     for_images, for_labels = ["", "_image", "-img", "_0000", ".scan"], ["", "_seg", "-label", ".gt", "_Mask"]
     paired = 0

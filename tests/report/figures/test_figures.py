@@ -151,12 +151,12 @@ def test_overlays_are_drawn_with_and_without_references(tmp_path, references):
     assert_drawn(tmp_path / "overlays.png")
 
 
-def test_the_overlay_shows_the_middle_of_the_first_labelled_range():
-    empty, labelled = np.zeros((10, 2, 2), np.uint8), np.zeros((10, 2, 2), np.uint8)
-    labelled[[2, 4, 8]] = 1
-    assert _middle_depth([empty, labelled], 10) == 5
+def test_the_overlay_shows_the_middle_of_the_first_labeled_range():
+    empty, labeled = np.zeros((10, 2, 2), np.uint8), np.zeros((10, 2, 2), np.uint8)
+    labeled[[2, 4, 8]] = 1
+    assert _middle_depth([empty, labeled], 10) == 5
     assert _middle_depth([empty], 10) == 5
-    assert _middle_depth([labelled[:7]], 10) == 3
+    assert _middle_depth([labeled[:7]], 10) == 3
 
 
 def test_dice_boxes_are_drawn_for_every_structure_and_direction(tmp_path):

@@ -39,7 +39,7 @@ class TimedTrainer:
         return [end - start for start, end in pairwise(self._times)]
 
 
-def write_resources(path: str | Path, network: nn.Module, trained: TimedTrainer) -> None:
+def write_training_usage(path: str | Path, network: nn.Module, trained: TimedTrainer) -> None:
     """Write parameters, the median of the seconds per step, and the peak memory in MiB as JSON.
 
     Memory is the GPU's for a training there, else that of the whole process. A resumed training counts from where it

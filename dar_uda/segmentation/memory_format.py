@@ -9,7 +9,7 @@ from torch.autograd import Function
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 
-def layout_of(x: Tensor) -> torch.memory_format:
+def memory_format_of(x: Tensor) -> torch.memory_format:
     """Return channels-last if a feature lies so and in no other layout, else contiguous."""
     only_channels_last = x.is_contiguous(memory_format=channels_last_3d) and not x.is_contiguous()
     return channels_last_3d if only_channels_last else contiguous_format
@@ -22,7 +22,7 @@ def laid(x: Tensor, layout: torch.memory_format) -> Tensor:
     where channels are few, and no more than the copy where they are many and voxels few. On a GPU the copy reads all
     voxels once per channel, so bfloat16 takes the product there too (not measured); float32 could be rounded to TF32.
     """
-    transposes = layout == contiguous_format and layout_of(x) == channels_last_3d
+    transposes = layout == contiguous_format and memory_format_of(x) == channels_last_3d
     exact = x.device.type == "cpu" or x.dtype == torch.bfloat16
     if not (transposes and exact):
         return x.contiguous(memory_format=layout)

@@ -1,4 +1,4 @@
-"""Domain randomisation of training patches: looks that no scanner made, so that the segmenter trusts shapes."""
+"""Domain randomization of training patches: looks that no scanner made, so that the segmenter trusts shapes."""
 
 from dataclasses import dataclass
 
@@ -17,18 +17,18 @@ CONSTANT = 1e-6
 
 
 @dataclass(frozen=True)
-class Randomisation:
-    """How often a training patch is randomised.
+class Randomization:
+    """How often a training patch is randomized.
 
     Args:
         gin: Share of patches seen through a random convolution, see `random_convolution`.
         structures: Share of patches whose structures change their contrast, see `change_structures`.
-        source_share: Share of patches that come from untranslated source volumes, in a synthetic training set.
+        source_fraction: Share of patches that come from untranslated source volumes, in a synthetic training set.
     """
 
     gin: float
     structures: float
-    source_share: float
+    source_fraction: float
 
     def apply(self, image: Tensor, label: Tensor, rng: np.random.Generator, classes: int) -> Tensor:
         """Return the patch (D, H, W) in [0, 1], with a new look where the draw says so.
@@ -64,9 +64,9 @@ def random_convolution(image: Tensor, rng: np.random.Generator) -> Tensor:
         x = F.conv2d(x, _tensor(weight, image), _tensor(bias, image), padding=kernel // 2)
         x = F.leaky_relu(x, SLOPE) if layer < LAYERS - 1 else x
     share = float(rng.random())
-    mixed = share * _standardised(x) + (1 - share) * standard
+    mixed = share * _standardized(x) + (1 - share) * standard
     # Chosen on the device: the draws do not depend on the image, and no `if` waits for it.
-    return torch.where(deviation < CONSTANT, image, (_standardised(mixed)[:, 0] * deviation + mean).clamp(0, 1))
+    return torch.where(deviation < CONSTANT, image, (_standardized(mixed)[:, 0] * deviation + mean).clamp(0, 1))
 
 
 def change_structures(image: Tensor, label: Tensor, rng: np.random.Generator, classes: int) -> Tensor:
@@ -99,7 +99,7 @@ def class_means(image: Tensor, label: Tensor, classes: int) -> Tensor:
     return torch.stack([image.new_zeros(()), *means])
 
 
-def _standardised(x: Tensor) -> Tensor:
+def _standardized(x: Tensor) -> Tensor:
     return (x - x.mean()) / x.std().clamp(min=CONSTANT)
 
 

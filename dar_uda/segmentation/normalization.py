@@ -8,8 +8,8 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 
 from dar_uda.layers.chain import Norm
 from dar_uda.layers.norm import norm_and_activation
-from dar_uda.segmentation.layout import laid, layout_of
-from dar_uda.training import choices, ranks
+from dar_uda.segmentation.memory_format import laid, memory_format_of
+from dar_uda.training import cuda_options, distributed
 
 CHANNELS_PER_GROUP = 8
 SLOPE = 0.01
@@ -37,13 +37,13 @@ class GroupNorm(nn.GroupNorm, Norm):
             bias: In place of the norm's own; on a GPU alone.
         """
         bias = self.bias if bias is None else bias
-        if choices.on_cuda(x):
+        if cuda_options.on_cuda(x):
             return norm_and_activation(x, self.weight, bias, self.num_groups, self.eps, self.slope, shift)[0]
         y = self._on_cpu(x)
         return y if self.slope is None else F.leaky_relu(y, self.slope, inplace=True)
 
     def _on_cpu(self, x: Tensor) -> Tensor:
-        if x.dtype == torch.bfloat16 and layout_of(x) == channels_last_3d:
+        if x.dtype == torch.bfloat16 and memory_format_of(x) == channels_last_3d:
             return _ChannelsLastGroupNorm.apply(x, self.weight, self.bias, self.num_groups, self.eps)
         return super().forward(x)
 
@@ -76,23 +76,23 @@ class JointBatchNorm(nn.BatchNorm3d):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.training and ranks.count() > 1:
+        if self.training and distributed.count() > 1:
             return self._joint(x)
-        alone = choices.on_cuda(x) and choices.made().joint_batch_norm and x.numel() > x.shape[1]
+        alone = cuda_options.on_cuda(x) and cuda_options.made().joint_batch_norm and x.numel() > x.shape[1]
         if self.training and alone:  # of one value per channel torch says that it has no variance
             return self._alone(x)
         return super().forward(x)
 
     def _joint(self, x: Tensor) -> Tensor:
         axes, shape = (0, 2, 3, 4), (1, -1, 1, 1, 1)
-        count = ranks.count() * x.numel() // x.shape[1]
+        count = distributed.count() * x.numel() // x.shape[1]
         values = x.to(self.weight.dtype)
-        mean = ranks.summed(values.sum(axes)) / count
-        centred = values - mean.view(shape)
-        variance = ranks.summed(centred.square().sum(axes)) / count
+        mean = distributed.summed(values.sum(axes)) / count
+        centered = values - mean.view(shape)
+        variance = distributed.summed(centered.square().sum(axes)) / count
         self._keep(mean.detach(), variance.detach() * count / (count - 1))
-        normalised = centred * torch.rsqrt(variance + self.eps).view(shape)
-        return (normalised * self.weight.view(shape) + self.bias.view(shape)).to(x.dtype)
+        normalized = centered * torch.rsqrt(variance + self.eps).view(shape)
+        return (normalized * self.weight.view(shape) + self.bias.view(shape)).to(x.dtype)
 
     def _alone(self, x: Tensor) -> Tensor:
         """Return the norm of one rank by the group norm for GPUs: a channel of the whole batch is a group."""

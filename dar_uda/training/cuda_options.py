@@ -15,7 +15,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class CudaChoices:
+class CudaOptions:
     """The forms that a GPU computes. All forms of a field give the same values and gradients to rounding."""
 
     norm_kernels: bool = True
@@ -56,7 +56,7 @@ class CudaChoices:
     """
 
     captured_steps: bool = True
-    """Trainings of one rank replay forward and backward of a step as CUDA graphs, see `dar_uda.training.graphs`;
+    """Trainings of one rank replay forward and backward of a step as CUDA graphs, see `dar_uda.training.cuda_graphs`;
     row `choice captured_steps`.
 
     Those of CycleGAN and SynSeg-Net do not: their pool of images belongs to the CPU, in the middle of a step.
@@ -68,17 +68,17 @@ class CudaChoices:
     """
 
 
-_made = CudaChoices()
+_made = CudaOptions()
 
 
-def made() -> CudaChoices:
+def made() -> CudaOptions:
     """Return the choices that hold now."""
     return _made
 
 
 @contextmanager
-def choosing(**fields: bool | str) -> Iterator[CudaChoices]:
-    """Within the block these fields of `CudaChoices` differ, in all threads: for benchmarks and tests."""
+def choosing(**fields: bool | str) -> Iterator[CudaOptions]:
+    """Within the block these fields of `CudaOptions` differ, in all threads: for benchmarks and tests."""
     global _made
     before = _made
     _made = replace(before, **fields)

@@ -14,7 +14,7 @@ COLUMNS = 6
 
 
 @torch.no_grad()
-def draw_samples(
+def draw_previews(
     translator: Translator, stacks: Sequence[np.ndarray], figure: str | Path, device: torch.device
 ) -> None:
     """Draw fixed slices of both domains: as they are, reconstructed, and in the style of the other domain's slice.
@@ -34,7 +34,7 @@ def draw_samples(
         translator.decoder(content_b, style_b),
         translator.decoder(content_b, style_a),
     ]
-    save_grey(rows, figure)
+    save_gray(rows, figure)
 
 
 def spread(stack: np.ndarray) -> torch.Tensor:
@@ -43,7 +43,7 @@ def spread(stack: np.ndarray) -> torch.Tensor:
     return to_network_range(stack[chosen])[:, None]
 
 
-def save_grey(rows: Sequence[torch.Tensor], path: str | Path) -> None:
+def save_gray(rows: Sequence[torch.Tensor], path: str | Path) -> None:
     """Write rows of images, each (N, 1, H, W) in [-1, 1], as one PNG."""
     from matplotlib.image import imsave
 

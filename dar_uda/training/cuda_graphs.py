@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from dar_uda.training import choices, ranks
+from dar_uda.training import cuda_options, distributed
 
 logger = logging.getLogger(__name__)
 Named = dict[str, Tensor]
@@ -35,7 +35,7 @@ def as_launched(function: Gradients, device: torch.device, settle: Callable[[], 
     Args:
         settle: Waits until no other thread uses the GPU. None begins to before the function's next call.
     """
-    if device.type == "cuda" and choices.made().captured_steps and ranks.count() == 1:
+    if device.type == "cuda" and cuda_options.made().captured_steps and distributed.count() == 1:
         return Captured(function, CudaGraphs(device, settle))
     return function
 

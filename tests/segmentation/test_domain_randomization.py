@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dar_uda.segmentation.randomisation import Randomisation, change_structures, random_convolution
+from dar_uda.segmentation.domain_randomization import DomainRandomization, change_structures, random_convolution
 
 
 def patch(seed=0):
@@ -60,7 +60,7 @@ def test_structures_get_their_shift_and_gain_and_background_stays():
 
 def test_equal_draws_give_equal_patches_and_zero_shares_change_nothing():
     image, label = patch()
-    always, never = Randomisation(gin=1, structures=1, source_share=0), Randomisation(0, 0, 0)
+    always, never = DomainRandomization(gin=1, structure_contrast=1, source_fraction=0), DomainRandomization(0, 0, 0)
     first, second = (always.apply(image, label, np.random.default_rng(5), 3) for _ in range(2))
     assert torch.equal(first, second)
     assert not torch.equal(first, image)

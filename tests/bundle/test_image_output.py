@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 import SimpleITK as sitk
 
+from dar_uda.bundle.image_output import MARK, image_digest
 from dar_uda.bundle.predict import _write_volumes, predict_scans
-from dar_uda.bundle.scan_output import MARK, image_digest
 from dar_uda.data.volume import read_volume, remark_of, write_mask
 from dar_uda.jobs.files import ABANDONED
 from tests.bundle.stub import StubSegmenter, files_below, voxels_of, write_scan
@@ -286,7 +286,7 @@ def test_the_mark_of_a_killed_process_counts_no_more_after_a_while(tmp_path, mon
 
 def test_a_table_of_another_kind_is_left_as_it_is(segmenter, tmp_path):
     (tmp_path / "volumes.tsv").write_text("patient\tml\np1\t3\n")
-    with pytest.raises(ValueError, match="volumes.tsv: expected the columns scan, structure, voxels, ml"):
+    with pytest.raises(ValueError, match="volumes.tsv: expected the columns image, structure, voxels, ml"):
         predict(segmenter, write_scan(tmp_path / "a.nii"), output=tmp_path)
     assert segmenter.calls == [] and (tmp_path / "volumes.tsv").read_text() == "patient\tml\np1\t3\n"
 

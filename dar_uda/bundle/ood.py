@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dar_uda.data.network_volume import STEPS, open_image
+from dar_uda.data.network_volume import LEVELS, open_image
 
 SHARES = np.arange(1, 20) / 20
 BACKGROUND = 0.02
@@ -16,7 +16,7 @@ MARGIN = 1.2
 
 
 @dataclass(frozen=True)
-class Likeness:
+class TrainingDistribution:
     """What training scans look like on the network grid.
 
     Attributes:
@@ -28,7 +28,7 @@ class Likeness:
     farthest: float
 
     @classmethod
-    def of(cls, images: Sequence[str | Path]) -> "Likeness":
+    def of(cls, images: Sequence[str | Path]) -> "TrainingDistribution":
         """Return that of volumes on the network grid, two at least.
 
         Raises:
@@ -44,13 +44,13 @@ class Likeness:
 
     def distance(self, image: str | Path) -> float:
         """Return how far a volume on the network grid lies from the training scans, 1 as the farthest of them."""
-        least = 1 / STEPS  # of scans that are all the same
+        least = 1 / LEVELS  # of scans that are all the same
         return _distance(quantiles_of(image), np.array(self.quantiles)) / max(self.farthest, least)
 
 
 def quantiles_of(image: str | Path) -> NDArray[np.float64]:
     """Return the quantiles of a volume's brightness beyond the background; zeros where nothing is brighter."""
-    values = open_image(image) / STEPS
+    values = open_image(image) / LEVELS
     values = values[values > BACKGROUND]
     return np.quantile(values, SHARES) if len(values) else np.zeros(len(SHARES))
 

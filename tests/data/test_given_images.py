@@ -9,7 +9,7 @@ import pytest
 import SimpleITK as sitk
 
 from dar_uda.data.companions import companions
-from dar_uda.data.scans import given_scans, name_of, names_apart, scans_of
+from dar_uda.data.given_images import given_scans, name_of, names_apart, scans_of
 from dar_uda.data.volume import read_grid, read_volume
 from tests.data.dicom_files import write_as_dicom
 

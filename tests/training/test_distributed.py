@@ -8,7 +8,7 @@ import torch.multiprocessing as processes
 
 from dar_uda.segmentation.dar_unet import DARUNet
 from dar_uda.segmentation.train import SegmenterTrainer
-from dar_uda.training import ranks
+from dar_uda.training import distributed
 from dar_uda.training.job import Job
 from dar_uda.translation.train import TranslatorTrainer
 
@@ -19,7 +19,7 @@ WEIGHTS = dict.fromkeys((*LOSSES, "adversarial_image", "adversarial_content"), 2
 
 def own(joint):
     """Return this rank's part of a joint batch; all of it to a process alone."""
-    return joint.chunk(ranks.count())[ranks.number()]
+    return joint.chunk(distributed.count())[distributed.number()]
 
 
 class Patches:
@@ -39,11 +39,11 @@ class Slices:
         return own(torch.from_numpy(np.random.default_rng(self.seed).uniform(-1, 1, (4, 1, 64, 64))))
 
 
-def segmenter(recompute):
+def segmenter(activation_checkpointing):
     torch.manual_seed(0)
     network = DARUNet(3, [8, 8, 8, 8, 8])
-    job = Job(0, "", CPU, torch.float64, recompute)
-    trainer = SegmenterTrainer(network, Patches(), job, 10, 1e-3, 1e-4, 0.0, 10.0, ema=0.9)
+    job = Job(0, "", CPU, torch.float64, activation_checkpointing)
+    trainer = SegmenterTrainer(network, Patches(), job, 10, 1e-3, 1e-4, 0.0, 10.0, ema_decay=0.9)
     losses = trainer.update(0)
     return losses, [trainer.optimizer], [buffer.double() for buffer in network.buffers()]
 
@@ -65,7 +65,7 @@ def one_update(name):
     function, *arguments = TRAINERS[name]
     losses, optimizers, buffers = function(*arguments)
     states = [state["exp_avg"] for optimizer in optimizers for state in optimizer.state.values()]
-    return {name: float(ranks.mean(loss)) for name, loss in losses.items()}, states, buffers
+    return {name: float(distributed.mean(loss)) for name, loss in losses.items()}, states, buffers
 
 
 def rank(number, folder):

@@ -2,7 +2,7 @@
 
 A process that was not launched as one of several is rank 0 of 1, and nothing here changes what it computes. Gradients
 are summed after the backward rather than by DistributedDataParallel's wrapper: soft Dice of a joint batch is no mean of
-the ranks' losses, and a translator's two optimisers share one forward pass.
+the ranks' losses, and a translator's two optimizers share one forward pass.
 """
 
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ def purpose(*words: str | int) -> tuple[str | int, ...]:
     return (*words, "rank", number()) if count() > 1 else words
 
 
-def share(batch: int, key: str) -> int:
+def local_batch_size(batch_size: int, key: str) -> int:
     """Return this rank's part of a batch.
 
     Args:
@@ -38,12 +38,12 @@ def share(batch: int, key: str) -> int:
     Raises:
         ValueError: It does not divide by the ranks.
     """
-    if batch % count():
+    if batch_size % count():
         raise ValueError(
-            f"DAR-213: {key} is {batch} and gpus_per_training {count()}; expected a batch that divides by it: change "
+            f"DAR-213: {key} is {batch_size} and gpus_per_training {count()}; expected a batch that divides by it: change "
             "one of them"
         )
-    return batch // count()
+    return batch_size // count()
 
 
 def summed(x: Tensor) -> Tensor:

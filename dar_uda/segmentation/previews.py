@@ -30,18 +30,18 @@ def draw_slices(images: Tensor, labels: Tensor, predicted: Tensor) -> NDArray:
     Args:
         images: In [-1, 1]; what lies beyond is drawn black or white.
     """
-    grey = ((images.float().clamp(-1, 1) + 1) / 2)[..., None].expand(-1, -1, -1, 3)
-    rows = [grey, _tinted(grey, labels), _tinted(grey, predicted)]
+    gray = ((images.float().clamp(-1, 1) + 1) / 2)[..., None].expand(-1, -1, -1, 3)
+    rows = [gray, _tinted(gray, labels), _tinted(gray, predicted)]
     return torch.cat([torch.cat(list(row), dim=1) for row in rows]).cpu().numpy()
 
 
-def _tinted(grey: Tensor, classes: Tensor) -> Tensor:
-    """Return slices (N, H, W, 3) under the colours of the classes above 0."""
+def _tinted(gray: Tensor, classes: Tensor) -> Tensor:
+    """Return slices (N, H, W, 3) under the colors of the classes above 0."""
     from matplotlib.colors import to_rgb
 
-    from dar_uda.figures.style import COLOURS_ON_IMAGES, colour_of
+    from dar_uda.figures.style import COLORS_ON_IMAGES, color_of
 
-    colours = [to_rgb(colour_of(index, COLOURS_ON_IMAGES)) for index in range(int(classes.max()))]
-    table = torch.tensor([(0.0, 0.0, 0.0), *colours], device=grey.device)
+    colors = [to_rgb(color_of(index, COLORS_ON_IMAGES)) for index in range(int(classes.max()))]
+    table = torch.tensor([(0.0, 0.0, 0.0), *colors], device=gray.device)
     opacity = OPACITY * (classes > 0)[..., None]
-    return grey * (1 - opacity) + table[classes] * opacity
+    return gray * (1 - opacity) + table[classes] * opacity

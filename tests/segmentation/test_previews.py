@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from matplotlib.colors import to_rgb
 
-from dar_uda.figures.style import COLOURS_ON_IMAGES
-from dar_uda.segmentation.samples import SLICES, draw_slices, middle_slices
+from dar_uda.figures.style import COLORS_ON_IMAGES
+from dar_uda.segmentation.previews import SLICES, draw_slices, middle_slices
 
 
 def test_slices_stand_side_by_side_as_they_are_under_labels_and_under_predictions():
@@ -13,11 +13,11 @@ def test_slices_stand_side_by_side_as_they_are_under_labels_and_under_prediction
     labels = torch.tensor([[[0, 2]], [[1, 0]]])
     predicted = torch.tensor([[[0, 0]], [[0, 1]]])
     picture = draw_slices(images, labels, predicted)
-    grey = np.repeat([0.0, 0.5, 1.0, 1.0], 3).reshape(4, 3)
-    first, second = (np.array(to_rgb(colour)) for colour in COLOURS_ON_IMAGES[:2])
-    under_labels = [grey[0], (grey[1] + second) / 2, (grey[2] + first) / 2, grey[3]]
-    under_predicted = [*grey[:3], (grey[3] + first) / 2]
-    np.testing.assert_allclose(picture, [grey, under_labels, under_predicted], atol=1e-6)
+    gray = np.repeat([0.0, 0.5, 1.0, 1.0], 3).reshape(4, 3)
+    first, second = (np.array(to_rgb(color)) for color in COLORS_ON_IMAGES[:2])
+    under_labels = [gray[0], (gray[1] + second) / 2, (gray[2] + first) / 2, gray[3]]
+    under_predicted = [*gray[:3], (gray[3] + first) / 2]
+    np.testing.assert_allclose(picture, [gray, under_labels, under_predicted], atol=1e-6)
 
 
 def test_the_middle_slices_are_copies_with_the_highest_class_of_each_voxel():

@@ -17,15 +17,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from dar_uda.adaptation.ada_output import AdaOutputTrainer
 from dar_uda.segmentation.networks import make_segmenter
 from dar_uda.segmentation.train import SegmenterTrainer
-from dar_uda.training import choices, graphs
-from dar_uda.training.graphs import EAGER_CALLS, Captured, CudaGraphs, as_launched
+from dar_uda.training import cuda_graphs, cuda_options
+from dar_uda.training.cuda_graphs import EAGER_CALLS, Captured, CudaGraphs, as_launched
 from dar_uda.training.job import Job
 from dar_uda.training.optimizer import descend_in_turn, differentiate
 from dar_uda.training.prefetch import Prefetcher, to_device
 from dar_uda.translation.train import TranslatorTrainer
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
-STEPS, RESUMED = 8, 3
+LEVELS, RESUMED = 8, 3
 REPLAYED = EAGER_CALLS + 2
 """Steps on a CPU, the last two by replays."""
 CLASSES = 3
@@ -89,11 +89,11 @@ class Drawn:
         return drawn[0] if self.size else tuple(drawn)
 
 
-def segmenter_trainer(device, recompute=False, **network):
+def segmenter_trainer(device, activation_checkpointing=False, **network):
     torch.manual_seed(0)
     network = make_segmenter(CLASSES, (4, 4, 8, 8, 8), **network)
-    sampler, job = Drawn((2, 1, 4, 16, 16), (2, 4, 16, 16)), Job(0, "", device, torch.float32, recompute)
-    return SegmenterTrainer(network, sampler, job, STEPS, 1e-3, 1e-4, 1e-4, 10.0, 0.9)
+    sampler, job = Drawn((2, 1, 4, 16, 16), (2, 4, 16, 16)), Job(0, "", device, torch.float32, activation_checkpointing)
+    return SegmenterTrainer(network, sampler, job, LEVELS, 1e-3, 1e-4, 1e-4, 10.0, 0.9)
 
 
 def plain_trainer(device):
@@ -104,10 +104,10 @@ def ada_output_trainer(device):
     torch.manual_seed(0)
     network = make_segmenter(CLASSES, (4, 4, 8, 8, 8), architecture="unet_2d", multilevel=True)
     samplers = [Drawn((2, 1, 2, 64, 64), (2, 2, 64, 64)) for _ in range(2)]
-    adversary = {"adversarial_weights": [1e-1, 2e-2], "auxiliary_weight": 0.1, "discriminator_rate": 1e-4}
+    adversary = {"adversarial_weights": [1e-1, 2e-2], "auxiliary_weight": 0.1, "discriminator_learning_rate": 1e-4}
     job = Job(0, "", device, torch.float32)
     settings = {"target": samplers[1], "classes": CLASSES, **adversary}
-    return AdaOutputTrainer(network, samplers[0], job, STEPS, 1e-3, 1e-4, 1e-4, 10.0, 0.9, **settings)
+    return AdaOutputTrainer(network, samplers[0], job, LEVELS, 1e-3, 1e-4, 1e-4, 10.0, 0.9, **settings)
 
 
 def translator_trainer(device):
@@ -120,7 +120,7 @@ def translator_trainer(device):
 
 TRAINERS = {
     "segmenter": segmenter_trainer,
-    "recomputing": lambda device: segmenter_trainer(device, recompute=True),
+    "recomputing": lambda device: segmenter_trainer(device, activation_checkpointing=True),
     "ada_output": ada_output_trainer,
     "translator": translator_trainer,
 }
@@ -231,9 +231,9 @@ def test_each_optimizer_takes_its_step_when_its_gradients_are_ready():
     [(True, "cuda", 1, True), (False, "cuda", 1, False), (True, "cpu", 1, False), (True, "cuda", 2, False)],
 )
 def test_steps_are_graphs_on_a_gpu_of_one_rank_where_that_is_chosen(monkeypatch, chosen, device, ranks, graphed):
-    monkeypatch.setattr(graphs, "CudaGraphs", lambda *_: Recorder())
-    monkeypatch.setattr(graphs.ranks, "count", lambda: ranks)
-    with choices.choosing(captured_steps=chosen):
+    monkeypatch.setattr(cuda_graphs, "CudaGraphs", lambda *_: Recorder())
+    monkeypatch.setattr(cuda_graphs.distributed, "count", lambda: ranks)
+    with cuda_options.choosing(captured_steps=chosen):
         launched = as_launched(iter, torch.device(device), list)
     assert isinstance(launched, Captured) if graphed else launched is iter
 
@@ -342,7 +342,7 @@ def test_a_settled_prefetcher_draws_nothing():
 def trainers_on_a_card(name):
     """Return an eager training and one that is captured."""
     eager = TRAINERS[name](CUDA)
-    with choices.choosing(captured_steps=True):
+    with cuda_options.choosing(captured_steps=True):
         return eager, TRAINERS[name](CUDA)
 
 
@@ -359,7 +359,7 @@ def deterministic(monkeypatch):
 def test_a_captured_training_on_a_gpu_is_the_eager_one_bit_for_bit(name, caplog):
     eager, captured = trainers_on_a_card(name)
     assert isinstance(captured.gradients, Captured)
-    expected, found = trained(eager, range(STEPS)), trained(captured, range(STEPS))
+    expected, found = trained(eager, range(LEVELS)), trained(captured, range(LEVELS))
     assert caplog.records == []
     assert captured.gradients._recorded
     assert_equal(flat(found), flat(expected))
@@ -375,7 +375,7 @@ def test_a_resumed_captured_training_on_a_gpu_is_the_undisturbed_one(tmp_path):
     trained(eager, range(RESUMED))
     torch.save(eager.state(), tmp_path / "state.pt")
     captured.restore(torch.load(tmp_path / "state.pt", map_location="cpu", weights_only=True))
-    steps = range(RESUMED, STEPS)
+    steps = range(RESUMED, LEVELS)
     assert_equal(flat(trained(captured, steps)), flat(trained(eager, steps)))
     assert_equal(flat(captured.state()), flat(eager.state()))
     eager.close()
@@ -405,7 +405,7 @@ def test_a_replay_on_a_gpu_never_waits_for_it():
     torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode("error")
     try:
-        trained(captured, range(EAGER_CALLS + 1, STEPS))
+        trained(captured, range(EAGER_CALLS + 1, LEVELS))
     finally:
         torch.cuda.set_sync_debug_mode("default")
         captured.close()

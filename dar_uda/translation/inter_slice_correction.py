@@ -8,7 +8,7 @@ FEW_PIXELS = 20
 SMOOTHING = 3
 
 
-def harmonise(volume: NDArray[np.float32], label: NDArray[np.uint8]) -> NDArray[np.float32]:
+def correct_between_slices(volume: NDArray[np.float32], label: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return a synthetic volume in which every structure has about the same brightness in all slices.
 
     A 2D translator sees one slice at a time: it may take the tip of a liver for a kidney and draw it bright. Here each

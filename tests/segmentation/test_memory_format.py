@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import channels_last_3d, contiguous_format
 
-from dar_uda.segmentation.layout import Relaid, laid, layout_of
+from dar_uda.segmentation.memory_format import Relaid, laid, memory_format_of
 
 LAYOUTS = [contiguous_format, channels_last_3d]
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
@@ -17,7 +17,7 @@ def test_another_layout_has_exactly_the_same_values(before, after, dtype, device
     x = torch.randn(2, 5, 3, 4, 6).to(device, dtype).contiguous(memory_format=before)
     found = laid(x, after)
     assert torch.equal(found, x)
-    assert layout_of(found) == after
+    assert memory_format_of(found) == after
     assert found.is_contiguous(memory_format=after)
 
 
@@ -27,4 +27,4 @@ def test_a_gradient_comes_back_in_the_layout_of_the_input():
     weight = torch.randn(2, 5, 3, 4, 6)
     (Relaid.apply(x, channels_last_3d, contiguous_format) * weight).sum().backward()
     assert torch.equal(x.grad, weight)
-    assert layout_of(x.grad) == channels_last_3d
+    assert memory_format_of(x.grad) == channels_last_3d

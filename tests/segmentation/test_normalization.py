@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from dar_uda.segmentation.normalisation import GroupNorm
+from dar_uda.segmentation.normalization import GroupNorm
 
 
 @pytest.mark.parametrize(("channels", "groups"), [(4, 1), (16, 2), (48, 6)])

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dar_uda.data.network_volume import STEPS
+from dar_uda.data.network_volume import LEVELS
 
 Image = NDArray[np.uint16]
 Slabs = Iterator[Tensor]
@@ -30,14 +30,14 @@ def _scaled(factor: float, shift: float) -> Callable[[Image], Image]:
     def change(image: Image) -> Image:
         changed = np.empty(image.shape, np.uint16)
         for here, there in zip(image, changed, strict=True):  # a slice at a time stays in the CPU's cache
-            there[...] = np.clip(here * np.float32(factor) + np.float32(shift * STEPS), 0, STEPS)
+            there[...] = np.clip(here * np.float32(factor) + np.float32(shift * LEVELS), 0, LEVELS)
         return changed
 
     return change
 
 
 # (image changed, probabilities brought back): as it is, antero-posterior flip, intensity x 1.1, x 0.9, + 0.1.
-VIEWS: tuple[tuple[Callable[[Image], Image], Callable[[Tensor], Tensor]], ...] = (
+TTA_TRANSFORMS: tuple[tuple[Callable[[Image], Image], Callable[[Tensor], Tensor]], ...] = (
     (_as_it_is, _as_it_is),
     (_flipped, _flipped_back),
     (_scaled(1.1, 0.0), _as_it_is),
@@ -46,15 +46,15 @@ VIEWS: tuple[tuple[Callable[[Image], Image], Callable[[Tensor], Tensor]], ...] =
 )
 
 
-def predict_views(image: Image, slabs_of: Callable[[Image], Slabs]) -> Iterator[list[Tensor]]:
+def predict_transformed(image: Image, slabs_of: Callable[[Image], Slabs]) -> Iterator[list[Tensor]]:
     """Yield the probabilities of every view of an image, slab after slab, the image as it is first.
 
     Args:
         image: (D, H, W) as stored.
         slabs_of: Gives the probabilities (classes, slices, H, W) of an image.
     """
-    for slabs in zip(*(slabs_of(change(image)) for change, _ in VIEWS), strict=True):
-        yield [back(slab) for (_, back), slab in zip(VIEWS, slabs, strict=True)]
+    for slabs in zip(*(slabs_of(change(image)) for change, _ in TTA_TRANSFORMS), strict=True):
+        yield [back(slab) for (_, back), slab in zip(TTA_TRANSFORMS, slabs, strict=True)]
 
 
 def mean_of(slabs: Sequence[Tensor]) -> Tensor:
@@ -67,7 +67,7 @@ def likeliest(slab: Tensor) -> Tensor:
     return slab.max(dim=0).indices
 
 
-class Disagreement:
+class TtaInconsistency:
     """How far the masks of the changed views lie from that of the image as it is, for each structure.
 
     Args:
@@ -75,8 +75,8 @@ class Disagreement:
     """
 
     def __init__(self, structures: int) -> None:
-        self.common = np.zeros((len(VIEWS) - 1, structures))
-        self.voxels = np.zeros((len(VIEWS) - 1, structures))
+        self.common = np.zeros((len(TTA_TRANSFORMS) - 1, structures))
+        self.voxels = np.zeros((len(TTA_TRANSFORMS) - 1, structures))
 
     def add(self, slabs: Sequence[Tensor]) -> None:
         """Count the voxels of one slab: its probabilities in every view."""
