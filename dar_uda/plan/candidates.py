@@ -24,12 +24,11 @@ class Candidates:
             PlanError: None would be left for the training.
         """
         config, cases = self.volumes.config, self.volumes.labeled(training_set)
-        count = max(1, round(config.branch("selection")["validation_fraction"] * len(cases)))
+        count = max(1, round(config.branch("model_selection")["validation_fraction"] * len(cases)))
         if count >= len(cases):
             raise PlanError(
-                f"DAR-041: checkpoint {config.values['checkpoint']}: training set {training_set} has {len(cases)} "
-                f"labeled cases, of which {count} would be kept aside; expected more: add cases, or take "
-                "checkpoint=last."
+                f"DAR-041: model_selection.rule {config.selection_rule}: training set {training_set} has {len(cases)} "
+                f"labeled cases, of which {count} would be kept aside; expected more: add cases, or take rule: last."
             )
         return cases[-count:]
 
@@ -37,21 +36,21 @@ class Candidates:
         """Return the labeled cases that train."""
         return self.volumes.labeled(training_set)[: -len(self.kept_aside(training_set))]
 
-    def images(self, training_set: str, choice: str, seed: int | str) -> list[str]:
-        """Return the labeled volumes that choose: of the cases kept aside, or for `oracle` the target's test cases."""
-        if choice == "oracle":
+    def images(self, training_set: str, selection: str, seed: int | str) -> list[str]:
+        """Return the labeled volumes that choose: of the cases kept aside, or the target's test cases."""
+        if selection == "target_oracle":
             return self._tests(training_set, IMAGE)
         return self.volumes.images(training_set, seed, self.kept_aside(training_set))
 
-    def labels(self, training_set: str, choice: str) -> list[str]:
+    def labels(self, training_set: str, selection: str) -> list[str]:
         """Return the label map of every volume that `images` returns."""
-        if choice == "oracle":
+        if selection == "target_oracle":
             return self._tests(training_set, LABEL)
         return self.volumes.labels(training_set, self.kept_aside(training_set))
 
-    def unlabeled(self, training_set: str, choice: str) -> list[str]:
+    def unlabeled(self, training_set: str, selection: str) -> list[str]:
         """Return the volumes of the target that choose without labels."""
-        if choice == "oracle":
+        if selection == "target_oracle":
             return []
         target = self._target(training_set)
         return self.volumes.paths.cases(target, self.volumes.cases.of(target, "train")[:TARGET_CASES], IMAGE)
@@ -61,7 +60,8 @@ class Candidates:
         tests: Sequence[str] = self.volumes.cases.of(target, "test", labeled=True)
         if not tests:
             raise PlanError(
-                f"DAR-042: checkpoint oracle: no test case of domain {target} has a label; take checkpoint=validation."
+                f"DAR-042: model_selection.rule target_oracle: no test case of domain {target} has a label; "
+                "take rule: source_validation."
             )
         return self.volumes.paths.cases(target, tests, file)
 

@@ -19,7 +19,7 @@ BRANCHES = (
     "translation",
     "styles",
     "segmentation",
-    "selection",
+    "model_selection",
     "cyclegan",
     "synseg_net",
     "ada_output",
@@ -66,16 +66,22 @@ class Config:
         """The run's seeds, each once."""
         return list(dict.fromkeys(self.values["seeds"]))
 
+    @property
+    def selection_rule(self) -> str:
+        """By what a training's weights are chosen: `last`, or one of `SELECTION_RULES`."""
+        return str(self.values["model_selection"]["rule"])
+
     def branch(self, name: str) -> dict[str, Any]:
         """Return a branch of the method's values, one of `BRANCHES`."""
         return dict(self.values[name])
 
     def changes(self) -> list[str]:
-        """Return what the user changes of the budget's values, as `branch.key value`."""
+        """Return what the user changes of the budget's values, as `branch.key value`, but the rule of model selection."""
         return [
             line
             for branch in BRANCHES
             for line in listed(different(self.values[branch], self.without_user[branch]), branch)
+            if not line.startswith("model_selection.rule ")
         ]
 
 

@@ -10,9 +10,11 @@ from dar_uda.plan.tables import Table
 
 CHOSEN_BY = {
     "last": "",
-    "validation": "Weights chosen without target labels.",
-    "oracle": "ORACLE: weights chosen by the target's test labels.",
+    "source_validation": "Weights chosen without target labels.",
+    "target_oracle": "ORACLE: weights chosen by the target's test labels.",
 }
+
+SWITCHES = {"test_time_augmentation": "test-time augmentation", "keep_largest_component": "largest component"}
 
 
 def stamp(config: Config) -> str:
@@ -21,7 +23,7 @@ def stamp(config: Config) -> str:
     noun = "seed" if len(config.seeds) == 1 else "seeds"
     values = config.values
     text = f"Task {values['task']}, protocol {values['protocol']}, budget {config.task.budget}, {noun} {seeds}."
-    return f"{text} {CHOSEN_BY[values['checkpoint']]}".rstrip()
+    return f"{text} {CHOSEN_BY[config.selection_rule]}".rstrip()
 
 
 def stamp_with_changes(config: Config) -> str:
@@ -32,7 +34,7 @@ def stamp_with_changes(config: Config) -> str:
 
 def stamped_choices(config: Config) -> dict[str, str]:
     """Return what every row of a table says of the run, by column."""
-    return {key: config.values[key] for key in ("protocol", "checkpoint")}
+    return {"protocol": config.values["protocol"], "model_selection": config.selection_rule}
 
 
 def notes_of(method: Method, config: Config) -> list[str]:
@@ -40,7 +42,10 @@ def notes_of(method: Method, config: Config) -> list[str]:
     notes = []
     domain_randomization = domain_randomization_of(config)
     if method.is_randomized and domain_randomization:
-        notes = [f"GIN {domain_randomization['gin']}", f"structure contrast {domain_randomization['structures']}"]
+        notes = [
+            f"GIN {domain_randomization['gin']}",
+            f"structure contrast {domain_randomization['structure_contrast']}",
+        ]
         if method.is_synthetic:
             notes.append(f"source share {domain_randomization['source_fraction']}")
     if method.is_self_trained:
@@ -48,8 +53,7 @@ def notes_of(method: Method, config: Config) -> list[str]:
     if method.is_synthetic and config.branch("styles")["inter_slice_correction"]:
         notes.append("inter-slice correction")
     inference = config.branch("inference")
-    switches = ("test_time_augmentation", "keep_largest_component")
-    return notes + [key.replace("_", " ") for key in switches if inference[key]]
+    return notes + [words for key, words in SWITCHES.items() if inference[key]]
 
 
 def method_notes(table: Table, config: Config) -> dict[str, str]:
@@ -72,7 +76,8 @@ def run_facts(table: Table, config: Config, cases: Cases) -> dict[str, Any]:
     """Return what a report says of the run and its cases."""
     groups = [(domain, split) for domain in config.task.domains for split in ("train", "test")]
     return {
-        **{name: config.values[name] for name in ("task", "protocol", "checkpoint")},
+        **{name: config.values[name] for name in ("task", "protocol")},
+        "model_selection": config.selection_rule,
         "run": config.run,
         "folder": Paths.of_run(config.run).folder,
         "table": table.name,

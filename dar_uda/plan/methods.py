@@ -15,7 +15,7 @@ TRANSLATIONS = ("disentangled-multi", "disentangled-average", "cyclegan-single")
 TRAINED_ON_BOTH = ("synseg_net", "ada_output")
 """Trainings on the labeled source and the unlabeled target."""
 
-CHOICES = ("validation", "oracle")
+SELECTION_RULES = ("source_validation", "target_oracle")
 """Ways to choose a training's weights among candidates."""
 
 CANDIDATES = "candidates"
@@ -72,13 +72,13 @@ def direction_of(training_set: str) -> str:
 
 @dataclass(frozen=True)
 class Training:
-    """One training of a network; as text, and in paths, `dar_unet-randomized-validation-selftrained`.
+    """One training of a network; as text, and in paths, `dar_unet-randomized-source_validation-selftrained`.
 
     Attributes:
         network: Its name in the config.
         is_randomized: Whether volumes are randomized as they are read.
-        weights: "" where the last weights are kept, `candidates` where several are, one of `CHOICES` where one of
-            these was chosen.
+        weights: "" where the last weights are kept, `candidates` where several are, one of `SELECTION_RULES` where
+            one of these was chosen.
         is_self_trained: Whether it goes on from those weights with masks of the target.
     """
 
@@ -91,7 +91,7 @@ class Training:
     def of(cls, text: str) -> Self:
         """Return the training that a text such as `dar_unet-randomized` names."""
         network, *parts = text.split("-")
-        weights = next((part for part in parts if part in (CANDIDATES, *CHOICES)), "")
+        weights = next((part for part in parts if part in (CANDIDATES, *SELECTION_RULES)), "")
         return cls(network, RANDOMIZED[1:] in parts, weights, SELF_TRAINED[1:] in parts)
 
     def __str__(self) -> str:
@@ -170,8 +170,8 @@ def _method(name: str, definition: Values, config: Config) -> Method:
     is_randomized = definition.get("randomized", False) and domain_randomization_of(config) is not None
     # The ceiling and trainings on both domains keep their last weights.
     is_chosen = pattern == "{source}" or pattern.endswith(TRANSLATIONS)
-    checkpoint = config.values["checkpoint"]
-    first = Training(network, is_randomized, checkpoint if is_chosen and checkpoint != "last" else "")
+    rule = config.selection_rule
+    first = Training(network, is_randomized, rule if is_chosen and rule != "last" else "")
     steps = config.branch("segmentation")["self_training"]["steps"]
     is_self_trained = definition.get("self_trained", False) and steps > 0
     second = (replace(first, is_self_trained=True),) if is_self_trained else ()

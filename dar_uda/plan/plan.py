@@ -9,7 +9,7 @@ from dar_uda.plan.cases import Cases
 from dar_uda.plan.config import Config
 from dar_uda.plan.errors import PlanError
 from dar_uda.plan.figures import Figures
-from dar_uda.plan.methods import CHOICES, RANDOMIZED, TRANSLATIONS, Method, read_methods
+from dar_uda.plan.methods import RANDOMIZED, SELECTION_RULES, TRANSLATIONS, Method, read_methods
 from dar_uda.plan.networks import Networks
 from dar_uda.plan.paths import Paths, ending_of, table_of
 from dar_uda.plan.tables import SUMMARY, Row, Table, lacking_for_summary, read_tables
@@ -77,8 +77,8 @@ class Plan:
             "case": CASE,
             "chunk": CASE,
             "method": NAME,
-            "network": rf"{TRAINED}(-{'|-'.join(CHOICES)})?",
-            "choice": "|".join(CHOICES),
+            "network": rf"{TRAINED}(-{'|-'.join(SELECTION_RULES)})?",
+            "selection": "|".join(SELECTION_RULES),
             "table": "|".join(self.tables),
             "of_table": "|".join(map(ending_of, self.tables)),
             "translation": "|".join(TRANSLATIONS),

@@ -9,7 +9,7 @@ import yaml
 
 from dar_uda.plan.merge import Values
 
-NAMES = ("task", "run", "cases", "budget", "protocol", "device", "precision", "checkpoint", "directions", "methods")
+NAMES = ("task", "run", "cases", "budget", "protocol", "device", "precision", "directions", "methods")
 """Keys whose values are names, never numbers."""
 
 KEPT = ("task", "run", "cases", "budget")

@@ -19,7 +19,7 @@ from dar_uda.report.stages import read_stages
 from dar_uda.report.svg import inline_svg
 from dar_uda.report.templates import render
 from dar_uda.report.trainings import peaks_of, training_table
-from dar_uda.report.words import CAPTIONS, CHECKPOINTS, PROTOCOLS, words_of_method
+from dar_uda.report.words import CAPTIONS, MODEL_SELECTION, PROTOCOLS, words_of_method
 
 
 def write_report(
@@ -38,7 +38,7 @@ def write_report(
     Time, memory, devices and versions are those of the jobs whose benchmarks and provenance lie in the run's folder.
 
     Args:
-        facts: What was run: `run` (name), `folder`, `table`, `task`, `protocol`, `budget`, `checkpoint`, `seeds`,
+        facts: What was run: `run` (name), `folder`, `table`, `task`, `protocol`, `budget`, `model_selection`, `seeds`,
             `stamp` and `cases`, a list of `{"domain", "split", "cases", "labeled"}`.
         methods: What each method of the table is: arguments of `words_of_method`, and `note`.
         metrics: See `summarize`.
@@ -61,7 +61,7 @@ def write_report(
     text = render(
         facts=facts,
         protocol=PROTOCOLS[facts["protocol"]],
-        checkpoint=CHECKPOINTS[facts["checkpoint"]],
+        model_selection=MODEL_SELECTION[facts["model_selection"]],
         methods={name: (words_of_method(**_without_note(entry)), entry["note"]) for name, entry in methods.items()},
         directions=directions,
         figures=[_figure(entry) for entry in drawn if not entry["direction"]],

@@ -19,10 +19,10 @@ PROTOCOLS = {
     "paper": "as the paper's reference code treats volumes: test cases are cropped by their labels, so numbers are "
     "higher than on whole scans",
 }
-CHECKPOINTS = {
+MODEL_SELECTION = {
     "last": "the last of each training",
-    "validation": "chosen without labels of the target",
-    "oracle": "ORACLE: chosen by the target's test labels, which nobody has in practice",
+    "source_validation": "chosen without labels of the target",
+    "target_oracle": "ORACLE: chosen by the target's test labels, which nobody has in practice",
 }
 
 

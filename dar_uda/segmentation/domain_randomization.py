@@ -17,7 +17,7 @@ CONSTANT = 1e-6
 
 
 @dataclass(frozen=True)
-class Randomization:
+class DomainRandomization:
     """How often a training patch is randomized.
 
     Args:

@@ -46,7 +46,7 @@ def select_model(
         labels: The label volume of each.
         unlabeled: Volumes of the target; may be empty.
         weights: Output, safetensors.
-        table: Output TSV: `step dice tta_inconsistency score chosen`.
+        table: Output TSV: `step dice tta_inconsistency score selected`.
         structures: Names of the classes 1..K.
         window: See `predict_slabs`, as are the next three.
         precision: See `prediction_precision`.
@@ -66,7 +66,7 @@ def select_model(
     )
     best = frame.score[::-1].idxmax()
     with write_beside(table) as partial:
-        frame.assign(chosen=frame.index == best).to_csv(partial, sep="\t", index=False, float_format="%.6f")
+        frame.assign(selected=frame.index == best).to_csv(partial, sep="\t", index=False, float_format="%.6f")
     with write_beside(weights) as partial:
         shutil.copyfile(paths[best], partial)
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-CHOICES = {"protocol": "clean", "checkpoint": "last"}
+CHOICES = {"protocol": "clean", "model_selection": "last"}
 OK, MISSED, ABSENT = "ok", "missed", "absent"
 
 

@@ -39,7 +39,7 @@ def test_the_table_has_exactly_the_promised_columns_and_six_decimals(tmp_path):
     metrics = [entry("dar_uda", one_case(tmp_path / "m.tsv", 1 / 3))]
     write_summary(metrics, [], ["liver"], {}, CHOICES, tmp_path / "summary.tsv")
     header, first = (tmp_path / "summary.tsv").read_text().splitlines()[:2]
-    assert header == "\t".join([*COLUMNS, "protocol", "checkpoint"])
+    assert header == "\t".join([*COLUMNS, "protocol", "model_selection"])
     assert first == "ct-to-mr\tdar_uda\tliver\t1\t0\t0.333333\t\t\t1.000000\t\t\t\tclean\tlast"
 
 

@@ -16,14 +16,14 @@ STAMP = "Task t, protocol clean."
 def pages(tmp_path):
     """Write a table of these metrics and its pages; return their texts."""
 
-    def write(metrics, unavailable=(), structures=("liver",), notes=None, resources=None):
+    def write(metrics, unavailable=(), structures=("liver",), notes=None, usage=None):
         changed = [
             tta_inconsistency(one["method"], tmp_path / f"{one['method']}-changed.tsv", direction=one["direction"])
             for one in metrics
         ]
         table, *files = (tmp_path / f"summary.{suffix}" for suffix in ("tsv", "md", "tex", "html"))
         write_summary(metrics, unavailable, list(structures), {}, CHOICES, table)
-        write_pages(table, changed, unavailable, notes or {}, resources or {}, ["supervised"], STAMP, files)
+        write_pages(table, changed, unavailable, notes or {}, usage or {}, ["supervised"], STAMP, files)
         return SimpleNamespace(**{file.suffix[1:]: file.read_text() for file in files})
 
     return write

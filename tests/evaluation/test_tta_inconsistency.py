@@ -22,7 +22,7 @@ def test_the_table_to_compute_with_has_means_over_the_seeds(tmp_path):
         "structure",
         "tta_inconsistency",
         "protocol",
-        "checkpoint",
+        "model_selection",
     ]
     assert [row.split("\t")[2:5] for row in rows] == [
         ["a", "liver", "0.1500"],

@@ -11,7 +11,7 @@ MULTI = "ct-to-mr.disentangled-multi"
 def candidates_of(count, share=0.2):
     """Return the candidates of a run with `count` labeled training cases of CT."""
     cases = Cases(tuple(case(f"ct{number}", "train", True) for number in range(count)))
-    return plan_of(f"checkpoint: validation\nselection: {{validation_fraction: {share}}}", cases).candidates
+    return plan_of(f"model_selection: {{rule: source_validation, validation_fraction: {share}}}", cases).candidates
 
 
 @pytest.mark.parametrize(
@@ -30,39 +30,43 @@ def test_a_training_needs_a_case_that_is_not_kept_aside(count, share, kept):
     with pytest.raises(PlanError) as error:
         candidates_of(count, share).trained(MULTI)
     assert str(error.value) == (
-        f"DAR-041: checkpoint validation: training set {MULTI} has {count} labeled cases, of which {kept} would be "
-        "kept aside; expected more: add cases, or take checkpoint=last."
+        f"DAR-041: model_selection.rule source_validation: training set {MULTI} has {count} labeled cases, of which "
+        f"{kept} would be kept aside; expected more: add cases, or take rule: last."
     )
 
 
 def test_validation_looks_at_source_cases_kept_aside_and_at_four_unlabeled_ones_of_the_target():
-    candidates = phantoms("checkpoint: validation").candidates
-    assert candidates.images("ct", "validation", 3) == [f"{RUN}/cases/ct/ct0{n}/image.nii" for n in (6, 7)]
-    assert candidates.labels("ct", "validation") == [f"{RUN}/cases/ct/ct0{n}/label.nii" for n in (6, 7)]
+    candidates = phantoms("model_selection: {rule: source_validation}").candidates
+    assert candidates.images("ct", "source_validation", 3) == [f"{RUN}/cases/ct/ct0{n}/image.nii" for n in (6, 7)]
+    assert candidates.labels("ct", "source_validation") == [f"{RUN}/cases/ct/ct0{n}/label.nii" for n in (6, 7)]
     folder = f"{RUN}/seed-3/synthetic/ct-to-mr/disentangled-multi"
     synthetic = [f"{folder}/ct0{n}/style-{style}.nii" for n in (6, 7) for style in range(6)]
-    assert candidates.images(MULTI, "validation", 3) == synthetic
-    assert candidates.labels(MULTI, "validation") == [
+    assert candidates.images(MULTI, "source_validation", 3) == synthetic
+    assert candidates.labels(MULTI, "source_validation") == [
         f"{RUN}/cases/ct/ct0{n}/label.nii" for n in (6, 7) for _ in range(6)
     ]
     for training_set in ("ct", MULTI):
-        unlabeled = candidates.unlabeled(training_set, "validation")
+        unlabeled = candidates.unlabeled(training_set, "source_validation")
         assert unlabeled == [f"{RUN}/cases/mr/mr0{n}/image.nii" for n in range(4)]
 
 
 def test_the_oracle_looks_at_the_targets_test_cases():
-    candidates = plan_of("checkpoint: oracle").candidates
+    candidates = plan_of("model_selection: {rule: target_oracle}").candidates
     for training_set in ("ct", MULTI):
-        assert candidates.images(training_set, "oracle", 0) == [f"{RUN}/cases/mr/mr3/image.nii"]
-        assert candidates.labels(training_set, "oracle") == [f"{RUN}/cases/mr/mr3/label.nii"]
-        assert candidates.unlabeled(training_set, "oracle") == []
-    other = plan_of("checkpoint: oracle", LABELED).candidates
-    assert other.labels("mr-to-ct.cyclegan-single", "oracle") == [f"{RUN}/cases/ct/ct4/label.nii"]
+        assert candidates.images(training_set, "target_oracle", 0) == [f"{RUN}/cases/mr/mr3/image.nii"]
+        assert candidates.labels(training_set, "target_oracle") == [f"{RUN}/cases/mr/mr3/label.nii"]
+        assert candidates.unlabeled(training_set, "target_oracle") == []
+    other = plan_of("model_selection: {rule: target_oracle}", LABELED).candidates
+    assert other.labels("mr-to-ct.cyclegan-single", "target_oracle") == [f"{RUN}/cases/ct/ct4/label.nii"]
 
 
 def test_the_oracle_needs_a_label_of_a_test_case():
     with pytest.raises(PlanError) as error:
-        plan_of("checkpoint: oracle").candidates.images("mr-to-ct.cyclegan-single", "oracle", 0)
+        plan_of("model_selection: {rule: target_oracle}").candidates.images(
+            "mr-to-ct.cyclegan-single", "target_oracle", 0
+        )
     assert str(error.value) == (
-        "DAR-042: checkpoint oracle: no test case of domain ct has a label; take checkpoint=validation."
+        "DAR-042: model_selection.rule target_oracle: no test case of domain ct has a label; "
+        "take rule: source_validation."
+    )
     )

@@ -23,7 +23,7 @@ def test_the_default_is_the_phantom_in_its_budget():
     assert config.directions == (Direction("ct", "mr"),)
     assert list(config.tables) == ["summary", "comparison", "style_study", "architecture_study"]
     assert config.changes() == []
-    assert config.branch("selection") == {"candidates": 5, "validation_fraction": 0.2}
+    assert config.branch("model_selection") == {"rule": "last", "candidates": 5, "validation_fraction": 0.2}
     with pytest.raises(FrozenInstanceError):
         config.task = None
 
@@ -153,8 +153,8 @@ def test_what_yaml_reads_otherwise_than_it_looks_is_refused_by_line(text, words)
         ("protocol: paper", "Task phantom does not say what protocol `paper` is"),
         ("tables: {summary: {methods: [dar_uda], directions: both}}", "The table `summary` is that of `methods`"),
         (
-            "tables: {resources: {methods: [dar_uda], directions: both}}",
-            "The table `resources` has the name of a rule, or of a file of every run: give it another name.",
+            "tables: {usage: {methods: [dar_uda], directions: both}}",
+            "The table `usage` has the name of a rule, or of a file of every run: give it another name.",
         ),
         (
             "tables: {tabulate: {methods: [dar_uda], directions: both}}",

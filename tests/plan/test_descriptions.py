@@ -13,11 +13,11 @@ PLAIN = "inference: {keep_largest_component: false}"
         ("{}", "Task phantom, protocol clean, budget demo, seed 0."),
         ("seeds: [3, 1]", "Task phantom, protocol clean, budget demo, seeds 3, 1."),
         (
-            "{task: abdomen, budget: gpu, protocol: paper, checkpoint: validation}",
+            "{task: abdomen, budget: gpu, protocol: paper, model_selection: {rule: source_validation}}",
             "Task abdomen, protocol paper, budget gpu, seed 0. Weights chosen without target labels.",
         ),
         (
-            "checkpoint: oracle",
+            "model_selection: {rule: target_oracle}",
             "Task phantom, protocol clean, budget demo, seed 0. ORACLE: weights chosen by the target's test labels.",
         ),
     ],
@@ -35,8 +35,8 @@ def test_a_stamp_has_what_the_user_changes_of_the_budget():
 
 
 def test_every_row_of_a_table_says_by_which_protocol_and_checkpoint():
-    config = plan_of("{task: abdomen, protocol: paper, checkpoint: oracle}").config
-    assert descriptions.stamped_choices(config) == {"protocol": "paper", "checkpoint": "oracle"}
+    config = plan_of("{task: abdomen, protocol: paper, model_selection: {rule: target_oracle}}").config
+    assert descriptions.stamped_choices(config) == {"protocol": "paper", "model_selection": "target_oracle"}
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_every_row_of_a_table_says_by_which_protocol_and_checkpoint():
     [
         ("{}", "dar_uda", ["largest component"]),
         (PLAIN, "dar_uda", []),
-        ("inference: {test_time_augmentation: true}", "source_only", ["test time augmentation", "largest component"]),
+        ("inference: {test_time_augmentation: true}", "source_only", ["test-time augmentation", "largest component"]),
         (f"{PLAIN}\n{HARMONIZED}", "cyclegan_3d", ["inter-slice correction"]),
         (f"{PLAIN}\n{HARMONIZED}", "source_only", []),
         (f"{PLAIN}\n{ROUNDS}", "source_only", []),
@@ -91,7 +91,7 @@ def test_a_report_says_what_the_run_is_and_which_cases_it_has():
     assert descriptions.run_facts(plan.tables["style_study"], plan.config, CASES) == {
         "task": "phantom",
         "protocol": "clean",
-        "checkpoint": "last",
+        "model_selection": "last",
         "run": "mine",
         "folder": "results/mine",
         "table": "style_study",

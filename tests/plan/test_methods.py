@@ -7,7 +7,7 @@ from tests.plan.configs import config_of
 from tests.plan.plans import ROUNDS
 
 CT_TO_MR, MR_TO_CT = Direction("ct", "mr"), Direction("mr", "ct")
-RULES = ("last", "validation", "oracle")
+RULES = ("last", "source_validation", "target_oracle")
 
 
 def methods_of(text="{}"):
@@ -51,9 +51,9 @@ def test_real_volumes_have_no_direction():
         ("dar_unet", Training("dar_unet")),
         ("unet_2d-randomized", Training("unet_2d", True)),
         ("dar_unet-candidates", Training("dar_unet", False, "candidates")),
-        ("dar_unet-randomized-oracle", Training("dar_unet", True, "oracle")),
+        ("dar_unet-randomized-target_oracle", Training("dar_unet", True, "target_oracle")),
         ("dar_unet-selftrained", Training("dar_unet", False, "", True)),
-        ("dar_unet-randomized-validation-selftrained", Training("dar_unet", True, "validation", True)),
+        ("dar_unet-randomized-source_validation-selftrained", Training("dar_unet", True, "source_validation", True)),
         ("randomized", Training("randomized")),
     ],
 )
@@ -64,7 +64,7 @@ def test_a_training_reads_as_it_is_written(text, training):
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("values", ["{}", ROUNDS])
 def test_every_name_that_a_run_can_have_reads_back(rule, values):
-    text = f"checkpoint: {rule}" if values == "{}" else f"checkpoint: {rule}\n{values}"
+    text = f"model_selection: {{rule: {rule}}}" if values == "{}" else f"model_selection: {{rule: {rule}}}\n{values}"
     for method in methods_of(text).values():
         for training in (*method.iterations, *method.trainings):
             assert Training.of(str(training)) == training
@@ -111,19 +111,19 @@ def test_a_budget_that_randomizes_nothing_and_has_no_second_round_trains_plain_n
         ("last", "source_randomized", ["dar_unet-randomized"], ["dar_unet-randomized"]),
         ("last", "dar_uda_no_self_training", ["dar_unet-randomized"], ["dar_unet-randomized"]),
         ("last", "dar_uda", *[["dar_unet-randomized", "dar_unet-randomized-selftrained"]] * 2),
-        ("validation", "source_only_2d", ["unet_2d-validation"], ["unet_2d-candidates"]),
-        ("oracle", "cyclegan_3d", ["dar_unet-randomized-oracle"], ["dar_unet-randomized-candidates"]),
+        ("source_validation", "source_only_2d", ["unet_2d-source_validation"], ["unet_2d-candidates"]),
+        ("target_oracle", "cyclegan_3d", ["dar_unet-randomized-target_oracle"], ["dar_unet-randomized-candidates"]),
         (
-            *("validation", "dar_uda"),
-            ["dar_unet-randomized-validation", "dar_unet-randomized-validation-selftrained"],
-            ["dar_unet-randomized-candidates", "dar_unet-randomized-validation-selftrained"],
+            *("source_validation", "dar_uda"),
+            ["dar_unet-randomized-source_validation", "dar_unet-randomized-source_validation-selftrained"],
+            ["dar_unet-randomized-candidates", "dar_unet-randomized-source_validation-selftrained"],
         ),
-        ("oracle", "supervised", ["dar_unet"], ["dar_unet"]),
-        ("validation", "ada_output_multilevel", ["unet_2d_multilevel"], ["unet_2d_multilevel"]),
+        ("target_oracle", "supervised", ["dar_unet"], ["dar_unet"]),
+        ("source_validation", "ada_output_multilevel", ["unet_2d_multilevel"], ["unet_2d_multilevel"]),
     ],
 )
 def test_the_rounds_of_a_method_and_the_trainings_that_run(rule, name, rounds, trainings):
-    method = methods_of(f"checkpoint: {rule}\nmethods: [source_randomized, dar_uda]\n{ROUNDS}")[name]
+    method = methods_of(f"model_selection: {{rule: {rule}}}\nmethods: [source_randomized, dar_uda]\n{ROUNDS}")[name]
     assert names(method.iterations) == rounds and names(method.trainings) == trainings
     assert (str(method.predictor), method.network) == (rounds[-1], rounds[0].split("-")[0])
     assert method.is_randomized == ("randomized" in rounds[0])

@@ -6,7 +6,7 @@ from functools import cache
 import pytest
 from snakemake.io import regex_from_filepattern, update_wildcard_constraints
 
-from dar_uda.plan.methods import CANDIDATES, CHOICES, TRANSLATIONS
+from dar_uda.plan.methods import CANDIDATES, SELECTION_RULES, TRANSLATIONS
 from dar_uda.plan.plan import TRAINED
 from dar_uda.plan.task import Direction
 from tests.plan.configs import REPOSITORY
@@ -129,7 +129,7 @@ def rule_of(training_set, training):
         return "self_train_segmenter"
     if training.weights == CANDIDATES:
         return "train_candidates"
-    return "select_model" if training.weights in CHOICES else "train_segmenter"
+    return "select_model" if training.weights in SELECTION_RULES else "train_segmenter"
 
 
 def files_of_table(plan, table):
@@ -141,25 +141,25 @@ def files_of_table(plan, table):
             yield f"{figure.path}.{suffix}", DRAWN_BY[figure.kind]
 
 
-@pytest.mark.parametrize("checkpoint", ["last", "validation", "oracle"])
-def test_every_file_that_the_plan_names_is_an_output_of_one_rule(checkpoint):
+@pytest.mark.parametrize("rule", ["last", "source_validation", "target_oracle"])
+def test_every_file_that_the_plan_names_is_an_output_of_one_rule(rule):
     text = "run: a.b\ninference: {chunk_size: 1}\nmethods: [source_randomized, dar_uda, average_style, cyclegan_3d]"
-    plan = plan_of(f"checkpoint: {checkpoint}\n{BOTH}\n{ROUNDS}\n{text}", LABELED)
+    plan = plan_of(f"model_selection: {{rule: {rule}}}\n{BOTH}\n{ROUNDS}\n{text}", LABELED)
     assert [len(plan.volumes.chunks(direction)) for direction in ("ct-to-mr", "mr-to-ct")] == [2, 1]
     files = dict(files_of(plan))
-    assert rules_of(plan, files) == {path: {rule} for path, rule in files.items()}
-    unused = {"label_target"} | ({"train_candidates", "select_model"} if checkpoint == "last" else set())
-    assert set(files.values()) == {rule for rule, _ in patterns()} - unused
+    assert rules_of(plan, files) == {path: {made_by} for path, made_by in files.items()}
+    unused = {"label_target"} | ({"train_candidates", "select_model"} if rule == "last" else set())
+    assert set(files.values()) == {made_by for made_by, _ in patterns()} - unused
 
 
 @pytest.mark.parametrize(
-    ("checkpoint", "rules"), [("last", {"train_segmenter"}), ("oracle", {"train_segmenter", "train_candidates"})]
+    ("rule", "rules"), [("last", {"train_segmenter"}), ("target_oracle", {"train_segmenter", "train_candidates"})]
 )
-def test_what_the_trainings_of_a_table_took_is_an_output_of_one_rule(checkpoint, rules):
-    text = f"checkpoint: {checkpoint}\ntables: {{comparison: {{usage: true}}}}\n{ROUNDS}"
+def test_what_the_trainings_of_a_table_took_is_an_output_of_one_rule(rule, rules):
+    text = f"model_selection: {{rule: {rule}}}\ntables: {{comparison: {{usage: true}}}}\n{ROUNDS}"
     plan = plan_of(text, LABELED)
-    files = [file for files in plan.resources("comparison").values() for file in files]
-    assert {frozenset(found) for found in rules_of(plan, files).values()} == {frozenset({rule}) for rule in rules}
+    files = [file for files in plan.usage("comparison").values() for file in files]
+    assert {frozenset(found) for found in rules_of(plan, files).values()} == {frozenset({made_by}) for made_by in rules}
 
 
 def test_every_wildcard_has_a_pattern_and_every_pattern_a_wildcard():

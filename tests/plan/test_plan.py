@@ -74,9 +74,9 @@ def test_both_directions_share_translator_and_segmenters():
 
 
 def test_methods_predict_with_the_weights_of_their_last_round():
-    plan = plan_of(f"checkpoint: validation\n{ROUNDS}", LABELED)
+    plan = plan_of(f"model_selection: {{rule: source_validation}}\n{ROUNDS}", LABELED)
     folder = f"{RUN}/seed-2/segmenters/mr-to-ct.disentangled-multi"
-    first = f"{folder}/dar_unet-randomized-validation"
+    first = f"{folder}/dar_unet-randomized-source_validation"
     assert plan.weights("dar_uda_no_self_training", "mr-to-ct", 2) == f"{first}/weights.safetensors"
     assert plan.weights("dar_uda", "mr-to-ct", 2) == f"{first}-selftrained/weights.safetensors"
     assert plan.weights("supervised", "mr-to-ct", 2) == f"{RUN}/seed-2/segmenters/ct/dar_unet/weights.safetensors"
@@ -101,14 +101,14 @@ def test_randomized_methods_have_networks_of_their_own_where_volumes_are_randomi
 
 def test_a_table_that_shows_what_trainings_took_reads_that_of_the_first_round():
     plan = plan_of(f"tables: {{comparison: {{usage: true}}}}\nseeds: [3, 1]\ndirections: ct-to-mr\n{ROUNDS}", LABELED)
-    files = plan.resources("comparison")
+    files = plan.usage("comparison")
     folder = "segmenters/ct-to-mr.disentangled-multi/dar_unet-randomized"
     both = [f"{RUN}/seed-{seed}/{folder}/usage.json" for seed in (3, 1)]
     assert files["dar_uda"] == files["dar_uda_no_self_training"] == both
     on_both_domains = {"synseg_net", "ada_output", "ada_output_multilevel"}
     assert set(files) == {method.name for method in plan.tables["comparison"].methods} - on_both_domains
-    assert plan.resources("style_study") == {}
-    candidates = plan_of("checkpoint: oracle", LABELED).resources("architecture_study")["qam_unet"]
+    assert plan.usage("style_study") == {}
+    candidates = plan_of("model_selection: {rule: target_oracle}", LABELED).usage("architecture_study")["qam_unet"]
     folder = "segmenters/ct-to-mr.disentangled-multi/qam_unet-candidates"
     assert candidates == [f"{RUN}/seed-0/{folder}/usage.json"]
 
@@ -170,11 +170,11 @@ def test_a_report_and_a_figure_know_their_table():
         ("method", ["dar_uda"], ["dar-uda", "1x"]),
         (
             "network",
-            ["unet_2d", "x-randomized", "x-oracle", "x-randomized-validation"],
+            ["unet_2d", "x-randomized", "x-target_oracle", "x-randomized-source_validation"],
             ["x-candidates", "x-selftrained"],
         ),
         ("chunk", ["1", "A-1.x_2"], ["a/b", ""]),
-        ("choice", ["validation", "oracle"], ["last", "candidates"]),
+        ("selection", ["source_validation", "target_oracle"], ["last", "candidates"]),
         ("table", ["summary", "comparison"], ["mine", "tta_inconsistency"]),
         ("of_table", ["", "-comparison"], ["-summary", "comparison"]),
         ("translation", ["disentangled-multi", "cyclegan-single"], ["disentangled", "synseg_net"]),
@@ -187,7 +187,14 @@ def test_a_wildcard_takes_the_names_of_a_run_and_no_others(wildcard, matched, ot
 
 
 def test_a_training_from_nothing_has_neither_chosen_weights_nor_a_second_round():
-    names = ["x", "x_1-randomized", "x-validation", "x-randomized-oracle", "x-candidates", "x-selftrained"]
+    names = [
+        "x",
+        "x_1-randomized",
+        "x-source_validation",
+        "x-randomized-target_oracle",
+        "x-candidates",
+        "x-selftrained",
+    ]
     assert [name for name in names if re.fullmatch(TRAINED, name)] == names[:2]
 
 

@@ -100,5 +100,5 @@ def test_losses_are_those_of_the_first_seeds_trainings_each_once():
 
 
 def test_the_losses_of_candidates_are_drawn_where_weights_are_chosen_and_nothing_that_is_not_trained():
-    names = list(plan_of("checkpoint: validation").figures.histories())
+    names = list(plan_of("model_selection: {rule: source_validation}").figures.histories())
     assert names == ["disentangled", "ct dar_unet-candidates", "ct-to-mr.disentangled-multi dar_unet-candidates"]

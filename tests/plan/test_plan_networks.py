@@ -13,7 +13,7 @@ def networks_of(text="{}"):
     ("depth", "training", "expected"),
     [
         (8, "dar_unet", 8),
-        (8, "dar_unet-randomized-validation-selftrained", 8),
+        (8, "dar_unet-randomized-source_validation-selftrained", 8),
         (8, "unet_2d", 8),
         (8, "isotropic_unet", 16),
         (16, "isotropic_unet-candidates", 16),
@@ -21,7 +21,7 @@ def networks_of(text="{}"):
     ],
 )
 def test_the_depth_of_an_isotropic_networks_patch_is_a_multiple_of_16(depth, training, expected):
-    assert networks_of(f"segmentation: {{patch_size: [{depth}, 48, 64]}}").patch(training) == [expected, 48, 64]
+    assert networks_of(f"segmentation: {{patch_size: [{depth}, 48, 64]}}").patch_size(training) == [expected, 48, 64]
 
 
 def test_a_training_has_its_networks_switches():
@@ -60,7 +60,7 @@ def test_randomization_is_that_of_the_trainings_that_have_it():
     networks = networks_of(ROUNDS)
     assert (
         networks.domain_randomization("dar_unet-randomized")
-        == networks.domain_randomization("x-randomized-oracle")
+        == networks.domain_randomization("x-randomized-target_oracle")
         == values
     )
     assert networks.domain_randomization("dar_unet") is None

@@ -96,7 +96,7 @@ def write_run(folder, dice, scored=True):
         ("losses", "", "", folder / "losses.svg"),
     ]
     definition = {"network": "dar_unet", "is_2d": False, "randomized": False, "self_trained": False, "note": NASTY}
-    choices = {"task": "phantom", "protocol": "clean", "budget": "demo", "checkpoint": "last", "seeds": [0]}
+    choices = {"task": "phantom", "protocol": "clean", "budget": "demo", "model_selection": "last", "seeds": [0]}
     cases = [{"domain": "mr", "split": "test", "cases": [NASTY, "b"], "labeled": 2}]
     names = {"run": "phantom", "folder": str(folder), "table": "summary", "stamp": "A stamp.", "cases": cases}
     return {

@@ -50,7 +50,7 @@ def test_the_score_is_dice_less_disagreement(files):
     np.testing.assert_allclose(table["dice"], [1, 2 / 3, 0], atol=1e-6)
     np.testing.assert_allclose(table["tta_inconsistency"], [1 / 4, 0, 1])
     np.testing.assert_allclose(table["score"], [3 / 4, 2 / 3, -1], atol=1e-6)
-    assert chosen == "step-10" and list(table["chosen"]) == [True, False, False]
+    assert chosen == "step-10" and list(table["selected"]) == [True, False, False]
 
 
 def test_without_unlabeled_volumes_dice_alone_decides_and_of_equals_the_longest_trained(files, monkeypatch):

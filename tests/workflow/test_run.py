@@ -21,7 +21,7 @@ from dar_uda.cli.status import status_of
 
 COLUMNS = [
     *("direction", "method", "structure", "n", "missed", "dice_mean", "dice_ci_low", "dice_ci_high"),
-    *("asd_mean", "asd_ci_low", "asd_ci_high", "gap_closed", "protocol", "checkpoint"),
+    *("asd_mean", "asd_ci_low", "asd_ci_high", "gap_closed", "protocol", "model_selection"),
 ]
 ALL_METHODS = ("--config", "methods=[source_only,average_style,dar_uda,supervised]")
 AFTER_SEGMENTERS = {
@@ -160,35 +160,35 @@ def test_a_further_case_in_the_table_is_checked_and_segmented(finished, tmp_path
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("choice", "stamp"),
-    [("validation", "chosen without target labels"), ("oracle", "ORACLE")],
+    ("selection", "stamp"),
+    [("source_validation", "chosen without target labels"), ("target_oracle", "ORACLE")],
 )
-def test_weights_are_chosen_from_candidates_and_every_table_says_how(finished, tmp_path, choice, stamp):
+def test_weights_are_chosen_from_candidates_and_every_table_says_how(finished, tmp_path, selection, stamp):
     shutil.copytree(finished.folder, tmp_path / "run")
     run = type(finished)(tmp_path / "run")
-    arguments = ("--config", "methods=[dar_uda]", f"checkpoint={choice}", "selection={candidates: 2}")
+    arguments = ("--config", "methods=[dar_uda]", f"model_selection={{rule: {selection}, candidates: 2}}")
     segmenters = "seed-0/segmenters/ct-to-mr.disentangled-multi"
     status, text = run(*arguments)
     assert status == 0, text
-    table = pd.read_csv(run.result(f"{segmenters}/dar_unet-{choice}/model_selection.tsv"), sep="\t")
-    assert list(table["step"]) == [3, 4] and table["chosen"].sum() == 1
-    step = table.loc[table["chosen"], "step"].item()
-    chosen = run.result(f"{segmenters}/dar_unet-{choice}/weights.safetensors").read_bytes()
+    table = pd.read_csv(run.result(f"{segmenters}/dar_unet-{selection}/model_selection.tsv"), sep="\t")
+    assert list(table["step"]) == [3, 4] and table["selected"].sum() == 1
+    step = table.loc[table["selected"], "step"].item()
+    chosen = run.result(f"{segmenters}/dar_unet-{selection}/weights.safetensors").read_bytes()
     assert chosen == run.result(f"{segmenters}/dar_unet-candidates/weights/step-{step:07d}.safetensors").read_bytes()
-    assert run.result(f"{segmenters}/dar_unet-{choice}-selftrained/weights.safetensors").is_file()
+    assert run.result(f"{segmenters}/dar_unet-{selection}-selftrained/weights.safetensors").is_file()
     for suffix in ("md", "tex", "html"):
         assert stamp in run.result(f"tables/summary.{suffix}").read_text()
     for path in ("tables/summary.md", "report.html"):
-        assert "Changed: selection.candidates 2." in run.result(path).read_text(encoding="utf-8")
+        assert "model_selection.candidates 2." in run.result(path).read_text(encoding="utf-8")
         assert "Changed:" not in finished.result(path).read_text(encoding="utf-8")
-    record = json.loads(run.result(f"{segmenters}/dar_unet-{choice}/weights.provenance.json").read_text())
+    record = json.loads(run.result(f"{segmenters}/dar_unet-{selection}/weights.provenance.json").read_text())
     of_target = {path for path in record["inputs"] if "/mr" in path.split("cases")[-1]}
     assert (
         of_target
         == {
-            "validation": {f"results/phantom/cases/mr/{case}/image.nii" for case in ("mr0", "mr1")},
-            "oracle": {f"results/phantom/cases/mr/mr2/{name}.nii" for name in ("image", "label")},
-        }[choice]
+            "source_validation": {f"results/phantom/cases/mr/{case}/image.nii" for case in ("mr0", "mr1")},
+            "target_oracle": {f"results/phantom/cases/mr/mr2/{name}.nii" for name in ("image", "label")},
+        }[selection]
     )
 
 

@@ -76,7 +76,7 @@ use rule train_segmenter as train_candidates with:
         domain_randomization=rules.train_segmenter.params.domain_randomization,
         network=rules.train_segmenter.params.network,
         classes=len(TASK.structures) + 1,
-        candidates=CONFIG.branch("selection")["candidates"],
+        candidates=CONFIG.branch("model_selection")["candidates"],
         seed=lambda wildcards: int(wildcards.seed),
         code=code_version("dar_uda.segmentation.train"),
 
@@ -85,16 +85,16 @@ rule select_model:
     """Keep the best of a training's candidates, by source cases kept aside, or by the target's test cases."""
     input:
         candidates="results/{run}/seed-{seed}/segmenters/{training_set}/{network}-candidates/weights",
-        images=lambda wildcards: PLAN.candidates.images(wildcards.training_set, wildcards.choice, wildcards.seed),
-        labels=lambda wildcards: PLAN.candidates.labels(wildcards.training_set, wildcards.choice),
-        unlabeled=lambda wildcards: PLAN.candidates.unlabeled(wildcards.training_set, wildcards.choice),
+        images=lambda wildcards: PLAN.candidates.images(wildcards.training_set, wildcards.selection, wildcards.seed),
+        labels=lambda wildcards: PLAN.candidates.labels(wildcards.training_set, wildcards.selection),
+        unlabeled=lambda wildcards: PLAN.candidates.unlabeled(wildcards.training_set, wildcards.selection),
     output:
-        weights="results/{run}/seed-{seed}/segmenters/{training_set}/{network}-{choice}/weights.safetensors",
-        table="results/{run}/seed-{seed}/segmenters/{training_set}/{network}-{choice}/model_selection.tsv",
+        weights="results/{run}/seed-{seed}/segmenters/{training_set}/{network}-{selection}/weights.safetensors",
+        table="results/{run}/seed-{seed}/segmenters/{training_set}/{network}-{selection}/model_selection.tsv",
     log:
-        "results/{run}/logs/select_model/{training_set}-{network}-{choice}-{seed}.log",
+        "results/{run}/logs/select_model/{training_set}-{network}-{selection}-{seed}.log",
     benchmark:
-        "results/{run}/benchmarks/select_model/{training_set}-{network}-{choice}-{seed}.tsv"
+        "results/{run}/benchmarks/select_model/{training_set}-{network}-{selection}-{seed}.tsv"
     wildcard_constraints:
         network=TRAINED,
     conda:
