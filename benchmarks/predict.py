@@ -73,7 +73,7 @@ def write_bundle(folder: Path, budget: str) -> Path:
             **{"grid": task["grids"][budget], "intensity": CT, "slice_axis": None, "double_depth": False},
         },
         "inference": inference,
-        "window": segmentation["patch_size"],
+        "patch_size": segmentation["patch_size"],
         "single_component": list(range(1, classes)),
         "out_of_distribution": None,
     }

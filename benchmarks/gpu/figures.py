@@ -175,9 +175,9 @@ def write_volume(folder: Path, patch: tuple[int, ...]) -> tuple[list[Path], list
 
 
 def prediction(bench: Bench) -> Found:
-    """Measure the prediction of a scan in five views: today's form, all but the network on the CPU, and ours.
+    """Measure the prediction of a scan under five TTA transforms: today's form, all but the network on the CPU, and ours.
 
-    The literal form predicts one view of some slices; its seconds are scaled by the windows of all views.
+    The literal form predicts some slices as they are; its seconds are scaled by the windows of all transforms.
     """
     torch.manual_seed(0)
     network, inference = DARUNet(CLASSES, bench.channels).to(bench.device).eval(), method()["inference"]
@@ -189,7 +189,7 @@ def prediction(bench: Bench) -> Found:
     predictor = Predictor(WindowScores(network, torch.bfloat16), bench.device, **options)
 
     def ours() -> None:
-        for slab in counted(predictor.views(image), TtaInconsistency(CLASSES - 1), average=True):
+        for slab in counted(predictor.tta_probabilities(image), TtaInconsistency(CLASSES - 1), average=True):
             torch.as_tensor(slab).argmax(dim=0).cpu()
 
     def from_the_cpu(patches: Tensor) -> Tensor:

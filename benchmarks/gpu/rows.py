@@ -38,7 +38,7 @@ FIGURES = {
     "small_gan_step": Figure("GAN step, 4 x 256 x 256", "s"),
     "synthesis": Figure("synthesis, 16 slices of 512 x 512 in 6 styles", "s"),
     "waits": Figure("the GPU waits for data, of a DAR-UNet step", "fraction", 0.03),
-    "prediction": Figure("prediction of 512 x 512 x 90, the paper's network, five views", "s", 0.2),
+    "prediction": Figure("prediction of 512 x 512 x 90, the paper's network, five TTA transforms", "s", 0.2),
     "schedule": Figure("the paper's schedule: 7,200 segmenter steps, 50 translator epochs", "h", 0.3),
 }
 

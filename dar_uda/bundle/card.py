@@ -36,8 +36,8 @@ def model_card(facts: Mapping[str, Any], metrics: Path) -> str:
         "",
         "## What it is not",
         "",
-        "A medical device. It knows scans like those of its training; `dar-uda predict` warns of scans that look "
-        "unlike them, by their brightness alone. Look at every mask.",
+        "A medical device. It knows scans like those of its training; `dar-uda predict` warns of scans that are "
+        "out of distribution, by their brightness alone. Look at every mask.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -31,7 +31,7 @@ class MadeOf:
     Attributes:
         image: Digest of the scan's files.
         bundle: Digest of the bundle's files.
-        average: Whether it is the average of several views.
+        average: Whether it is the average over the TTA transforms.
         extras: What belongs to the mask: `PROBABILITIES`, `SEG`.
         written: Digest of each of these as it was written, and of the voxels of `MASK`: what differs was changed since.
     """

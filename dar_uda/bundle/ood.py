@@ -1,4 +1,4 @@
-"""How like a scan is to those that a method was adapted to: by its brightness alone, without any label."""
+"""How far a scan lies from those that a method was adapted to (out of distribution, OOD): by its brightness alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dar_uda.data.network_volume import LEVELS, open_image
 
-SHARES = np.arange(1, 20) / 20
+QUANTILES = np.arange(1, 20) / 20
 BACKGROUND = 0.02
 MARGIN = 1.2
 """Of the phantom's and the abdomen's test scans none lies beyond it, of the other modality's scans all do."""
@@ -52,7 +52,7 @@ def quantiles_of(image: str | Path) -> NDArray[np.float64]:
     """Return the quantiles of a volume's brightness beyond the background; zeros where nothing is brighter."""
     values = open_image(image) / LEVELS
     values = values[values > BACKGROUND]
-    return np.quantile(values, SHARES) if len(values) else np.zeros(len(SHARES))
+    return np.quantile(values, QUANTILES) if len(values) else np.zeros(len(QUANTILES))
 
 
 def _distance(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:

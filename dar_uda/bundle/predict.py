@@ -51,7 +51,7 @@ def predict_scans(
     Args:
         scans: Volume files, folders of one DICOM series, or folders of volume files, of which each is a scan.
         output: Folder to write into.
-        average: Average the probabilities of five views of a scan.
+        average: Average the probabilities of five TTA transforms of a scan.
         probabilities: Write those of all classes too: `probabilities/{scan}.nii.gz`, see `Segmenter.predict`.
         skip_done: Leave the masks that are whole and were made of the same scans in the same way.
 
@@ -149,7 +149,7 @@ def _write_volumes(path: Path, rows: Sequence[tuple]) -> None:
 def _add_rows(path: Path, rows: Sequence[tuple]) -> None:
     table = pd.DataFrame([(scan, name, str(voxels), f"{ml:.3f}") for scan, name, voxels, ml in rows], columns=COLUMNS)
     before = _read_volumes(path)
-    table = pd.concat([before[~before["scan"].isin(table["scan"])], table])
+    table = pd.concat([before[~before["image"].isin(table["image"])], table])
     with write_beside(path) as partial:
         table.to_csv(partial, sep="\t", index=False)
 

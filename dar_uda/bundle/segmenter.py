@@ -81,19 +81,19 @@ class Segmenter:
         facts = read_facts(folder)
         where = use_device(find_device(device), threads or min(torch.get_num_threads(), usable_cores()))
         inference = {key: facts["inference"][key] for key in ("overlap", "weighting", "batch_size")}
-        weights, windows = folder / "weights.safetensors", {"window": facts["window"], **inference}
+        weights, windows = folder / "weights.safetensors", {"window": facts["patch_size"], **inference}
         return cls(folder, facts, Predictor.load(weights, where, "auto", **windows))
 
     def predict(
         self, scan: str | Path, test_time_augmentation: bool | None = None, probabilities: str | Path | None = None
     ) -> Volume:
-        """Return the mask of a scan on its own grid, classes 1..K; warn where it is doubtful or unlike the training's.
+        """Return the mask of a scan on its own grid, classes 1..K; warn where it is doubtful or out of distribution.
 
         Args:
             scan: NIfTI, MetaImage or NRRD file, or folder of one DICOM series.
-            test_time_augmentation: Average the probabilities of five views; None: as the method had it.
+            test_time_augmentation: Average the probabilities of five TTA transforms; None: as the method had it.
             probabilities: Where to write those of all classes, background first, see `probabilities_file`; their
-                argmax is the mask before largest pieces are chosen.
+                argmax is the mask before largest components are chosen.
 
         Raises:
             ValueError: The scan cannot be read, or a check of `dar-uda check` finds an error; the message names it.
@@ -153,9 +153,9 @@ class Segmenter:
             )
 
     @contextmanager
-    def _progress(self, scan: str | Path, image: Path, views: int) -> Iterator[None]:
+    def _progress(self, scan: str | Path, image: Path, passes: int) -> Iterator[None]:
         """Within the block, tell how many windows of the scan the network has seen."""
-        windows = views * self.predictor.count_windows(open_image(image).shape)
+        windows = passes * self.predictor.count_windows(open_image(image).shape)
         bar, seen = Bar(Path(scan).name, windows, unit="window"), 0
 
         def count(_: torch.nn.Module, inputs: tuple[torch.Tensor], __: torch.Tensor) -> None:
@@ -171,15 +171,15 @@ class Segmenter:
             bar.report(windows)
 
     def _distance(self, image: Path) -> float | None:
-        likeness = self.facts["out_of_distribution"]
-        return TrainingDistribution(**likeness).distance(image) if likeness else None
+        statistics = self.facts["out_of_distribution"]
+        return TrainingDistribution(**statistics).distance(image) if statistics else None
 
     def _warn_of(self, scan: str | Path, image: Path) -> None:
         distance = self._distance(image)
         if distance is not None and distance > MARGIN:
             logger.warning(
-                "DAR-313: %s looks unlike the training scans of %s: its brightness differs %.1f times as much as that "
-                "of the most unlike of them. Look at this mask with care.",
+                "DAR-313: %s is out of distribution: its brightness differs from that of the training scans of %s %.1f "
+                "times as much as the farthest of them. Look at this mask with care.",
                 scan,
                 self.facts["domain"],
                 distance,

@@ -78,9 +78,9 @@ def _cases(commands: argparse._SubParsersAction) -> None:
     cases.add_argument("--append", action="store_true", help="add to the table, as for a second dataset")
     cases.add_argument(
         "--test-fraction",
-        type=_share,
+        type=_fraction,
         default=0.2,
-        metavar="SHARE",
+        metavar="FRACTION",
         help="of the patients, where no split is published (default 0.2)",
     )
     cases.add_argument(
@@ -156,7 +156,7 @@ def _predict(commands: argparse._SubParsersAction) -> None:
     )
     predict.description += (
         " Each in its own geometry: a mask as NIfTI, of a DICOM series as DICOM SEG too,\n"
-        "and the volumes of its structures in ml. A scan that looks unlike those of the training is warned of."
+        "and the volumes of its structures in ml. A warning names a scan that is out of distribution."
     )
     predict.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder that `dar-uda export` wrote")
     predict.add_argument(
@@ -189,7 +189,7 @@ def _predict(commands: argparse._SubParsersAction) -> None:
     predict.add_argument(
         "--tta",
         action="store_true",
-        help="average five views of each scan (test-time augmentation): slower, sometimes better",
+        help="average the probabilities of five TTA transforms of each scan (test-time augmentation): slower, sometimes better",
     )
     predict.add_argument(
         "--save-probabilities",
@@ -211,14 +211,14 @@ def _window(text: str) -> tuple[str, tuple[float, float]]:
     return domain, (low, high)
 
 
-def _share(text: str) -> float:
+def _fraction(text: str) -> float:
     try:
-        share = float(text)
+        fraction = float(text)
     except ValueError:
-        share = 0.0
-    if not 0 < share < 1:
-        raise argparse.ArgumentTypeError(f"DAR-269: {text} is no share between 0 and 1, such as 0.2")
-    return share
+        fraction = 0.0
+    if not 0 < fraction < 1:
+        raise argparse.ArgumentTypeError(f"DAR-269: {text} is not a fraction between 0 and 1, such as 0.2")
+    return fraction
 
 
 def _from_zero(text: str) -> int:

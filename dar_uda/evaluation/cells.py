@@ -56,7 +56,7 @@ class Table:
     remarks: Sequence[str] = ()
 
 
-def ranks(values: pd.Series, *, highest_first: bool) -> dict[str, int]:
+def ranking(values: pd.Series, *, highest_first: bool) -> dict[str, int]:
     """Return 1 for the best value and 2 for the second best, by the label of the value.
 
     Equal values share a rank. The second best has a rank among at least three different values, the best among two.

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from dar_uda.evaluation.cells import COUNT, MILLIMETERS, PERCENT, SCORE, Cell, ranks
+from dar_uda.evaluation.cells import COUNT, MILLIMETERS, PERCENT, SCORE, Cell, ranking
 from dar_uda.evaluation.summary import MEAN
 
 
@@ -27,16 +27,16 @@ def score_rows(summary: pd.DataFrame, ceilings: Sequence[str]) -> list[list[Cell
     by_structure = {name: rows.set_index("method") for name, rows in summary.groupby("structure", sort=False)}
     mean = by_structure[MEAN]
     finds_all = summary["asd_mean"].notna().groupby(summary["method"]).all()
-    dice_ranks = {
-        name: ranks(rows["dice_mean"].drop(ceilings, errors="ignore"), highest_first=True)
+    dice_ranking = {
+        name: ranking(rows["dice_mean"].drop(ceilings, errors="ignore"), highest_first=True)
         for name, rows in by_structure.items()
     }
-    asd_ranks = ranks(mean["asd_mean"].where(finds_all).drop(ceilings, errors="ignore"), highest_first=False)
+    asd_ranking = ranking(mean["asd_mean"].where(finds_all).drop(ceilings, errors="ignore"), highest_first=False)
     columns = [
         [Cell(method) for method in mean.index],
         [Cell(count, COUNT) for count in mean["n"]],
-        *(_measured(rows, "dice", SCORE, dice_ranks[name]) for name, rows in by_structure.items()),
-        _measured(mean, "asd", MILLIMETERS, asd_ranks),
+        *(_measured(rows, "dice", SCORE, dice_ranking[name]) for name, rows in by_structure.items()),
+        _measured(mean, "asd", MILLIMETERS, asd_ranking),
         [Cell(count, COUNT) for count in mean["missed"]],
         [Cell(gap, PERCENT) for gap in mean["gap_closed"]],
     ]
@@ -44,12 +44,12 @@ def score_rows(summary: pd.DataFrame, ceilings: Sequence[str]) -> list[list[Cell
 
 
 def _measured(
-    rows: pd.DataFrame, name: str, form: Callable[[Any], str], ranks_of_methods: Mapping[str, int]
+    rows: pd.DataFrame, name: str, form: Callable[[Any], str], ranking_of_methods: Mapping[str, int]
 ) -> list[Cell]:
     """Return a cell per method: mean, interval and rank of a metric."""
     means = rows[f"{name}_mean"].items()
     intervals = zip(rows[f"{name}_ci_low"], rows[f"{name}_ci_high"], strict=True)
     return [
-        Cell(mean, form, interval, ranks_of_methods.get(str(method)))
+        Cell(mean, form, interval, ranking_of_methods.get(str(method)))
         for (method, mean), interval in zip(means, intervals, strict=True)
     ]

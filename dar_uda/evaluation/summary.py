@@ -32,21 +32,21 @@ def write_summary(
     metrics: Sequence[dict],
     unavailable: Sequence[dict],
     structures: list[str],
-    ends: Mapping[str, Sequence[str]],
+    bounds: Mapping[str, Sequence[str]],
     choices: Mapping[str, str],
     table: str | Path,
 ) -> None:
     """Write the statistics of methods and directions as a table to compute with.
 
     Args:
-        metrics, unavailable, structures, ends: See `summarize`.
+        metrics, unavailable, structures, bounds: See `summarize`.
         choices: What every row says of the run, by column: protocol and the choice of the weights.
         table: Output TSV with the columns `COLUMNS` and those of `choices`, six decimals.
 
     Raises:
         ValueError: A metrics file lacks a structure, or the seeds of a method have different cases.
     """
-    summary = summarize(metrics, unavailable, structures, ends).assign(**choices)
+    summary = summarize(metrics, unavailable, structures, bounds).assign(**choices)
     with write_beside(table) as partial:
         summary.to_csv(partial, sep="\t", index=False, float_format="%.6f")
 
@@ -61,7 +61,7 @@ def summarize(
     metrics: Sequence[dict],
     unavailable: Sequence[dict],
     structures: list[str],
-    ends: Mapping[str, Sequence[str]],
+    bounds: Mapping[str, Sequence[str]],
 ) -> pd.DataFrame:
     """Return the statistics of methods and directions, columns `COLUMNS`.
 
@@ -74,20 +74,20 @@ def summarize(
     - `*_ci_*`: 95 % percentile bootstrap over the cases and the seeds, see `bootstrap_interval`; empty for fewer than
       two cases.
     - `asd_*`: mm, over what is not missed; in the row `mean`, over the structures that have one.
-    - `gap_closed`: (method - floor) / (ceiling - floor) on `dice_mean`, 1 = all of it, between the method's `ends`;
+    - `gap_closed`: (method - floor) / (ceiling - floor) on `dice_mean`, 1 = all of it, between the method's `bounds`;
       empty where one of the two is unavailable or the ceiling is not higher.
 
     Args:
         metrics: One `{"direction", "method", "seed", "path"}` per file of `score_method`.
         unavailable: `{"direction", "method", "reason"}`: methods that cannot be run; their rows have n = 0.
         structures: Names, in the order of the rows.
-        ends: Floor and ceiling of the gap of a method other than `BOUNDS`, by method.
+        bounds: Floor and ceiling of the gap of a method other than `BOUNDS`, by method.
     """
     rows = []
     for direction, method in ordered_methods([*metrics, *unavailable]):
         paths = [m["path"] for m in metrics if (m["direction"], m["method"]) == (direction, method)]
         rows += _method_rows(direction, method, paths, structures)
-    return _with_gap_closed(pd.DataFrame(rows, columns=COLUMNS), ends).astype(COUNTS)
+    return _with_gap_closed(pd.DataFrame(rows, columns=COLUMNS), bounds).astype(COUNTS)
 
 
 def _method_rows(direction: str, method: str, paths: list[str | Path], structures: list[str]) -> list[tuple]:
@@ -111,10 +111,12 @@ def _mean_and_interval(values: NDArray[np.float64]) -> tuple[float, float, float
     return float(mean), *bootstrap_interval(values)
 
 
-def _with_gap_closed(summary: pd.DataFrame, ends: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+def _with_gap_closed(summary: pd.DataFrame, bounds: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     dice = summary.set_index(["direction", "method", "structure"])["dice_mean"]
     gaps = []
     for row in summary.itertuples():
-        low, high = (dice.get((row.direction, end, row.structure), np.nan) for end in ends.get(row.method, BOUNDS))
+        low, high = (
+            dice.get((row.direction, bound, row.structure), np.nan) for bound in bounds.get(row.method, BOUNDS)
+        )
         gaps.append((row.dice_mean - low) / (high - low) if high > low else np.nan)
     return summary.assign(gap_closed=gaps)

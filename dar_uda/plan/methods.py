@@ -42,8 +42,8 @@ class TrainingSet:
         direction, _, adaptation = text.partition(".")
         if not adaptation:
             return cls(text)
-        ends = Direction.of(direction)
-        return cls(ends.source, ends.target, adaptation)
+        domains = Direction.of(direction)
+        return cls(domains.source, domains.target, adaptation)
 
     def __str__(self) -> str:
         return self.labeled if self.target is None else f"{self.direction}.{self.adaptation}"
@@ -117,8 +117,8 @@ class Method:
 
     def training_set(self, direction: Direction) -> TrainingSet:
         """Return what the method trains on in a direction."""
-        ends = {"direction": direction, "source": direction.source, "target": direction.target}
-        return TrainingSet.of(self.training_set_pattern.format(**ends))
+        names = {"direction": direction, "source": direction.source, "target": direction.target}
+        return TrainingSet.of(self.training_set_pattern.format(**names))
 
     @property
     def predictor(self) -> Training:

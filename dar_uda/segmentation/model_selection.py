@@ -58,7 +58,7 @@ def select_model(
         predictor = Predictor.load(path, where, precision, window, overlap, weighting, batch_size)
         masks = map(predictor.classes, map(open_image, images))
         of_labeled = [_dice(mask, open_label(k), len(structures)) for mask, k in zip(masks, labels, strict=True)]
-        changes = [_tta_inconsistency(predictor.views(open_image(i)), len(structures)) for i in unlabeled]
+        changes = [_tta_inconsistency(predictor.tta_probabilities(open_image(i)), len(structures)) for i in unlabeled]
         rows.append((int(path.stem.removeprefix("step-")), np.nanmean(of_labeled), np.mean(changes) if changes else 0))
         progress.report(done)
     frame = pd.DataFrame(rows, columns=["step", "dice", "tta_inconsistency"]).assign(
@@ -75,9 +75,9 @@ def _dice(mask: NDArray[np.uint8], label: NDArray[np.uint8], structures: int) ->
     return [dice(mask == k, label == k) for k in range(1, structures + 1)]
 
 
-def _tta_inconsistency(views: Iterator[list[Tensor]], structures: int) -> float:
+def _tta_inconsistency(transformed: Iterator[list[Tensor]], structures: int) -> float:
     changes = TtaInconsistency(structures)
-    for slabs in views:
+    for slabs in transformed:
         changes.add(slabs)
     values = changes.values()
     return float(np.where(np.isnan(values), 1.0, values).mean())

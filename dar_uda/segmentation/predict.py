@@ -60,7 +60,7 @@ def predict_cases(
         tta_inconsistency: Output TSV, `case structure tta_inconsistency`, see `TtaInconsistency`; empty where no mask holds the
             structure.
         structures: Names of the classes.
-        test_time_augmentation: Masks are those of the mean probabilities of all views of an image, not of the image
+        test_time_augmentation: Masks are those of the mean probabilities of all TTA transforms of an image, not of the image
             as it is.
         keep_largest_component: Keep the largest connected component of each structure that is one in the source's labels.
         save_probabilities: Write those of all classes too: `probabilities/{case}.nii.gz` in the folder of the masks,
@@ -96,9 +96,9 @@ def _segment(
     stored: NDArray[np.uint8] | None,
     predictor: Predictor,
 ) -> "tuple[Volume, TtaInconsistency]":
-    """Return the mask of a case and how much it changes with the views; see `mask_of`."""
+    """Return the mask of a case and how much it changes with the TTA transforms; see `mask_of`."""
     changes = TtaInconsistency(structures)
-    slabs = counted(predictor.views(open_image(image)), changes, average)
+    slabs = counted(predictor.tta_probabilities(open_image(image)), changes, average)
     return mask_of(slabs, grid, single, stored), changes
 
 
@@ -118,8 +118,8 @@ def mask_of(
     Args:
         slabs: Probabilities on the network grid, see `restore_classes`.
         grid: JSON that `preprocess_image` wrote.
-        single: Classes of which the largest connected piece is kept.
-        probabilities: See `restore_classes`; as they were before such pieces were chosen.
+        single: Classes of which the largest connected component is kept.
+        probabilities: See `restore_classes`; as they were before such components were chosen.
     """
     from dar_uda.data.volume import Volume
     from dar_uda.preprocessing.restore import restore_classes
@@ -128,8 +128,8 @@ def mask_of(
     return Volume(keep_largest(restored.array, single), restored.grid)
 
 
-def counted(views: Iterator[list[Tensor]], changes: TtaInconsistency, average: bool) -> Iterator[Tensor]:
-    """Yield the probabilities that masks are made of, slab after slab, and note how the views differ in `changes`."""
-    for slabs in views:
+def counted(transformed: Iterator[list[Tensor]], changes: TtaInconsistency, average: bool) -> Iterator[Tensor]:
+    """Yield the probabilities that masks are made of, slab after slab, and note in `changes` how they differ."""
+    for slabs in transformed:
         changes.add(slabs)
         yield mean_of(slabs) if average else slabs[0]

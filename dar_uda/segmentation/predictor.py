@@ -65,13 +65,13 @@ class Predictor:
         scores = self.scores.on(self.device, self.batch_size)
         return predict_slabs(scores, image, self.window, self.overlap, self.weighting, self.batch_size, self.device)
 
-    def views(self, image: NDArray[np.uint16]) -> Iterator[list[Tensor]]:
-        """Return those of every view of an image, slab after slab; see `predict_transformed`."""
+    def tta_probabilities(self, image: NDArray[np.uint16]) -> Iterator[list[Tensor]]:
+        """Return the probabilities of every TTA transform of an image, slab after slab; see `predict_transformed`."""
         return predict_transformed(image, self.slabs)
 
     def averaged(self, image: NDArray[np.uint16]) -> Iterator[Tensor]:
-        """Return the mean over the views of an image, slab after slab."""
-        return map(mean_of, self.views(image))
+        """Return the mean over the TTA transforms of an image, slab after slab."""
+        return map(mean_of, self.tta_probabilities(image))
 
     def classes(self, image: NDArray[np.uint16]) -> NDArray[np.uint8]:
         """Return the likeliest class of every voxel of an image, (D, H, W)."""

@@ -47,7 +47,7 @@ TTA_TRANSFORMS: tuple[tuple[Callable[[Image], Image], Callable[[Tensor], Tensor]
 
 
 def predict_transformed(image: Image, slabs_of: Callable[[Image], Slabs]) -> Iterator[list[Tensor]]:
-    """Yield the probabilities of every view of an image, slab after slab, the image as it is first.
+    """Yield the probabilities of every TTA transform of an image, slab after slab, the image as it is first.
 
     Args:
         image: (D, H, W) as stored.
@@ -58,7 +58,7 @@ def predict_transformed(image: Image, slabs_of: Callable[[Image], Slabs]) -> Ite
 
 
 def mean_of(slabs: Sequence[Tensor]) -> Tensor:
-    """Return the mean of the probabilities of all views."""
+    """Return the mean of the probabilities of all TTA transforms."""
     return sum(slabs[1:], start=slabs[0]) / len(slabs)
 
 
@@ -68,7 +68,7 @@ def likeliest(slab: Tensor) -> Tensor:
 
 
 class TtaInconsistency:
-    """How far the masks of the changed views lie from that of the image as it is, for each structure.
+    """How far the masks of the transformed images lie from that of the image as it is, for each structure.
 
     Args:
         structures: Number of structures, classes 1..K.
@@ -79,13 +79,13 @@ class TtaInconsistency:
         self.voxels = np.zeros((len(TTA_TRANSFORMS) - 1, structures))
 
     def add(self, slabs: Sequence[Tensor]) -> None:
-        """Count the voxels of one slab: its probabilities in every view."""
+        """Count the voxels of one slab: its probabilities under every TTA transform."""
         classes = len(slabs[0])
         first, *others = (likeliest(slab).flatten() for slab in slabs)
-        for view, other in enumerate(others):
+        for transform, other in enumerate(others):
             pairs = torch.bincount(first * classes + other, minlength=classes**2).view(classes, classes).cpu().numpy()
-            self.common[view] += pairs.diagonal()[1:]
-            self.voxels[view] += (pairs.sum(axis=0) + pairs.sum(axis=1))[1:]
+            self.common[transform] += pairs.diagonal()[1:]
+            self.voxels[transform] += (pairs.sum(axis=0) + pairs.sum(axis=1))[1:]
 
     def values(self) -> NDArray[np.float64]:
         """Return (structures,): the mean over the changes of 1 - Dice, in network voxels; NaN where no mask has any."""

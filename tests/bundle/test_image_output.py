@@ -32,11 +32,11 @@ def predict(segmenter, *scans, output, **options):
 
 
 def table(folder):
-    return pd.read_csv(folder / "volumes.tsv", sep="\t", dtype={"scan": str})
+    return pd.read_csv(folder / "volumes.tsv", sep="\t", dtype={"image": str})
 
 
 def rows(folder):
-    return dict(zip(table(folder)["scan"], table(folder)["voxels"], strict=True))
+    return dict(zip(table(folder)["image"], table(folder)["voxels"], strict=True))
 
 
 def series(folder):
@@ -293,7 +293,7 @@ def test_a_table_of_another_kind_is_left_as_it_is(segmenter, tmp_path):
 
 def test_a_folder_of_the_tables_name_is_refused_before_any_scan(tmp_path, segmenter):
     (tmp_path / "volumes.tsv").mkdir()
-    with pytest.raises(ValueError, match="volumes.tsv: expected the columns scan, .* move that away"):
+    with pytest.raises(ValueError, match="volumes.tsv: expected the columns image, .* move that away"):
         predict(segmenter, write_scan(tmp_path / "a.nii"), output=tmp_path)
     assert segmenter.calls == []
 

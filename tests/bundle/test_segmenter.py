@@ -44,7 +44,7 @@ def bundle(tmp_path_factory):
             "double_depth": False,
         },
         "inference": {"overlap": 0.0, "weighting": "constant", "batch_size": 4, "test_time_augmentation": False},
-        "window": [4, 64, 64],
+        "patch_size": [4, 64, 64],
         "single_component": [],
         "slice_normal": [0.0, 0.0, 1.0],
         "out_of_distribution": None,

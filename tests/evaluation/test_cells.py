@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dar_uda.evaluation.cells import PERCENT, SCORE, Cell, millions, ranks
+from dar_uda.evaluation.cells import PERCENT, SCORE, Cell, millions, ranking
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from dar_uda.evaluation.cells import PERCENT, SCORE, Cell, millions, ranks
 )
 def test_the_two_best_of_three_and_the_best_of_two_are_ranked_and_equals_share(values, highest_first, expected):
     named = pd.Series(values, index=list("abcd")[: len(values)], dtype=float)
-    assert ranks(named, highest_first=highest_first) == expected
+    assert ranking(named, highest_first=highest_first) == expected
 
 
 def test_a_cell_writes_its_value_and_its_interval_alike():

@@ -7,9 +7,9 @@ from dar_uda.evaluation.summary import COLUMNS, read_summary, summarize, write_s
 from tests.evaluation.metrics_files import ABSENT, CHOICES, MISSED, OK, entry, one_case, write_metrics
 
 
-def rows_of(metrics, unavailable=(), structures=("liver",), ends=None):
+def rows_of(metrics, unavailable=(), structures=("liver",), bounds=None):
     """Return the rows by direction, method and structure."""
-    summary = summarize(metrics, unavailable, list(structures), ends or {})
+    summary = summarize(metrics, unavailable, list(structures), bounds or {})
     return summary.set_index(["direction", "method", "structure"])
 
 
@@ -78,7 +78,7 @@ def test_gap_closed_is_the_share_of_what_supervision_gains(tmp_path):
 def test_the_gap_of_a_2d_method_lies_between_its_own_ends(tmp_path):
     dices = {"source_only": 0.2, "floor": 0.1, "cyclegan_2d": 0.4, "ceiling": 0.7, "supervised": 0.8}
     metrics = [entry(name, one_case(tmp_path / f"{name}.tsv", dice)) for name, dice in dices.items()]
-    gaps = rows_of(metrics, ends={"cyclegan_2d": ["floor", "ceiling"]})["gap_closed"].xs("mean", level="structure")
+    gaps = rows_of(metrics, bounds={"cyclegan_2d": ["floor", "ceiling"]})["gap_closed"].xs("mean", level="structure")
     assert gaps["ct-to-mr", "cyclegan_2d"] == pytest.approx(0.5)  # (0.4 - 0.1) / (0.7 - 0.1)
     assert gaps["ct-to-mr", "ceiling"] == pytest.approx(5 / 6)  # (0.7 - 0.2) / (0.8 - 0.2)
 

@@ -105,7 +105,7 @@ def test_a_budget_that_randomizes_nothing_and_has_no_second_round_trains_plain_n
 
 
 @pytest.mark.parametrize(
-    ("rule", "name", "rounds", "trainings"),
+    ("rule", "name", "iterations", "trainings"),
     [
         ("last", "source_only", ["dar_unet"], ["dar_unet"]),
         ("last", "source_randomized", ["dar_unet-randomized"], ["dar_unet-randomized"]),
@@ -122,12 +122,12 @@ def test_a_budget_that_randomizes_nothing_and_has_no_second_round_trains_plain_n
         ("source_validation", "ada_output_multilevel", ["unet_2d_multilevel"], ["unet_2d_multilevel"]),
     ],
 )
-def test_the_rounds_of_a_method_and_the_trainings_that_run(rule, name, rounds, trainings):
+def test_the_iterations_of_a_method_and_the_trainings_that_run(rule, name, iterations, trainings):
     method = methods_of(f"model_selection: {{rule: {rule}}}\nmethods: [source_randomized, dar_uda]\n{ROUNDS}")[name]
-    assert names(method.iterations) == rounds and names(method.trainings) == trainings
-    assert (str(method.predictor), method.network) == (rounds[-1], rounds[0].split("-")[0])
-    assert method.is_randomized == ("randomized" in rounds[0])
-    assert method.is_self_trained == (len(rounds) == 2)
+    assert names(method.iterations) == iterations and names(method.trainings) == trainings
+    assert (str(method.predictor), method.network) == (iterations[-1], iterations[0].split("-")[0])
+    assert method.is_randomized == ("randomized" in iterations[0])
+    assert method.is_self_trained == (len(iterations) == 2)
 
 
 def test_2d_networks_and_synthetic_sets_are_known():

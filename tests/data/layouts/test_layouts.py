@@ -363,11 +363,11 @@ def test_a_domain_without_cases_of_a_split_is_told(tmp_path, capsys):
     assert "WARNING: domain ct has no case to train" in printed
 
 
-@pytest.mark.parametrize("share", ["abc", "0", "1.5", "nan"])
-def test_what_is_no_share_is_refused_in_words(tmp_path, capsys, share):
+@pytest.mark.parametrize("fraction", ["abc", "0", "1.5", "nan"])
+def test_what_is_not_a_fraction_is_refused_in_words(tmp_path, capsys, fraction):
     with pytest.raises(SystemExit):
-        main(["cases", "btcv", str(tmp_path), "-o", str(tmp_path / "cases.tsv"), "--test-fraction", share])
-    assert f"{share} is no share between 0 and 1, such as 0.2" in capsys.readouterr().err
+        main(["cases", "btcv", str(tmp_path), "-o", str(tmp_path / "cases.tsv"), "--test-fraction", fraction])
+    assert f"{fraction} is not a fraction between 0 and 1, such as 0.2" in capsys.readouterr().err
 
 
 def case(name, domain="ct", labeled=True, patient=None):
