@@ -97,7 +97,7 @@ class Step:
         self.literal, self.dtype, self.device = literal, dtype, device
         self.network = (literal_dar_unet if literal else DARUNet)(CLASSES, channels).to(device).train()
         if activation_checkpointing:
-            self.network.recompute_in_backward()
+            self.network.checkpoint_activations()
         self.optimizer = adabelief(self.network.parameters(), 1e-4, (0.9, 0.999), 1e-4)
 
     def __call__(self) -> None:

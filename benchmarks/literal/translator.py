@@ -72,8 +72,8 @@ def literal_step(trainer: TranslatorTrainer, x_a: Tensor, x_b: Tensor) -> dict[s
     trainer.discriminator_optimizer.zero_grad()
     loss = 0.0
     for domain, real, fake in (("a", x_a, x_ba), ("b", x_b, x_ab)):
-        discriminator = getattr(discriminator, domain)
-        loss = loss + _distance(discriminator(fake.detach()), 0) + _distance(discriminator(real), 1)
+        of_domain = getattr(discriminator, domain)
+        loss = loss + _distance(of_domain(fake.detach()), 0) + _distance(of_domain(real), 1)
     loss = (
         loss + _distance([discriminator.content(c_b.detach())], 0) + _distance([discriminator.content(c_a.detach())], 1)
     )

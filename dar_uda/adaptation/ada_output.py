@@ -86,7 +86,7 @@ class AdaOutputTrainer(SegmenterTrainer):
         named = {"loss": loss.detach(), "main_output": losses[0].detach(), "adversarial": adversarial[0].detach()}
         yield named | middle_slices(images, labels, outputs[0])
         self.discriminators.requires_grad_(True)
-        judged = [
+        discriminator_losses = [
             (
                 self._discriminator_loss(k, source.detach(), real=True)
                 + self._discriminator_loss(k, target.detach(), real=False)
@@ -94,8 +94,8 @@ class AdaOutputTrainer(SegmenterTrainer):
             / 2
             for k, (source, target) in enumerate(zip(map(_probabilities, outputs), of_target, strict=True))
         ]
-        differentiate(self.discriminator_optimizer, sum(judged))
-        yield {"discriminators": sum(judged).detach()}
+        differentiate(self.discriminator_optimizer, sum(discriminator_losses))
+        yield {"discriminators": sum(discriminator_losses).detach()}
 
     def _optimizers(self) -> list[torch.optim.Optimizer]:
         return [self.optimizer, self.discriminator_optimizer]

@@ -39,8 +39,8 @@ class Table:
     """One table.
 
     Attributes:
-        methods: Its methods; beside the summary, of those that this budget trains alike, as `dar_uda` without a second
-            round, the last.
+        methods: Its methods; beside the summary, of those that this budget trains alike, as `dar_uda` without
+            self-training, the last.
         scored: The rows with scores.
         masked: The rows with masks; behind the summary also those that no label scores.
         unavailable: What stays empty.

@@ -107,7 +107,7 @@ class DARUNet(nn.Module):
         self.heads = nn.ModuleList(Conv3d(width, classes, 3) for width in channels)
         self.fuse = Conv3d(len(channels) * classes, classes, 3)
 
-    def recompute_in_backward(self) -> None:
+    def checkpoint_activations(self) -> None:
         """From now on keep only what passes between blocks for the backward, and compute the rest again there.
 
         The same gradients in less memory and more time.

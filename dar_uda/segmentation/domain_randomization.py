@@ -22,12 +22,12 @@ class DomainRandomization:
 
     Args:
         gin: Share of patches seen through a random convolution, see `random_convolution`.
-        structures: Share of patches whose structures change their contrast, see `change_structures`.
+        structure_contrast: Share of patches whose structures change their contrast, see `change_structures`.
         source_fraction: Share of patches that come from untranslated source volumes, in a synthetic training set.
     """
 
     gin: float
-    structures: float
+    structure_contrast: float
     source_fraction: float
 
     def apply(self, image: Tensor, label: Tensor, rng: np.random.Generator, classes: int) -> Tensor:
@@ -36,7 +36,7 @@ class DomainRandomization:
         Args:
             label, classes: See `change_structures`.
         """
-        if rng.random() < self.structures:
+        if rng.random() < self.structure_contrast:
             image = change_structures(image, label, rng, classes)
         if rng.random() < self.gin:
             image = random_convolution(image, rng)

@@ -56,7 +56,7 @@ class SegmenterTrainer(TrainerOfParts):
         candidates: int = 1,
     ) -> None:
         if job.activation_checkpointing:
-            network.recompute_in_backward()
+            network.checkpoint_activations()
         self.network, self.sampler = network.to(job.device).train(), sampler
         self.average = MovingAverage(self.network, ema_decay) if ema_decay else None
         self.device, self.dtype, self.seed = job.device, job.dtype, job.seed

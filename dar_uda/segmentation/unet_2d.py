@@ -67,8 +67,8 @@ class UNet2D(nn.Module):
         self.head = nn.Conv2d(channels[0], classes, 1)
         self.second_head = nn.Conv2d(channels[1], classes, 1) if multilevel else None
 
-    def recompute_in_backward(self) -> None:
-        """From now on keep only what passes between blocks for the backward; see `DARUNet.recompute_in_backward`."""
+    def checkpoint_activations(self) -> None:
+        """From now on keep only what passes between blocks for the backward; see `DARUNet.checkpoint_activations`."""
         self.activation_checkpointing = True
 
     def forward(self, x: Tensor) -> Tensor | list[Tensor]:

@@ -113,7 +113,7 @@ def test_ada_output_learns_the_source_and_predicts_one_volume_of_scores(data, tm
     assert network(torch.zeros(1, 1, 2, 32, 32)).shape == (1, 2, 2, 32, 32)
 
 
-def test_the_adversary_moves_target_outputs_towards_what_the_judge_takes_for_source(data):
+def test_the_adversary_moves_target_outputs_towards_what_the_discriminator_takes_for_source(data):
     """A step with the adversary alone lowers the loss of having target outputs taken for the source's."""
     torch.manual_seed(0)
     network = make_segmenter(2, SEGMENTATION["channels"], "unet_2d")

@@ -104,7 +104,7 @@ def test_tensorboard_shows_the_patches_and_changes_no_bit(first_round, tmp_path)
     assert shown == [(step, 2 * 32, 3 * 32) for step in (2, 4, 6)]
 
 
-def test_the_second_round_goes_on_from_the_first(first_round, tmp_path):
+def test_the_self_training_iteration_goes_on_from_the_first(first_round, tmp_path):
     second_round(first_round, tmp_path, steps=1, learning_rate=1e-12)
     before, after = (load_segmenter(p / "weights.safetensors", torch.device("cpu")) for p in (first_round, tmp_path))
     for old, new in zip(before.parameters(), after.parameters(), strict=True):

@@ -60,7 +60,7 @@ def test_an_unavailable_method_has_its_reason_on_the_page(tmp_path, pages):
     assert f"- `supervised` has no result: {reason}" in text
 
 
-def test_every_direction_has_its_scores_then_its_disagreement(tmp_path, pages):
+def test_every_direction_has_its_scores_then_its_tta_inconsistency(tmp_path, pages):
     path = one_case(tmp_path / "m.tsv", 0.5)
     text = pages([entry("a", path, direction="mr-to-ct"), entry("a", path)]).md
     titles = [line for line in text.splitlines() if line.startswith("## ")]

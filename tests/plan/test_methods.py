@@ -96,7 +96,7 @@ def test_a_methods_training_set_follows_the_direction(name, ct_to_mr, mr_to_ct):
     assert [str(method.training_set(direction)) for direction in (CT_TO_MR, MR_TO_CT)] == [ct_to_mr, mr_to_ct]
 
 
-def test_a_budget_that_randomizes_nothing_and_has_no_second_round_trains_plain_networks():
+def test_a_budget_that_randomizes_nothing_and_has_no_self_training_trains_plain_networks():
     methods = methods_of("methods: [source_only, source_randomized, dar_uda]")
     for method in methods.values():
         assert method.iterations == (Training(method.network),) and method.trainings == [Training(method.network)]

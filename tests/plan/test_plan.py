@@ -28,7 +28,7 @@ def test_a_run_makes_the_summarys_table_figures_and_report():
     ]
 
 
-def test_masks_that_no_label_scores_are_made_and_their_disagreement_is_tabulated():
+def test_masks_that_no_label_scores_are_made_and_their_tta_inconsistency_is_tabulated():
     plan = plan_of("seeds: [3, 1]", UNSCORED)
     rows = [(method, seed) for method in ("source_only", "dar_uda", "supervised") for seed in (3, 1)]
     masks = [f"{RUN}/seed-{seed}/predictions/ct-to-mr/{method}" for method, seed in rows]
@@ -186,7 +186,7 @@ def test_a_wildcard_takes_the_names_of_a_run_and_no_others(wildcard, matched, ot
     assert [name for name in [*matched, *others] if re.fullmatch(pattern, name)] == matched
 
 
-def test_a_training_from_nothing_has_neither_chosen_weights_nor_a_second_round():
+def test_a_training_from_nothing_has_neither_chosen_weights_nor_a_self_training():
     names = [
         "x",
         "x_1-randomized",

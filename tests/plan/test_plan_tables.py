@@ -51,7 +51,7 @@ def test_every_table_of_the_config_is_there_and_the_summary_is_first():
     assert [name for name, table in tables.items() if table.has_usage] == ["architecture_study"]
 
 
-def test_a_table_shows_the_second_round_beside_the_first_where_there_is_one():
+def test_a_table_shows_the_self_training_iteration_beside_the_first_where_there_is_one():
     study = ["source_only", "cyclegan_3d", "average_style", "dar_uda_no_self_training", "dar_uda", "supervised"]
     assert methods_of(table_of("style_study", f"directions: ct-to-mr\n{ROUNDS}").scored) == study
     alike = table_of("style_study", "directions: ct-to-mr")

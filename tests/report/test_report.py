@@ -240,7 +240,7 @@ def test_a_run_without_labels_has_a_page_that_says_why_nothing_is_scored(tmp_pat
     assert Page(text).tables == {} and text.count("<svg") == 4
 
 
-def test_a_run_without_labels_shows_the_disagreement_which_needs_none(tmp_path):
+def test_a_run_without_labels_shows_the_tta_inconsistency_which_needs_none(tmp_path):
     write_report(**write_run(tmp_path, {"dar_uda": {"a": (0.5, 0.5), "b": (0.5, 0.5)}}, scored=False))
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert list(Page(text).tables) == ["TTA inconsistency"]

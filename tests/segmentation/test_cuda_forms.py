@@ -183,7 +183,7 @@ def test_the_kernels_are_checked_within_a_block_that_is_recomputed(monkeypatch):
     monkeypatch.setattr(cuda_options, "on_cuda", lambda _: True)
     kernels._working.cache_clear()
     network = DARUNet(2, (2, 2, 2, 2, 2))
-    network.recompute_in_backward()
+    network.checkpoint_activations()
     with cuda_options.choosing(**PLAIN | {"quartet_kernels": True}):
         sum(scores.sum() for scores in network(torch.randn(1, 1, 4, 32, 32))).backward()
     assert kernels._working(quartet_ops._load_kernels, torch.device("cpu")) is forms

@@ -55,7 +55,7 @@ def test_losses_gradients_and_statistics_are_those_of_the_literal_network(dtype,
         network = DARUNet(5).to(dtype)
         network.load_state_dict(start)
         if activation_checkpointing:
-            network.recompute_in_backward()
+            network.checkpoint_activations()
         ours = sum(segmentation_loss(scores, labels, 10.0) for scores in network(x))
         torch.testing.assert_close(ours, loss, rtol=tolerance, atol=tolerance)
         found = torch.autograd.grad(ours, list(network.parameters()))
@@ -73,7 +73,7 @@ def test_bfloat16_on_a_cpu_has_the_losses_and_gradients_of_float32_to_its_precis
         network = DARUNet(5)
         network.load_state_dict(start)
         if reduced and activation_checkpointing:
-            network.recompute_in_backward()
+            network.checkpoint_activations()
         with torch.autocast("cpu", torch.bfloat16, enabled=reduced):
             outputs = network(x)
         losses.append(sum(segmentation_loss(scores, labels, 10.0) for scores in outputs))

@@ -44,7 +44,7 @@ def choose(folder, unlabeled):
     return outputs[0].read_text(), pd.read_csv(outputs[1], sep="\t")
 
 
-def test_the_score_is_dice_less_disagreement(files):
+def test_the_score_is_dice_less_tta_inconsistency(files):
     chosen, table = choose(files, [files / "image.nii"])
     # Of four changes only x 0.9 (0.468) empties the first mask: 1/4. A full mask has Dice 2 * 96 / (96 + 192).
     np.testing.assert_allclose(table["dice"], [1, 2 / 3, 0], atol=1e-6)

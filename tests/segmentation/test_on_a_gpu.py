@@ -113,7 +113,7 @@ def test_a_card_gets_the_intensities_of_a_cpu_bit_for_bit():
 
 
 @pytest.mark.parametrize("batch_size", [3, 4])
-def test_replayed_windows_on_a_card_have_the_probabilities_of_launched_ones(monkeypatch, caplog, batch):
+def test_replayed_windows_on_a_card_have_the_probabilities_of_launched_ones(monkeypatch, caplog, batch_size):
     """Four windows a slab; the capture is freed with a batch of another size, and made again."""
     monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
     monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
@@ -128,11 +128,11 @@ def test_replayed_windows_on_a_card_have_the_probabilities_of_launched_ones(monk
 
     launched = WindowScores(network, torch.bfloat16)
     with cuda_options.choosing(captured_windows=False):
-        expected = [predicted(launched, image, count) for count in (batch, 1) for image in images]
+        expected = [predicted(launched, image, count) for count in (batch_size, 1) for image in images]
     with cuda_options.choosing(captured_windows=True):
         replayed = WindowScores(network, torch.bfloat16)
         found = []
-        for count in (batch, 1):
+        for count in (batch_size, 1):
             found += [predicted(replayed, image, count) for image in images]
             assert replayed._captured._recorded
         replayed.on(torch.device("cpu"), 1)

@@ -56,7 +56,7 @@ def test_work_for_which_a_gpu_is_too_small_is_done_window_by_window_and_then_on_
     tried = []
 
     def work(one):
-        tried.append((one.device.type, one.batch))
+        tried.append((one.device.type, one.batch_size))
         if one.device.type == "cuda":
             raise torch.OutOfMemoryError("CUDA out of memory")
         return one.scores

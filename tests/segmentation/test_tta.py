@@ -35,7 +35,7 @@ def test_the_flip_is_antero_posterior():
     assert flipped[0].tolist() == [[9, 10, 11], [6, 7, 8], [3, 4, 5], [0, 1, 2]]
 
 
-def test_disagreement_is_the_mean_of_one_minus_dice_over_the_changes():
+def test_tta_inconsistency_is_the_mean_of_one_minus_dice_over_the_changes():
     def slab(*classes):
         return torch.eye(3)[list(classes)].T[:, None, None]
 

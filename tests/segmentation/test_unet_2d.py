@@ -40,7 +40,7 @@ def test_recomputing_gives_the_same_gradients():
         network.zero_grad()
         network(x).square().mean().backward()
         gradients.append([p.grad.clone() for p in network.parameters()])
-        network.recompute_in_backward()
+        network.checkpoint_activations()
     for plain, again in zip(*gradients, strict=True):
         torch.testing.assert_close(plain, again)
 

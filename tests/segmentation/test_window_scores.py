@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from tests.training.test_graphs import Recorder
+from tests.training.test_cuda_graphs import Recorder
 from torch import nn
 
 from dar_uda.segmentation import window_scores

@@ -35,9 +35,11 @@ class Work:
         (1, 1, [(GPU, 1), (CPU, 1)], ["on the CPU"]),
     ],
 )
-def test_what_a_gpu_does_not_hold_goes_on_in_smaller_parts_and_then_on_the_cpu(caplog, failures, batch, tries, said):
+def test_what_a_gpu_does_not_hold_goes_on_in_smaller_parts_and_then_on_the_cpu(
+    caplog, failures, batch_size, tries, said
+):
     work = Work(failures)
-    assert within_memory(work, "scan.nii.gz", GPU, batch) == "mask" and work.tries == tries
+    assert within_memory(work, "scan.nii.gz", GPU, batch_size) == "mask" and work.tries == tries
     expected = [f"DAR-217: scan.nii.gz: the GPU's memory is too small ({SAID}): going on {way}" for way in said]
     assert caplog.messages == expected
 

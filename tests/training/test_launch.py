@@ -35,7 +35,7 @@ def told(tmp_path):
     label[2:6, 8:24, 10:22] = 1
     write_label(tmp_path / "label.nii", label, np.eye(4))
     write_image(tmp_path / "image.nii", np.where(label == 1, 0.8, 0.2).astype(np.float32), np.eye(4))
-    outputs = {"weights": "weights.safetensors", "history": "history.tsv", "resources": "usage.json"}
+    outputs = {"weights": "weights.safetensors", "history": "history.tsv", "usage": "usage.json"}
     return {
         **{
             "seed": 0,

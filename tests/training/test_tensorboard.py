@@ -25,8 +25,8 @@ class Walk:
 
     device = torch.device("cpu")
 
-    def __init__(self, samples, fatal=None):
-        self.samples, self.fatal = samples, fatal
+    def __init__(self, previews, fatal=None):
+        self.previews, self.fatal = previews, fatal
         torch.manual_seed(3)
         self.weight = torch.zeros(4)
 
@@ -35,7 +35,7 @@ class Walk:
             raise KeyboardInterrupt
         self.weight = self.weight + torch.randn(4)
         if step % 4 == 3:
-            save_gray([torch.full((1, 1, 2, 2), step / 10 - 1)], self.samples)
+            save_gray([torch.full((1, 1, 2, 2), step / 10 - 1)], self.previews)
         return {"loss": self.weight.sum(), "steps": torch.tensor(float(step + 1))}
 
     def close(self):
@@ -65,14 +65,14 @@ def events(run):
     return found.Reload()
 
 
-def test_the_scalars_are_the_history_and_the_pictures_the_samples_as_they_were_drawn(tmp_path):
+def test_the_scalars_are_the_history_and_the_pictures_the_previews_as_they_were_drawn(tmp_path):
     train(tmp_path)
     history = pd.read_csv(tmp_path / "seed-0" / "translators" / "disentangled" / "history.tsv", sep="\t")
     for name in ("loss", "steps"):
         scalars = events(tmp_path).Scalars(name)
         assert [one.step for one in scalars] == list(history["step"]) == list(range(1, 11))
         np.testing.assert_allclose([one.value for one in scalars], history[name], rtol=1e-4)
-    assert [one.step for one in events(tmp_path).Images("samples")] == [4, 8]
+    assert [one.step for one in events(tmp_path).Images("previews")] == [4, 8]
 
 
 def test_the_picture_of_a_training_is_drawn_at_every_checkpoint(tmp_path):

@@ -119,12 +119,12 @@ def test_images_without_contrast_are_drawn_again(tmp_path):
 def test_one_update_reports_the_six_generator_losses_and_moves_every_network(stacks):
     trainer = TranslatorTrainer([SliceSampler(s, 2, None) for s in stacks], JOB, **NETWORK)
     before = {name: p.clone() for name, p in trainer.translator.named_parameters()}
-    judged = {name: p.clone() for name, p in trainer.discriminators.named_parameters()}
+    discriminators_before = {name: p.clone() for name, p in trainer.discriminators.named_parameters()}
     losses = trainer.update(0)
     assert set(losses) == {*LOSS_WEIGHTS, "discriminators"} and all(value > 0 for value in losses.values())
     still = [n for n, p in trainer.translator.named_parameters() if torch.equal(p, before[n])]
     assert [n for n in still if "weight" in n] == []
-    assert not all(torch.equal(p, judged[n]) for n, p in trainer.discriminators.named_parameters())
+    assert not all(torch.equal(p, discriminators_before[n]) for n, p in trainer.discriminators.named_parameters())
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-3)])
