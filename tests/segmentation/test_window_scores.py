@@ -6,7 +6,6 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from tests.training.test_cuda_graphs import Recorder
 from torch import nn
 
 from dar_uda.segmentation import window_scores
@@ -15,6 +14,7 @@ from dar_uda.segmentation.sliding_window import count_windows, predict_slabs
 from dar_uda.segmentation.window_scores import WindowScores
 from dar_uda.training import cuda_options
 from dar_uda.training.cuda_graphs import EAGER_CALLS, Captured
+from tests.training.test_cuda_graphs import Recorder
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
 WINDOW, BATCH = (4, 16, 16), 2
