@@ -44,7 +44,10 @@ def read_facts(bundle: Path) -> dict[str, Any]:
         raise FileNotFoundError(f"{path} does not exist; expected a folder that `dar-uda export` wrote")
     facts = json.loads(path.read_text(encoding="utf-8"))
     if facts.get("format") != FORMAT:
-        raise ValueError(f"{path}: found format {facts.get('format')!r}, expected {FORMAT}: export the method again")
+        raise ValueError(
+            f"{path}: found format {facts.get('format')!r}, expected {FORMAT}: another version of "
+            "DAR-UDA, with other names, made this bundle. Export the method again from a run of this version"
+        )
     return facts
 
 
