@@ -27,7 +27,7 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose errors say what an option of earlier versions is now."""
 
     def error(self, message: str) -> NoReturn:
-        now = {row.before.split()[-1]: row.name for row in names() if row.kind == "option" and row.before}
+        now = {row.before.split()[-1]: row.name.split()[-1] for row in names() if row.kind == "option" and row.before}
         old = [word for word in re.split("[ =]", message) if word in now]
         super().error("; ".join([message, *(f"{word} is now {now[word]}" for word in old)]))
 
