@@ -10,7 +10,8 @@ from dar_uda.plan.renamed import names
 def pattern_of(name):
     """Return what fits the paths of a row; `{png,svg}` is a choice, another wildcard is a part of a name or nothing."""
     text = re.sub(r"\\\{([^{}]*,[^{}]*)\\\}", lambda match: f"({match[1].replace(',', '|')})", re.escape(name))
-    return re.compile(re.sub(r"\\\{[^{}]*\\\}", "[^/]*", text) + (".*" if name.endswith("/") else ""))
+    text = re.sub(r"\\\{[^{}]*\\\}", "[^/]*", text)
+    return re.compile(f"{text[:-1]}(/.*)?" if name.endswith("/") else text)
 
 
 def columns_by_table():
