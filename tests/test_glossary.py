@@ -9,9 +9,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dar_uda.bundle import predict
 from dar_uda.cli.arguments import parser
+from dar_uda.data import cases_table, versions
+from dar_uda.evaluation import score, summary
+from dar_uda.plan.descriptions import stamped_choices
 from dar_uda.plan.renamed import names
 from docs.glossary import PAGE, TITLES, page, schema_keys
+from tests.plan.configs import config_of
 
 REPOSITORY = Path(__file__).parents[1]
 PACKAGE = REPOSITORY / "dar_uda"
@@ -257,7 +262,7 @@ FROM_ELSEWHERE = {
 
 
 def test_columns():
-    """tests/workflow/test_names_of_a_run.py compares each table of a run."""
+    """As sets: tests/workflow/test_names_of_a_run.py compares each table of a run."""
     writers = [path for path in PACKAGE.rglob("*.py") if "to_csv(" in path.read_text(encoding="utf-8")]
     writers += [PACKAGE / "data" / "cases_table.py", PACKAGE / "data" / "versions.py"]
     trainers = [path for path in PACKAGE.rglob("*.py") if "def update(self, step" in path.read_text(encoding="utf-8")]
@@ -266,3 +271,17 @@ def test_columns():
     found |= {name for path in trainers for name in reported_losses(path)}
     listed = {name.rpartition(": ")[2] for name in rows("column")}
     assert (found - listed, listed - found - FROM_ELSEWHERE) == (set(), set())
+
+
+@pytest.mark.parametrize(
+    ("table", "columns"),
+    [
+        ("cases table", cases_table.COLUMNS),
+        ("versions.tsv", versions.COLUMNS),
+        ("metrics/{direction}/{method}.tsv", score.COLUMNS),
+        ("tables/{table}.tsv", [*summary.COLUMNS, *stamped_choices(config_of())]),
+        ("FOLDER/volumes.tsv", predict.COLUMNS),
+    ],
+)
+def test_the_columns_of_a_table_in_their_order(table, columns):
+    assert [name.rpartition(": ")[2] for name in rows("column") if name.startswith(f"{table}: ")] == [*columns]
