@@ -57,7 +57,7 @@ def _old_name(path: tuple[str, ...], value: Any) -> Iterator[str]:
     if now:
         how = f"; write {_nested(now, text)}" if now.count(".") != key.count(".") else ""
         yield f"{'.'.join(path)} is now {'.'.join((*path[:start], now))}{how}"
-    elif text != value:
+    elif value_now and text != value:
         yield f"{'.'.join(path)}: {value} is now {text}"
 
 
