@@ -18,18 +18,18 @@ The tables list all names, what earlier versions called them, and who uses the s
 Where the same word is not quite the same name, it follows in brackets.
 An earlier key, value, method or option stops the program with an error that has the present name.
 
-These words had two meanings:
+These words had two meanings each:
 
-| word | means now | the other meaning is now |
+| word before | one meaning now | the other meaning now |
 |---|---|---|
-| checkpoint | what a training resumes from | `model_selection.rule`: which weights of a training predict |
-| layout | the folders and names of a dataset | memory format: the order of a tensor in memory |
-| distributed | several processes that share one training | ranking: the order of methods in a table |
-| patches | blocks of a volume, drawn for training | previews: pictures drawn while a training runs |
-| resources | what Snakemake reserves for a job | usage: the time and memory that a job took |
-| steps | optimizer updates | levels: the gray levels in which a volume is stored |
-| source | the labeled domain | origin: where a file or a run comes from |
-| image | a file that a user gives | volume: an array with its geometry |
+| checkpoint | checkpoint: what a training resumes from | `model_selection.rule`: which weights of a training predict |
+| layout | layout: the folders and names of a dataset | memory format: the order of a tensor in memory |
+| ranks | distributed: the processes that share one training | ranking: the order of methods in a table |
+| samples | patches: blocks of volumes that a training reads | previews: pictures that a training draws |
+| resources | resources: what Snakemake reserves for a job | usage: the time and memory that a job took |
+| steps | steps: optimizer updates | levels: the gray levels in which a volume is stored |
+| source | source: the labeled domain | origin: where a file or a result comes from |
+| scan, image, volume | image: a file that a user gives | volume: an array with its geometry |
 """
 TITLES = {
     "config key": "Config keys",
