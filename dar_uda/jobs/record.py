@@ -49,7 +49,7 @@ class Record:
         if not self.has_present_names:
             raise ValueError(
                 f"{self.run} was made by a version of DAR-UDA that used other names: view and export it with that "
-                "version, or give the run's snakemake command again, which makes its results with this version"
+                "version, or run its snakemake command again to make its results with this version"
             )
 
     def locate(self, name: str) -> Path:
