@@ -37,11 +37,16 @@ def renamed(kind: str, old: str) -> str | None:
         old: In a dotted path, the names that users chose, such as `mine` in `tables.mine.resources`; they stay.
     """
     parts = old.split(".")
-    for row in names():
+    for row in _renamed_rows(kind):
         before = row.before.split(".")
-        if row.kind == kind and row.before and len(before) == len(parts) and all(map(_fits, before, parts)):
+        if len(before) == len(parts) and all(map(_fits, before, parts)):
             return ".".join(parts[at] if word == "*" else word for at, word in enumerate(row.name.split(".")))
     return None
+
+
+@cache
+def _renamed_rows(kind: str) -> list[Name]:
+    return [row for row in names() if row.kind == kind and row.before]
 
 
 def _fits(word: str, part: str) -> bool:
