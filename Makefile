@@ -46,6 +46,7 @@ gpu-kit: .venv/installed
 docs: .venv/installed
 	$(VENV) -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs]'
 	$(VENV) -m docs.config_keys
+	$(VENV) -m docs.glossary
 	NO_MKDOCS_2_WARNING=1 $(VENV) -m mkdocs build --strict --quiet
 
 .venv/installed: pyproject.toml constraints.txt

@@ -36,7 +36,8 @@ def export_bundle(predictions: str | Path, bundle: str | Path, license: str) -> 
     Raises:
         FileNotFoundError: The run's files are not all there.
         FileExistsError: The bundle is.
-        ValueError: The method cannot be used on scans without labels; or the bundle would lie among its masks.
+        ValueError: The method cannot be used on scans without labels; or the bundle would lie among its masks; or
+            another version made the run, see `Record.check_names`.
     """
     predictions, bundle = _masks_of(Path(predictions)), Path(bundle)
     if os.path.lexists(bundle):
@@ -44,7 +45,9 @@ def export_bundle(predictions: str | Path, bundle: str | Path, license: str) -> 
     if predictions.resolve() in bundle.resolve().parents:
         raise ValueError(f"DAR-303: {bundle} would lie among the masks of {predictions}: give another folder with -o")
     run, seed = predictions.parents[3], predictions.parents[2].name.removeprefix("seed-")
-    record = parts_of(_record(run, predictions))[0]
+    masks = _record(run, predictions)
+    masks.check_names()
+    record = parts_of(masks)[0]
     paths = [record.locate(name) for name in record.inputs]
     weights = next(path for path in paths if path.suffix == ".safetensors")
     images = [path for path in paths if path.name == "image.nii"]

@@ -45,7 +45,8 @@ def read_facts(bundle: Path) -> dict[str, Any]:
     facts = json.loads(path.read_text(encoding="utf-8"))
     if facts.get("format") != FORMAT:
         raise ValueError(
-            f"DAR-306: {path}: found format {facts.get('format')!r}, expected {FORMAT}: export the method again"
+            f"DAR-325: {path}: found format {facts.get('format')!r}, expected {FORMAT}: another version of "
+            "DAR-UDA, with other names, made this bundle. Export the method again from a run of this version"
         )
     return facts
 

@@ -1,13 +1,17 @@
 """The words that the `dar-uda` command takes, and what its help says of them."""
 
 import argparse
+import re
 from importlib.metadata import version
 from pathlib import Path
+from typing import NoReturn
+
+from dar_uda.plan.renamed import names
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser; `command` of what it parses is the subcommand's name."""
-    whole = argparse.ArgumentParser(
+    whole = _Parser(
         prog="dar-uda",
         description="Helpers beside the workflow, which runs as: snakemake --cores all",
         epilog="dar-uda COMMAND --help tells more of each. An error is told in words, with the exit status 1.",
@@ -17,6 +21,15 @@ def parser() -> argparse.ArgumentParser:
     for add in (_inspect, _phantom, _cases, _check, _status, _view, _export, _predict):
         add(commands)
     return whole
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors say what an option of earlier versions is now."""
+
+    def error(self, message: str) -> NoReturn:
+        now = {row.before.split()[-1]: row.name.split()[-1] for row in names() if row.kind == "option" and row.before}
+        old = [word for word in re.split("[ =]", message) if word in now]
+        super().error("; ".join([message, *(f"{word} is now {now[word]}" for word in old)]))
 
 
 def _command(commands: argparse._SubParsersAction, name: str, what: str, example: str) -> argparse.ArgumentParser:

@@ -20,6 +20,8 @@ PACKAGES = (
     *("adabelief-pytorch", "dar-uda", "matplotlib", "medpy", "nibabel", "numpy", "pandas", "safetensors"),
     *("scikit-learn", "scipy", "simpleitk", "snakemake", "torch"),
 )
+FORMAT = 2
+"""Of a provenance: it grows when rules, values or files that a provenance names get other names. Without one: 1."""
 
 
 @contextmanager
@@ -42,6 +44,7 @@ def recorded(job: Any) -> Iterator[None]:
     with job_log(job.log[0]):
         yield
         record = {
+            "format": FORMAT,
             "rule": job.rule,
             "wildcards": dict(job.wildcards.items()),
             "params": dict(job.params.items()),

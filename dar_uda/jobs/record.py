@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dar_uda.jobs.provenance import provenance_path
+from dar_uda.jobs.provenance import FORMAT, provenance_path
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,23 @@ class Record:
     @property
     def inputs(self) -> list[str]:
         return list(self.facts["inputs"])
+
+    @property
+    def has_present_names(self) -> bool:
+        """Whether its values and files have the names that this version gives them."""
+        return bool(self.facts.get("format") == FORMAT)
+
+    def check_names(self) -> None:
+        """Stop where `has_present_names` is false.
+
+        Raises:
+            ValueError: It is.
+        """
+        if not self.has_present_names:
+            raise ValueError(
+                f"DAR-326: {self.run} was made by a version of DAR-UDA that used other names: view and export it with "
+                "that version, or run its snakemake command again to make its results with this version"
+            )
 
     def locate(self, name: str) -> Path:
         """Return a file of the provenance: below the run wherever that is now, else from its working directory."""

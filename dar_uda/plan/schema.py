@@ -1,7 +1,7 @@
 """What of a config is not as its schema says."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -9,11 +9,16 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from dar_uda.plan.merge import Values
+from dar_uda.plan.renamed import names, renamed
 
 
 def problems(values: Values, schema: Values) -> list[str]:
-    """Return what is wrong with a config, a line each; nothing where it is as `schema` says."""
-    return list(_odd_values(values)) or list(_schema_problems(values, schema))
+    """Return what is wrong with a config, a line each; nothing where it is as `schema` says.
+
+    Names of earlier versions come alone: until they are replaced, the schema knows neither them nor what they hold.
+    """
+    found = list(_odd_values(values)) or list(_schema_problems(values, schema))
+    return found and (list(_old_names(values)) or found)
 
 
 def _odd_values(value: Any, place: str = "config") -> Iterator[str]:
@@ -31,6 +36,37 @@ def _odd_values(value: Any, place: str = "config") -> Iterator[str]:
             yield from _odd_values(entry, f"{place}[{index}]")
     elif isinstance(value, float) and not math.isfinite(value):
         yield f"{place} is {value}; expected a finite number"
+
+
+def _old_names(values: Values, path: tuple[str, ...] = ()) -> Iterator[str]:
+    """Yield the keys and values that have another name now; of a key that only holds others, these."""
+    for key, value in values.items():
+        place = (*path, str(key))
+        below = list(_old_names(value, place)) if isinstance(value, Mapping) else []
+        yield from below or _old_name(place, value)
+
+
+def _old_name(path: tuple[str, ...], value: Any) -> Iterator[str]:
+    """Yield how to write a key, or its value, that has another name now."""
+    start = 2 if path[0] == "budgets" else 4 if path[0] == "tasks" and path[2:3] == ("budgets",) else 0
+    key = ".".join(path[start:])  # a budget has the keys of the config
+    now = renamed("config key", key)
+    before = next((row.before for row in names() if row[:2] == ("config key", key) and row.before), key)
+    value_now = renamed("config value", f"{before}: {value}")
+    text = value_now.partition(": ")[2] if value_now else value
+    if now:
+        how = f"; write {_nested(now, text)}" if now.count(".") != key.count(".") else ""
+        yield f"{'.'.join(path)} is now {'.'.join((*path[:start], now))}{how}"
+    elif value_now and text != value:
+        yield f"{'.'.join(path)}: {value} is now {text}"
+
+
+def _nested(path: str, value: Any) -> str:
+    """Return a dotted path and its value as YAML in one line."""
+    first, *others = path.split(".")
+    for key in reversed(others):
+        value = f"{{{key}: {value}}}"
+    return f"{first}: {value}"
 
 
 def _schema_problems(values: Values, schema: Values) -> Iterator[str]:

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from dar_uda.plan.errors import PlanError
 from dar_uda.plan.merge import Values
+from dar_uda.plan.renamed import renamed
 
 LARGEST_LABEL = 65535
 
@@ -97,9 +98,11 @@ def known_entry(entries: Values, name: str, what: str) -> Any:
     """Return the entry of a name.
 
     Raises:
-        PlanError: There is none; the message has the known names.
+        PlanError: There is none; the message has the known names, or the one that it has now.
     """
     if name not in entries:
+        if now := renamed(what, name):
+            raise PlanError(f"DAR-044: {what.capitalize()} {name} is now {now}.")
         raise PlanError(f"DAR-009: Unknown {what} {name!r}; known: {', '.join(sorted(entries))}.")
     return entries[name]
 

@@ -50,11 +50,14 @@ def read_catalog(run: str | Path) -> Catalog:
 
     Raises:
         FileNotFoundError: It is no such folder.
+        ValueError: Another version made the run, see `Record.check_names`.
     """
     run = plain(run)
-    methods = [read_record(run, path) for path in sorted(run.glob(MASKS))]
-    if not methods:
+    records = [read_record(run, path) for path in sorted(run.glob(MASKS))]
+    if not records:
         raise FileNotFoundError(f"DAR-342: {run} holds no {MASKS}; expected results/RUN of a run that has made masks")
+    methods = [record for record in records if record.has_present_names] or records
+    methods[0].check_names()
     structures = methods[0].params["structures"]
     legend = [{"name": name, "color": color_of(index, COLORS_ON_IMAGES)} for index, name in enumerate(structures)]
     catalog = Catalog({"run": run.name, "structures": legend})

@@ -1,4 +1,5 @@
 import errno
+import json
 import logging
 from pathlib import Path
 from types import SimpleNamespace
@@ -6,7 +7,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from dar_uda.jobs.provenance import benchmark_path, provenance_path, recorded, write_usage
+from dar_uda.jobs.provenance import FORMAT, benchmark_path, provenance_path, recorded, write_usage
 
 
 def test_time_and_memory_lie_where_snakemake_puts_them():
@@ -61,6 +62,12 @@ def test_a_trainings_checkpoint_goes_when_its_provenance_is_written(job):
     with recorded(job):
         assert checkpoint.exists()
     assert not checkpoint.exists() and provenance_path(job.output.weights).exists()
+
+
+def test_a_provenance_has_the_format_of_its_names(job):
+    with recorded(job):
+        pass
+    assert json.loads(provenance_path(job.output.weights).read_text())["format"] == FORMAT
 
 
 @pytest.mark.parametrize("failing", ["write_beside", "write_usage", "checksums", "_versions"])

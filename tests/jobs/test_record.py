@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from dar_uda.jobs.provenance import FORMAT
 from dar_uda.jobs.record import plain, read_record
 
 MASKS = "seed-0/predictions/ct-to-mr/dar_uda"
@@ -64,3 +65,18 @@ def test_a_path_keeps_its_links_but_where_two_dots_follow_one(tmp_path):
     assert plain(tmp_path / "link" / ".") == tmp_path / "link"
     assert plain(tmp_path / "link" / ".." / "b") == tmp_path / "a" / "b"  # and not tmp_path / "b"
     assert plain(tmp_path / "none" / ".." / "new") == tmp_path / "new"
+
+
+@pytest.mark.parametrize(
+    ("written", "present"), [({}, False), ({"format": FORMAT - 1}, False), ({"format": FORMAT}, True)]
+)
+def test_a_provenance_says_whether_its_names_are_those_of_this_version(run, written, present):
+    path = run / f"{MASKS}.provenance.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | written))
+    record = read_record(run, path)
+    assert record.has_present_names == present
+    if present:
+        record.check_names()
+    else:
+        with pytest.raises(ValueError, match=f"^{run} was made by a version of DAR-UDA that used other names"):
+            record.check_names()

@@ -8,7 +8,7 @@ import numpy as np
 
 from dar_uda.data.grid import Grid
 from dar_uda.data.probabilities import probabilities_file
-from dar_uda.jobs.provenance import checksums
+from dar_uda.jobs.provenance import FORMAT, checksums
 
 AFFINE = np.diag([2.0, 2.0, 5.0, 1.0])
 SHAPE = (20, 16, 6)
@@ -43,6 +43,7 @@ def write_probabilities(path):
 def write_record(path, wildcards, params, inputs, output):
     project = next(parent for parent in path.parents if parent.name == "results").parent
     record = {
+        "format": FORMAT,
         "rule": "any",
         "wildcards": wildcards,
         "params": params,

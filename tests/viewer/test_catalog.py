@@ -1,5 +1,6 @@
 """What the page is told of a run, and the voxels that it gets."""
 
+import json
 import shutil
 
 import nibabel as nib
@@ -118,3 +119,18 @@ def test_a_dicom_series_is_given_without_its_patient(tmp_path):
 def test_what_is_no_run_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="expected results/RUN of a run that has made masks"):
         read_catalog(tmp_path)
+
+
+def test_masks_of_a_version_with_other_names_are_not_shown(tmp_path):
+    run = make_run(tmp_path)
+    records = sorted(run.glob("seed-0/predictions/*/*.provenance.json"))
+    for stale, shown in ((records[0], ["source_only"]), (records[1], None)):
+        record = json.loads(stale.read_text())
+        del record["format"]
+        stale.write_text(json.dumps(record))
+        if shown:
+            predictions = read_catalog(run).page["cases"][0]["predictions"]
+            assert [prediction["method"] for prediction in predictions] == shown
+        else:
+            with pytest.raises(ValueError, match=f"^{run} was made by a version of DAR-UDA that used other names"):
+                read_catalog(run)
