@@ -175,7 +175,7 @@ def write_volume(folder: Path, patch: tuple[int, ...]) -> tuple[list[Path], list
 
 
 def prediction(bench: Bench) -> Found:
-    """Measure the prediction of a scan under five TTA transforms: today's form, all but the network on the CPU, and ours.
+    """Measure the prediction of a scan under five TTA transforms: all but the network on the CPU, and ours.
 
     The literal form predicts some slices as they are; its seconds are scaled by the windows of all transforms.
     """
@@ -205,7 +205,7 @@ def prediction(bench: Bench) -> Found:
     took = {"literal": seconds_of(literal, bench.device), "ours": seconds_of(ours, bench.device)}
     whole, part = (count_windows(image[:depth].shape, window, inference["overlap"]) for depth in (None, LITERAL_DEPTH))
     took["literal"] *= len(TTA_TRANSFORMS) * whole / part
-    note = f"literal: {part} of {len(TTA_TRANSFORMS)} x {whole} windows, scaled; the mask is not brought to the scan's own grid"
+    note = f"literal: {part} of {len(TTA_TRANSFORMS)} x {whole} windows, scaled; the mask stays on the network grid"
     return {"prediction": {**took, "note": f"{note}; n 1"}}
 
 

@@ -117,7 +117,7 @@ class Segmenter:
                 return self.predictor.within_memory(mask_by, str(scan))
 
     def distance(self, scan: str | Path) -> float | None:
-        """Return how far a scan lies from the training scans, see `TrainingDistribution`; None where the bundle cannot tell."""
+        """Return a scan's distance from the training scans, see `TrainingDistribution`; None without statistics."""
         with TemporaryDirectory(prefix="dar-uda-", ignore_cleanup_errors=True) as scratch:
             image = Path(scratch) / "image.nii"
             self._preprocess(scan, image, Path(scratch) / "grid.json")

@@ -1,4 +1,4 @@
-"""The pages of a table of methods and directions, to read: scores, what trainings took, TTA inconsistency of every case."""
+"""The pages of a table of methods and directions: scores, what trainings took, TTA inconsistency of every case."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

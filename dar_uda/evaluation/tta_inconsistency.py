@@ -31,7 +31,7 @@ def read_tta_inconsistency(tta_inconsistency: Sequence[dict]) -> pd.DataFrame:
     """Return `direction method case structure tta_inconsistency`, means over the files of a method (one per seed).
 
     Args:
-        tta_inconsistency: One `{"direction", "method", "seed", "path"}` per table of TTA inconsistency of `predict_cases`.
+        tta_inconsistency: One `{"direction", "method", "seed", "path"}` per table of `predict_cases`.
     """
     text = dict.fromkeys(["case", "structure"], str)
     tables = [

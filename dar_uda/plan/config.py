@@ -76,7 +76,7 @@ class Config:
         return dict(self.values[name])
 
     def changes(self) -> list[str]:
-        """Return what the user changes of the budget's values, as `branch.key value`, but the rule of model selection."""
+        """Return the user's changes of the budget's values, `branch.key value`, but the rule of model selection."""
         return [
             line
             for branch in BRANCHES

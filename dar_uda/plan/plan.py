@@ -113,7 +113,7 @@ class Plan:
         return "|".join(chosen) or "(?!)"
 
     def chunk_files(self, method: str, direction: str, seed: int | str, file: str) -> list[str]:
-        """Return `masks`, `tta_inconsistency.tsv` or, where a label scores it, `metrics.tsv` of each chunk of a method."""
+        """Return `masks`, `tta_inconsistency.tsv` or, where labels score it, `metrics.tsv` of a method's chunks."""
         scored = file == "metrics.tsv"
         chunks = self.volumes.scored_chunks(direction) if scored else self.volumes.chunks(direction)
         return [f"{self.paths.chunk(seed, direction, method, chunk)}/{file}" for chunk in chunks]

@@ -76,9 +76,9 @@ CAPTIONS = {
     "losses": Caption(
         "Losses",
         "Each training of the first seed over its steps; the bold line is smoothed, the thin one is not. Of a "
-        "segmentation network `main_output` is the output that predicts, `loss` the sum of all its outputs. Of a translator, "
-        "`reconstruction` and `cycle` say how much of a slice is lost on the way there, or there and back; "
-        "`adversarial` and `discriminators` are two networks against each other, one drawing, one telling real from drawn.",
+        "segmentation network `main_output` is the output that predicts, `loss` the sum of all its outputs. Of a "
+        "translator, `reconstruction` and `cycle` say how much of a slice is lost on the way there, or there and back; "
+        "`adversarial` and `discriminators` are two networks against each other, one draws, one tells real from drawn.",
         "A loss that still falls at the end asks for more steps. Losses of the translator's networks against each "
         "other need not fall.",
     ),

@@ -38,7 +38,7 @@ def select_model(
     """Copy the weights of the candidate with the highest score; of equal ones those trained longest.
 
     The score is the mean Dice over the labeled volumes and their structures, on the network grid, less the mean
-    TTA inconsistency over the unlabeled volumes and their structures, see `TtaInconsistency`, where an empty mask counts as 1.
+    TTA inconsistency over the unlabeled volumes and their structures, see `TtaInconsistency`; empty masks count as 1.
 
     Args:
         candidates: Folder of `step-{updates}.safetensors`.

@@ -57,12 +57,12 @@ def predict_cases(
         source_structures: The source's table of `measure_structures`, which tells what is one connected component; read
             only for `keep_largest_component`.
         predictions: Output folder of NIfTI label maps of classes 1..K.
-        tta_inconsistency: Output TSV, `case structure tta_inconsistency`, see `TtaInconsistency`; empty where no mask holds the
-            structure.
+        tta_inconsistency: Output TSV, `case structure tta_inconsistency`, see `TtaInconsistency`; empty where no
+            mask has the structure.
         structures: Names of the classes.
-        test_time_augmentation: Masks are those of the mean probabilities of all TTA transforms of an image, not of the image
-            as it is.
-        keep_largest_component: Keep the largest connected component of each structure that is one in the source's labels.
+        test_time_augmentation: Masks are those of the mean probabilities of all TTA transforms of an image, not of
+            the image as it is.
+        keep_largest_component: Keep the largest connected component of each structure that is one in the source.
         save_probabilities: Write those of all classes too: `probabilities/{case}.nii.gz` in the folder of the masks,
             see `probabilities_file`.
         precision: See `prediction_precision`.

@@ -31,7 +31,7 @@ class Job:
     Args:
         code: Version of the code behind the training; a checkpoint of another version is not resumed.
         dtype: Of convolutions and products.
-        activation_checkpointing: Have segmenters keep less of the forward pass, and compute it again in the backward pass.
+        activation_checkpointing: Segmenters keep less of the forward pass and compute it again in the backward.
         tensorboard: Write what trainings report for TensorBoard too.
         keep_checkpoints: Leave a finished training's: who runs the job removes them when all else is written.
     """

@@ -70,8 +70,8 @@ def open_samplers(stacks: Sequence[str | Path], settings: Mapping[str, Any]) -> 
     """Return a sampler per stack, and the number of updates.
 
     Args:
-        settings: `batch_size crop_size epochs steps`; without `steps`, as many updates as `epochs` passes over the larger
-            stack take.
+        settings: `batch_size crop_size epochs steps`; without `steps`, as many updates as `epochs` passes over the
+            larger stack take.
     """
     batch_size = settings["batch_size"]
     samplers = [

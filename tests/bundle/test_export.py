@@ -25,7 +25,7 @@ def test_a_run_of_before_is_not_exported(tmp_path, capsys, format_of_provenance)
     masks = write_run(tmp_path, **format_of_provenance)
     assert main(["export", str(masks), "-o", str(tmp_path / "bundle")]) == 1
     said = capsys.readouterr().err
-    assert f"ERROR: {tmp_path}/results/tiny was made by a version of DAR-UDA that used other names" in said
+    assert f"ERROR: DAR-326: {tmp_path}/results/tiny was made by a version of DAR-UDA that used other names" in said
     assert "or run its snakemake command again" in said
     assert not (tmp_path / "bundle").exists()
 

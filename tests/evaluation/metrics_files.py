@@ -23,6 +23,6 @@ def entry(method, path, seed=0, direction="ct-to-mr"):
 
 
 def tta_inconsistency(method, path, rows=(("007", "liver", 0.25),), seed=0, direction="ct-to-mr"):
-    """Write rows `(case, structure, tta_inconsistency)` as `predict_cases` does; return what the workflow says of them."""
+    """Write rows `(case, structure, tta_inconsistency)` as `predict_cases` does; return their entry."""
     pd.DataFrame(rows, columns=["case", "structure", "tta_inconsistency"]).to_csv(path, sep="\t", index=False)
     return entry(method, path, seed, direction)

@@ -78,5 +78,5 @@ def test_a_provenance_says_whether_its_names_are_those_of_this_version(run, writ
     if present:
         record.check_names()
     else:
-        with pytest.raises(ValueError, match=f"^{run} was made by a version of DAR-UDA that used other names"):
+        with pytest.raises(ValueError, match=f"^DAR-326: {run} was made by a version of DAR-UDA that used other names"):
             record.check_names()

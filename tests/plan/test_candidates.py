@@ -69,4 +69,3 @@ def test_the_oracle_needs_a_label_of_a_test_case():
         "DAR-042: model_selection.rule target_oracle: no test case of domain ct has a label; "
         "take rule: source_validation."
     )
-    )

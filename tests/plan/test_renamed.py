@@ -61,7 +61,7 @@ def test_the_present_name_of_an_old_one(kind, old, now):
     ],
 )
 def test_an_old_key_or_value_is_refused_with_the_present_one(text, lines):
-    assert refused(text) == "\n  ".join(["Config mine.yaml:", *lines])
+    assert refused(text) == "\n  ".join(["DAR-001: Config mine.yaml:", *lines])
 
 
 def test_all_old_keys_of_a_config_are_named_at_once():
@@ -85,11 +85,11 @@ def test_all_old_keys_of_a_config_are_named_at_once():
 
 @pytest.mark.parametrize("text", ["methods: [entangled]", "tables: {mine: {methods: [entangled], directions: both}}"])
 def test_an_old_method_is_refused_with_the_present_one(text):
-    assert refused(text) == "Method entangled is now cyclegan_3d."
+    assert refused(text) == "DAR-044: Method entangled is now cyclegan_3d."
 
 
 def test_an_old_method_in_the_path_of_a_result_is_refused_with_the_present_one():
-    with pytest.raises(PlanError, match="^Method entangled is now cyclegan_3d\\.$"):
+    with pytest.raises(PlanError, match="^DAR-044: Method entangled is now cyclegan_3d\\.$"):
         plan_of().weights("entangled", "ct-to-mr", 0)
 
 

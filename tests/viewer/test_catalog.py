@@ -132,5 +132,7 @@ def test_masks_of_a_version_with_other_names_are_not_shown(tmp_path):
             predictions = read_catalog(run).page["cases"][0]["predictions"]
             assert [prediction["method"] for prediction in predictions] == shown
         else:
-            with pytest.raises(ValueError, match=f"^{run} was made by a version of DAR-UDA that used other names"):
+            with pytest.raises(
+                ValueError, match=f"^DAR-326: {run} was made by a version of DAR-UDA that used other names"
+            ):
                 read_catalog(run)

@@ -106,7 +106,7 @@ def test_the_papers_tables_share_every_artifact(tmp_path):
 
 @pytest.fixture(scope="module")
 def labeled_target(tmp_path_factory):
-    """The printed plan of a run whose target is labeled too, with a self-training iteration; the first CT is a pair of files."""
+    """The printed plan of a run whose target is labeled too, with self-training; the first CT is a pair of files."""
     folder = tmp_path_factory.mktemp("labeled_target")
     table = write_cases(folder, [(case, domain, True, split) for case, domain, _, split in ROWS])
     (folder / "ct_1_image.hdr").touch()
