@@ -40,8 +40,8 @@ def local_batch_size(batch_size: int, key: str) -> int:
     """
     if batch_size % count():
         raise ValueError(
-            f"DAR-213: {key} is {batch_size} and gpus_per_training {count()}; expected a batch that divides by it: change "
-            "one of them"
+            f"DAR-213: {key} is {batch_size} and gpus_per_training {count()}; expected a batch that divides by "
+            "it: change one of them"
         )
     return batch_size // count()
 

@@ -141,7 +141,7 @@ def ends_of(number, folder):
 def test_two_ranks_end_after_the_same_step_when_one_gets_sigterm_or_a_loss_is_no_number(tmp_path):
     processes.start_processes(ends_of, (str(tmp_path),), nprocs=2, start_method="forkserver")
     ends = [(tmp_path / f"ends{number}.txt").read_text().splitlines() for number in range(2)]
-    sigterm, nan = "t: ended by SIGTERM after step", "t: loss is nan at step"
+    sigterm, nan = "DAR-226: t: ended by SIGTERM after step", "DAR-223: t: loss is nan at step"
     assert ends == [[f"{sigterm} 4", f"{sigterm} 6", f"{nan} 4", f"{nan} 6"]] * 2
 
 

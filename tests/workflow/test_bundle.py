@@ -152,7 +152,7 @@ def test_scans_that_come_one_at_a_time_share_a_folder(run, bundle, tmp_path, cap
     volumes = pd.read_csv(tmp_path / "volumes.tsv", sep="\t")
     structures = list(volumes["structure"].unique())
     named = [(scan, structure) for scan in ("mr2_image", "mr0_image") for structure in structures]
-    assert list(zip(volumes["scan"], volumes["structure"], strict=True)) == named
+    assert list(zip(volumes["image"], volumes["structure"], strict=True)) == named
     assert f"Written: {tmp_path}, masks and volumes.tsv" in caplog.text
 
 
