@@ -60,6 +60,6 @@ def _scores(structures: list[str], metrics: Path) -> list[str]:
         "|---|--:|--:|",
     ]
     for structure in structures:
-        of = table[table["structure"] == structure]
+        of = table[(table["structure"] == structure) & (table["reference_ml"] > 0)]
         rows.append(f"| {structure} | {of['dice'].mean():.3f} | {of['asd_mm'].mean():.2f} |")
     return rows

@@ -1,6 +1,7 @@
 """What a method reaches in every case, from its files of `score_method`, one per seed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,49 +20,77 @@ def ordered_methods(entries: Iterable[dict]) -> list[tuple[str, str]]:
     return [(d, m) for d in directions for m in methods if (d, m) in present]
 
 
-def read_cases(paths: list[str | Path], structures: list[str]) -> tuple[NDArray, NDArray, NDArray]:
-    """Return Dice, ASD and missed counts of one method, a file per seed.
+@dataclass(frozen=True)
+class Cases:
+    """What a method reaches in every case.
 
-    Returns:
-        Dice and ASD (seeds, cases, structures), NaN where there is none; in how many seeds each was missed
-        (cases, structures).
+    Attributes:
+        names: Of the cases.
+        seeds: Of the trainings.
+        dice, asd_mm: Shape (seeds, cases, structures), NaN where there is none. Dice counts where the reference has
+            voxels, so that all methods and seeds have it for the same cases; ASD where the prediction has some too.
+        missed: Where the reference has voxels and the prediction has none.
+        false_alarms: Where the prediction has voxels and the reference has none.
+    """
+
+    names: list[str]
+    seeds: list[int]
+    dice: NDArray[np.float64]
+    asd_mm: NDArray[np.float64]
+    missed: NDArray[np.bool_]
+    false_alarms: NDArray[np.bool_]
+
+
+def read_scores(path: str | Path) -> pd.DataFrame:
+    """Return a table of `score_method` with `missed` and `false_alarm`; no Dice where the reference has no voxels."""
+    table = read_metrics(path)
+    has_reference, is_odd = table["reference_ml"] > 0, table["status"] == "missed"
+    return table.assign(
+        dice=table["dice"].where(has_reference), missed=is_odd & has_reference, false_alarm=is_odd & ~has_reference
+    )
+
+
+def read_cases(metrics: Sequence[dict], structures: list[str]) -> Cases:
+    """Return what one method reaches in every case.
+
+    Args:
+        metrics: `{"seed", "path"}` of its files of `score_method`, one per seed.
+        structures: Names, in the order of the last axis.
 
     Raises:
-        ValueError: A file lacks a structure, or the seeds have different cases.
+        ValueError: A file lacks a structure, or the seeds have different cases or references.
     """
-    tables = [read_metrics(path) for path in paths]
-    for path, table in zip(paths, tables, strict=True):
-        _check_complete(path, table, tables[0], structures)
-    cases = list(dict.fromkeys(tables[0]["case"]))
+    tables = [read_scores(entry["path"]) for entry in metrics]
+    for entry, table in zip(metrics, tables, strict=True):
+        _check_complete(entry["path"], table, tables[0], structures)
+    names = list(dict.fromkeys(tables[0]["case"]))
+    by_pair = [table.set_index(["case", "structure"]).unstack() for table in tables]
+    dice, asd_mm, missed, false_alarms = (
+        np.stack([table[column].loc[names, structures].to_numpy() for table in by_pair])
+        for column in ("dice", "asd_mm", "missed", "false_alarm")
+    )
+    return Cases(names, [entry["seed"] for entry in metrics], dice, asd_mm, missed, false_alarms)
 
-    def values(table: pd.DataFrame, column: str) -> NDArray:
-        return table.set_index(["case", "structure"])[column].unstack().loc[cases, structures].to_numpy(dtype=float)
 
-    dice, asd = (np.stack([values(table, column) for table in tables]) for column in ("dice", "asd_mm"))
-    missed = [values(table.assign(missed=table["status"] == "missed"), "missed") for table in tables]
-    return dice, asd, np.sum(missed, axis=0)
-
-
-def mean_over_seeds(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return (cases, structures), the mean over the seeds that have a value; NaN where none has."""
-    counts = np.isfinite(values).sum(axis=0)
-    return np.divide(np.nansum(values, axis=0), counts, out=np.full(counts.shape, np.nan), where=counts > 0)
+def finite_mean(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    """Return the mean of what is not NaN along an axis; NaN where nothing is."""
+    counts = np.isfinite(values).sum(axis=axis)
+    return np.divide(np.nansum(values, axis=axis), counts, out=np.full(counts.shape, np.nan), where=counts > 0)
 
 
 def read_case_means(paths: Iterable[str | Path]) -> pd.DataFrame:
-    """Return `dice`, `asd_mm` and `missed` by case.
+    """Return `dice`, `asd_mm`, `missed` and `false_alarms` by case.
 
-    Dice and ASD are means over the structures, each first averaged over the seeds that have a value; NaN where there
-    is none. Missed counts structures and seeds.
+    Dice and ASD are means over the structures that have one, then over the seeds; NaN where there is none. Missed and
+    false alarms count structures and seeds.
 
     Args:
         paths: One method's files of `score_method`, one per seed.
     """
-    rows = pd.concat(map(read_metrics, paths))
-    means = (
-        rows.groupby(["case", "structure"], sort=False)[["dice", "asd_mm"]].mean().groupby("case", sort=False).mean()
-    )
-    return means.assign(missed=(rows["status"] == "missed").groupby(rows["case"]).sum())
+    rows = pd.concat([read_scores(path).assign(file=place) for place, path in enumerate(paths)])
+    means = rows.groupby(["case", "file"], sort=False)[["dice", "asd_mm"]].mean().groupby("case", sort=False).mean()
+    counts = rows.groupby("case")[["missed", "false_alarm"]].sum()
+    return means.join(counts.rename(columns={"false_alarm": "false_alarms"}))
 
 
 def _check_complete(path: str | Path, table: pd.DataFrame, first: pd.DataFrame, structures: list[str]) -> None:
@@ -75,3 +104,14 @@ def _check_complete(path: str | Path, table: pd.DataFrame, first: pd.DataFrame, 
             f"{structures}; missing, unexpected or double: {odd[:5]}. Score the method again with this label "
             "set, and every seed on the same cases"
         )
+    pairs, of_first = _with_reference(table), _with_reference(first)
+    if pairs != of_first:
+        raise ValueError(
+            f"DAR-280: {path} and the method's first seed have other references, in {sorted(pairs ^ of_first)[:5]}: "
+            "score the method again for every seed"
+        )
+
+
+def _with_reference(table: pd.DataFrame) -> set[tuple[str, str]]:
+    rows = table[table["reference_ml"] > 0]
+    return set(zip(rows["case"], rows["structure"], strict=True))

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 SCORE = "{:.3f}".format
+SIGNED = "{:+.3f}".format
 MILLIMETERS = "{:.2f}".format
 COUNT = "{:.0f}".format
 PERCENT = "{:.0%}".format
@@ -26,7 +27,7 @@ class Cell:
         form: Writes the value, and the ends of its interval.
         interval: Low and high end; NaN, or empty, where there is none.
         rank: 1 for the best of its column, 2 for the second best, else None.
-        note: Words that the report shows below the value.
+        note: Words that the report shows below the value, behind the interval.
     """
 
     value: Any

@@ -53,6 +53,7 @@ def to_latex(page: Page) -> str:
         remarks = " ".join(f"{_escaped(remark.replace('`', ''))}." for remark in table.remarks)
         caption = f"{_escaped(table.title)}. {_escaped(page.stamp)} {remarks}".strip()
         parts.append(f"\\begin{{table}}\n\\centering\n{body}\n\\caption{{{caption}}}\n\\end{{table}}")
+    parts.append(_escaped(page.explanation.replace("`", "")).strip())
     return "\n\n".join(parts) + "\n"
 
 

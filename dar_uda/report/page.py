@@ -7,14 +7,14 @@ from typing import Any
 
 import pandas as pd
 
-from dar_uda.evaluation.bootstrap import COVERAGE, RESAMPLES
+from dar_uda.evaluation.score_rows import gain_remarks, interval_of, seed_table
 from dar_uda.evaluation.summary import MEAN, read_summary
 from dar_uda.evaluation.tta_inconsistency import read_tta_inconsistency, tta_inconsistency_table
 from dar_uda.jobs.files import write_beside
 from dar_uda.plan.paths import Paths
 from dar_uda.plan.task import Direction
 from dar_uda.report.origins import read_origins
-from dar_uda.report.scores import case_table, headline, missed_cases, score_table
+from dar_uda.report.scores import case_table, cases_with, headline, score_table
 from dar_uda.report.stages import read_stages
 from dar_uda.report.svg import inline_svg
 from dar_uda.report.templates import render
@@ -71,8 +71,6 @@ def write_report(
         peak_mib=float(pd.Series([*(stage.peak_mib for stage in stages), *peaks_of(trainings)], dtype=float).max()),
         trainings=trainings,
         origins=read_origins(folder),
-        coverage=COVERAGE,
-        resamples=RESAMPLES,
     )
     with write_beside(page) as partial:
         partial.write_text(text, encoding="utf-8")
@@ -97,10 +95,13 @@ def _direction(
         "target": Direction.of(name).target,
         "headline": headline(means),
         "bars": means[means["dice_mean"].notna()].reset_index().to_dict("records"),
+        "interval": interval_of(rows),
         "scores": score_table(rows, ceilings),
+        "remarks": gain_remarks(rows),
+        "by_seed": seed_table(rows, "Dice by seed") if rows["seeds"].max() > 1 else None,
         "cases": case_table(own),
         "tta_inconsistency": tta_inconsistency_table(changes[changes["direction"] == name], "TTA inconsistency"),
-        "missed": missed_cases(own),
+        "failures": {name: cases_with(name, own) for name in ("missed", "false_alarm")},
         "unavailable": [entry for entry in unavailable if entry["direction"] == name],
         "figures": [_figure(entry) for entry in drawn if entry["direction"] == name],
     }

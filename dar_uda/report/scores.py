@@ -4,16 +4,15 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from dar_uda.evaluation.case_means import ordered_methods, read_case_means
+from dar_uda.evaluation.case_means import ordered_methods, read_case_means, read_scores
 from dar_uda.evaluation.cells import COUNT, MILLIMETERS, PERCENT, SCORE, Cell, Table
-from dar_uda.evaluation.score import read_metrics
 from dar_uda.evaluation.score_rows import score_rows, structures_of
 
 
 def score_table(summary: pd.DataFrame, ceilings: Sequence[str]) -> Table:
     """Return one row per method of a direction's rows of `read_summary`, see `score_rows`."""
     dices = [f"Dice {name}" for name in structures_of(summary)]
-    header = ["method", "n", *dices, "mean Dice", "mean ASD mm", "missed", "gap closed"]
+    header = ["method", "n", "seeds", *dices, "mean Dice", "mean ASD mm", "missed", "false alarms", "gap closed"]
     return Table("Scores", header, score_rows(summary, ceilings))
 
 
@@ -27,17 +26,23 @@ def case_table(metrics: Sequence[dict]) -> Table:
     for _, method in ordered_methods(metrics):
         cases = read_case_means(entry["path"] for entry in metrics if entry["method"] == method)
         for case, means in cases.iterrows():
-            scores = Cell(means["dice"], SCORE), Cell(means["asd_mm"], MILLIMETERS), Cell(means["missed"], COUNT)
-            rows.append([Cell(method), Cell(case), *scores])
-    return Table("Every case", ["method", "case", "mean Dice", "mean ASD mm", "missed"], rows)
+            scores = Cell(means["dice"], SCORE), Cell(means["asd_mm"], MILLIMETERS)
+            counts = Cell(means["missed"], COUNT), Cell(means["false_alarms"], COUNT)
+            rows.append([Cell(method), Cell(case), *scores, *counts])
+    return Table("Every case", ["method", "case", "mean Dice", "mean ASD mm", "missed", "false alarms"], rows)
 
 
-def missed_cases(metrics: Sequence[dict]) -> dict[str, dict[str, list[str]]]:
-    """Return the cases that a method misses in any seed, by method and structure; nothing where it misses none."""
+def cases_with(failure: str, metrics: Sequence[dict]) -> dict[str, dict[str, list[str]]]:
+    """Return the cases with a failure under any seed, by method and structure; nothing where a method has none.
+
+    Args:
+        failure: `missed` or `false_alarm`, see `read_scores`.
+        metrics: See `case_table`.
+    """
     found: dict[str, dict[str, list[str]]] = {}
     for entry in metrics:
-        rows = read_metrics(entry["path"])
-        for row in rows[rows["status"] == "missed"].itertuples():
+        rows = read_scores(entry["path"])
+        for row in rows[rows[failure]].itertuples():
             cases = found.setdefault(entry["method"], {}).setdefault(row.structure, [])
             cases += [row.case] if row.case not in cases else []
     return found
@@ -56,5 +61,10 @@ def headline(means: pd.DataFrame) -> str:
         parts.append(f"without adaptation it is {SCORE(known['source_only'])}")
     if "supervised" in known:
         parts.append(f"with labels of the target {SCORE(known['supervised'])}")
-    text, gap = "; ".join(parts) + ".", means.loc["dar_uda", "gap_closed"]
-    return text if pd.isna(gap) else f"{text} So {PERCENT(gap)} of the gap between the two is closed."
+    text, row = "; ".join(parts) + ".", means.loc["dar_uda"]
+    if pd.isna(row["gap_closed"]):
+        return text
+    interval = (
+        "" if pd.isna(row["gap_low"]) else f" (95 % interval {PERCENT(row['gap_low'])} to {PERCENT(row['gap_high'])})"
+    )
+    return f"{text} So {PERCENT(row['gap_closed'])} of the gap between the two is closed{interval}."

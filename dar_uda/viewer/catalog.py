@@ -11,7 +11,7 @@ import pandas as pd
 from dar_uda.data.companions import companions
 from dar_uda.data.predictions import mask_path, probabilities_path
 from dar_uda.data.volume import Volume, read_volume
-from dar_uda.evaluation.score import read_metrics
+from dar_uda.evaluation.case_means import read_scores
 from dar_uda.figures.style import COLORS_ON_IMAGES, color_of
 from dar_uda.jobs.provenance import checksums, provenance_path
 from dar_uda.jobs.record import Record, parts_of, plain, read_record
@@ -106,7 +106,7 @@ def _dice(metrics: Path, case: str) -> dict[str, float | None]:
     """Return the Dice of each structure of a case, None where there is none; empty without a table."""
     if not metrics.exists():
         return {}
-    table = read_metrics(metrics)
+    table = read_scores(metrics)
     rows = table[table["case"] == case]
     return {
         name: None if pd.isna(dice) else float(dice) for name, dice in zip(rows["structure"], rows["dice"], strict=True)

@@ -2,19 +2,34 @@
 
 import pandas as pd
 
+from dar_uda.evaluation.score import COLUMNS
+
 CHOICES = {"protocol": "clean", "model_selection": "last"}
-OK, MISSED, ABSENT = "ok", "missed", "absent"
+OK, MISSED, ABSENT, FALSE_ALARM = "ok", "missed", "absent", "false alarm"
+VOLUMES = {OK: (1.0, 1.0), MISSED: (1.0, 0.0), ABSENT: (0.0, 0.0), FALSE_ALARM: (0.0, 1.0)}
+"""Milliliters of the reference and of the prediction."""
 
 
 def write_metrics(path, rows):
-    """Write rows `(case, structure, dice, asd, status)` as `score_method` does."""
+    """Write rows `(case, structure, dice, asd, status)` as `score_method` does, other metrics empty.
+
+    A `FALSE_ALARM` has the status `missed` there, and volumes that tell it apart.
+    """
     table = pd.DataFrame(rows, columns=["case", "structure", "dice", "asd_mm", "status"])
+    volumes = pd.DataFrame([VOLUMES[status] for status in table["status"]], columns=["reference_ml", "predicted_ml"])
+    table = table.replace({"status": {FALSE_ALARM: MISSED}}).join(volumes).reindex(columns=COLUMNS)
     table.to_csv(path, sep="\t", index=False)
     return path
 
 
 def one_case(path, dice, structure="liver"):
     return write_metrics(path, [("007", structure, dice, 1.0, OK)])
+
+
+def five_cases(path, *dices, structure="liver"):
+    """Write five cases a to e, with one Dice for all or one each."""
+    dices = dices * 5 if len(dices) == 1 else dices
+    return write_metrics(path, [(case, structure, dice, 1.0, OK) for case, dice in zip("abcde", dices, strict=True)])
 
 
 def entry(method, path, seed=0, direction="ct-to-mr"):

@@ -15,6 +15,7 @@ def test_every_form_is_written_out_by_hand():
     latex = to_latex(page("5%"))
     assert r"a\_b & \textbf{5\%} \\" in latex
     assert r"\caption{ct-to-mr. 100 \% \& more a\_b: <i>.}" in latex
+    assert latex.endswith("\\end{table}\n\nend\n")
     assert latex.count(r"\begin{tabular}{lr}") == latex.count(r"\end{tabular}") == 1
 
 

@@ -3,21 +3,24 @@
 import numpy as np
 import pandas as pd
 
-from dar_uda.evaluation.score_rows import score_rows, structures_of
-from dar_uda.evaluation.summary import COLUMNS
+from dar_uda.evaluation.score_rows import gain_remarks, interval_of, score_rows, seed_table, structures_of
+from dar_uda.evaluation.summary import COLUMNS, COUNTS
 
-NONE = (np.nan, np.nan)
 CEILINGS = ["supervised", "my_ceiling"]
 
 
 def summary_of(**methods):
     """Return the rows of `read_summary`; methods: `(structure, n, missed, dice, asd, gap)` of each row."""
     rows = [
-        ("ct-to-mr", method, name, n, missed, dice, dice - 0.125, dice + 0.125, asd, *NONE, gap)
+        {
+            **{"direction": "ct-to-mr", "method": method, "structure": name, "n": n, "seeds": 1},
+            **{"missed": missed, "false_alarms": 2, "dice_mean": dice, "dice_low": dice - 0.125},
+            **{"dice_high": dice + 0.125, "dice_interval": "range", "asd_mean": asd, "asd_n": n, "gap_closed": gap},
+        }
         for method, lines in methods.items()
         for name, n, missed, dice, asd, gap in lines
     ]
-    return pd.DataFrame(rows, columns=COLUMNS).astype({"missed": "Int64"})
+    return pd.DataFrame(rows, columns=COLUMNS).astype(COUNTS)
 
 
 def one_row(dice, asd, n=6, gap=np.nan):
@@ -29,7 +32,7 @@ def texts(rows):
 
 
 def places(rows):
-    return {row[0].text: [cell.rank for cell in row[2:5]] for row in rows}
+    return {row[0].text: [cell.rank for cell in row[3:6]] for row in rows}
 
 
 def test_a_row_is_n_dice_of_each_structure_then_the_means():
@@ -37,8 +40,28 @@ def test_a_row_is_n_dice_of_each_structure_then_the_means():
     summary = summary_of(dar_uda=lines)
     (row,) = score_rows(summary, CEILINGS)
     assert structures_of(summary) == ["liver", "spleen"]
-    assert [cell.text for cell in row] == ["dar_uda", "6", "0.500", "0.250", "0.375", "2.50", "3", "15%"]
-    assert row[4].limits == ["0.250", "0.500"] and row[5].limits == []
+    assert [cell.text for cell in row] == ["dar_uda", "6", "1", "0.500", "0.250", "0.375", "2.50", "3", "2", "15%"]
+    assert row[5].limits == ["0.250", "0.500"] and row[6].limits == []
+    assert (row[5].note, row[6].note, interval_of(summary)) == ("range", "", "range")
+
+
+def test_the_gap_has_its_interval():
+    summary = summary_of(dar_uda=one_row(0.5, 1.0, gap=0.75)).assign(gap_low=0.4, gap_high=1.104)
+    assert score_rows(summary, CEILINGS)[0][-1].limits == ["40%", "110%"]
+
+
+def test_a_method_without_a_gap_has_its_gain_in_dice():
+    summary = summary_of(floor=one_row(0.8, 1.0), dar_uda=one_row(0.81, 1.0), other=one_row(0.7, 1.0, gap=0.5))
+    remarks = gain_remarks(summary.assign(above_floor=summary["dice_mean"] - 0.8))
+    assert len(remarks) == 1 and remarks[0].startswith("`dar_uda`: +0.010 mean Dice compared with its floor")
+
+
+def test_every_row_has_its_mean_under_each_seed():
+    summary = summary_of(dar_uda=one_row(0.5, 1.0), supervised=one_row(np.nan, np.nan))
+    table = seed_table(summary.assign(dice_by_seed=["0.400000 0.600000", "0.412345 0.6", None, None]), "Dice by seed")
+    assert table.header == ["method", "liver", "mean"]
+    shown = [[cell.text for cell in row] for row in table.rows]
+    assert shown == [["dar_uda", "0.400 0.600", "0.412 0.600"], ["supervised", "", ""]]
 
 
 def test_the_ceilings_are_not_compared():
@@ -71,5 +94,5 @@ def test_a_method_that_never_finds_a_structure_has_no_place_in_the_asd():
 def test_a_method_that_cannot_be_run_has_empty_cells():
     empty = [(name, 0, pd.NA, np.nan, np.nan, np.nan) for name in ("liver", "mean")]
     rows = score_rows(summary_of(supervised=empty, dar_uda=one_row(0.5, 1.0)), CEILINGS)
-    assert texts(rows)["supervised"] == ["0", *[""] * 5]
+    assert texts(rows)["supervised"] == ["0", "1", "", "", "", "", "2", ""]
     assert [row[0].text for row in rows] == ["supervised", "dar_uda"], "the order of the rows"

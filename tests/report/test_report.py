@@ -18,12 +18,13 @@ from dar_uda.evaluation.tables import write_pages
 from dar_uda.figures.style import save_figure
 from dar_uda.report.origins import read_origins
 from dar_uda.report.page import write_report
-from dar_uda.report.scores import headline, missed_cases
+from dar_uda.report.scores import cases_with, headline
 from dar_uda.report.stages import read_stages
 from dar_uda.report.svg import inline_svg
 from dar_uda.report.templates import duration
 from dar_uda.report.trainings import peaks_of, training_table
 from dar_uda.report.words import words_of_method
+from tests.evaluation.metrics_files import FALSE_ALARM, write_metrics
 
 STRUCTURES = ["liver", "spleen"]
 NASTY = "<script>alert(1)</script>&'\"x"
@@ -72,9 +73,7 @@ def write_run(folder, dice, scored=True):
             for structure, value in zip(STRUCTURES, values, strict=True)
         ]
         paths = [folder / f"{method}.tsv", folder / f"{method}-tta_inconsistency.tsv"]
-        pd.DataFrame(rows, columns=["case", "structure", "dice", "asd_mm", "status"]).to_csv(
-            paths[0], sep="\t", index=False
-        )
+        write_metrics(paths[0], rows)
         pd.DataFrame([(*row[:2], 0.125) for row in rows], columns=["case", "structure", "tta_inconsistency"]).to_csv(
             paths[1], sep="\t", index=False
         )
@@ -124,27 +123,28 @@ def report(tmp_path):
 def test_the_table_shows_means_worked_out_by_hand_and_sorts_by_numbers(report):
     _, *rows = Page(report).tables["Scores"]
     shown = {row[0]["text"]: [cell["text"] for cell in row[1:]] for row in rows}
-    assert [shown[method][0] for method in DICE] == ["2", "2", "2"]
-    assert [shown["dar_uda"][column][:5] for column in (1, 2, 3)] == ["0.750", "0.650", "0.700"]
-    assert [shown[method][3][:5] for method in DICE] == ["0.250", "0.700", "0.850"]
-    assert [shown[method][5:] for method in DICE] == [["1", "0%"], ["0", "75%"], ["0", "100%"]]
-    assert [float(row[5]["sort"]) for row in rows] == [2.0, 2.0, 2.0]  # mean ASD, without what is missed
-    assert float(rows[1][4]["sort"]) == 0.7 and rows[1][0]["sort"] == "dar_uda"
-    assert re.search(r"0\.\d{3} to 0\.\d{3}", shown["dar_uda"][1]), "an interval"
-    assert rows[1][4]["class"] == "best" and rows[2][4]["class"] is None, "the ceiling is not compared"
+    assert [shown[method][:2] for method in DICE] == [["2", "1"]] * 3
+    assert [shown["dar_uda"][column][:5] for column in (2, 3, 4)] == ["0.750", "0.650", "0.700"]
+    assert [shown[method][4][:5] for method in DICE] == ["0.250", "0.700", "0.850"]
+    assert [shown[method][6:] for method in DICE] == [["1", "0", "0%"], ["0", "0", "75%"], ["0", "0", "100%"]]
+    assert [float(row[6]["sort"]) for row in rows] == [2.0, 2.0, 2.0]  # mean ASD, without what is missed
+    assert float(rows[1][5]["sort"]) == 0.7 and rows[1][0]["sort"] == "dar_uda"
+    assert shown["dar_uda"][2] == "0.7500.600 to 0.900 range", "two cases have no 95 % interval"
+    assert "The black line is the interval (range)." in report
+    assert rows[1][5]["class"] == "best" and rows[2][5]["class"] is None, "the ceiling is not compared"
 
 
 def test_the_page_rounds_as_the_tables_do(tmp_path):
     write_report(**write_run(tmp_path, {"dar_uda": {"a": (0.31348, 0.5), "b": (0.31348, 0.5)}}))
     _, row = Page((tmp_path / "report.html").read_text(encoding="utf-8")).tables["Scores"]
-    assert row[2]["text"].startswith("0.313"), "of 0.31348, not of 0.3135"
+    assert row[3]["text"].startswith("0.313"), "of 0.31348, not of 0.3135"
     assert "0.313" in (tmp_path / "summary.md").read_text(encoding="utf-8")
 
 
 def test_a_value_that_is_not_there_is_a_dash_that_sorts_last(tmp_path):
     write_report(**write_run(tmp_path, {"dar_uda": {"a": (0.0, 0.0), "b": (0.0, 0.0)}}))
     _, row = Page((tmp_path / "report.html").read_text(encoding="utf-8")).tables["Scores"]
-    assert (row[5]["text"], row[5]["sort"]) == ("–", "") and row[6]["text"] == "4"
+    assert (row[6]["text"], row[6]["sort"]) == ("–", "") and row[7]["text"] == "4"
 
 
 def test_peak_memory_is_that_of_the_largest_job_whatever_escaped_the_measurement(tmp_path):
@@ -177,8 +177,26 @@ def test_a_training_shows_its_size_time_and_peak_memory_and_of_what(tmp_path):
 
 def test_missed_cases_are_named(tmp_path, report):
     metrics = [{"method": "source_only", "path": tmp_path / "source_only.tsv"}]
-    assert missed_cases(metrics) == {"source_only": {"spleen": [NASTY]}}
+    assert cases_with("missed", metrics) == {"source_only": {"spleen": [NASTY]}}
     assert "spleen in &lt;script&gt;" in report
+    assert cases_with("false_alarm", metrics) == {}
+    assert "No method marked a structure that the label lacks in any test case." in report
+
+
+def test_false_alarms_are_named_apart_from_what_is_missed(tmp_path):
+    path = write_metrics(tmp_path / "m.tsv", [("a", "liver", 0.0, None, FALSE_ALARM)])
+    metrics = [{"method": "dar_uda", "path": path}]
+    assert cases_with("missed", metrics) == {}
+    assert cases_with("false_alarm", metrics) == {"dar_uda": {"liver": ["a"]}}
+
+
+def test_a_run_of_several_seeds_shows_each(tmp_path):
+    arguments = write_run(tmp_path, DICE)
+    metrics = [{**entry, "seed": seed} for seed in (0, 1) for entry in arguments["metrics"]]
+    write_summary(metrics, [], STRUCTURES, {}, {"protocol": "clean"}, arguments["table"])
+    write_report(**{**arguments, "metrics": metrics, "facts": {**arguments["facts"], "seeds": [0, 1]}})
+    _, *rows = Page((tmp_path / "report.html").read_text(encoding="utf-8")).tables["Dice by seed"]
+    assert [cell["text"] for cell in rows[1]] == ["dar_uda", "0.750 0.750", "0.650 0.650", "0.700 0.700"]
 
 
 def test_names_are_escaped_wherever_they_stand(report):
@@ -280,17 +298,23 @@ def test_origins_name_every_device_version_and_code(tmp_path):
 
 
 def means_of(**methods):
-    """Return rows `mean` of a summary; methods: mean Dice and gap closed."""
-    return pd.DataFrame.from_dict(methods, orient="index", columns=["dice_mean", "gap_closed"], dtype=float)
+    """Return rows `mean` of a summary; methods: mean Dice, gap closed and the ends of its interval."""
+    columns = ["dice_mean", "gap_closed", "gap_low", "gap_high"]
+    return pd.DataFrame.from_dict(methods, orient="index", columns=columns, dtype=float)
 
 
 def test_the_headline_says_what_of_the_gap_is_closed_where_there_is_one():
-    assert headline(means_of(source_only=(0.25, 0), dar_uda=(0.7, 0.75), supervised=(0.85, 1))) == (
+    none = (None, None, None)
+    bounds = {"source_only": (0.25, 0, None, None), "supervised": (0.85, 1, None, None)}
+    text = (
         "DAR-UDA reaches a mean Dice of 0.700; without adaptation it is 0.250; with labels of the target 0.850. "
-        "So 75% of the gap between the two is closed."
+        "So 75% of the gap between the two is closed"
     )
-    assert "gap" not in headline(means_of(source_only=(0.9, None), dar_uda=(0.7, None), supervised=(0.85, None)))
-    assert headline(means_of(dar_uda=(None, None))) == "" == headline(means_of(source_only=(0.5, None)))
+    assert headline(means_of(dar_uda=(0.7, 0.75, None, None), **bounds)) == f"{text}."
+    with_interval = headline(means_of(dar_uda=(0.7, 0.75, 0.4, 1.1), **bounds))
+    assert with_interval == f"{text} (95 % interval 40% to 110%)."
+    assert "gap" not in headline(means_of(source_only=(0.9, *none), dar_uda=(0.7, *none), supervised=(0.85, *none)))
+    assert headline(means_of(dar_uda=(None, *none))) == "" == headline(means_of(source_only=(0.5, *none)))
 
 
 def test_ids_of_one_figure_do_not_clash_with_those_of_another(tmp_path):

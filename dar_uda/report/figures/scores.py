@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from numpy.typing import NDArray
 
-from dar_uda.evaluation.case_means import mean_over_seeds, ordered_methods, read_case_means, read_cases
+from dar_uda.evaluation.case_means import finite_mean, ordered_methods, read_case_means, read_cases
 from dar_uda.figures.style import MARKERS, color_of, new_figure, plain_frame, save_figure
 
 DISTANCES = [0, 0.5, 1, 2, 5, 10, 20, 50, 100, 200]
@@ -42,8 +42,8 @@ def draw_dice_boxes(metrics: list[dict], structures: list[str], figures: Sequenc
 
 def _read_dice(metrics: list[dict], direction: str, method: str, structures: list[str]) -> NDArray[np.float64]:
     """Return the Dice of shape (cases, structures), without cases where the method has no metrics."""
-    paths = [m["path"] for m in metrics if (m["direction"], m["method"]) == (direction, method)]
-    return mean_over_seeds(read_cases(paths, structures)[0]) if paths else np.empty((0, len(structures)))
+    files = [m for m in metrics if (m["direction"], m["method"]) == (direction, method)]
+    return finite_mean(read_cases(files, structures).dice, axis=0) if files else np.empty((0, len(structures)))
 
 
 def _draw_boxes(axes: Axes, methods: list[str], dices: list[NDArray[np.float64]]) -> None:

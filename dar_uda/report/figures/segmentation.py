@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.lines import Line2D
 
 from dar_uda.data.predictions import mask_path
-from dar_uda.evaluation.score import read_metrics
+from dar_uda.evaluation.case_means import read_scores
 from dar_uda.figures.style import new_figure, save_figure
 from dar_uda.report.figures.overlay import Overlay, draw_legend, draw_overlay, draw_reference, height_of, read_overlay
 
@@ -83,7 +83,7 @@ def draw_extremes(
     files = {case: pair for case, *pair in zip(cases, images, references, strict=True)}
     rows = []
     for (method, path), folder in zip(metrics.items(), predictions, strict=True):
-        dice = read_metrics(path).groupby("case")["dice"].mean().dropna().sort_values(kind="stable")
+        dice = read_scores(path).groupby("case")["dice"].mean().dropna().sort_values(kind="stable")
         ends = [(end, dice.index[place], dice.iloc[place]) for end, place in (("worst", 0), ("best", -1)) if len(dice)]
         panels = [
             (f"{method}, {end}: {case}, Dice {mean:.3f}", _read_case(case, *files[case], folder, values, slice_axis))

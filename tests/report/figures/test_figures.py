@@ -15,6 +15,7 @@ from dar_uda.report.figures.scores import draw_dice_against_asd, draw_dice_boxes
 from dar_uda.report.figures.segmentation import draw_extremes, draw_overlays
 from dar_uda.report.figures.training import draw_loss_curves
 from dar_uda.report.figures.translation import draw_style_scatter, draw_translations
+from tests.evaluation.metrics_files import write_metrics
 
 STRUCTURES = ["liver", "right_kidney", "left_kidney", "spleen"]
 VALUES = [[6], [2], [3], [1, 4]]
@@ -92,15 +93,13 @@ def write_case(folder, name):
     }
 
 
-def write_metrics(path, center):
+def write_many(path, center):
     rows = []
     for case in range(10):
         for structure in STRUCTURES:
             rows.append((f"c{case}", structure, np.clip(RNG.normal(center, 0.08), 0, 1), 1.5, "ok"))
     rows[0] = ("c0", STRUCTURES[0], None, None, "absent")
-    table = pd.DataFrame(rows, columns=["case", "structure", "dice", "asd_mm", "status"])
-    table.to_csv(path, sep="\t", index=False)
-    return path
+    return write_metrics(path, rows)
 
 
 def overlays(folder, figure, names, references=True):
@@ -165,7 +164,7 @@ def test_dice_boxes_are_drawn_for_every_structure_and_direction(tmp_path):
         for method, center in (("source_only", 0.3), ("dar_uda", 0.7), ("supervised", 0.85)):
             if (direction, method) == ("mr-to-ct", "dar_uda"):
                 continue
-            path = write_metrics(tmp_path / f"{direction}-{method}.tsv", center)
+            path = write_many(tmp_path / f"{direction}-{method}.tsv", center)
             metrics.append({"direction": direction, "method": method, "seed": 0, "path": path})
     draw_dice_boxes(metrics, STRUCTURES, [tmp_path / "dice.png"])
     assert_drawn(tmp_path / "dice.png")
@@ -174,10 +173,9 @@ def test_dice_boxes_are_drawn_for_every_structure_and_direction(tmp_path):
 def test_a_case_lies_at_its_dice_and_its_asd_and_is_hollow_where_a_structure_is_missed(tmp_path):
     rows = [("a", "liver", 0.5, 4, "ok"), ("a", "spleen", 0.7, 2, "ok"), ("b", "liver", 0.8, 1, "ok")]
     rows += [("b", "spleen", 0, None, "missed"), ("c", "liver", 0, None, "missed"), ("c", "spleen", 0, None, "missed")]
-    table = pd.DataFrame(rows, columns=["case", "structure", "dice", "asd_mm", "status"])
-    table.to_csv(tmp_path / "dar_uda.tsv", sep="\t", index=False)
+    write_metrics(tmp_path / "dar_uda.tsv", rows)
     means = read_case_means([tmp_path / "dar_uda.tsv"])
-    assert means.loc["a"].to_list() == [pytest.approx(0.6), 3, 0] and means.loc["b"].to_list() == [0.4, 1, 1]
+    assert means.loc["a"].to_list() == [pytest.approx(0.6), 3, 0, 0] and means.loc["b"].to_list() == [0.4, 1, 1, 0]
     assert means.loc["c", "missed"] == 2 and pd.isna(means.loc["c", "asd_mm"])
     metrics = [{"direction": "ct-to-mr", "method": "dar_uda", "seed": 0, "path": tmp_path / "dar_uda.tsv"}]
     draw_dice_against_asd(metrics, [tmp_path / "dice_asd.png", tmp_path / "dice_asd.svg"])
@@ -189,8 +187,7 @@ def test_the_worst_and_the_best_case_of_a_method_are_those_of_its_lowest_and_hig
     cases = {name: write_case(tmp_path, name) for name in ("a", "b", "c")}
     dices = {"a": (0.4, 0.6), "b": (0.9, 0.2), "c": (0.55, 0.55)}  # means 0.5, 0.55, 0.55: the last of equals is best
     rows = [(case, s, dice, 1, "ok") for case, pair in dices.items() for s, dice in zip("xy", pair, strict=True)]
-    table = pd.DataFrame(rows, columns=["case", "structure", "dice", "asd_mm", "status"])
-    table.to_csv(tmp_path / "dar_uda.tsv", sep="\t", index=False)
+    write_metrics(tmp_path / "dar_uda.tsv", rows)
     images, references = ([case[key] for case in cases.values()] for key in ("image", "reference"))
     figures = [tmp_path / "extremes.png", tmp_path / "extremes.svg"]
     metrics, masks = {"dar_uda": tmp_path / "dar_uda.tsv"}, [cases["a"]["dar_uda"]]
