@@ -48,9 +48,9 @@ def train_on_pseudo_labels(
         weights: Output, safetensors.
         history: Output, TSV: `step loss main_output`.
         segmentation: The configuration's branch of this name.
-        self_training: Its branch of this name: `steps`, `learning_rate`, and the `share` of patches from
-            pseudo-labeled volumes.
-        domain_randomization: See `DomainRandomization`; its `source_fraction` gives way to `share`.
+        self_training: Its branch of this name: `steps`, `learning_rate`, and the
+            `pseudo_label_fraction` of patches from pseudo-labeled volumes.
+        domain_randomization: See `DomainRandomization`; its `source_fraction` gives way to `pseudo_label_fraction`.
     """
     kept = kept_cases(table)
     masks = [Path(pseudo_labels) / f"{case}.nii" for case in cases]
