@@ -11,6 +11,7 @@ from dar_uda.data.network_volume import open_label
 from dar_uda.jobs.files import write_beside
 from dar_uda.jobs.progress import Progress
 
+COLUMNS = ["structure", "voxels", "largest_fraction"]
 LEAST_FRACTION = 0.99
 """Share of a structure's voxels in its largest component, below which it is not taken for one component."""
 
@@ -53,4 +54,10 @@ def single_structures(table: str | Path) -> list[int]:
 
 
 def _read(table: str | Path) -> pd.DataFrame:
-    return pd.read_csv(table, sep="\t", float_precision="round_trip")
+    found = pd.read_csv(table, sep="\t", float_precision="round_trip")
+    if list(found) != COLUMNS:
+        raise ValueError(
+            f"DAR-280: {table} has the columns {', '.join(found)}; expected {', '.join(COLUMNS)}: another version "
+            "wrote it; delete it and run again"
+        )
+    return found
