@@ -44,6 +44,6 @@ def description_of(grid: Grid) -> str:
     axis, reason = slice_axis_of(grid)
     spacing = " x ".join(f"{step:.3g}" for step in spacing_of(grid.affine))
     shape = " x ".join(str(size) for size in grid.shape)
-    ends = "".join(aff2axcodes(grid.affine))
+    orientation = "".join(aff2axcodes(grid.affine))
     plane = plane_of(normal_of(grid))
-    return f"{shape} voxels of {spacing} mm, axes to {ends}, slice axis {axis} ({reason}), {plane} slices"
+    return f"{shape} voxels of {spacing} mm, axes to {orientation}, slice axis {axis} ({reason}), {plane} slices"

@@ -14,8 +14,8 @@ from dar_uda.training.cuda_graphs import Captured, CudaGraphs, Named
 class WindowScores(nn.Module):
     """A network that predicts windows: in `dtype` on a GPU, in float32 on a CPU.
 
-    On a GPU batches of the full size are replayed where `choices` says so, see `Captured`; a smaller one, the last of a
-    slab, is launched kernel by kernel. Threads take turns: a replay works in memory that the next one writes to.
+    On a GPU batches of the full size are replayed where `cuda_options` says so, see `Captured`; a smaller one, the last
+    of a slab, is launched kernel by kernel. Threads take turns: a replay works in memory that the next one writes to.
 
     Args:
         network: Ready to predict. Call `on` before the first windows.
