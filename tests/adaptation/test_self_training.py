@@ -53,7 +53,7 @@ def first_training(tmp_path_factory):
     measure_structures([folder / "label.nii"], ["organ"], folder / "structures.tsv")
     label_target(
         ["t1", "t2"], [folder / "target.nii", folder / "empty.nii"], folder / "weights.safetensors",
-        folder / "structures.tsv", folder / "labels", folder / "volumes.tsv", ["organ"],
+        folder / "structures.tsv", folder / "labels", folder / "plausibility.tsv", ["organ"],
         window=(4, 32, 32), overlap=0.5, weighting="constant", batch_size=1, device="cpu", precision="auto", threads=1,
     )  # fmt: skip
     return folder
@@ -62,7 +62,7 @@ def first_training(tmp_path_factory):
 def iterate(first, folder, job=JOB, **changes):
     train_on_pseudo_labels(
         first / "weights.safetensors", [first / "source.nii"], [first / "label.nii"],
-        ["t1", "t2"], [first / "target.nii", first / "empty.nii"], first / "labels", first / "volumes.tsv",
+        ["t1", "t2"], [first / "target.nii", first / "empty.nii"], first / "labels", first / "plausibility.tsv",
         folder / "weights.safetensors", folder / "history.tsv", job, SETTINGS, {**SELF_TRAINING, **changes},
         RANDOMIZATION,
     )  # fmt: skip
@@ -81,16 +81,16 @@ def test_a_mask_of_implausible_volume_is_written_and_not_kept(first_training):
     dice = 2 * ((found == 1) & (expected == 1)).sum() / ((found == 1).sum() + (expected == 1).sum())
     assert dice > 0.8
     np.testing.assert_array_equal(open_affine(first_training / "labels" / "t1.nii"), AFFINE)
-    table = pd.read_csv(first_training / "volumes.tsv", sep="\t")
+    table = pd.read_csv(first_training / "plausibility.tsv", sep="\t")
     assert table["kept"].tolist() == [True, False]
     assert table["organ"][0] == pytest.approx((found == 1).sum() / (expected == 1).sum(), abs=1e-3)
-    assert kept_cases(first_training / "volumes.tsv") == {"t1"}
+    assert kept_cases(first_training / "plausibility.tsv") == {"t1"}
 
 
 @pytest.mark.parametrize("name", ["NA", "nan", "None", "null", "True", "1e5", "007", "inf"])
 def test_a_case_keeps_a_name_that_looks_like_a_value(tmp_path, name):
-    (tmp_path / "volumes.tsv").write_text(f"case\tkept\torgan\n{name}\tTrue\t1.000\nx\tFalse\t0.100\n")
-    assert kept_cases(tmp_path / "volumes.tsv") == {name}
+    (tmp_path / "plausibility.tsv").write_text(f"case\tkept\torgan\n{name}\tTrue\t1.000\nx\tFalse\t0.100\n")
+    assert kept_cases(tmp_path / "plausibility.tsv") == {name}
 
 
 def test_tensorboard_shows_the_patches_and_changes_no_bit(first_training, tmp_path):
@@ -132,13 +132,13 @@ def test_a_killed_iteration_resumes_to_the_same_weights(first_training, tmp_path
 
 def test_pseudo_labels_are_learned_from_and_those_left_out_are_not(first_training, tmp_path):
     with_target = iterate(first_training, tmp_path / "with", pseudo_label_fraction=1.0)
-    table = pd.read_csv(first_training / "volumes.tsv", sep="\t")
+    table = pd.read_csv(first_training / "plausibility.tsv", sep="\t")
     none = tmp_path / "first"
     none.mkdir()
     for path in first_training.iterdir():
         (none / path.name).symlink_to(path)
-    (none / "volumes.tsv").unlink()
-    table.assign(kept=False).to_csv(none / "volumes.tsv", sep="\t", index=False)
+    (none / "plausibility.tsv").unlink()
+    table.assign(kept=False).to_csv(none / "plausibility.tsv", sep="\t", index=False)
     assert iterate(none, tmp_path / "without", pseudo_label_fraction=1.0) != with_target
 
 
@@ -146,8 +146,8 @@ def test_a_structure_that_the_source_lacks_drops_no_case(first_training, tmp_pat
     measure_structures([first_training / "label.nii"], ["organ", "nowhere"], tmp_path / "structures.tsv")
     label_target(
         ["t1"], [first_training / "target.nii"], first_training / "weights.safetensors", tmp_path / "structures.tsv",
-        tmp_path / "labels", tmp_path / "volumes.tsv", ["organ", "nowhere"],
+        tmp_path / "labels", tmp_path / "plausibility.tsv", ["organ", "nowhere"],
         window=(4, 32, 32), overlap=0.5, weighting="constant", batch_size=1, device="cpu", precision="auto", threads=1,
     )  # fmt: skip
-    row = pd.read_csv(tmp_path / "volumes.tsv", sep="\t").loc[0]
+    row = pd.read_csv(tmp_path / "plausibility.tsv", sep="\t").loc[0]
     assert row["kept"] and row["nowhere"] == 1
