@@ -33,7 +33,7 @@ class WindowScores(nn.Module):
     def on(self, device: torch.device, batch_size: int) -> "WindowScores":
         """Return this, its network on a device, for batches of so many windows.
 
-        What was captured is kept for the same device, batch_size and place of the weights, and freed for others.
+        What was captured is kept for the same device, batch size and place of the weights, and freed for others.
         """
         self.network.to(device)
         place = device, batch_size, [weight.data_ptr() for weight in self.network.state_dict().values()]
