@@ -166,16 +166,7 @@ def train_synseg_net(
         ema_decay=segmentation["ema_decay"],
     )
     files, choices = [*slices, *images, *labels], {"classes": classes, "network": network, "joint_slices": joint_slices}
-    with job.training(
-        "train_synseg_net",
-        trainer,
-        steps,
-        segmentation,
-        history,
-        files,
-        generator=generator,
-        cyclegan=cyclegan,
-        **choices,
-    ):
+    choices |= {"generator": generator, "cyclegan": cyclegan}
+    with job.training("train_synseg_net", trainer, steps, segmentation, history, files, **choices):
         trainer.draw_previews(previews)
         trainer.kept.save(weights)
