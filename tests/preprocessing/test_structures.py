@@ -33,7 +33,7 @@ def test_a_structure_is_single_where_every_label_map_has_it_in_one_component(mea
     assert single_structures(measured("speckled")) == [1, 2], "1 voxel of 151 is less than 1 %"
 
 
-def test_the_table_has_mean_volumes_and_least_shares(measured):
+def test_the_table_has_mean_volumes_and_least_fractions(measured):
     path = measured("whole", "parted", "speckled")
     table = pd.read_csv(path, sep="\t")
     assert list(table) == ["structure", "voxels", "largest_fraction"] and list(table["structure"]) == NAMES

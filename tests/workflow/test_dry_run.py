@@ -132,7 +132,7 @@ def test_target_labels_are_read_for_the_scores_alone(labeled_target):
     assert readers == {"check_cases", "score_method", "draw_overlays", "draw_extremes"}
 
 
-def test_a_second_round_goes_on_from_a_first_that_mixes_the_source_in(labeled_target):
+def test_a_self_training_iteration_goes_on_from_a_training_that_mixes_the_source_in(labeled_target):
     folder = "results/abdomen/seed-0/segmenters/ct-to-mr.disentangled-multi/dar_unet-randomized"
     jobs = {outputs.split(",")[0]: (rule, inputs) for rule, inputs, outputs in files_of_jobs(labeled_target)}
     rule, inputs = jobs[f"{folder}/weights.safetensors"]
