@@ -22,10 +22,10 @@ highest case. Missed: how often, over cases, structures and seeds, the reference
 Dice 0, left out of the ASD. False alarms: the other way round, left out of both. Gap closed: the mean Dice gained over
 `source_only`, in percent of what `supervised` gains; of 2D segmenters over `source_only_2d`, of what `supervised_2d`
 gains; in brackets its 95 % interval. It is empty unless the ceiling is clearly, and by more than 0.1, above the floor.
-TtaInconsistency, found without labels: 1 - Dice between the masks of a scan and of the same scan flipped, brighter,
-darker or shifted in intensity, on the network grid; means over the structures and seeds. Best (bold) and second best of
-a column are marked, without those trained on labels of the target, and in ASD without those that never find one of the
-structures. A mark says nothing of whether the difference is larger than chance.
+TTA inconsistency, found without labels: 1 - Dice between the masks of a scan and of the same scan flipped, brighter,
+darker or shifted in intensity (test-time augmentation, TTA), on the network grid; means over the structures and seeds.
+Best (bold) and second best of a column are marked, without those trained on labels of the target, and in ASD without
+those that never find one of the structures. A mark says nothing of whether the difference is larger than chance.
 """
 
 
@@ -60,7 +60,7 @@ def write_pages(
         if rows["seeds"].max() > 1:
             tables.append(seed_table(rows, f"{direction}, Dice by seed"))
         if not changed.empty:
-            tables.append(tta_inconsistency_table(changed, f"{direction}, tta_inconsistency"))
+            tables.append(tta_inconsistency_table(changed, f"{direction}, TTA inconsistency"))
     write_page(Page(stamp, tables, NOTES), pages)
 
 

@@ -83,9 +83,9 @@ class Task:
         """Return the target of a direction."""
         return self.domains[Direction.of(direction).target]
 
-    def letters(self, direction: str) -> str:
-        """Return a direction as CycleGAN names it: `a-to-b` from the first domain in the alphabet to the other."""
-        return f"{self.source(direction).letter}-to-{self.target(direction).letter}"
+    def generator(self, direction: str) -> str:
+        """Return CycleGAN's generator of a direction: `AtoB` from the first domain in the alphabet to the other."""
+        return f"{self.source(direction).letter.upper()}to{self.target(direction).letter.upper()}"
 
     @property
     def both_directions(self) -> tuple[Direction, Direction]:

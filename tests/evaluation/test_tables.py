@@ -98,7 +98,7 @@ def test_every_direction_has_its_scores_then_its_tta_inconsistency(tmp_path, pag
     path = one_case(tmp_path / "m.tsv", 0.5)
     text = pages([entry("a", path, direction="mr-to-ct"), entry("a", path)]).md
     titles = [line for line in text.splitlines() if line.startswith("## ")]
-    kinds = ("", ", Dice by structure", ", tta_inconsistency")
+    kinds = ("", ", Dice by structure", ", TTA inconsistency")
     assert titles == [f"## {direction}{kind}" for direction in ("mr-to-ct", "ct-to-mr") for kind in kinds]
     assert cells_of(text)["007"] == ["0.250", "0.250"]
 
