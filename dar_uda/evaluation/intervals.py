@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
-from scipy.special import expit, logit
+from scipy.special import expit, logit, stdtrit
 
 from dar_uda.evaluation.case_means import finite_mean
 
@@ -66,7 +65,7 @@ def mean_interval(values: NDArray[np.float64], scale: Scale) -> Interval:
     mean, kind = float(cases.mean()), T if len(values) > 1 else T_CASES_ONLY
     if np.isclose(error, 0):
         return Interval(mean, mean, kind)
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, degrees) * error * scale.slope(mean)
+    half = stdtrit(degrees, (1 + CONFIDENCE) / 2) * error * scale.slope(mean)
     return Interval(float(scale.back(scale.to(mean) - half)), float(scale.back(scale.to(mean) + half)), kind)
 
 
@@ -84,13 +83,13 @@ def standard_error(values: NDArray[np.float64]) -> tuple[float, float]:
         values: Shape (seeds, cases), at least two cases; NaN where missing; every seed and every case has a value.
     """
     seeds, cases = values.shape
-    fitted, degrees = _additive_fit(values)
-    filled = np.where(np.isfinite(values), values, fitted)
-    of_cases = filled.mean(axis=0).var(ddof=1) / cases
     if seeds == 1:
-        return float(np.sqrt(of_cases)), cases - 1
+        return float(np.sqrt(values[0].var(ddof=1) / cases)), cases - 1
+    fitted, degrees = _additive_fit(values)
     if degrees < 1:
         return np.nan, np.nan
+    filled = np.where(np.isfinite(values), values, fitted)
+    of_cases = filled.mean(axis=0).var(ddof=1) / cases
     of_seeds = filled.mean(axis=1).var(ddof=1) / seeds
     rest = ((filled - fitted) ** 2).sum() / degrees / values.size
     if of_seeds <= rest:
@@ -103,6 +102,9 @@ def standard_error(values: NDArray[np.float64]) -> tuple[float, float]:
 def _additive_fit(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
     """Return the least-squares fit case + seed at every (seed, case), and the degrees of freedom that it leaves."""
     known = np.isfinite(values)
+    if known.all():
+        seeds, cases = values.mean(axis=1, keepdims=True), values.mean(axis=0)
+        return cases + seeds - values.mean(), (len(seeds) - 1) * (len(cases) - 1)
     centered = np.where(known, values - finite_mean(values, axis=0), 0)
     equations = np.diag(known.sum(axis=1)) - (known / known.sum(axis=0)) @ known.T
     seeds = np.linalg.pinv(equations, hermitian=True) @ centered.sum(axis=1)
