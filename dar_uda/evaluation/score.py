@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dar_uda.data.geometry import spacing_of
 from dar_uda.data.predictions import mask_path
 from dar_uda.data.volume import read_volume
 from dar_uda.evaluation.metrics import Score, score_structures
@@ -25,15 +24,15 @@ def score_method(
     structures: list[str],
     values: list[list[int]],
 ) -> None:
-    """Write Dice and ASD of every case and structure, measured in 3D on the case's original grid.
+    """Write the metrics of every case and structure, measured in 3D on the case's original grid.
 
     Args:
         cases: Names, in the order of the images and references.
         predictions: Folder of the masks, class indices: 1 is the first structure, 2 the second, ...
         images: The scans as the user has them.
         references: Their label files or folders of PNG files, on the same grids up to order and sense of the axes.
-        metrics: Output TSV, columns `case structure dice asd_mm status`. Status `ok`: both masks have
-            voxels; `missed`: exactly one has (Dice 0, ASD empty); `absent`: none has (both cells empty).
+        metrics: Output TSV, columns `case structure`, those of `Score` and `status`. Status `ok`: both masks have
+            voxels; `missed`: exactly one has (Dice 0, distances empty); `absent`: none has (Dice and distances empty).
         structures: Names of the classes.
         values: For each structure the values in the label files that make it up.
 
@@ -71,7 +70,7 @@ def _score_case(
     _check_classes(case, prediction.array, prediction_path, len(structures))
     found = prediction.array.astype(np.uint8, copy=False)
     true = read_classes(case, reference, image, prediction.grid, values)
-    scores = score_structures(found, true, len(structures), spacing_of(prediction.grid.affine))
+    scores = score_structures(found, true, len(structures), prediction.grid.affine[:3, :3])
     return [(case, structure, *score, _status(score)) for structure, score in zip(structures, scores, strict=True)]
 
 

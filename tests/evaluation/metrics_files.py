@@ -2,14 +2,16 @@
 
 import pandas as pd
 
+from dar_uda.evaluation.score import COLUMNS
+
 CHOICES = {"protocol": "clean", "model_selection": "last"}
 OK, MISSED, ABSENT = "ok", "missed", "absent"
 
 
 def write_metrics(path, rows):
-    """Write rows `(case, structure, dice, asd, status)` as `score_method` does."""
+    """Write rows `(case, structure, dice, asd, status)` as `score_method` does; all other columns are empty."""
     table = pd.DataFrame(rows, columns=["case", "structure", "dice", "asd_mm", "status"])
-    table.to_csv(path, sep="\t", index=False)
+    table.reindex(columns=COLUMNS).to_csv(path, sep="\t", index=False)
     return path
 
 

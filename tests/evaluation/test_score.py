@@ -33,20 +33,21 @@ def test_each_structure_is_scored_on_its_mapped_values_in_mm(tmp_path):
     prediction = write_labels(tmp_path / "p.nii.gz", {1: 1, 4: 2})
     reference = write_labels(tmp_path / "r.nii.gz", {2: 6, 4: 1, 5: 2})
     metrics = score(tmp_path, prediction, reference)
-    # Liver: one plane, off by one voxel of 2 mm. Spleen: one of two planes; distances 0, and 0 or 2 mm.
+    # Liver: one plane, off by one voxel of 2 mm. Spleen: one of two planes; a third each of distances 0, 0 and 2 mm.
+    # A plane has 5 x 4 voxels of 2 x 1 x 5 mm.
     assert metrics.read_text().splitlines() == [
-        "case\tstructure\tdice\tasd_mm\tstatus",
-        "007\tliver\t0.000000\t2.000000\tok",
-        "007\tspleen\t0.666667\t0.666667\tok",
+        "case\tstructure\tdice\tasd_mm\thd95_mm\trvd\treference_ml\tpredicted_ml\tstatus",
+        "007\tliver\t0.000000\t2.000000\t2.000000\t0.000000\t0.200000\t0.200000\tok",
+        "007\tspleen\t0.666667\t0.666667\t2.000000\t-0.500000\t0.400000\t0.200000\tok",
     ]
 
 
 @pytest.mark.parametrize(
     "predicted, true, expected",
     [
-        ({}, {2: 6}, "007\tliver\t0.000000\t\tmissed"),
-        ({2: 1}, {}, "007\tliver\t0.000000\t\tmissed"),
-        ({}, {}, "007\tliver\t\t\tabsent"),
+        ({}, {2: 6}, "007\tliver\t0.000000\t\t\t-1.000000\t0.200000\t0.000000\tmissed"),
+        ({2: 1}, {}, "007\tliver\t0.000000\t\t\t\t0.000000\t0.200000\tmissed"),
+        ({}, {}, "007\tliver\t\t\t\t\t0.000000\t0.000000\tabsent"),
     ],
 )
 def test_empty_masks_are_missed_or_absent_with_empty_cells(tmp_path, predicted, true, expected):

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from matplotlib.figure import Figure
 
+from dar_uda.evaluation.score import COLUMNS
 from dar_uda.evaluation.summary import write_summary
 from dar_uda.evaluation.tables import write_pages
 from dar_uda.figures.style import save_figure
@@ -72,9 +73,8 @@ def write_run(folder, dice, scored=True):
             for structure, value in zip(STRUCTURES, values, strict=True)
         ]
         paths = [folder / f"{method}.tsv", folder / f"{method}-tta_inconsistency.tsv"]
-        pd.DataFrame(rows, columns=["case", "structure", "dice", "asd_mm", "status"]).to_csv(
-            paths[0], sep="\t", index=False
-        )
+        scores = pd.DataFrame(rows, columns=["case", "structure", "dice", "asd_mm", "status"])
+        scores.reindex(columns=COLUMNS).to_csv(paths[0], sep="\t", index=False)
         pd.DataFrame([(*row[:2], 0.125) for row in rows], columns=["case", "structure", "tta_inconsistency"]).to_csv(
             paths[1], sep="\t", index=False
         )

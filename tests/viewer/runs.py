@@ -5,9 +5,11 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 
 from dar_uda.data.grid import Grid
 from dar_uda.data.probabilities import probabilities_file
+from dar_uda.evaluation.score import COLUMNS
 from dar_uda.jobs.provenance import FORMAT, checksums
 
 AFFINE = np.diag([2.0, 2.0, 5.0, 1.0])
@@ -83,8 +85,9 @@ def make_run(folder: Path) -> Path:
         inputs = [f"{name}/{masks}", "scans/m1.nii.gz", "scans/m1_label.nii.gz"]
         params = {"cases": ["m1"], "structures": STRUCTURES, "values": [[7], [8]]}
         write_record(run / f"{metrics}.provenance.json", wildcards, params, inputs, f"{name}/{metrics}.tsv")
-        rows = "case\tstructure\tdice\tasd_mm\tstatus\nm1\tliver\t0.500000\t2.0\tok\nm1\tspleen\t\t\tabsent\n"
-        (run / f"{metrics}.tsv").write_text(rows)
+        rows = [("m1", "liver", 0.5, "ok"), ("m1", "spleen", None, "absent")]
+        table = pd.DataFrame(rows, columns=["case", "structure", "dice", "status"]).reindex(columns=COLUMNS)
+        table.to_csv(run / f"{metrics}.tsv", sep="\t", index=False)
     write_probabilities(run / "seed-0" / "predictions" / "ct-to-mr" / "dar_uda" / "probabilities" / "m1.nii.gz")
     translation = run / "seed-0" / "synthetic" / "ct-to-mr" / "disentangled-multi" / "c1"
     for style in (0, 1):

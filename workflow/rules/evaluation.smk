@@ -5,7 +5,7 @@ from dar_uda.plan.tables import plain
 
 
 rule score_method:
-    """Measure Dice and ASD of a method's masks, on the original grids."""
+    """Compare a method's masks with the references, on the original grids."""
     input:
         lambda wildcards: voxels(
             PLAN.volumes.scored(wildcards.direction, "label") + PLAN.volumes.scored(wildcards.direction, "image")

@@ -10,6 +10,7 @@ import pytest
 
 from dar_uda.data.network_volume import write_image
 from dar_uda.evaluation.case_means import read_case_means
+from dar_uda.evaluation.score import COLUMNS
 from dar_uda.report.figures.overlay import _middle_depth
 from dar_uda.report.figures.scores import draw_dice_against_asd, draw_dice_boxes
 from dar_uda.report.figures.segmentation import draw_extremes, draw_overlays
@@ -99,7 +100,7 @@ def write_metrics(path, center):
             rows.append((f"c{case}", structure, np.clip(RNG.normal(center, 0.08), 0, 1), 1.5, "ok"))
     rows[0] = ("c0", STRUCTURES[0], None, None, "absent")
     table = pd.DataFrame(rows, columns=["case", "structure", "dice", "asd_mm", "status"])
-    table.to_csv(path, sep="\t", index=False)
+    table.reindex(columns=COLUMNS).to_csv(path, sep="\t", index=False)
     return path
 
 
@@ -175,7 +176,7 @@ def test_a_case_lies_at_its_dice_and_its_asd_and_is_hollow_where_a_structure_is_
     rows = [("a", "liver", 0.5, 4, "ok"), ("a", "spleen", 0.7, 2, "ok"), ("b", "liver", 0.8, 1, "ok")]
     rows += [("b", "spleen", 0, None, "missed"), ("c", "liver", 0, None, "missed"), ("c", "spleen", 0, None, "missed")]
     table = pd.DataFrame(rows, columns=["case", "structure", "dice", "asd_mm", "status"])
-    table.to_csv(tmp_path / "dar_uda.tsv", sep="\t", index=False)
+    table.reindex(columns=COLUMNS).to_csv(tmp_path / "dar_uda.tsv", sep="\t", index=False)
     means = read_case_means([tmp_path / "dar_uda.tsv"])
     assert means.loc["a"].to_list() == [pytest.approx(0.6), 3, 0] and means.loc["b"].to_list() == [0.4, 1, 1]
     assert means.loc["c", "missed"] == 2 and pd.isna(means.loc["c", "asd_mm"])
@@ -190,7 +191,7 @@ def test_the_worst_and_the_best_case_of_a_method_are_those_of_its_lowest_and_hig
     dices = {"a": (0.4, 0.6), "b": (0.9, 0.2), "c": (0.55, 0.55)}  # means 0.5, 0.55, 0.55: the last of equals is best
     rows = [(case, s, dice, 1, "ok") for case, pair in dices.items() for s, dice in zip("xy", pair, strict=True)]
     table = pd.DataFrame(rows, columns=["case", "structure", "dice", "asd_mm", "status"])
-    table.to_csv(tmp_path / "dar_uda.tsv", sep="\t", index=False)
+    table.reindex(columns=COLUMNS).to_csv(tmp_path / "dar_uda.tsv", sep="\t", index=False)
     images, references = ([case[key] for case in cases.values()] for key in ("image", "reference"))
     figures = [tmp_path / "extremes.png", tmp_path / "extremes.svg"]
     metrics, masks = {"dar_uda": tmp_path / "dar_uda.tsv"}, [cases["a"]["dar_uda"]]
