@@ -30,6 +30,7 @@ rule score_method:
         cases=lambda wildcards: PLAN.volumes.test_cases(wildcards.direction, labeled=True),
         structures=list(TASK.structures),
         values=lambda wildcards: TASK.target(wildcards.direction).label_values,
+        tolerances=list(TASK.nsd_tolerances),
         version=lambda wildcards: version_of(
             PLAN.volumes.scored(wildcards.direction, "image"),
             PLAN.volumes.scored(wildcards.direction, "label"),
@@ -61,6 +62,7 @@ use rule score_method as score_chunk with:
         cases=lambda wildcards: PLAN.volumes.scored_chunks(wildcards.direction)[wildcards.chunk],
         structures=rules.score_method.params.structures,
         values=rules.score_method.params["values"],
+        tolerances=rules.score_method.params.tolerances,
         version=lambda wildcards: version_of(
             PLAN.volumes.scored(wildcards.direction, "image", wildcards.chunk),
             PLAN.volumes.scored(wildcards.direction, "label", wildcards.chunk),
