@@ -17,7 +17,7 @@ from dar_uda.data.network_volume import write_image, write_label
 from dar_uda.segmentation.patches import PatchSampler
 from dar_uda.training.randomness import generator_for
 
-CPU, PATCH, DRAWS, FOREGROUND_SHARE = torch.device("cpu"), (32, 256, 256), 8, 0.5
+CPU, PATCH, DRAWS, FOREGROUND_FRACTION = torch.device("cpu"), (32, 256, 256), 8, 0.5
 
 
 def rows() -> Iterator[Row]:
@@ -25,7 +25,7 @@ def rows() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         image, label, literal_image, literal_label = write_volume(Path(folder))
         literal = LiteralPatchSampler([literal_image], [literal_label], PATCH, 1)
-        ours = PatchSampler([image], [label], PATCH, 1, FOREGROUND_SHARE)
+        ours = PatchSampler([image], [label], PATCH, 1, FOREGROUND_FRACTION)
         steps = count()
         forms = {
             "literal": lambda: [literal.draw(generator_for(0, next(steps))) for _ in range(DRAWS)],

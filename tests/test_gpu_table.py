@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.gpu.rows import FIGURES
-from benchmarks.gpu.table import BEGIN, DOCUMENTS, END, fill, gpu_table, share_of_floor
+from benchmarks.gpu.table import BEGIN, DOCUMENTS, END, fill, fraction_of_floor, gpu_table
 
 ROOT = Path(__file__).parents[1]
 CEILINGS = {"task": "ceilings", "state": "ok", "bfloat16_tflops": 800.0, "copy_tbps": 3.5}
@@ -17,10 +17,10 @@ VERSIONS = {
 
 def test_the_share_of_the_floor_is_that_of_products_or_of_bytes_whichever_take_longer():
     # 8 TFLOP at 800 TFLOP/s take 10 ms, 49 GB at 3.5 TB/s 14 ms: of 56 ms a quarter.
-    assert share_of_floor("segmenter_step", {"ours": 0.056, "flop": 8e12}, CEILINGS) == pytest.approx(0.25)
-    assert share_of_floor("segmenter_step", {"ours": 0.040, "flop": 16e12}, CEILINGS) == pytest.approx(0.5)
-    assert share_of_floor("gan_step", {"ours": 0.040, "flop": 8e12}, CEILINGS) == pytest.approx(0.25)
-    assert share_of_floor("gan_step", {"ours": 0.040, "flop": 8e12}, None) is None
+    assert fraction_of_floor("segmenter_step", {"ours": 0.056, "flop": 8e12}, CEILINGS) == pytest.approx(0.25)
+    assert fraction_of_floor("segmenter_step", {"ours": 0.040, "flop": 16e12}, CEILINGS) == pytest.approx(0.5)
+    assert fraction_of_floor("gan_step", {"ours": 0.040, "flop": 8e12}, CEILINGS) == pytest.approx(0.25)
+    assert fraction_of_floor("gan_step", {"ours": 0.040, "flop": 8e12}, None) is None
 
 
 def test_cells_are_measured_where_a_row_has_them():

@@ -77,9 +77,11 @@ def run(tasks: Tasks) -> None:
     for index, (inputs, outputs, stride, shape) in enumerate(CONVOLUTIONS[:: 4 if tasks.tiny else 1]):
         shape = tuple(max(2, side // 8) for side in shape) if tasks.tiny else shape
         module, x = Conv3d(inputs, outputs, 3, stride), torch.randn(2, inputs, *shape)
-        for layout in (torch.contiguous_format, torch.channels_last_3d):
-            task = f"convolution {index}, {inputs} to {outputs}, {str(layout)[6:]}"
-            tasks.do(task, lambda m=module, x=x, f=layout: module_errors(m, [x.to(memory_format=f)], tasks.device))
+        for memory_format in (torch.contiguous_format, torch.channels_last_3d):
+            task = f"convolution {index}, {inputs} to {outputs}, {str(memory_format)[6:]}"
+            tasks.do(
+                task, lambda m=module, x=x, f=memory_format: module_errors(m, [x.to(memory_format=f)], tasks.device)
+            )
     tasks.do("resumed training", lambda: resumed_difference(Bench(tasks.device, tasks.tiny)))
     tasks.do("lease", lambda: lease(tasks.device))
 

@@ -29,7 +29,7 @@ def gpu_table(rows: Iterable[Row]) -> str:
     return "\n".join(lines)
 
 
-def share_of_floor(name: str, found: Mapping[str, Any], ceilings: Mapping[str, Any] | None) -> float | None:
+def fraction_of_floor(name: str, found: Mapping[str, Any], ceilings: Mapping[str, Any] | None) -> float | None:
     """Return the seconds that the card needs at least, for its products or its bytes, over those that ours take.
 
     Args:
@@ -70,7 +70,7 @@ def _head(versions: Mapping[str, Any] | None) -> str:
 
 def _cells(name: str, found: Mapping[str, Any] | None, ceilings: Mapping[str, Any] | None) -> list[str]:
     row = row_of(name, found)
-    share = share_of_floor(name, found, ceilings) if found else None
+    share = fraction_of_floor(name, found, ceilings) if found else None
     measured = [row.literal, row.ours, row.ratio]
     met = row.met if row.goal is not None else ("" if found else MISSING)
     cells = [as_text(value) or ("" if found else MISSING) for value in measured]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dar_uda.preprocessing.slices import extract_slices
 
-TEST_SHARE = 0.25
+TEST_FRACTION = 0.25
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def split_of(cases: Path, domain: str) -> Split:
     """Return a domain's volumes."""
     images = sorted((cases / domain).glob("*/image.nii"))
     labels = [image.with_name("label.nii") for image in images]
-    train = len(images) - max(1, math.ceil(TEST_SHARE * len(images)))
+    train = len(images) - max(1, math.ceil(TEST_FRACTION * len(images)))
     return Split(images[:train], labels[:train], images[train:], labels[train:])
 
 

@@ -16,7 +16,7 @@ from dar_uda.training.weights import load_weights, save_weights
 SLOPE = 0.2
 INITIAL_DEVIATION = 0.02
 DISCRIMINATOR_WIDTHS = (1, 2, 4, 8)
-Direction = Literal["a-to-b", "b-to-a"]
+GeneratorName = Literal["AtoB", "BtoA"]
 
 
 class ResidualBlock(nn.Module):
@@ -85,16 +85,16 @@ class PatchDiscriminator(nn.Sequential):
 
 
 class CycleGAN(nn.Module):
-    """A generator per direction, those of domain a to b and back; what synthesis needs, and its file."""
+    """A generator per direction, `AtoB` and `BtoA` as in the authors' code; what synthesis needs, and its file."""
 
     def __init__(self, width: int = 64, blocks: int = 9) -> None:
         super().__init__()
         self.arguments = {"width": width, "blocks": blocks}
-        self.generators = nn.ModuleDict({way: ResNetGenerator(width, blocks) for way in ("a-to-b", "b-to-a")})
+        self.generators = nn.ModuleDict({generator: ResNetGenerator(width, blocks) for generator in ("AtoB", "BtoA")})
         initialize(self)
 
-    def forward(self, images: Tensor, way: Direction) -> Tensor:
-        return self.generators[way](images)
+    def forward(self, images: Tensor, generator: GeneratorName) -> Tensor:
+        return self.generators[generator](images)
 
     def save(self, path: str | Path) -> None:
         """Write the weights as safetensors."""

@@ -44,7 +44,7 @@ def label_target(
         source_structures: The source's table of `measure_structures`: of structures that are one connected component
             there the largest is kept, and it tells how large structures are.
         labels: Folder of label maps to write, `{case}.nii`.
-        table: TSV to write: `case kept` and for each structure its volume as a share of the source's mean (1 where the
+        table: TSV to write: `case kept` and for each structure its volume over the source's mean (1 where the
             source has none of it). A case is kept if all of them lie within PLAUSIBLE.
         window: See `predict_slabs`, as are the next three.
         precision: See `prediction_precision`.
@@ -57,8 +57,8 @@ def label_target(
         classes = keep_largest(predictor.classes(open_image(image)), single)
         write_label(Path(labels) / f"{case}.nii", classes, open_affine(image))
         volumes = volumes_of(classes, len(structures))
-        shares = np.divide(volumes, usual, out=np.ones_like(usual), where=usual > 0)
-        rows.append([case, is_plausible(shares), *shares])
+        ratios = np.divide(volumes, usual, out=np.ones_like(usual), where=usual > 0)
+        rows.append([case, is_plausible(ratios), *ratios])
         progress.report(done)
     with write_beside(table) as partial:
         frame = pd.DataFrame(rows, columns=["case", "kept", *structures])
@@ -70,7 +70,7 @@ def volumes_of(classes: NDArray[np.uint8], structures: int) -> NDArray[np.float6
     return np.bincount(classes.ravel(), minlength=structures + 1)[1 : structures + 1].astype(float)
 
 
-def is_plausible(shares: NDArray[np.float64]) -> bool:
-    """Return whether all volumes, as shares of the source's means, lie within PLAUSIBLE."""
+def is_plausible(ratios: NDArray[np.float64]) -> bool:
+    """Return whether all volumes, as ratios to the source's means, lie within PLAUSIBLE."""
     low, high = PLAUSIBLE
-    return bool(((shares >= low) & (shares <= high)).all())
+    return bool(((ratios >= low) & (ratios <= high)).all())

@@ -1,4 +1,4 @@
-"""A self-training iteration of training on the segmenter's own masks of the target beside the synthetic volumes."""
+"""A self-training iteration: further training on the segmenter's own masks of the target and the synthetic volumes."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -48,9 +48,10 @@ def train_on_pseudo_labels(
         weights: Output, safetensors.
         history: Output, TSV: `step loss main_output`.
         segmentation: The configuration's branch of this name.
-        self_training: Its branch of this name: `steps`, `learning_rate`, and the `share` of patches from
+        self_training: Its branch of this name: `steps`, `learning_rate`, and `pseudo_label_fraction`, of patches from
             pseudo-labeled volumes.
-        domain_randomization: See `DomainRandomization`; its `source_fraction` gives way to `share`.
+        domain_randomization: See `DomainRandomization`; its `source_fraction` gives way to
+            `pseudo_label_fraction`.
     """
     kept = kept_cases(table)
     masks = [Path(pseudo_labels) / f"{case}.nii" for case in cases]

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dar_uda.adaptation.cyclegan import Direction
+from dar_uda.adaptation.cyclegan import GeneratorName
 from dar_uda.adaptation.train_cyclegan import SETTINGS, CycleGANTrainer
 from dar_uda.segmentation.networks import Segmenter, make_segmenter
 from dar_uda.segmentation.patches import PatchSampler
@@ -29,7 +29,7 @@ class SynSegTrainer(CycleGANTrainer):
 
     Args:
         patches: Labeled slices of the source.
-        way: From the source to the target.
+        generator: That from the source to the target.
         class_weights: Of the cross-entropy, see `class_weights_of`.
         ema_decay: Decay of the averaged segmenter, the one that is kept; 0: the segmenter itself.
     """
@@ -39,7 +39,7 @@ class SynSegTrainer(CycleGANTrainer):
         *args: Any,
         segmenter: Segmenter,
         patches: PatchSampler,
-        way: Direction,
+        generator: GeneratorName,
         class_weights: Tensor,
         segmenter_steps: int,
         segmenter_rates: tuple[float, float],
@@ -48,7 +48,7 @@ class SynSegTrainer(CycleGANTrainer):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.segmenter, self.patches, self.way = segmenter.to(self.device).train(), patches, way
+        self.segmenter, self.patches, self.generator = segmenter.to(self.device).train(), patches, generator
         self.class_weights, self.segmenter_rates = class_weights.to(self.device), segmenter_rates
         self.segmenter_steps = segmenter_steps
         self.segmenter_average = MovingAverage(self.segmenter, ema_decay) if ema_decay else None
@@ -87,7 +87,7 @@ class SynSegTrainer(CycleGANTrainer):
     def _segmentation_loss(self, images: Tensor, labels: Tensor) -> Tensor:
         with autocast(self.device, self.dtype):
             slices = images.transpose(1, 2).flatten(0, 1)
-            translated = self.generators(slices, self.way)
+            translated = self.generators(slices, self.generator)
             scores = self.segmenter(translated.unflatten(0, (len(images), -1)).transpose(1, 2))
         return F.cross_entropy(scores.float(), labels, self.class_weights)
 
@@ -125,7 +125,7 @@ def train_synseg_net(
     history: str | Path,
     previews: str | Path,
     job: Job,
-    way: Direction,
+    generator: GeneratorName,
     classes: int,
     network: Mapping[str, Any],
     cyclegan: Mapping[str, Any],
@@ -158,7 +158,7 @@ def train_synseg_net(
         **{key: cyclegan[key] for key in SETTINGS},
         segmenter=make_segmenter(classes, segmentation["channels"], **network),
         patches=PatchSampler(images, labels, **{key: sampling[key] for key in SAMPLING}),
-        way=way,
+        generator=generator,
         class_weights=class_weights_of(labels, classes),
         segmenter_steps=segmentation["steps"],
         segmenter_rates=(segmentation["learning_rate"], segmentation["final_learning_rate"]),
@@ -166,8 +166,7 @@ def train_synseg_net(
         ema_decay=segmentation["ema_decay"],
     )
     files, choices = [*slices, *images, *labels], {"classes": classes, "network": network, "joint_slices": joint_slices}
-    with job.training(
-        "train_synseg_net", trainer, steps, segmentation, history, files, way=way, cyclegan=cyclegan, **choices
-    ):
+    choices |= {"generator": generator, "cyclegan": cyclegan}
+    with job.training("train_synseg_net", trainer, steps, segmentation, history, files, **choices):
         trainer.draw_previews(previews)
         trainer.kept.save(weights)

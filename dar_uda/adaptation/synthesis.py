@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dar_uda.adaptation.cyclegan import CycleGAN, Direction
+from dar_uda.adaptation.cyclegan import CycleGAN, GeneratorName
 from dar_uda.training.device import prepare_device
 from dar_uda.translation.redraw import write_redrawn
 
@@ -11,7 +11,7 @@ def translate_volume(
     weights: str | Path,
     image: str | Path,
     volume: str | Path,
-    way: Direction,
+    generator: GeneratorName,
     case: str,
     device: str,
     threads: int,
@@ -22,10 +22,10 @@ def translate_volume(
     Args:
         weights: File of a `CycleGAN`.
         image: The source volume on the network grid.
-        way: "a-to-b" where the source is the domain whose slices came first in training.
+        generator: "AtoB" where the source is the domain whose slices came first in training.
         case: Name for the progress.
         label: The source volume's label map, with which intensities are corrected between slices; None: they are not.
     """
     where = prepare_device(device, threads)
     network = CycleGAN.load(weights, where)
-    write_redrawn(lambda slices: [network(slices, way)], image, [volume], label, where, f"translate {case}")
+    write_redrawn(lambda slices: [network(slices, generator)], image, [volume], label, where, f"translate {case}")

@@ -75,8 +75,8 @@ class CycleGANTrainer(TrainerOfParts):
         """Return the images translated into each domain, and the losses `adversarial` and `cycle`."""
         discriminator = self.discriminators.requires_grad_(False)
         with autocast(self.device, self.dtype):
-            fakes = {"b": self.generators(images["a"], "a-to-b"), "a": self.generators(images["b"], "b-to-a")}
-            back = [self.generators(fakes["b"], "b-to-a"), self.generators(fakes["a"], "a-to-b")]
+            fakes = {"b": self.generators(images["a"], "AtoB"), "a": self.generators(images["b"], "BtoA")}
+            back = [self.generators(fakes["b"], "BtoA"), self.generators(fakes["a"], "AtoB")]
             scores = [discriminator[side](fakes[side]) for side in "ab"]
         return fakes, {
             "adversarial": least_squares_gan_loss(scores, real=True),
@@ -105,7 +105,7 @@ class CycleGANTrainer(TrainerOfParts):
     def draw_previews(self, figure: str | Path) -> None:
         """Draw fixed slices of both domains: as they are, translated, and translated back."""
         rows = []
-        for sampler, there, back in zip(self.samplers, ("a-to-b", "b-to-a"), ("b-to-a", "a-to-b"), strict=True):
+        for sampler, there, back in zip(self.samplers, ("AtoB", "BtoA"), ("BtoA", "AtoB"), strict=True):
             images = spread(sampler.slices).to(self.device)
             translated = self.generators(images, there)
             rows += [images, translated, self.generators(translated, back)]

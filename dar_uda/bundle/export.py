@@ -154,9 +154,7 @@ def _predictions_below(folder: Path) -> Iterator[Path]:
 def _anonymous(record: dict[str, Any]) -> dict[str, Any]:
     """Return a provenance without names of cases, files or folders: of the inputs, the checksums alone."""
     kept = {key: record[key] for key in ("rule", "threads", "device", "packages")}
-    kept["wildcards"] = {
-        key: value for key, value in record["wildcards"].items() if key != "chunk_size"
-    }  # named by a case
+    kept["wildcards"] = {key: value for key, value in record["wildcards"].items() if key != "chunk"}  # named by a case
     params = {key: value for key, value in record["params"].items() if key != "cases"}
     choices = {key: value for key, value in record["choices"].items() if key not in ("cases", "container")}
     return kept | {"params": params, "choices": choices, "inputs": sorted(record["inputs"].values())}

@@ -57,7 +57,7 @@ class MadeOf:
             return None
 
 
-class ScanOutput:
+class ImageOutput:
     """The files of one scan in an output folder.
 
     Attributes:

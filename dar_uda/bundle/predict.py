@@ -15,8 +15,8 @@ from dar_uda.bundle.image_output import (
     MASK,
     PROBABILITIES,
     SEG,
+    ImageOutput,
     MadeOf,
-    ScanOutput,
     bundle_digest,
     file_digest,
     image_digest,
@@ -25,7 +25,7 @@ from dar_uda.bundle.image_output import (
 from dar_uda.bundle.segmenter import Segmenter
 from dar_uda.data.cases_table import LONGEST_NAME
 from dar_uda.data.companions import companions
-from dar_uda.data.given_images import given_scans, names_apart
+from dar_uda.data.given_images import given_images, names_apart
 from dar_uda.data.reading import reason_of
 from dar_uda.data.volume import Volume, read_volume, write_mask
 from dar_uda.jobs.files import check_not_read, check_writable, folds_case, staging, turn, write_beside
@@ -61,8 +61,8 @@ def predict_scans(
         OSError: Nothing can be written into the folder, or a file has its name.
     """
     check_writable(output)
-    folder, paths = Path(output), given_scans(scans)
-    outputs = [ScanOutput(folder, name) for name in names_apart(paths, folds_case(folder))]
+    folder, paths = Path(output), given_images(scans)
+    outputs = [ImageOutput(folder, name) for name in names_apart(paths, folds_case(folder))]
     table = folder / "volumes.tsv"
     average = average or segmenter.facts["inference"]["test_time_augmentation"]
     wanted = MadeOf("", bundle_digest(segmenter), average, (PROBABILITIES,) if probabilities else ())
@@ -92,7 +92,7 @@ def predict_scans(
 
 def _check_outputs(
     scans: Sequence[Path],
-    outputs: Sequence[ScanOutput],
+    outputs: Sequence[ImageOutput],
     table: Path,
     read: Sequence[str | Path],
     skipped: MadeOf | None,
@@ -123,7 +123,7 @@ def _files_of(segmenter: Segmenter) -> list[Path]:
     return [file for file in segmenter.folder.iterdir() if file.is_file()]
 
 
-def _predict_scan(segmenter: Segmenter, scan: Path, output: ScanOutput, table: Path, made: MadeOf) -> None:
+def _predict_scan(segmenter: Segmenter, scan: Path, output: ImageOutput, table: Path, made: MadeOf) -> None:
     """Segment a scan; when all of it is written, put it in place, with its rows of the table."""
     with staging(table.parent) as stage:
         kept = stage / PROBABILITIES if PROBABILITIES in made.extras else None

@@ -1,10 +1,11 @@
 """The words that the `dar-uda` command takes, and what its help says of them."""
 
 import argparse
-import re
+import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from dar_uda.plan.renamed import names
 
@@ -26,9 +27,15 @@ def parser() -> argparse.ArgumentParser:
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors say what an option of earlier versions is now."""
 
+    given: Sequence[str] = ()
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        self.given = sys.argv[1:] if args is None else list(args)
+        return super().parse_known_args(args, namespace)
+
     def error(self, message: str) -> NoReturn:
         now = {row.before.split()[-1]: row.name.split()[-1] for row in names() if row.kind == "option" and row.before}
-        old = [word for word in re.split("[ =]", message) if word in now]
+        old = [word for word in dict.fromkeys(each.partition("=")[0] for each in self.given) if word in now]
         super().error("; ".join([message, *(f"{word} is now {now[word]}" for word in old)]))
 
 

@@ -15,7 +15,7 @@ SUFFIXES = (".nii.gz", ".nii", ".hdr", *ITK_SUFFIXES)
 """In lower case; files may have them in any."""
 
 
-def scans_of(path: Path) -> list[Path]:
+def images_in(path: Path) -> list[Path]:
     """Return the volume files of a folder; the path itself where it has none: a file, or a DICOM series.
 
     Hidden files do not count, such as `._a.nii.gz`, which macOS writes for `a.nii.gz`.
@@ -33,10 +33,10 @@ def scans_of(path: Path) -> list[Path]:
     return files or [path]
 
 
-def given_scans(given: Sequence[str | Path]) -> list[Path]:
+def given_images(given: Sequence[str | Path]) -> list[Path]:
     """Return the scans of all paths given, each once: a file may be given by itself and with its folder."""
     once: dict[Path, Path] = {}
-    for scan in [scan for path in given for scan in scans_of(Path(path))]:
+    for scan in [scan for path in given for scan in images_in(Path(path))]:
         place = scan.parent.resolve() / scan.name if scan.name not in ("", "..") else scan.resolve()
         once.setdefault(place, scan)
     return list(once.values())

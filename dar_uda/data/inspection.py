@@ -8,7 +8,7 @@ from nibabel.orientations import aff2axcodes
 from dar_uda.data.checks.image import problems_of_grid
 from dar_uda.data.checks.scan import warn_or_refuse
 from dar_uda.data.geometry import slice_axis_of, spacing_of
-from dar_uda.data.given_images import given_scans
+from dar_uda.data.given_images import given_images
 from dar_uda.data.grid import Grid
 from dar_uda.data.planes import normal_of, plane_of
 from dar_uda.data.reading import reason_of
@@ -26,7 +26,7 @@ def inspect_scans(scans: Sequence[Path]) -> None:
         ValueError: Some scans cannot be read, or their headers have errors; the message names each.
     """
     errors = []
-    for scan in given_scans(scans):
+    for scan in given_images(scans):
         try:
             grid = read_grid(scan)
             print(shown(f"{scan}: {description_of(grid)}"))
@@ -44,6 +44,6 @@ def description_of(grid: Grid) -> str:
     axis, reason = slice_axis_of(grid)
     spacing = " x ".join(f"{step:.3g}" for step in spacing_of(grid.affine))
     shape = " x ".join(str(size) for size in grid.shape)
-    ends = "".join(aff2axcodes(grid.affine))
+    orientation = "".join(aff2axcodes(grid.affine))
     plane = plane_of(normal_of(grid))
-    return f"{shape} voxels of {spacing} mm, axes to {ends}, slice axis {axis} ({reason}), {plane} slices"
+    return f"{shape} voxels of {spacing} mm, axes to {orientation}, slice axis {axis} ({reason}), {plane} slices"

@@ -1,4 +1,4 @@
-"""The ends of a scan's values, which a thousandth of its voxels cannot decide."""
+"""The range of a scan's values, which a thousandth of its voxels cannot decide."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,11 +8,11 @@ BAD_FRACTION = 0.001
 DARK_TOLERANCE = 0.005
 """Of the range: the most that the bad voxels move the dark level."""
 BEYOND = 2
-"""Ranges by which a value may lie beyond the ends; what lies farther is not of the picture."""
+"""Ranges by which a value may lie beyond that range; what lies farther is not of the picture."""
 SAMPLE = 2**20
 
 
-def ends(values: NDArray[np.float32], voxels: int) -> tuple[float, float]:
+def intensity_range(values: NDArray[np.float32], voxels: int) -> tuple[float, float]:
     """Return the dark level of a scan, and a bright one.
 
     The dark level is the minimum, unless fewer than about a hundredth of the voxels are far darker than the rest: it is

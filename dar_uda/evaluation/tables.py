@@ -19,9 +19,9 @@ Dice and ASD are means over the `n` cases, each first averaged over the seeds; m
 over the structures, in brackets the {COVERAGE:.0%} bootstrap interval over the cases and the seeds. Missed: how
 often, over cases, structures and seeds, only one of prediction and reference has voxels: Dice 0, left out of the ASD.
 Gap closed: the mean Dice gained over `source_only`, in percent of what `supervised` gains; of 2D segmenters over
-`source_only_2d`, of what `supervised_2d` gains. TtaInconsistency, found
-without labels: 1 - Dice between the masks of a scan and of the same scan flipped, brighter, darker or shifted in
-intensity, on the network grid; means over the structures and seeds. Best and second best of a column, without
+`source_only_2d`, of what `supervised_2d` gains. TTA inconsistency, found without labels: 1 - Dice between the masks
+of a scan and of the same scan flipped, brighter, darker or shifted in intensity (test-time augmentation, TTA), on the
+network grid; means over the structures and seeds. Best and second best of a column, without
 those trained on labels of the target, are marked; in ASD without those that never find one of the structures.
 """
 
@@ -55,7 +55,7 @@ def write_pages(
         remarks = _remarks(rows, notes, [entry for entry in unavailable if entry["direction"] == direction])
         tables.append(_score_table(direction, rows, ceilings, costs, remarks))
         if not changed.empty:
-            tables.append(tta_inconsistency_table(changed, f"{direction}, tta_inconsistency"))
+            tables.append(tta_inconsistency_table(changed, f"{direction}, TTA inconsistency"))
     write_page(Page(stamp, tables, NOTES), pages)
 
 

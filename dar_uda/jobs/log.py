@@ -64,7 +64,7 @@ def in_words(error: BaseException) -> str:
     if isinstance(error, MemoryError) or any(words in text for words in OUT_OF_MEMORY):
         return (
             f"DAR-225: out of memory ({text.splitlines()[0]}). Run fewer jobs at a time (--cores), set "
-            "activation_checkpointing=true, or take a smaller batch or patch; a training goes on from its last "
-            "checkpoint if its settings stay"
+            "activation_checkpointing=true, or take a smaller batch_size or patch_size; a training goes on from its "
+            "last checkpoint if its settings stay"
         )
     return text

@@ -50,7 +50,7 @@ class NormAndActivation(Function):
     Keeps x and y, which the next convolution keeps as well; the sign of y says where the activation was linear.
 
     Shape:
-        (N, C, ...) to the same, in the precision and memory layout of x; weight and bias (C,), or (N, C): those of
+        (N, C, ...) to the same, in the precision and memory format of x; weight and bias (C,), or (N, C): those of
         every sample.
     """
 
@@ -86,7 +86,7 @@ class NormAndActivation(Function):
 
 
 def _moments(x: Tensor, groups: int) -> tuple[Tensor, Tensor]:
-    """Return mean and variance of every group, (N, groups), from those of its channels: equal for any memory layout."""
+    """Return mean and variance of every group, (N, groups), from those of its channels: equal for any memory format."""
     axes = tuple(range(2, x.ndim))
     if x.dtype.itemsize >= torch.float32.itemsize:
         variance, mean = torch.var_mean(x, axes, correction=0)

@@ -97,7 +97,7 @@ class Work:
     """How the programs share a feature, (N, C, voxels): each has some channels and a part of the voxels of a sample.
 
     Attributes:
-        layout: In which the feature is computed: channels-last, or contiguous.
+        memory_format: In which the feature is computed: channels-last, or contiguous.
         grid: Number of programs.
         partial: Shape of what they leave for each sample, channel and part.
         reading: Arguments of the kernels that read features.
@@ -105,7 +105,7 @@ class Work:
         of_weights: Arguments of those that read the weights of channels.
     """
 
-    layout: torch.memory_format
+    memory_format: torch.memory_format
     grid: tuple[int]
     partial: tuple[int, int, int]
     reading: dict[str, int]
@@ -115,8 +115,8 @@ class Work:
     @classmethod
     def on(cls, x: Tensor, groups: int, weight: Tensor) -> "Work":
         samples, channels, voxels = *x.shape[:2], x[0, 0].numel()
-        layout = _layout_of(x)
-        beside = layout != torch.contiguous_format
+        memory_format = _memory_format_of(x)
+        beside = memory_format != torch.contiguous_format
         of_program = (CHANNELS[0] if channels <= CHANNELS[0] else CHANNELS[1]) if beside else 1
         tile, blocks = TILE // of_program, triton.cdiv(channels, of_program)
         steps = triton.cdiv(triton.cdiv(voxels, tile), max(1, PROGRAMS // (samples * blocks)))
@@ -125,7 +125,7 @@ class Work:
         size = {"channels": channels, "voxels": voxels, "parts": parts, "steps": steps, "num_warps": WARPS}
         of_group = triton.next_power_of_2(channels // groups)
         return cls(
-            layout=layout,
+            memory_format=memory_format,
             grid=(samples * blocks * parts,),
             partial=(samples, channels, parts),
             reading={**size, "x_channel": strides[0], "x_voxel": strides[1], "CHANNELS": of_program, "VOXELS": tile},
@@ -134,7 +134,7 @@ class Work:
         )
 
     def laid(self, x: Tensor) -> Tensor:
-        return x.contiguous(memory_format=self.layout)
+        return x.contiguous(memory_format=self.memory_format)
 
 
 def check(device: torch.device) -> None:
@@ -146,8 +146,8 @@ def check(device: torch.device) -> None:
     values = torch.arange(2 * 4 * 30, dtype=torch.float32, device=device).sin().view(2, 4, 5, 6)
     weight, bias = torch.ones(4, device=device), torch.zeros(4, device=device)
     shift = torch.arange(4, dtype=torch.float32, device=device)
-    for layout, given in ((torch.contiguous_format, None), (torch.channels_last, shift)):
-        x = values.clone(memory_format=layout).requires_grad_()
+    for memory_format, given in ((torch.contiguous_format, None), (torch.channels_last, shift)):
+        x = values.clone(memory_format=memory_format).requires_grad_()
         y, *_ = NormAndActivation.apply(x, weight, bias, 2, 1e-5, 0.1, given)
         (y * values.cos()).sum().backward()
         plain = values.clone().requires_grad_()
@@ -158,8 +158,8 @@ def check(device: torch.device) -> None:
             raise ValueError("DAR-218: a Triton kernel computes a wrong norm on this device")
 
 
-def _layout_of(x: Tensor) -> torch.memory_format:
-    """Return the channels-last layout of a feature that lies so and in no other layout, else contiguous."""
+def _memory_format_of(x: Tensor) -> torch.memory_format:
+    """Return the channels-last format of a feature that lies so and in no other format, else contiguous."""
     formats = {4: torch.channels_last, 5: torch.channels_last_3d}
     if x.ndim in formats and not x.is_contiguous() and x.is_contiguous(memory_format=formats[x.ndim]):
         return formats[x.ndim]

@@ -47,7 +47,7 @@ def notes_of(method: Method, config: Config) -> list[str]:
             f"structure contrast {domain_randomization['structure_contrast']}",
         ]
         if method.is_synthetic:
-            notes.append(f"source share {domain_randomization['source_fraction']}")
+            notes.append(f"source fraction {domain_randomization['source_fraction']}")
     if method.is_self_trained:
         notes.append(f"self-training {config.branch('segmentation')['self_training']['steps']} steps")
     if method.is_synthetic and config.branch("styles")["inter_slice_correction"]:

@@ -106,7 +106,7 @@ class Method:
 
     Attributes:
         training_set_pattern: The training set as the config has it, such as `{direction}.disentangled-multi`.
-        iterations: The networks whose weights the method uses; the last one predicts.
+        iterations: The first training and, where there is one, the self-training iteration; the last one predicts.
         is_2d: Whether the network is 2D.
     """
 

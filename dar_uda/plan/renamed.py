@@ -1,8 +1,11 @@
 """What a name of earlier versions is now: from `names.tsv`, the table of all names of the project."""
 
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
+
+from dar_uda.plan.errors import PlanError
 
 
 class Name(NamedTuple):
@@ -42,6 +45,19 @@ def renamed(kind: str, old: str) -> str | None:
         if len(before) == len(parts) and all(map(_fits, before, parts)):
             return ".".join(parts[at] if word == "*" else word for at, word in enumerate(row.name.split(".")))
     return None
+
+
+def check_rules(rules: Iterable[str]) -> None:
+    """Stop where names of rules, as Snakemake's options and profiles have them, are those of earlier versions.
+
+    What they set for rules that are not there, such as resources, Snakemake silently ignores.
+
+    Raises:
+        PlanError: There are such names; the message has the present ones.
+    """
+    found = [f"{rule} is now {now}" for rule in sorted({*rules}) if (now := renamed("rule", rule))]
+    if found:
+        raise PlanError(f"DAR-045: Names of rules in options or a profile of Snakemake: {', '.join(found)}.")
 
 
 @cache

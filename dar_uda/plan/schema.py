@@ -16,9 +16,10 @@ def problems(values: Values, schema: Values) -> list[str]:
     """Return what is wrong with a config, a line each; nothing where it is as `schema` says.
 
     Names of earlier versions come alone: until they are replaced, the schema knows neither them nor what they hold.
+    A method of the user's cannot have one: what redefines a shipped method under it would silently change nothing.
     """
-    found = list(_odd_values(values)) or list(_schema_problems(values, schema))
-    return found and (list(_old_names(values)) or found)
+    found = list(_odd_values(values)) or list(_schema_problems(values, schema)) or list(_old_methods(values))
+    return found and ([*_old_names(values), *_old_methods(values)] or found)
 
 
 def _odd_values(value: Any, place: str = "config") -> Iterator[str]:
@@ -46,19 +47,37 @@ def _old_names(values: Values, path: tuple[str, ...] = ()) -> Iterator[str]:
         yield from below or _old_name(place, value)
 
 
+def _old_methods(values: Values) -> Iterator[str]:
+    """Yield the methods that the config defines by a name that a shipped method had."""
+    methods = values["method_definitions"]
+    for name in methods if isinstance(methods, Mapping) else ():
+        if now := renamed("method", str(name)):
+            yield f"method_definitions.{name} is now method_definitions.{now}"
+
+
 def _old_name(path: tuple[str, ...], value: Any) -> Iterator[str]:
     """Yield how to write a key, or its value, that has another name now."""
     start = 2 if path[0] == "budgets" else 4 if path[0] == "tasks" and path[2:3] == ("budgets",) else 0
     key = ".".join(path[start:])  # a budget has the keys of the config
-    now = renamed("config key", key)
+    now = renamed("config key", key) or _of_half_renamed(key)
     before = next((row.before for row in names() if row[:2] == ("config key", key) and row.before), key)
     value_now = renamed("config value", f"{before}: {value}")
-    text = value_now.partition(": ")[2] if value_now else value
+    text = value_now.partition(": ")[2] if value_now else value if isinstance(value, str) else "..."
     if now:
         how = f"; write {_nested(now, text)}" if now.count(".") != key.count(".") else ""
         yield f"{'.'.join(path)} is now {'.'.join((*path[:start], now))}{how}"
     elif value_now and text != value:
         yield f"{'.'.join(path)}: {value} is now {text}"
+
+
+def _of_half_renamed(key: str) -> str | None:
+    """Return the present name of a key of which the branch has its present name and the last part not, or reversed."""
+    rows = [row for row in names() if row.kind == "config key"]
+    for row in rows if all(key != row.name for row in rows) else ():
+        (branch, _, last), (branch_before, _, last_before) = row.name.rpartition("."), row.before.rpartition(".")
+        if row.before and key in (f"{branch}.{last_before}", f"{branch_before}.{last}"):
+            return row.name
+    return None
 
 
 def _nested(path: str, value: Any) -> str:

@@ -85,9 +85,9 @@ class Task:
         """Return the target of a direction."""
         return self.domains[Direction.of(direction).target]
 
-    def letters(self, direction: str) -> str:
-        """Return a direction as CycleGAN names it: `a-to-b` from the first domain in the alphabet to the other."""
-        return f"{self.source(direction).letter}-to-{self.target(direction).letter}"
+    def generator(self, direction: str) -> str:
+        """Return CycleGAN's generator of a direction: `AtoB` from the first domain in the alphabet to the other."""
+        return f"{self.source(direction).letter.upper()}to{self.target(direction).letter.upper()}"
 
     @property
     def both_directions(self) -> tuple[Direction, Direction]:
@@ -150,7 +150,7 @@ def _nsd_tolerances(name: str, task: Values) -> tuple[float | None, ...]:
     tolerances = task.get("nsd_tolerance", {})
     if unknown := tolerances.keys() - task["labels"].keys():
         raise PlanError(
-            f"DAR-045: nsd_tolerance of task {name} names {', '.join(sorted(unknown))}; expected structures of its "
+            f"DAR-046: nsd_tolerance of task {name} names {', '.join(sorted(unknown))}; expected structures of its "
             f"labels: {', '.join(task['labels'])}."
         )
     return tuple(tolerances.get(structure) for structure in task["labels"])

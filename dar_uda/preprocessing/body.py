@@ -10,7 +10,7 @@ from dar_uda.preprocessing.intensity import scaled
 LONGEST_SIDE = 128
 OPENING_VOXELS = 2
 TRIMMED = 0.005
-SMALLEST_SHARE = 0.05
+SMALLEST_FRACTION = 0.05
 AIR = 0.06
 """Intensities below count as 0: the thresholds are the same whether air is noise or was replaced by a fill."""
 
@@ -33,10 +33,10 @@ def body_extent(array: NDArray, plane: Sequence[int], levels: tuple[float, float
     steps = [-(-side // LONGEST_SIDE) for side in array.shape]
     read = array[tuple(slice(None, None, step) for step in steps)]
     body = _largest_part(scaled(read, *levels), plane)
-    if body.mean() < SMALLEST_SHARE:
+    if body.mean() < SMALLEST_FRACTION:
         raise ValueError(
             f"DAR-159: Found no body: the largest bright part fills {body.mean():.1%} of the scan, expected at least "
-            f"{SMALLEST_SHARE:.0%}; set body_width of the grid to null"
+            f"{SMALLEST_FRACTION:.0%}; set body_width of the grid to null"
         )
     return [_span(body, axis, steps[axis]) for axis in plane]
 
@@ -54,6 +54,6 @@ def _largest_part(array: NDArray[np.float32], plane: Sequence[int]) -> NDArray[n
 def _span(body: NDArray[np.bool_], axis: int, step: int) -> tuple[float, float]:
     others = tuple(other for other in range(3) if other != axis)
     below = np.append(0, np.cumsum(body.sum(axis=others)) / body.sum())
-    ends = np.interp([TRIMMED, 1 - TRIMMED], below, np.arange(below.size))
-    first, last = ends * step - (step - 1) / 2  # each voxel read is the middle of `step` voxels
+    edges = np.interp([TRIMMED, 1 - TRIMMED], below, np.arange(below.size))
+    first, last = edges * step - (step - 1) / 2  # each voxel read is the middle of `step` voxels
     return float(first), float(last)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dar_uda.data.fill import find_fill
-from dar_uda.data.values import BEYOND, ends, picked
+from dar_uda.data.values import BEYOND, intensity_range, picked
 from dar_uda.preprocessing.levels import bright_level, zero_of
 
 
@@ -76,7 +76,7 @@ def without_fill(
     if percentile == 100 or least == most or not np.isfinite([least, most]).all():
         return values, least if window is None else float(window[0])
     filled = find_fill(values).mask
-    dark, top = ends(np.sort(picked(values, ~filled)), values.size)
+    dark, top = intensity_range(np.sort(picked(values, ~filled)), values.size)
     air = zero_of(dark, top) if window is None else float(window[0])
     low, high = window or (dark, top)
     beyond = BEYOND * (top - dark)

@@ -18,7 +18,7 @@ MARGIN = 2
 def crop_to_labels(
     case: str,
     scan: Volume,
-    source: str | Path,
+    origin: str | Path,
     label: str | Path,
     values: Sequence[Sequence[int]],
     slice_axis: int | None,
@@ -26,14 +26,14 @@ def crop_to_labels(
     """Return the slices of a scan that hold structures and two on either side; of test cases too.
 
     Args:
-        source: Where the scan was read from.
+        origin: Where the scan was read from.
 
     Raises:
         ValueError: No voxel of the label map is of a structure.
     """
     depth, _ = slice_axis_of(scan.grid, slice_axis)
     others = tuple(axis for axis in range(3) if axis != depth)
-    labeled = np.flatnonzero(read_classes(case, label, source, scan.grid, values).any(axis=others))
+    labeled = np.flatnonzero(read_classes(case, label, origin, scan.grid, values).any(axis=others))
     if labeled.size == 0:
         raise ValueError(f"DAR-190: {label} holds none of the task's structures: protocol paper has nothing to crop to")
     first, end = max(0, int(labeled[0]) - MARGIN), min(scan.array.shape[depth], int(labeled[-1]) + 1 + MARGIN)

@@ -20,7 +20,7 @@ from dar_uda.preprocessing.settings import Preprocessing
 
 def preprocess_image(
     case: str,
-    source: str | Path,
+    origin: str | Path,
     image: str | Path,
     grid: str | Path,
     settings: Preprocessing,
@@ -32,7 +32,7 @@ def preprocess_image(
 
     Args:
         case: Name for errors.
-        source: NIfTI file or folder of DICOM files.
+        origin: NIfTI file or folder of DICOM files.
         image: NIfTI to write: uint16 with a slope, axes (width, height, depth).
         grid: JSON to write: the grids `original` and `network`, both in their file's axis order.
         region: JSON of `find_region`, to which the grid is cut; None: it spans the scan's field of view.
@@ -43,12 +43,12 @@ def preprocess_image(
         ValueError: The scan cannot be read or scaled; the message names the case.
     """
     try:
-        scan = read_volume(source)
+        scan = read_volume(origin)
         if check:
             check(scan)
         original = scan.grid
         if label:
-            scan = crop_to_labels(case, scan, source, label, settings.values, settings.slice_axis)
+            scan = crop_to_labels(case, scan, origin, label, settings.values, settings.slice_axis)
         cleaned, air = without_fill(scan.array, **settings.intensity)
         scan = Volume(cleaned, scan.grid)  # and the values as read, hundreds of megabytes, are free
         network = network_grid_of(scan, air, settings, region)
@@ -56,13 +56,13 @@ def preprocess_image(
         seen = cleaned[voxels_within(network, scan.grid)]
         write_image(image, _scaled(moved, seen, air, cleaned.size, settings.intensity).T, network.affine)
     except (ValueError, RuntimeError) as error:  # SimpleITK raises the latter
-        raise ValueError(f"Case {case} ({source}): {error}") from error
+        raise ValueError(f"Case {case} ({origin}): {error}") from error
     write_grids(grid, original=original, network=network)
 
 
 def preprocess_label(
     case: str,
-    source: str | Path,
+    origin: str | Path,
     scan: str | Path,
     grid: str | Path,
     label: str | Path,
@@ -72,7 +72,7 @@ def preprocess_label(
 
     Args:
         case: Name for errors.
-        source: Label file on the image's original grid, or a folder of PNG files: see `read_label`.
+        origin: Label file on the image's original grid, or a folder of PNG files: see `read_label`.
         scan: The image as the user has it.
         grid: JSON that `preprocess_image` wrote.
         label: NIfTI to write: uint8, axes (width, height, depth).
@@ -82,7 +82,7 @@ def preprocess_label(
         ValueError: See `read_classes`.
     """
     original, network = read_grids(grid)
-    classes = read_classes(case, source, scan, original, values)
+    classes = read_classes(case, origin, scan, original, values)
     moved = resample(classes, original.affine, network.affine, network.shape, "nearest", fill=0)
     write_label(label, moved.T, network.affine)
 

@@ -11,8 +11,9 @@ from dar_uda.data.network_volume import open_label
 from dar_uda.jobs.files import write_beside
 from dar_uda.jobs.progress import Progress
 
+COLUMNS = ["structure", "voxels", "largest_fraction"]
 LEAST_FRACTION = 0.99
-"""Share of a structure's voxels in its largest component, below which it is not taken for one component."""
+"""Fraction of a structure's voxels in its largest component, below which it is not taken for one component."""
 
 
 def measure_structures(labels: Sequence[str | Path], structures: Sequence[str], table: str | Path) -> None:
@@ -22,17 +23,17 @@ def measure_structures(labels: Sequence[str | Path], structures: Sequence[str], 
         labels: Label maps on the network grid.
         structures: Names of classes 1..K.
         table: TSV to write: `structure voxels largest_fraction`. The mean number of voxels over all label maps; and the
-            least share that the largest connected component has of a structure's voxels, over the label maps that have
+            least fraction of a structure's voxels in its largest connected component, over the label maps that have
             the structure: empty where none has.
     """
-    volumes, shares = np.zeros((2, len(labels), len(structures)))
+    volumes, fractions = np.zeros((2, len(labels), len(structures)))
     progress = Progress("measure_structures", len(labels), unit="case")
     for done, path in enumerate(labels):
         sizes = component_sizes(open_label(path), len(structures))
         volumes[done] = [each.sum() for each in sizes]
-        shares[done] = [each.max() / each.sum() if len(each) else np.nan for each in sizes]
+        fractions[done] = [each.max() / each.sum() if len(each) else np.nan for each in sizes]
         progress.report(done + 1)
-    columns = {"structure": structures, "voxels": volumes.mean(axis=0), "largest_fraction": np.fmin.reduce(shares)}
+    columns = {"structure": structures, "voxels": volumes.mean(axis=0), "largest_fraction": np.fmin.reduce(fractions)}
     with write_beside(table) as partial:
         pd.DataFrame(columns).to_csv(partial, sep="\t", index=False)
 
@@ -48,9 +49,15 @@ def single_structures(table: str | Path) -> list[int]:
     Args:
         table: One that `measure_structures` wrote.
     """
-    shares = _read(table)["largest_fraction"]
-    return [label for label, share in enumerate(shares, start=1) if share >= LEAST_FRACTION]
+    fractions = _read(table)["largest_fraction"]
+    return [label for label, fraction in enumerate(fractions, start=1) if fraction >= LEAST_FRACTION]
 
 
 def _read(table: str | Path) -> pd.DataFrame:
-    return pd.read_csv(table, sep="\t", float_precision="round_trip")
+    found = pd.read_csv(table, sep="\t", float_precision="round_trip")
+    if list(found) != COLUMNS:
+        raise ValueError(
+            f"DAR-280: {table} has the columns {', '.join(found)}; expected {', '.join(COLUMNS)}: another version "
+            "wrote it; delete it and run again"
+        )
+    return found

@@ -26,9 +26,9 @@ class Stage:
 
 def read_stages(benchmarks: str | Path) -> list[Stage]:
     """Return the stages that have jobs in the folder, in the order of the workflow; every other rule is evaluation."""
-    resources = read_usage(benchmarks).drop(REPORT, errors="ignore").reset_index()
-    stages = resources["rule"].map(lambda rule: STAGE_OF.get(rule, EVALUATION))
-    return [_stage(name, resources[stages == name]) for name in STAGES if (stages == name).any()]
+    usage = read_usage(benchmarks).drop(REPORT, errors="ignore").reset_index()
+    stages = usage["rule"].map(lambda rule: STAGE_OF.get(rule, EVALUATION))
+    return [_stage(name, usage[stages == name]) for name in STAGES if (stages == name).any()]
 
 
 def _stage(name: str, rules: pd.DataFrame) -> Stage:

@@ -52,7 +52,7 @@ CAPTIONS = {
         "Worst and best case of each method",
         "By the mean Dice of the case, first seed. Color is the mask, dashed white the reference, over the middle "
         "slice of the reference. A picture without color: nothing was found on this slice.",
-        "Compare the two outlines. One slice is not the case: open the volume before you discriminator it.",
+        "Compare the two outlines. One slice is not the case: open the volume before you judge it.",
     ),
     "overlays": Caption(
         "Masks of all methods",

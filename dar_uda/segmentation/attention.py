@@ -33,13 +33,13 @@ class QuartetAttention(nn.Module):
         self.norms = nn.ModuleList(JointBatchNorm(1, eps=1e-5, momentum=0.01) for _ in SEEN)
 
     def forward(self, x: Tensor) -> Tensor:
-        layout = memory_format_of(x)
+        memory_format = memory_format_of(x)
         with torch.autocast(x.device.type, enabled=False):
-            x = Relaid.apply(x, layout, contiguous_format)
+            x = Relaid.apply(x, memory_format, contiguous_format)
             x, *pooled = max_and_mean(x)
             branches = zip(pooled, SEEN, self.convs, self.norms, strict=True)
             maps = [self._map(*branch) for branch in branches]
-            return Relaid.apply(weigh_by_mean_map(x, *maps), contiguous_format, layout)
+            return Relaid.apply(weigh_by_mean_map(x, *maps), contiguous_format, memory_format)
 
     @staticmethod
     def _map(pooled: Tensor, axes: str, conv: nn.Conv3d, norm: nn.Module) -> Tensor:

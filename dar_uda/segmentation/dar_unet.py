@@ -55,7 +55,7 @@ class ResidualBlock(nn.Module):
 
 
 class DARUNet(nn.Module):
-    """Segment a volume; trained with losses on six outputs, predicts with the main_output one.
+    """Segment a volume; trained with losses on six outputs, predicts with the main output.
 
     Args:
         classes: Number of classes, background included.
@@ -67,7 +67,7 @@ class DARUNet(nn.Module):
 
     Shape:
         (N, 1, D, H, W) to scores (N, classes, D, H, W); with deep supervision in training mode a list of six:
-        main_output, then from the finest resolution to the bottleneck. D, H, W divide by `divisors`.
+        the main output, then from the finest resolution to the bottleneck. D, H, W divide by `divisors`.
 
     Raises:
         ValueError: A side of the input does not divide.

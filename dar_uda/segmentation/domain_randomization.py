@@ -21,9 +21,9 @@ class DomainRandomization:
     """How often a training patch is randomized.
 
     Args:
-        gin: Share of patches seen through a random convolution, see `random_convolution`.
-        structure_contrast: Share of patches whose structures change their contrast, see `change_structures`.
-        source_fraction: Share of patches that come from untranslated source volumes, in a synthetic training set.
+        gin: Fraction of patches seen through a random convolution, see `random_convolution`.
+        structure_contrast: Fraction of patches whose structures change their contrast, see `change_structures`.
+        source_fraction: Fraction of patches that come from untranslated source volumes, in a synthetic training set.
     """
 
     gin: float
@@ -63,8 +63,8 @@ def random_convolution(image: Tensor, rng: np.random.Generator) -> Tensor:
         weight, bias = rng.normal(size=(outputs, inputs, kernel, kernel)), rng.normal(size=outputs)
         x = F.conv2d(x, _tensor(weight, image), _tensor(bias, image), padding=kernel // 2)
         x = F.leaky_relu(x, SLOPE) if layer < LAYERS - 1 else x
-    share = float(rng.random())
-    mixed = share * _standardized(x) + (1 - share) * standard
+    alpha = float(rng.random())
+    mixed = alpha * _standardized(x) + (1 - alpha) * standard
     # Chosen on the device: the draws do not depend on the image, and no `if` waits for it.
     return torch.where(deviation < CONSTANT, image, (_standardized(mixed)[:, 0] * deviation + mean).clamp(0, 1))
 

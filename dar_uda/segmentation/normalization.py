@@ -108,6 +108,6 @@ class JointBatchNorm(nn.BatchNorm3d):
         """Move the running statistics as the base class does: without a momentum they are the mean of all batches."""
         if self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
-        share = 1 / self.num_batches_tracked.item() if self.momentum is None else self.momentum
-        self.running_mean.lerp_(mean, share)
-        self.running_var.lerp_(variance, share)
+        factor = 1 / self.num_batches_tracked.item() if self.momentum is None else self.momentum
+        self.running_mean.lerp_(mean, factor)
+        self.running_var.lerp_(variance, factor)

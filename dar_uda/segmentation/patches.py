@@ -21,11 +21,11 @@ class PatchSampler:
         images: Volumes on the network grid.
         labels: The label volume of each image; None: there are none, and the patches' labels are background.
         patch_size: (depth, height, width) in voxels; a smaller volume is padded with background.
-        foreground_fraction: Share of patches around a voxel of a structure, each structure as likely as any other;
+        foreground_fraction: Fraction of patches around a voxel of a structure, each structure as likely as any other;
             the others lie anywhere (0: the paper's uniform crops).
         scale: See `augment`.
         domain_randomization: None: none.
-        source: Images and labels of the untranslated source, of which `domain_randomization` draws a share.
+        source: Images and labels of the untranslated source, of which `domain_randomization` draws a fraction.
     """
 
     def __init__(
@@ -108,11 +108,11 @@ class StructureVoxels:
         if len(self.structures) == 0:
             return None
         structure = rng.choice(self.structures)
-        ends = np.cumsum(self.counts[:, structure])
-        rank = int(rng.integers(ends[-1]))
-        depth = int(np.searchsorted(ends, rank, side="right"))
+        cumulative = np.cumsum(self.counts[:, structure])
+        index = int(rng.integers(cumulative[-1]))
+        depth = int(np.searchsorted(cumulative, index, side="right"))
         in_slice = np.argwhere(label[depth] == structure)
-        height, width = in_slice[rank - ends[depth]]  # negative: counted from the slice's last voxel
+        height, width = in_slice[index - cumulative[depth]]  # negative: counted from the slice's last voxel
         return depth, int(height), int(width)
 
 

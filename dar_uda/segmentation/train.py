@@ -195,7 +195,7 @@ def train_segmenter(
         network: Architecture and switches, see `make_segmenter`.
         segmentation: The configuration's branch of this name.
         domain_randomization: See `DomainRandomization`; None: none.
-        source_images: Untranslated source volumes of which `domain_randomization` draws a share.
+        source_images: Untranslated source volumes of which `domain_randomization` draws a fraction.
         source_labels: The label volume of each.
         candidates: See `SegmenterTrainer`.
     """

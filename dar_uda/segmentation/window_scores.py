@@ -14,8 +14,8 @@ from dar_uda.training.cuda_graphs import Captured, CudaGraphs, Named
 class WindowScores(nn.Module):
     """A network that predicts windows: in `dtype` on a GPU, in float32 on a CPU.
 
-    On a GPU batches of the full size are replayed where `choices` says so, see `Captured`; a smaller one, the last of a
-    slab, is launched kernel by kernel. Threads take turns: a replay works in memory that the next one writes to.
+    On a GPU batches of the full size are replayed where `cuda_options` says so, see `Captured`; a smaller one, the last
+    of a slab, is launched kernel by kernel. Threads take turns: a replay works in memory that the next one writes to.
 
     Args:
         network: Ready to predict. Call `on` before the first windows.
@@ -33,7 +33,7 @@ class WindowScores(nn.Module):
     def on(self, device: torch.device, batch_size: int) -> "WindowScores":
         """Return this, its network on a device, for batches of so many windows.
 
-        What was captured is kept for the same device, batch_size and place of the weights, and freed for others.
+        What was captured is kept for the same device, batch size and place of the weights, and freed for others.
         """
         self.network.to(device)
         place = device, batch_size, [weight.data_ptr() for weight in self.network.state_dict().values()]

@@ -82,8 +82,8 @@ class Job:
             settings: The training's branch of the configuration, with `checkpoint_every`.
             history: Output, TSV: one row per step, one column per loss; see `checkpoints_of`.
             inputs: Files the training reads.
-            picture: Draws what TensorBoard shows at every checkpoint, (H, W, 3) in [0, 1]; None: it shows the samples
-                that the training draws itself.
+            picture: Draws what TensorBoard shows at every checkpoint, (H, W, 3) in [0, 1]; None: it shows the
+                previews that the training draws itself.
             choices: All else on which the training depends: with the settings, the inputs' contents and this job it
                 is what a checkpoint must agree in to be resumed.
 

@@ -75,7 +75,7 @@ def synseg_net(data, folder, cyclegan=None, **changes):
         [data / "label.nii"],
         *(folder / name for name in ("weights.safetensors", "history.tsv", "previews.png")),
         job=JOB,
-        way="a-to-b",
+        generator="AtoB",
         classes=2,
         network={"architecture": "unet_2d", "multilevel": False},
         cyclegan={**CYCLEGAN, **(cyclegan or {})},
@@ -168,13 +168,13 @@ def test_the_segmentation_loss_reaches_the_sources_generator_alone(data, tmp_pat
         generators = self.generators.generators
         self.generator_optimizer.zero_grad(set_to_none=True)
         self._segmentation_loss(*batch[2:]).backward()
-        seen.update({way: any(p.grad is not None for p in net.parameters()) for way, net in generators.items()})
+        seen.update({name: any(p.grad is not None for p in net.parameters()) for name, net in generators.items()})
         raise KeyboardInterrupt
 
     monkeypatch.setattr(module.SynSegTrainer, "_update_generators", note)
     with pytest.raises(KeyboardInterrupt):
         synseg_net(data, tmp_path, cyclegan={"steps": 1})
-    assert seen == {"a-to-b": True, "b-to-a": False}
+    assert seen == {"AtoB": True, "BtoA": False}
 
 
 def test_class_weights_by_hand(data):

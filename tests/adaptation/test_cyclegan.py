@@ -114,9 +114,9 @@ def test_a_volume_is_translated_slice_by_slice_on_its_grid(tmp_path):
     affine = np.diag([2.0, 2.0, 5.0, 1.0])
     write_image(tmp_path / "image.nii", values, affine)
     files = (tmp_path / name for name in ("weights.safetensors", "image.nii", "volume.nii"))
-    translate_volume(*files, "b-to-a", "c1", "cpu", 1)
+    translate_volume(*files, "BtoA", "c1", "cpu", 1)
     stored = open_image(tmp_path / "image.nii")[10].astype(np.float32)
-    expected = network(torch.from_numpy(stored / 65535 * 2 - 1)[None, None], "b-to-a")[0, 0]
+    expected = network(torch.from_numpy(stored / 65535 * 2 - 1)[None, None], "BtoA")[0, 0]
     found = open_image(tmp_path / "volume.nii")
     assert found.shape == (11, 16, 16)
     np.testing.assert_allclose(found[10] / 65535, (expected.detach().numpy() + 1) / 2, atol=2e-4)

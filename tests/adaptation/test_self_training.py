@@ -37,7 +37,7 @@ SETTINGS = {
 
 
 @pytest.fixture(scope="module")
-def first_round(tmp_path_factory):
+def first_training(tmp_path_factory):
     """A source case, bright on dark, a target case a little darker, an empty one, and a segmenter of the source."""
     folder = tmp_path_factory.mktemp("first")
     label = np.zeros((8, 32, 32), np.uint8)
@@ -53,16 +53,16 @@ def first_round(tmp_path_factory):
     measure_structures([folder / "label.nii"], ["organ"], folder / "structures.tsv")
     label_target(
         ["t1", "t2"], [folder / "target.nii", folder / "empty.nii"], folder / "weights.safetensors",
-        folder / "structures.tsv", folder / "labels", folder / "volumes.tsv", ["organ"],
+        folder / "structures.tsv", folder / "labels", folder / "plausibility.tsv", ["organ"],
         window=(4, 32, 32), overlap=0.5, weighting="constant", batch_size=1, device="cpu", precision="auto", threads=1,
     )  # fmt: skip
     return folder
 
 
-def second_round(first, folder, job=JOB, **changes):
+def iterate(first, folder, job=JOB, **changes):
     train_on_pseudo_labels(
         first / "weights.safetensors", [first / "source.nii"], [first / "label.nii"],
-        ["t1", "t2"], [first / "target.nii", first / "empty.nii"], first / "labels", first / "volumes.tsv",
+        ["t1", "t2"], [first / "target.nii", first / "empty.nii"], first / "labels", first / "plausibility.tsv",
         folder / "weights.safetensors", folder / "history.tsv", job, SETTINGS, {**SELF_TRAINING, **changes},
         RANDOMIZATION,
     )  # fmt: skip
@@ -75,44 +75,44 @@ def test_volumes_are_compared_with_the_sources():
     assert not is_plausible(np.array([0.19, 1.0])) and not is_plausible(np.array([1.0, 1.81]))
 
 
-def test_a_mask_of_implausible_volume_is_written_and_not_kept(first_round):
-    found = open_label(first_round / "labels" / "t1.nii")
-    expected = open_label(first_round / "label.nii")
+def test_a_mask_of_implausible_volume_is_written_and_not_kept(first_training):
+    found = open_label(first_training / "labels" / "t1.nii")
+    expected = open_label(first_training / "label.nii")
     dice = 2 * ((found == 1) & (expected == 1)).sum() / ((found == 1).sum() + (expected == 1).sum())
     assert dice > 0.8
-    np.testing.assert_array_equal(open_affine(first_round / "labels" / "t1.nii"), AFFINE)
-    table = pd.read_csv(first_round / "volumes.tsv", sep="\t")
+    np.testing.assert_array_equal(open_affine(first_training / "labels" / "t1.nii"), AFFINE)
+    table = pd.read_csv(first_training / "plausibility.tsv", sep="\t")
     assert table["kept"].tolist() == [True, False]
     assert table["organ"][0] == pytest.approx((found == 1).sum() / (expected == 1).sum(), abs=1e-3)
-    assert kept_cases(first_round / "volumes.tsv") == {"t1"}
+    assert kept_cases(first_training / "plausibility.tsv") == {"t1"}
 
 
 @pytest.mark.parametrize("name", ["NA", "nan", "None", "null", "True", "1e5", "007", "inf"])
 def test_a_case_keeps_a_name_that_looks_like_a_value(tmp_path, name):
-    (tmp_path / "volumes.tsv").write_text(f"case\tkept\torgan\n{name}\tTrue\t1.000\nx\tFalse\t0.100\n")
-    assert kept_cases(tmp_path / "volumes.tsv") == {name}
+    (tmp_path / "plausibility.tsv").write_text(f"case\tkept\torgan\n{name}\tTrue\t1.000\nx\tFalse\t0.100\n")
+    assert kept_cases(tmp_path / "plausibility.tsv") == {name}
 
 
-def test_tensorboard_shows_the_patches_and_changes_no_bit(first_round, tmp_path):
+def test_tensorboard_shows_the_patches_and_changes_no_bit(first_training, tmp_path):
     of_run = tmp_path / "seed-0" / "segmenters"
     for folder in (of_run / "plain", of_run / "watched"):
         folder.mkdir(parents=True)
-    plain = second_round(first_round, of_run / "plain")
-    assert second_round(first_round, of_run / "watched", replace(JOB, tensorboard=True)) == plain
+    plain = iterate(first_training, of_run / "plain")
+    assert iterate(first_training, of_run / "watched", replace(JOB, tensorboard=True)) == plain
     events = EventAccumulator(str(tmp_path / "tensorboard" / "seed-0" / "segmenters" / "watched")).Reload()
     shown = [(one.step, one.width, one.height) for one in events.Images("patches")]
     assert shown == [(step, 2 * 32, 3 * 32) for step in (2, 4, 6)]
 
 
-def test_the_self_training_iteration_goes_on_from_the_first(first_round, tmp_path):
-    second_round(first_round, tmp_path, steps=1, learning_rate=1e-12)
-    before, after = (load_segmenter(p / "weights.safetensors", torch.device("cpu")) for p in (first_round, tmp_path))
+def test_the_self_training_iteration_goes_on_from_the_first(first_training, tmp_path):
+    iterate(first_training, tmp_path, steps=1, learning_rate=1e-12)
+    before, after = (load_segmenter(p / "weights.safetensors", torch.device("cpu")) for p in (first_training, tmp_path))
     for old, new in zip(before.parameters(), after.parameters(), strict=True):
         torch.testing.assert_close(new, old, rtol=0, atol=1e-9)
 
 
-def test_a_killed_second_round_resumes_to_the_same_weights(first_round, tmp_path, monkeypatch):
-    whole = second_round(first_round, tmp_path / "whole")
+def test_a_killed_iteration_resumes_to_the_same_weights(first_training, tmp_path, monkeypatch):
+    whole = iterate(first_training, tmp_path / "whole")
 
     class Killed(Exception):
         pass
@@ -125,29 +125,29 @@ def test_a_killed_second_round_resumes_to_the_same_weights(first_round, tmp_path
 
     monkeypatch.setattr(CheckpointFolder, "save", save_and_die)
     with pytest.raises(Killed):
-        second_round(first_round, tmp_path / "killed")
+        iterate(first_training, tmp_path / "killed")
     monkeypatch.setattr(CheckpointFolder, "save", save)
-    assert second_round(first_round, tmp_path / "killed") == whole
+    assert iterate(first_training, tmp_path / "killed") == whole
 
 
-def test_pseudo_labels_are_learned_from_and_those_left_out_are_not(first_round, tmp_path):
-    with_target = second_round(first_round, tmp_path / "with", share=1.0)
-    table = pd.read_csv(first_round / "volumes.tsv", sep="\t")
+def test_pseudo_labels_are_learned_from_and_those_left_out_are_not(first_training, tmp_path):
+    with_target = iterate(first_training, tmp_path / "with", pseudo_label_fraction=1.0)
+    table = pd.read_csv(first_training / "plausibility.tsv", sep="\t")
     none = tmp_path / "first"
     none.mkdir()
-    for path in first_round.iterdir():
+    for path in first_training.iterdir():
         (none / path.name).symlink_to(path)
-    (none / "volumes.tsv").unlink()
-    table.assign(kept=False).to_csv(none / "volumes.tsv", sep="\t", index=False)
-    assert second_round(none, tmp_path / "without", share=1.0) != with_target
+    (none / "plausibility.tsv").unlink()
+    table.assign(kept=False).to_csv(none / "plausibility.tsv", sep="\t", index=False)
+    assert iterate(none, tmp_path / "without", pseudo_label_fraction=1.0) != with_target
 
 
-def test_a_structure_that_the_source_lacks_drops_no_case(first_round, tmp_path):
-    measure_structures([first_round / "label.nii"], ["organ", "nowhere"], tmp_path / "structures.tsv")
+def test_a_structure_that_the_source_lacks_drops_no_case(first_training, tmp_path):
+    measure_structures([first_training / "label.nii"], ["organ", "nowhere"], tmp_path / "structures.tsv")
     label_target(
-        ["t1"], [first_round / "target.nii"], first_round / "weights.safetensors", tmp_path / "structures.tsv",
-        tmp_path / "labels", tmp_path / "volumes.tsv", ["organ", "nowhere"],
+        ["t1"], [first_training / "target.nii"], first_training / "weights.safetensors", tmp_path / "structures.tsv",
+        tmp_path / "labels", tmp_path / "plausibility.tsv", ["organ", "nowhere"],
         window=(4, 32, 32), overlap=0.5, weighting="constant", batch_size=1, device="cpu", precision="auto", threads=1,
     )  # fmt: skip
-    row = pd.read_csv(tmp_path / "volumes.tsv", sep="\t").loc[0]
+    row = pd.read_csv(tmp_path / "plausibility.tsv", sep="\t").loc[0]
     assert row["kept"] and row["nowhere"] == 1

@@ -22,3 +22,9 @@ def test_another_unknown_option_is_refused_as_ever(capsys):
     with pytest.raises(SystemExit):
         parser().parse_args(["export", "masks", "-o", "x", "--licenze"])
     assert capsys.readouterr().err.endswith("error: unrecognized arguments: --licenze\n")
+
+
+def test_an_old_option_is_named_where_its_value_is_taken_for_another_word(capsys):
+    with pytest.raises(SystemExit):
+        parser().parse_args(["cases", "--test-share", "0.2", "chaos", ".", "-o", "x"])
+    assert capsys.readouterr().err.endswith("; --test-share is now --test-fraction\n")

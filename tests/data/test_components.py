@@ -3,14 +3,14 @@ import numpy as np
 from dar_uda.data.components import component_sizes, keep_largest
 
 
-def test_only_the_largest_piece_of_the_named_classes_stays():
+def test_only_the_largest_component_of_the_named_classes_stays():
     classes = np.array([[[1, 0, 1, 1, 0, 2, 0, 2, 2]]], np.uint8)
     assert keep_largest(classes, [1])[0, 0].tolist() == [0, 0, 1, 1, 0, 2, 0, 2, 2]
     assert keep_largest(classes, [1, 2])[0, 0].tolist() == [0, 0, 1, 1, 0, 0, 0, 2, 2]
     assert keep_largest(classes, [])[0, 0].tolist() == classes[0, 0].tolist()
 
 
-def test_voxels_that_share_a_corner_are_one_piece():
+def test_voxels_that_share_a_corner_are_one_component():
     classes = np.zeros((2, 2, 2), np.uint8)
     classes[0, 0, 0] = classes[1, 1, 1] = 1
     assert keep_largest(classes, [1]).tolist() == classes.tolist()

@@ -9,7 +9,7 @@ import pytest
 import SimpleITK as sitk
 
 from dar_uda.data.companions import companions
-from dar_uda.data.given_images import given_scans, name_of, names_apart, scans_of
+from dar_uda.data.given_images import given_images, images_in, name_of, names_apart
 from dar_uda.data.volume import read_grid, read_volume
 from tests.data.dicom_files import write_as_dicom
 
@@ -20,16 +20,16 @@ VALUES = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
 def test_hidden_files_are_no_scans(tmp_path, hidden):
     for name in ("a.nii.gz", hidden):
         (tmp_path / name).touch()
-    assert scans_of(tmp_path) == [tmp_path / "a.nii.gz"]
+    assert images_in(tmp_path) == [tmp_path / "a.nii.gz"]
     (tmp_path / "a.nii.gz").rename(tmp_path / "IM0001")
-    assert scans_of(tmp_path) == [tmp_path]  # a DICOM series
+    assert images_in(tmp_path) == [tmp_path]  # a DICOM series
 
 
 def test_a_folder_that_is_called_as_a_file_is_none_and_a_broken_link_is_not_lost(tmp_path, caplog):
     (tmp_path / "x.nii").mkdir()
     (tmp_path / "a.nii.gz").touch()
     (tmp_path / "b.nii.gz").symlink_to("nowhere")
-    assert scans_of(tmp_path) == [tmp_path / "a.nii.gz", tmp_path / "b.nii.gz"]
+    assert images_in(tmp_path) == [tmp_path / "a.nii.gz", tmp_path / "b.nii.gz"]
     assert "x.nii, a folder in a folder of volume files" in caplog.text
 
 
@@ -38,9 +38,9 @@ def test_a_series_beside_a_volume_file_as_dcm2niix_leaves_it_is_not_passed_over_
     write_as_dicom(sitk.GetImageFromArray(np.ones((3, 4, 4), np.int16)), folder, ["1", "2.dcm", "IM3"])
     (folder / "t2.json").write_text("{}")
     os.mkfifo(folder / "pipe")
-    assert scans_of(folder) == [folder] and not caplog.records
+    assert images_in(folder) == [folder] and not caplog.records
     (folder / "t2.nii.gz").touch()
-    assert scans_of(folder) == [folder / "t2.nii.gz"]
+    assert images_in(folder) == [folder / "t2.nii.gz"]
     assert f"Not read: 3 DICOM files in {folder}, which holds the volume file t2.nii.gz" in caplog.text
 
 
@@ -59,7 +59,7 @@ def test_a_volume_file_has_its_suffix_in_any_case(tmp_path, name):
     (tmp_path / f"x{suffix}").rename(tmp_path / name)
     if suffix == ".hdr":
         (tmp_path / "x.img").rename(tmp_path / "B.Img")
-    assert scans_of(tmp_path) == [tmp_path / name] and name_of(tmp_path / name) == "B"
+    assert images_in(tmp_path) == [tmp_path / name] and name_of(tmp_path / name) == "B"
     volume = read_volume(tmp_path / name)
     assert np.array_equal(volume.array, VALUES) and read_grid(tmp_path / name).shape == (3, 4, 5)
 
@@ -128,4 +128,4 @@ def test_a_folder_given_as_a_dot_has_the_name_of_its_place(tmp_path, monkeypatch
     (tmp_path / "series" / "below").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "series" / "below")
     assert [name_of(Path(given)) for given in (".", "..", "../below/..")] == ["below", "series", "series"]
-    assert given_scans(["..", "../../series"]) == [Path("..")]
+    assert given_images(["..", "../../series"]) == [Path("..")]

@@ -10,7 +10,7 @@ from dar_uda.data.png_labels import png_files, png_of_slices
 from dar_uda.data.volume import read_label, read_volume
 from tests.data.dicom_files import NAMES, write_series
 
-GREYS_BY_NUMBER = (63, 126, 189, 252, 0)
+GRAYS_BY_NUMBER = (63, 126, 189, 252, 0)
 IN_SPACE = (4, 2, 5, 1, 3)
 """The numbers of the DICOM files, whose order is not that of the slices."""
 
@@ -21,7 +21,7 @@ def write_numbered_series(folder):
         (folder / name).rename(folder / f"IM{number:04}.dcm")
 
 
-def write_pngs(folder, grays=GREYS_BY_NUMBER, shape=(6, 8), name="IMG-{}.png"):
+def write_pngs(folder, grays=GRAYS_BY_NUMBER, shape=(6, 8), name="IMG-{}.png"):
     """Write one PNG per gray value, named IMG-0, IMG-1, ..., of that value with 7 in its first pixel."""
     folder.mkdir()
     for number, gray in enumerate(grays):

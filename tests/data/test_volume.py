@@ -86,7 +86,7 @@ def test_what_is_no_volume_is_refused_by_name(tmp_path):
 
 
 @pytest.mark.parametrize(("unit", "factor"), [("meter", 1e-3), ("micron", 1e3), ("mm", 1.0), ("unknown", 1.0)])
-def test_a_scan_in_metres_or_microns_lies_where_its_unit_says_and_so_does_its_mask(tmp_path, unit, factor):
+def test_a_scan_in_meters_or_microns_lies_where_its_unit_says_and_so_does_its_mask(tmp_path, unit, factor):
     image = nib.Nifti1Image(np.zeros((4, 5, 6), np.uint8), np.diag([factor, factor, factor, 1.0]) @ ROTATED)
     image.header.set_xyzt_units(unit)
     nib.save(image, tmp_path / "image.nii")

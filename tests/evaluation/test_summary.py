@@ -75,7 +75,7 @@ def test_gap_closed_is_the_share_of_what_supervision_gains(tmp_path):
         assert gaps == pytest.approx([0.0, 0.75, 1.0])
 
 
-def test_the_gap_of_a_2d_method_lies_between_its_own_ends(tmp_path):
+def test_the_gap_of_a_2d_method_lies_between_its_own_bounds(tmp_path):
     dices = {"source_only": 0.2, "floor": 0.1, "cyclegan_2d": 0.4, "ceiling": 0.7, "supervised": 0.8}
     metrics = [entry(name, one_case(tmp_path / f"{name}.tsv", dice)) for name, dice in dices.items()]
     gaps = rows_of(metrics, bounds={"cyclegan_2d": ["floor", "ceiling"]})["gap_closed"].xs("mean", level="structure")

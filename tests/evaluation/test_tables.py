@@ -64,7 +64,7 @@ def test_every_direction_has_its_scores_then_its_tta_inconsistency(tmp_path, pag
     path = one_case(tmp_path / "m.tsv", 0.5)
     text = pages([entry("a", path, direction="mr-to-ct"), entry("a", path)]).md
     titles = [line for line in text.splitlines() if line.startswith("## ")]
-    assert titles == ["## mr-to-ct", "## mr-to-ct, tta_inconsistency", "## ct-to-mr", "## ct-to-mr, tta_inconsistency"]
+    assert titles == ["## mr-to-ct", "## mr-to-ct, TTA inconsistency", "## ct-to-mr", "## ct-to-mr, TTA inconsistency"]
     assert cells_of(text)["007"] == ["0.250"]
 
 

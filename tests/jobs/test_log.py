@@ -48,7 +48,7 @@ def test_the_terminal_says_what_is_wrong_and_the_file_where(tmp_path, kind, word
     ],
 )
 def test_out_of_memory_says_what_to_do(error):
-    assert "out of memory" in in_words(error) and "smaller batch or patch" in in_words(error)
+    assert "out of memory" in in_words(error) and "smaller batch_size or patch_size" in in_words(error)
 
 
 def test_other_errors_keep_their_words():

@@ -31,12 +31,17 @@ CASES = {  # shape, groups
 }
 
 
-def drawn(shape, dtype, layout, per_sample):
+def drawn(shape, dtype, memory_format, per_sample):
     torch.manual_seed(0)
     x, gradient = (3 * torch.randn(2, *shape) + 5).to(DEVICE, dtype)
     of_weights = shape[:2] if per_sample else shape[1:2]
     weight, bias = torch.randn(2, *of_weights, device=DEVICE)
-    return x.contiguous(memory_format=layout), weight, bias, (gradient - 5).contiguous(memory_format=layout)
+    return (
+        x.contiguous(memory_format=memory_format),
+        weight,
+        bias,
+        (gradient - 5).contiguous(memory_format=memory_format),
+    )
 
 
 def values_and_gradients(form, x, weight, bias, gradient, groups, slope):
@@ -55,8 +60,8 @@ def test_norms_have_values_and_gradients_of_float64(case, last, slope, per_sampl
     monkeypatch.setattr(norm_kernels, "PROGRAMS", 8)  # else a part has one tile
     monkeypatch.setattr(norm_kernels, "TILE", 512)
     monkeypatch.setattr(norm_kernels, "PARTS", 2)
-    layout = LAST.get(len(shape), torch.contiguous_format) if last else torch.contiguous_format
-    drawn_values = drawn(shape, dtype, layout, per_sample)
+    memory_format = LAST.get(len(shape), torch.contiguous_format) if last else torch.contiguous_format
+    drawn_values = drawn(shape, dtype, memory_format, per_sample)
     found = values_and_gradients(norm_kernels.NormAndActivation, *drawn_values, groups, slope)
     exact = values_and_gradients(NormAndActivation, *(t.double() for t in drawn_values), groups, slope)
     scale = [t.norm() for t in exact]
@@ -66,15 +71,15 @@ def test_norms_have_values_and_gradients_of_float64(case, last, slope, per_sampl
     for ours, theirs, size in zip(found, exact, scale, strict=True):
         assert (ours.double() - theirs).norm() <= tolerance * size
     assert [t.dtype for t in found] == [dtype, *[torch.float32] * 2, dtype, *[torch.float32] * 2]
-    assert all(found[index].is_contiguous(memory_format=layout) for index in (0, 3))
+    assert all(found[index].is_contiguous(memory_format=memory_format) for index in (0, 3))
 
 
 @pytest.mark.parametrize("case", ["group norm", "instance norm", "many tiles"])
 @pytest.mark.parametrize("last", [False, True])
 def test_a_shift_is_that_of_the_feature_with_its_gradient(case, last):
     shape, groups = CASES[case]
-    layout = LAST.get(len(shape), torch.contiguous_format) if last else torch.contiguous_format
-    x, weight, bias, gradient = drawn(shape, torch.float32, layout, per_sample=False)
+    memory_format = LAST.get(len(shape), torch.contiguous_format) if last else torch.contiguous_format
+    x, weight, bias, gradient = drawn(shape, torch.float32, memory_format, per_sample=False)
     shift = torch.linspace(-1, 2, shape[1], device=DEVICE).requires_grad_()
     y = norm_kernels.NormAndActivation.apply(x, weight, bias, groups, EPS, 0.2, shift)[0]
     (found,) = torch.autograd.grad(y, shift, gradient)
@@ -87,7 +92,7 @@ def test_a_shift_is_that_of_the_feature_with_its_gradient(case, last):
     assert (found.double() - expected_gradient).norm() < 1e-5 * scale
 
 
-def test_a_gradient_in_another_layout_is_taken():
+def test_a_gradient_in_another_memory_format_is_taken():
     x, weight, bias, gradient = drawn((2, 8, 3, 4, 5), torch.float32, torch.channels_last_3d, per_sample=False)
     found = values_and_gradients(norm_kernels.NormAndActivation, x, weight, bias, gradient.contiguous(), 1, 0.1)
     expected = values_and_gradients(NormAndActivation, x, weight, bias, gradient, 1, 0.1)

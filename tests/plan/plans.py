@@ -4,7 +4,7 @@ from dar_uda.plan.cases import Case, Cases, read_cases
 from dar_uda.plan.plan import Plan
 from tests.plan.configs import REPOSITORY, config_of
 
-ROUNDS = (
+EXTRAS = (
     "segmentation: {self_training: {steps: 5}, "
     "domain_randomization: {gin: 0.5, structure_contrast: 0.1, source_fraction: 0.25}}"
 )

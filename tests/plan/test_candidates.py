@@ -8,27 +8,27 @@ RUN = "results/phantom"
 MULTI = "ct-to-mr.disentangled-multi"
 
 
-def candidates_of(count, share=0.2):
+def candidates_of(count, fraction=0.2):
     """Return the candidates of a run with `count` labeled training cases of CT."""
     cases = Cases(tuple(case(f"ct{number}", "train", True) for number in range(count)))
-    return plan_of(f"model_selection: {{rule: source_validation, validation_fraction: {share}}}", cases).candidates
+    return plan_of(f"model_selection: {{rule: source_validation, validation_fraction: {fraction}}}", cases).candidates
 
 
 @pytest.mark.parametrize(
-    ("count", "share", "kept"), [(2, 0.2, 1), (5, 0.2, 1), (8, 0.2, 2), (10, 0.2, 2), (10, 0.5, 5), (3, 0.6, 2)]
+    ("count", "fraction", "kept"), [(2, 0.2, 1), (5, 0.2, 1), (8, 0.2, 2), (10, 0.2, 2), (10, 0.5, 5), (3, 0.6, 2)]
 )
-def test_the_last_cases_of_the_table_choose_and_the_others_train(count, share, kept):
-    candidates = candidates_of(count, share)
+def test_the_last_cases_of_the_table_choose_and_the_others_train(count, fraction, kept):
+    candidates = candidates_of(count, fraction)
     names = [f"ct{number}" for number in range(count)]
     for training_set in ("ct", MULTI):
         assert candidates.kept_aside(training_set) == names[count - kept :]
         assert candidates.trained(training_set) == names[: count - kept]
 
 
-@pytest.mark.parametrize(("count", "share", "kept"), [(0, 0.2, 1), (1, 0.2, 1), (2, 0.8, 2)])
-def test_a_training_needs_a_case_that_is_not_kept_aside(count, share, kept):
+@pytest.mark.parametrize(("count", "fraction", "kept"), [(0, 0.2, 1), (1, 0.2, 1), (2, 0.8, 2)])
+def test_a_training_needs_a_case_that_is_not_kept_aside(count, fraction, kept):
     with pytest.raises(PlanError) as error:
-        candidates_of(count, share).trained(MULTI)
+        candidates_of(count, fraction).trained(MULTI)
     assert str(error.value) == (
         f"DAR-041: model_selection.rule source_validation: training set {MULTI} has {count} labeled cases, of which "
         f"{kept} would be kept aside; expected more: add cases, or take rule: last."

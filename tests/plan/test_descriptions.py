@@ -1,9 +1,9 @@
 import pytest
 
 from dar_uda.plan import descriptions
-from tests.plan.plans import CASES, LABELED, ROUNDS, plan_of
+from tests.plan.plans import CASES, EXTRAS, LABELED, plan_of
 
-HARMONIZED = "styles: {inter_slice_correction: true}"
+CORRECTED = "styles: {inter_slice_correction: true}"
 PLAIN = "inference: {keep_largest_component: false}"
 
 
@@ -45,17 +45,17 @@ def test_every_row_of_a_table_says_by_which_protocol_and_checkpoint():
         ("{}", "dar_uda", ["largest component"]),
         (PLAIN, "dar_uda", []),
         ("inference: {test_time_augmentation: true}", "source_only", ["test-time augmentation", "largest component"]),
-        (f"{PLAIN}\n{HARMONIZED}", "cyclegan_3d", ["inter-slice correction"]),
-        (f"{PLAIN}\n{HARMONIZED}", "source_only", []),
-        (f"{PLAIN}\n{ROUNDS}", "source_only", []),
-        (f"{PLAIN}\n{ROUNDS}", "source_randomized", ["GIN 0.5", "structure contrast 0.1"]),
+        (f"{PLAIN}\n{CORRECTED}", "cyclegan_3d", ["inter-slice correction"]),
+        (f"{PLAIN}\n{CORRECTED}", "source_only", []),
+        (f"{PLAIN}\n{EXTRAS}", "source_only", []),
+        (f"{PLAIN}\n{EXTRAS}", "source_randomized", ["GIN 0.5", "structure contrast 0.1"]),
         (
-            f"{PLAIN}\n{ROUNDS}\n{HARMONIZED}",
+            f"{PLAIN}\n{EXTRAS}\n{CORRECTED}",
             "dar_uda",
             [
                 "GIN 0.5",
                 "structure contrast 0.1",
-                "source share 0.25",
+                "source fraction 0.25",
                 "self-training 5 steps",
                 "inter-slice correction",
             ],
@@ -71,10 +71,10 @@ def test_a_methods_notes_are_what_differs_from_the_paper(text, name, notes):
     assert {key: text for key, text in shown.items() if key == name} == expected
 
 
-def test_2d_methods_close_the_gap_between_2d_ends():
+def test_2d_methods_close_the_gap_between_2d_bounds():
     tables = plan_of(cases=LABELED).tables
-    flat = ["source_only_2d", "synseg_net", "ada_output", "ada_output_multilevel", "cyclegan_2d", "supervised_2d"]
-    assert descriptions.gap_bounds(tables["comparison"]) == dict.fromkeys(flat, ["source_only_2d", "supervised_2d"])
+    of_2d = ["source_only_2d", "synseg_net", "ada_output", "ada_output_multilevel", "cyclegan_2d", "supervised_2d"]
+    assert descriptions.gap_bounds(tables["comparison"]) == dict.fromkeys(of_2d, ["source_only_2d", "supervised_2d"])
     assert descriptions.gap_bounds(tables["summary"]) == {}
 
 
@@ -107,7 +107,7 @@ def test_a_report_says_what_the_run_is_and_which_cases_it_has():
 
 
 def test_a_report_says_what_each_method_is():
-    plan = plan_of(f"methods: [synseg_net, dar_uda]\n{ROUNDS}\n{PLAIN}")
+    plan = plan_of(f"methods: [synseg_net, dar_uda]\n{EXTRAS}\n{PLAIN}")
     assert descriptions.methods_in_words(plan.summary, plan.config) == {
         "synseg_net": {
             "training_set": "{direction}.synseg_net",
@@ -123,6 +123,6 @@ def test_a_report_says_what_each_method_is():
             "is_2d": False,
             "randomized": True,
             "self_trained": True,
-            "note": "GIN 0.5, structure contrast 0.1, source share 0.25, self-training 5 steps",
+            "note": "GIN 0.5, structure contrast 0.1, source fraction 0.25, self-training 5 steps",
         },
     }

@@ -4,7 +4,7 @@ from dar_uda.plan.errors import PlanError
 from dar_uda.plan.methods import Training, TrainingSet, direction_of, domain_randomization_of, read_methods
 from dar_uda.plan.task import Direction
 from tests.plan.configs import config_of
-from tests.plan.plans import ROUNDS
+from tests.plan.plans import EXTRAS
 
 CT_TO_MR, MR_TO_CT = Direction("ct", "mr"), Direction("mr", "ct")
 RULES = ("last", "source_validation", "target_oracle")
@@ -62,7 +62,7 @@ def test_a_training_reads_as_it_is_written(text, training):
 
 
 @pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("values", ["{}", ROUNDS])
+@pytest.mark.parametrize("values", ["{}", EXTRAS])
 def test_every_name_that_a_run_can_have_reads_back(rule, values):
     text = f"model_selection: {{rule: {rule}}}" if values == "{}" else f"model_selection: {{rule: {rule}}}\n{values}"
     for method in methods_of(text).values():
@@ -123,7 +123,7 @@ def test_a_budget_that_randomizes_nothing_and_has_no_self_training_trains_plain_
     ],
 )
 def test_the_iterations_of_a_method_and_the_trainings_that_run(rule, name, iterations, trainings):
-    method = methods_of(f"model_selection: {{rule: {rule}}}\nmethods: [source_randomized, dar_uda]\n{ROUNDS}")[name]
+    method = methods_of(f"model_selection: {{rule: {rule}}}\nmethods: [source_randomized, dar_uda]\n{EXTRAS}")[name]
     assert names(method.iterations) == iterations and names(method.trainings) == trainings
     assert (str(method.predictor), method.network) == (iterations[-1], iterations[0].split("-")[0])
     assert method.is_randomized == ("randomized" in iterations[0])
@@ -132,8 +132,8 @@ def test_the_iterations_of_a_method_and_the_trainings_that_run(rule, name, itera
 
 def test_2d_networks_and_synthetic_sets_are_known():
     methods = methods_of()
-    flat = {"source_only_2d", "synseg_net", "ada_output", "ada_output_multilevel", "cyclegan_2d", "supervised_2d"}
-    assert {name for name, method in methods.items() if method.is_2d} == flat
+    of_2d = {"source_only_2d", "synseg_net", "ada_output", "ada_output_multilevel", "cyclegan_2d", "supervised_2d"}
+    assert {name for name, method in methods.items() if method.is_2d} == of_2d
     real = {"source_only", "source_only_2d", "supervised", "supervised_2d"}
     on_both = {"synseg_net", "ada_output", "ada_output_multilevel"}
     assert {name for name, method in methods.items() if not method.is_synthetic} == real | on_both
@@ -146,7 +146,7 @@ def test_volumes_are_randomized_where_any_value_is_not_zero():
 
 
 @pytest.mark.parametrize("pattern", ["{source}", "{target}", "{direction}.synseg_net", "{direction}.ada_output"])
-def test_a_second_round_needs_synthetic_volumes(pattern):
+def test_a_self_training_iteration_needs_synthetic_volumes(pattern):
     definition = f'{{training_set: "{pattern}", network: unet_2d, self_trained: true}}'
     with pytest.raises(PlanError) as error:
         methods_of(f"method_definitions: {{mine: {definition}}}\nmethods: mine")

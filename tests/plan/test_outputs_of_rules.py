@@ -10,7 +10,7 @@ from dar_uda.plan.methods import CANDIDATES, SELECTION_RULES, TRANSLATIONS
 from dar_uda.plan.plan import TRAINED
 from dar_uda.plan.task import Direction
 from tests.plan.configs import REPOSITORY
-from tests.plan.plans import BOTH, LABELED, ROUNDS, plan_of
+from tests.plan.plans import BOTH, EXTRAS, LABELED, plan_of
 
 DRAWN_BY = {
     "dice": "draw_boxes",
@@ -144,7 +144,7 @@ def files_of_table(plan, table):
 @pytest.mark.parametrize("rule", ["last", "source_validation", "target_oracle"])
 def test_every_file_that_the_plan_names_is_an_output_of_one_rule(rule):
     text = "run: a.b\ninference: {chunk_size: 1}\nmethods: [source_randomized, dar_uda, average_style, cyclegan_3d]"
-    plan = plan_of(f"model_selection: {{rule: {rule}}}\n{BOTH}\n{ROUNDS}\n{text}", LABELED)
+    plan = plan_of(f"model_selection: {{rule: {rule}}}\n{BOTH}\n{EXTRAS}\n{text}", LABELED)
     assert [len(plan.volumes.chunks(direction)) for direction in ("ct-to-mr", "mr-to-ct")] == [2, 1]
     files = dict(files_of(plan))
     assert rules_of(plan, files) == {path: {made_by} for path, made_by in files.items()}
@@ -156,7 +156,7 @@ def test_every_file_that_the_plan_names_is_an_output_of_one_rule(rule):
     ("rule", "rules"), [("last", {"train_segmenter"}), ("target_oracle", {"train_segmenter", "train_candidates"})]
 )
 def test_what_the_trainings_of_a_table_took_is_an_output_of_one_rule(rule, rules):
-    text = f"model_selection: {{rule: {rule}}}\ntables: {{comparison: {{usage: true}}}}\n{ROUNDS}"
+    text = f"model_selection: {{rule: {rule}}}\ntables: {{comparison: {{usage: true}}}}\n{EXTRAS}"
     plan = plan_of(text, LABELED)
     files = [file for files in plan.usage("comparison").values() for file in files]
     assert {frozenset(found) for found in rules_of(plan, files).values()} == {frozenset({made_by}) for made_by in rules}

@@ -10,7 +10,7 @@ from dar_uda.plan.errors import PlanError
 from dar_uda.plan.plan import NAME, TRAINED
 from dar_uda.plan.tables import Row
 from tests.plan.configs import REPOSITORY
-from tests.plan.plans import BOTH, LABELED, ROUNDS, UNSCORED, case, plan_of
+from tests.plan.plans import BOTH, EXTRAS, LABELED, UNSCORED, case, plan_of
 
 RUN = "results/phantom"
 
@@ -73,8 +73,8 @@ def test_both_directions_share_translator_and_segmenters():
     assert [name for name in plan.figures.histories() if " " not in name] == ["disentangled"]
 
 
-def test_methods_predict_with_the_weights_of_their_last_round():
-    plan = plan_of(f"model_selection: {{rule: source_validation}}\n{ROUNDS}", LABELED)
+def test_methods_predict_with_the_weights_of_their_last_training():
+    plan = plan_of(f"model_selection: {{rule: source_validation}}\n{EXTRAS}", LABELED)
     folder = f"{RUN}/seed-2/segmenters/mr-to-ct.disentangled-multi"
     first = f"{folder}/dar_unet-randomized-source_validation"
     assert plan.weights("dar_uda_no_self_training", "mr-to-ct", 2) == f"{first}/weights.safetensors"
@@ -91,7 +91,7 @@ def test_a_method_or_a_network_that_a_path_names_must_be_known():
 
 def test_randomized_methods_have_networks_of_their_own_where_volumes_are_randomized():
     methods = "methods: [source_only, source_randomized, dar_uda]"
-    plain, mixed = plan_of(methods), plan_of(f"{methods}\n{ROUNDS}")
+    plain, mixed = plan_of(methods), plan_of(f"{methods}\n{EXTRAS}")
     assert len(trained(plain, "summary")) == 2 and len(trained(mixed, "summary")) == 3
     assert not any("randomized" in path for path in trained(plain, "summary"))
     folder = f"{RUN}/seed-0/segmenters/ct"
@@ -99,8 +99,8 @@ def test_randomized_methods_have_networks_of_their_own_where_volumes_are_randomi
     assert ours == {f"{folder}/dar_unet{ending}/weights.safetensors" for ending in ("", "-randomized")}
 
 
-def test_a_table_that_shows_what_trainings_took_reads_that_of_the_first_round():
-    plan = plan_of(f"tables: {{comparison: {{usage: true}}}}\nseeds: [3, 1]\ndirections: ct-to-mr\n{ROUNDS}", LABELED)
+def test_a_table_that_shows_what_trainings_took_reads_that_of_the_first_training():
+    plan = plan_of(f"tables: {{comparison: {{usage: true}}}}\nseeds: [3, 1]\ndirections: ct-to-mr\n{EXTRAS}", LABELED)
     files = plan.usage("comparison")
     folder = "segmenters/ct-to-mr.disentangled-multi/dar_unet-randomized"
     both = [f"{RUN}/seed-{seed}/{folder}/usage.json" for seed in (3, 1)]

@@ -1,6 +1,6 @@
 from dar_uda.plan.cases import Cases
 from dar_uda.plan.figures import Figure
-from tests.plan.plans import BOTH, CASES, LABELED, ROUNDS, UNSCORED, case, phantoms, plan_of
+from tests.plan.plans import BOTH, CASES, EXTRAS, LABELED, UNSCORED, case, phantoms, plan_of
 
 RUN = "results/phantom"
 FIGURES = f"{RUN}/figures"
@@ -80,7 +80,7 @@ def test_overlays_show_the_methods_that_have_what_their_training_needs():
 
 
 def test_losses_are_those_of_the_first_seeds_trainings_each_once():
-    text = f"methods: [source_only, cyclegan_3d, dar_uda, supervised]\nseeds: [7, 3]\n{BOTH}\n{ROUNDS}"
+    text = f"methods: [source_only, cyclegan_3d, dar_uda, supervised]\nseeds: [7, 3]\n{BOTH}\n{EXTRAS}"
     seed = f"{RUN}/seed-7"
     histories = plan_of(text, LABELED).figures.histories()
     assert list(histories)[:2] == ["disentangled", "cyclegan"]

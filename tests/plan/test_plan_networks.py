@@ -2,7 +2,7 @@ import pytest
 
 from dar_uda.plan.networks import Networks
 from tests.plan.configs import config_of
-from tests.plan.plans import ROUNDS
+from tests.plan.plans import EXTRAS
 
 
 def networks_of(text="{}"):
@@ -57,7 +57,7 @@ def test_the_size_of_chunks_is_not_a_value_of_the_prediction():
 
 def test_randomization_is_that_of_the_trainings_that_have_it():
     values = {"gin": 0.5, "structure_contrast": 0.1, "source_fraction": 0.25}
-    networks = networks_of(ROUNDS)
+    networks = networks_of(EXTRAS)
     assert (
         networks.domain_randomization("dar_unet-randomized")
         == networks.domain_randomization("x-randomized-target_oracle")

@@ -3,7 +3,7 @@ import pytest
 from dar_uda.plan.cases import Cases
 from dar_uda.plan.tables import Row, Unavailable, lacking_cases, lacking_for_summary, plain
 from dar_uda.plan.task import Direction
-from tests.plan.plans import BOTH, CASES, LABELED, ROUNDS, UNSCORED, case, plan_of
+from tests.plan.plans import BOTH, CASES, EXTRAS, LABELED, UNSCORED, case, plan_of
 
 CT_TO_MR, MR_TO_CT = Direction("ct", "mr"), Direction("mr", "ct")
 
@@ -53,7 +53,7 @@ def test_every_table_of_the_config_is_there_and_the_summary_is_first():
 
 def test_a_table_shows_the_self_training_iteration_beside_the_first_where_there_is_one():
     study = ["source_only", "cyclegan_3d", "average_style", "dar_uda_no_self_training", "dar_uda", "supervised"]
-    assert methods_of(table_of("style_study", f"directions: ct-to-mr\n{ROUNDS}").scored) == study
+    assert methods_of(table_of("style_study", f"directions: ct-to-mr\n{EXTRAS}").scored) == study
     alike = table_of("style_study", "directions: ct-to-mr")
     assert methods_of(alike.scored) == [name for name in study if name != "dar_uda_no_self_training"]
     summary = table_of("summary", "methods: [dar_uda_no_self_training, dar_uda]")

@@ -93,6 +93,34 @@ def test_an_old_method_in_the_path_of_a_result_is_refused_with_the_present_one()
         plan_of().weights("entangled", "ct-to-mr", 0)
 
 
-def test_a_method_of_the_user_may_have_an_old_name():
-    text = "methods: [entangled]\nmethod_definitions: {entangled: {training_set: '{source}', network: dar_unet}}"
-    assert list(config_of(text).tables["summary"]["methods"]) == ["entangled"]
+@pytest.mark.parametrize("methods", ["[cyclegan_3d]", "[entangled]", "[source_only]"])
+def test_a_definition_under_an_old_name_which_would_change_nothing_is_refused(methods):
+    text = f"methods: {methods}\nmethod_definitions: {{entangled: {{training_set: '{{source}}', network: dar_unet}}}}"
+    line = "method_definitions.entangled is now method_definitions.cyclegan_3d"
+    assert refused(text) == f"DAR-001: Config mine.yaml:\n  {line}"
+
+
+def test_a_part_of_a_definition_under_an_old_name_is_refused_with_the_present_one():
+    line = "method_definitions.entangled is now method_definitions.cyclegan_3d"
+    assert refused("method_definitions: {entangled: {self_trained: true}}").splitlines()[1:] == [f"  {line}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("model_selection: {validation_share: 0.3}", "model_selection.validation_share is now {}.validation_fraction"),
+        ("model_selection: {checkpoint: oracle}", "model_selection.checkpoint is now {}.rule"),
+        (
+            "segmentation: {domain_randomization: {source_share: null}}",
+            "segmentation.domain_randomization.source_share is now segmentation.domain_randomization.source_fraction",
+        ),
+        (
+            "budgets: {a: {segmentation: {randomisation: {source_fraction: 0.2}}}}",
+            "budgets.a.segmentation.randomisation.source_fraction is now "
+            "budgets.a.segmentation.domain_randomization.source_fraction",
+        ),
+        ("checkpoint: null", "checkpoint is now model_selection.rule; write model_selection: {{rule: ...}}"),
+    ],
+)
+def test_a_half_renamed_key_is_refused_with_the_present_one(text, line):
+    assert refused(text).splitlines()[1:] == [f"  {line.format('model_selection')}"]

@@ -25,6 +25,7 @@ def test_domains_are_in_the_order_of_the_alphabet_and_have_the_translators_lette
     task = task_of(task="vestibular_schwannoma")
     assert {name: domain.letter for name, domain in task.domains.items()} == {"ceT1": "a", "hrT2": "b"}
     assert list(map(str, task.both_directions)) == ["ceT1-to-hrT2", "hrT2-to-ceT1"]
+    assert [task.generator(str(each)) for each in task.both_directions] == ["AtoB", "BtoA"]
     assert task.structures == ("schwannoma", "cochlea") and task.cases is None
 
 

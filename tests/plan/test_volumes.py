@@ -2,7 +2,7 @@ import pytest
 
 from dar_uda.plan.cases import Cases
 from dar_uda.plan.errors import PlanError
-from tests.plan.plans import LABELED, ROUNDS, case, plan_of
+from tests.plan.plans import EXTRAS, LABELED, case, plan_of
 
 RUN = "results/phantom"
 MULTI = "ct-to-mr.disentangled-multi"
@@ -140,9 +140,9 @@ def test_components_are_read_off_the_sources_labels_where_they_are_cleaned():
 @pytest.mark.parametrize(
     ("text", "training_set", "network", "cases"),
     [
-        (ROUNDS, MULTI, "dar_unet-randomized", [1, 2]),
-        (ROUNDS, MULTI, "dar_unet", []),
-        (ROUNDS, "ct", "dar_unet-randomized", []),
+        (EXTRAS, MULTI, "dar_unet-randomized", [1, 2]),
+        (EXTRAS, MULTI, "dar_unet", []),
+        (EXTRAS, "ct", "dar_unet-randomized", []),
         ("{}", MULTI, "dar_unet-randomized", []),
         ("segmentation: {domain_randomization: {gin: 1}}", MULTI, "dar_unet-randomized", []),
     ],

@@ -114,7 +114,7 @@ def test_all_storage_orders_of_one_scan_give_one_network_volume(tmp_path):
     assert (found != expected).mean() < 1e-4  # nearest neighbors on the edge between two voxels
 
 
-def test_network_grid_keeps_the_centre_of_the_field_of_view_and_the_scans_directions():
+def test_network_grid_keeps_the_center_of_the_field_of_view_and_the_scans_directions():
     network = network_grid(stored_grid("oblique"), (1.0, 1.0, 4.0), 80)
     assert network.shape == (80, 80, 20)  # 16 slices of 5 mm are 20 of 4 mm
     np.testing.assert_allclose(np.linalg.norm(network.affine[:3, :3], axis=0), (1, 1, 4))

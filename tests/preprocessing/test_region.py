@@ -32,7 +32,7 @@ def found(tmp_path, files, margin=0.0):
     return json.loads((tmp_path / "region.json").read_text())
 
 
-def test_the_box_is_in_mm_from_the_scans_centre_and_has_the_margin(tmp_path):
+def test_the_box_is_in_mm_from_the_scans_center_and_has_the_margin(tmp_path):
     """Center at index (19.5, 14.5, 9.5); voxels 30 to 33 of the width reach from 29.5 to 33.5: 10 to 14 mm."""
     path = write_case(tmp_path, "a", axial((40, 30, 20)), [(30, 34), (5, 15), (10, 12)])
     region = found(tmp_path, [path], margin=2.0)

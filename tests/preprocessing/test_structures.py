@@ -33,9 +33,15 @@ def test_a_structure_is_single_where_every_label_map_has_it_in_one_component(mea
     assert single_structures(measured("speckled")) == [1, 2], "1 voxel of 151 is less than 1 %"
 
 
-def test_the_table_has_mean_volumes_and_least_shares(measured):
+def test_the_table_has_mean_volumes_and_least_fractions(measured):
     path = measured("whole", "parted", "speckled")
     table = pd.read_csv(path, sep="\t")
     assert list(table) == ["structure", "voxels", "largest_fraction"] and list(table["structure"]) == NAMES
     assert mean_volumes(path) == pytest.approx([(150 + 150 + 151) / 3, (8 + 9 + 8) / 3, 0])
     assert table["largest_fraction"].tolist() == pytest.approx([150 / 151, 8 / 9, np.nan], nan_ok=True)
+
+
+def test_a_table_of_another_version_is_refused(tmp_path):
+    (tmp_path / "ct.tsv").write_text("structure\tvoxels\tlargest_share\nliver\t3\t1\n")
+    with pytest.raises(ValueError, match="^DAR-280: .*ct.tsv has the columns structure, voxels, largest_share; expec"):
+        single_structures(tmp_path / "ct.tsv")

@@ -25,15 +25,15 @@ def test_map_convolution_is_the_3d_convolution_in_value_and_gradient(depth):
     torch.testing.assert_close(*gradients, rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last_3d])
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last_3d])
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-3)])
-def test_quartet_attention_is_the_mean_of_four_gated_copies(training, dtype, tolerance, layout):
+def test_quartet_attention_is_the_mean_of_four_gated_copies(training, dtype, tolerance, memory_format):
     torch.manual_seed(0)
     ours = QuartetAttention().to(dtype).train(training)
     literal = LiteralQuartetAttention().to(dtype).train(training)
     literal.load_state_dict(ours.state_dict())
-    x = torch.randn(2, 3, 4, 5, 6, dtype=dtype).contiguous(memory_format=layout)
+    x = torch.randn(2, 3, 4, 5, 6, dtype=dtype).contiguous(memory_format=memory_format)
     found, expected = values_and_gradients(ours, x), values_and_gradients(literal, x)
     torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
     torch.testing.assert_close(ours.state_dict(), literal.state_dict(), rtol=tolerance, atol=tolerance)

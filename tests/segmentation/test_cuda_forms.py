@@ -174,7 +174,7 @@ def test_without_a_compiler_torchs_operations_take_over_and_the_log_says_so_once
     kernels._working.cache_clear()
 
 
-def test_the_kernels_are_checked_within_a_block_that_is_recomputed(monkeypatch):
+def test_the_kernels_are_checked_within_a_checkpointed_block(monkeypatch):
     def check(device):
         torch.ones(2, device=device, requires_grad=True).square().sum().backward()
 

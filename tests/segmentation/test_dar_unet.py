@@ -16,7 +16,7 @@ def test_parameters_are_the_papers():
     assert (sum(p.numel() for p in parameters), len(parameters)) == (17_749_025, 318)
 
 
-def test_training_returns_six_full_size_outputs_and_inference_the_fused_one():
+def test_training_returns_six_full_size_outputs_and_inference_the_main_one():
     network, x = DARUNet(3, NARROW), torch.randn(1, 1, 8, 32, 16)
     assert [tuple(scores.shape) for scores in network(x)] == [(1, 3, 8, 32, 16)] * 6
     assert network.eval()(x).shape == (1, 3, 8, 32, 16)

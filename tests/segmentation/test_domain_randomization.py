@@ -58,7 +58,7 @@ def test_structures_get_their_shift_and_gain_and_background_stays():
         torch.testing.assert_close(new[inside], expected.float().clamp(0, 1), atol=1e-5, rtol=0)
 
 
-def test_equal_draws_give_equal_patches_and_zero_shares_change_nothing():
+def test_equal_draws_give_equal_patches_and_zero_fractions_change_nothing():
     image, label = patch()
     always, never = DomainRandomization(gin=1, structure_contrast=1, source_fraction=0), DomainRandomization(0, 0, 0)
     first, second = (always.apply(image, label, np.random.default_rng(5), 3) for _ in range(2))

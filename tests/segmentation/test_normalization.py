@@ -18,8 +18,8 @@ def test_channels_last_bfloat16_has_values_and_gradients_of_the_plain_norm():
     plain.load_state_dict(norm.state_dict())
     x, gradient = (torch.randn(2, 16, 3, 8, 8).bfloat16() for _ in range(2))
     found = []
-    for module, layout in ((norm, torch.channels_last_3d), (plain, torch.contiguous_format)):
-        of = x.detach().contiguous(memory_format=layout).requires_grad_()
+    for module, memory_format in ((norm, torch.channels_last_3d), (plain, torch.contiguous_format)):
+        of = x.detach().contiguous(memory_format=memory_format).requires_grad_()
         y = module(of)
         found.append([y, *torch.autograd.grad(y, [of, *module.parameters()], gradient)])
     for ours, expected in zip(*found, strict=True):

@@ -10,10 +10,10 @@ from dar_uda.training import cuda_options
 SHAPE, GROUPS, EPS = (2, 16, 3, 8, 9), 2, 1e-5
 
 
-def drawn(dtype, layout=torch.contiguous_format, offset=0.5):
+def drawn(dtype, memory_format=torch.contiguous_format, offset=0.5):
     torch.manual_seed(0)
     x, gradient = (torch.randn(SHAPE, dtype=torch.float64) for _ in range(2))
-    x = (3 * x + offset).to(dtype).contiguous(memory_format=layout)
+    x = (3 * x + offset).to(dtype).contiguous(memory_format=memory_format)
     return x, torch.randn(16), torch.randn(16), gradient.to(dtype)
 
 
@@ -32,19 +32,19 @@ def ours(x, weight, bias, gradient, slope):
 
 
 @pytest.mark.parametrize("slope", [None, 0.01])
-@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last_3d])
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last_3d])
 @pytest.mark.parametrize(
     ("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-6), (torch.bfloat16, 5e-3)]
 )
-def test_norm_and_activation_have_values_and_gradients_of_the_definition(dtype, tolerance, layout, slope):
-    x, weight, bias, gradient = drawn(dtype, layout)
+def test_norm_and_activation_have_values_and_gradients_of_the_definition(dtype, tolerance, memory_format, slope):
+    x, weight, bias, gradient = drawn(dtype, memory_format)
     if dtype == torch.float64:
         weight, bias = weight.double(), bias.double()
     found, expected = (form(x, weight, bias, gradient, slope) for form in (ours, by_definition))
     for one, other in zip(found, expected, strict=True):
         assert (one.double() - other).norm() < tolerance * other.norm()
     assert [t.dtype for t in found] == [dtype, dtype, weight.dtype, weight.dtype]
-    assert all(t.is_contiguous(memory_format=layout) for t in found[:2])
+    assert all(t.is_contiguous(memory_format=memory_format) for t in found[:2])
 
 
 def test_statistics_of_bfloat16_are_in_float32():

@@ -28,7 +28,7 @@ def test_patches_have_the_asked_shape_and_range(case):
     assert images.min() >= -1 and images.max() <= 1 and labels.dtype == torch.int64
 
 
-def test_foreground_share_puts_the_organ_into_every_patch(case):
+def test_foreground_fraction_puts_the_organ_into_every_patch(case):
     sampler = PatchSampler(*case, (8, 16, 16), batch_size=20, foreground_fraction=1.0)
     _, labels = sampler.draw(np.random.default_rng(0), CPU)
     assert (labels == 1).flatten(1).any(dim=1).float().mean() > 0.9
@@ -53,7 +53,7 @@ def test_image_and_label_move_together(case):
     assert (inside > 0).float().mean() > 0.95 and (outside < 0).float().mean() > 0.95
 
 
-def test_the_untranslated_source_has_its_share(case, tmp_path):
+def test_the_untranslated_source_has_its_fraction(case, tmp_path):
     write_image(tmp_path / "synthetic.nii", np.full((12, 40, 40), 0.5, np.float32), np.eye(4))
     domain_randomization = DomainRandomization(gin=0, structure_contrast=0, source_fraction=0.25)
     sampler = PatchSampler(

@@ -43,13 +43,13 @@ def test_slabs_are_the_probabilities_and_classes_the_likeliest(predictor, image)
     assert predictor.count_windows((3, 6, 8)) == 1 and predictor.count_windows((3, 6, 12)) == 2
 
 
-def test_averaged_are_the_mean_over_the_papers_five_views(predictor, image):
+def test_averaged_are_the_mean_over_the_papers_five_transforms(predictor, image):
     values = image.astype(np.float32)
     changed = [values, values * 1.1, values * 0.9, values + 6553.5]
-    views = [probabilities(predictor, view) for view in changed]
-    views.append(probabilities(predictor, image[:, ::-1].copy())[:, :, ::-1])
+    transformed = [probabilities(predictor, view) for view in changed]
+    transformed.append(probabilities(predictor, image[:, ::-1].copy())[:, :, ::-1])
     found = torch.cat(list(predictor.averaged(image)), dim=1)
-    np.testing.assert_allclose(found, np.mean(views, axis=0), atol=1e-4)
+    np.testing.assert_allclose(found, np.mean(transformed, axis=0), atol=1e-4)
 
 
 def test_work_for_which_a_gpu_is_too_small_is_done_window_by_window_and_then_on_the_cpu(predictor):

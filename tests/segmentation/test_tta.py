@@ -12,7 +12,7 @@ def slabs_of(image):
         yield torch.from_numpy(np.stack([1 - part, part])[:, None])
 
 
-def test_views_are_flip_and_intensity_and_come_back_where_they_were():
+def test_transforms_are_flip_and_intensity_and_come_back_where_they_were():
     image = np.zeros((2, 3, 2), np.uint16)
     image[1, 0, 1] = 0.5 * LEVELS
     image[0, 2, 0] = LEVELS

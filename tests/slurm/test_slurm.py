@@ -96,7 +96,7 @@ def test_a_run_through_slurm_ends_at_the_bits_of_a_local_one(local, tmp_path, ca
         print(*sorted(jobs.values()))
 
 
-def test_a_training_cancelled_in_the_middle_goes_on_by_itself(local, tmp_path):
+def test_a_training_canceled_in_the_middle_goes_on_by_itself(local, tmp_path):
     run = on_cluster(tmp_path / "run")
     job = run.start(*SHORT)
     checkpoint = run.result(f"{TRANSLATOR}/checkpoints/latest.pt")

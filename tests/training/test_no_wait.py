@@ -90,7 +90,7 @@ def data(tmp_path):
     write_label(tmp_path / "label.nii", rng.integers(0, 3, (8, 72, 72), dtype=np.uint8), np.eye(4))
     write_image(tmp_path / "image.nii", rng.random((8, 72, 72), np.float32), np.eye(4))
     np.save(tmp_path / "slices.npy", rng.integers(0, 65536, (8, 64, 64)).astype(np.uint16))
-    (tmp_path / "volumes.tsv").write_text("case\tkept\nlabel\tTrue\n")
+    (tmp_path / "plausibility.tsv").write_text("case\tkept\nlabel\tTrue\n")
     make_segmenter(3, SEGMENTATION["channels"]).save(tmp_path / "initial.safetensors")
     return tmp_path
 
@@ -105,7 +105,7 @@ def begin(training, data, job):
         extra = looks if training == "randomized" else {}
         train_segmenter(image, label, *out[:2], data / "usage.json", network={}, **common, **extra)
     elif training == "self_training":
-        target = {"cases": ["label"], "target_images": image, "pseudo_labels": data, "table": data / "volumes.tsv"}
+        target = {"cases": ["label"], "target_images": image, "pseudo_labels": data, "table": data / "plausibility.tsv"}
         train_on_pseudo_labels(
             data / "initial.safetensors", image, label, **target, weights=out[0], history=out[1], job=job,
             segmentation=SEGMENTATION, self_training={"pseudo_label_fraction": 0.5, "learning_rate": 1e-3, "steps": 8},
@@ -116,7 +116,7 @@ def begin(training, data, job):
     elif training == "cyclegan":
         train_cyclegan(stacks, *out, job=job, cyclegan=CYCLEGAN)
     elif training == "synseg_net":
-        source = {"way": "a-to-b", "network": {**NETWORK, "multilevel": False}, "joint_slices": 4}
+        source = {"generator": "AtoB", "network": {**NETWORK, "multilevel": False}, "joint_slices": 4}
         train_synseg_net(stacks, image, label, *out, cyclegan=CYCLEGAN, **source, **common)
     else:
         adversary = {"adversarial_weights": [1e-3, 2e-4], "auxiliary_weight": 0.1, "discriminator_learning_rate": 1e-4}

@@ -53,7 +53,7 @@ def test_a_bundles_mask_is_the_workflows_voxel_by_voxel(run, bundle, tmp_path):
     assert volumes.loc["liver", "ml"] == pytest.approx(liver * np.prod(expected.header.get_zooms()) / 1000, rel=1e-3)
 
 
-def test_the_argmax_of_its_probabilities_is_the_mask_but_for_the_pieces_cleaned_away(run, bundle, tmp_path):
+def test_the_argmax_of_its_probabilities_is_the_mask_but_for_the_components_cleaned_away(run, bundle, tmp_path):
     scan = run.result("data/mr/mr2_image.nii.gz")
     arguments = ["--device", "cpu", "--save-probabilities", "--tta"]
     assert main(["predict", str(bundle), str(scan), "-o", str(tmp_path), *arguments]) == 0

@@ -17,7 +17,7 @@ from tests.data.dicom_files import PATIENT, write_as_dicom
 from tests.workflow.preloaded import snakemake
 
 BTCV_VALUES = np.array([0, 6, 2, 3, 1], np.uint8)
-CHAOS_GREYS = np.array([0, 63, 126, 189, 252], np.uint8)
+CHAOS_GRAYS = np.array([0, 63, 126, 189, 252], np.uint8)
 NOT_EXACT = np.array([0, 3, -7, 8, -4])
 """Within the ranges, as resaved PNGs have them."""
 
@@ -48,7 +48,7 @@ def write_chaos(folder, number, phantom, scratch):
     write_as_dicom(scan, patient / "DICOM_anon", [f"{name}.dcm" for name in names])
     (patient / "Ground").mkdir()
     for k, (name, slice_) in enumerate(zip(names, sitk.GetArrayFromImage(classes), strict=True)):
-        grays = CHAOS_GREYS + (NOT_EXACT if k % 2 else 0)
+        grays = CHAOS_GRAYS + (NOT_EXACT if k % 2 else 0)
         gray = sitk.GetImageFromArray(grays.astype(np.uint8)[slice_])
         sitk.WriteImage(gray, str(patient / "Ground" / f"{name}.png"))
     return _loaded(label)

@@ -132,7 +132,7 @@ def test_target_labels_are_read_for_the_scores_alone(labeled_target):
     assert readers == {"check_cases", "score_method", "draw_overlays", "draw_extremes"}
 
 
-def test_a_second_round_goes_on_from_a_first_that_mixes_the_source_in(labeled_target):
+def test_a_self_training_iteration_goes_on_from_a_training_that_mixes_the_source_in(labeled_target):
     folder = "results/abdomen/seed-0/segmenters/ct-to-mr.disentangled-multi/dar_unet-randomized"
     jobs = {outputs.split(",")[0]: (rule, inputs) for rule, inputs, outputs in files_of_jobs(labeled_target)}
     rule, inputs = jobs[f"{folder}/weights.safetensors"]
@@ -168,3 +168,17 @@ def test_all_cases_that_are_missing_are_printed_at_once(tmp_path):
     assert status != 0
     assert "direction ct-to-mr: domain mr has no test case" in text
     assert "direction ct-to-mr, method source_only: no training case of domain ct has a label" in text
+
+
+@pytest.mark.parametrize("option", ["--set-resources=choose_candidate:mem_mb=5", "--set-threads=choose_candidate=2"])
+def test_an_old_rule_whose_resources_snakemake_would_ignore_is_refused(tmp_path, option):
+    status, text = dry_run(tmp_path, option)
+    assert status == 1 and "choose_candidate is now select_model." in text
+
+
+def test_an_old_rule_in_a_profile_is_refused(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config.yaml").write_text("set-threads: {tabulate_disagreements: 2}\n")
+    status, text = dry_run(tmp_path, "--workflow-profile", str(tmp_path / "mine"))
+    assert status == 1 and "DAR-045: Names of rules" in text
+    assert "tabulate_disagreements is now tabulate_tta_inconsistency." in text

@@ -11,7 +11,7 @@ rule label_target:
         source_structures=lambda wildcards: PLAN.volumes.structures_of_source(direction_of(wildcards.training_set)),
     output:
         labels=directory("results/{run}/seed-{seed}/pseudo_labels/{training_set}/{network}/labels"),
-        table="results/{run}/seed-{seed}/pseudo_labels/{training_set}/{network}/volumes.tsv",
+        table="results/{run}/seed-{seed}/pseudo_labels/{training_set}/{network}/plausibility.tsv",
     log:
         "results/{run}/logs/label_target/{training_set}-{network}-{seed}.log",
     benchmark:
@@ -41,7 +41,7 @@ rule self_train_segmenter:
         labels=lambda wildcards: PLAN.volumes.labels(wildcards.training_set),
         target_images=lambda wildcards: PLAN.volumes.of_target(direction_of(wildcards.training_set), "image.nii"),
         pseudo_labels="results/{run}/seed-{seed}/pseudo_labels/{training_set}/{network}/labels",
-        table="results/{run}/seed-{seed}/pseudo_labels/{training_set}/{network}/volumes.tsv",
+        table="results/{run}/seed-{seed}/pseudo_labels/{training_set}/{network}/plausibility.tsv",
     output:
         weights="results/{run}/seed-{seed}/segmenters/{training_set}/{network}-selftrained/weights.safetensors",
         history="results/{run}/seed-{seed}/segmenters/{training_set}/{network}-selftrained/history.tsv",
@@ -125,7 +125,7 @@ rule translate_volume:
         mem_mb=8000,
         runtime="1h",
     params:
-        way=lambda wildcards: TASK.letters(wildcards.direction),
+        generator=lambda wildcards: TASK.generator(wildcards.direction),
         code=code_version("dar_uda.adaptation.synthesis"),
     script:
         "../scripts/translate_volume.py"
@@ -153,7 +153,7 @@ rule train_synseg_net:
         mem_mb=24000,
         runtime="24h",
     params:
-        way=lambda wildcards: TASK.letters(wildcards.direction),
+        generator=lambda wildcards: TASK.generator(wildcards.direction),
         segmentation=lambda wildcards: PLAN.networks.training_values(
             wildcards.network,
             "domain_randomization",

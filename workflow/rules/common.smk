@@ -11,12 +11,20 @@ from dar_uda.plan.code_version import code_version
 from dar_uda.plan.config import read_config
 from dar_uda.plan.errors import PlanError
 from dar_uda.plan.plan import Plan
+from dar_uda.plan.renamed import check_rules
 
 CORES_ELSEWHERE = 8
 FILES = map(str, workflow.overwrite_configfiles or [])
 ENTRIES = workflow.config_settings.config_args
 
+RULES_NAMED = (
+    *workflow.resource_settings.overwrite_resources,
+    *workflow.resource_settings.overwrite_threads,
+    *workflow.workflow_settings.consider_ancient,
+)
+
 try:
+    check_rules(RULES_NAMED)
     CONFIG = read_config(
         project=HERE,
         user=config,

@@ -42,7 +42,7 @@ rule preprocess_case:
     """Bring a case's image to the network grid."""
     input:
         lambda wildcards: voxels([PLAN.volumes.file_of(wildcards.domain, wildcards.case, "image")]),
-        source=lambda wildcards: given(PLAN.volumes.file_of(wildcards.domain, wildcards.case, "image")),
+        origin=lambda wildcards: given(PLAN.volumes.file_of(wildcards.domain, wildcards.case, "image")),
         region=PLAN.volumes.region(),
         label=lambda wildcards: given(PLAN.volumes.label_to_crop_to(wildcards.domain, wildcards.case)),
     output:
@@ -82,7 +82,7 @@ rule preprocess_label:
                 PLAN.volumes.file_of(wildcards.domain, wildcards.case, "image"),
             ]
         ),
-        source=lambda wildcards: given(PLAN.volumes.file_of(wildcards.domain, wildcards.case, "label")),
+        origin=lambda wildcards: given(PLAN.volumes.file_of(wildcards.domain, wildcards.case, "label")),
         scan=lambda wildcards: given(PLAN.volumes.file_of(wildcards.domain, wildcards.case, "image")),
         grid="results/{run}/cases/{domain}/{case}/grid.json",
     output:

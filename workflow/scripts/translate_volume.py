@@ -4,4 +4,4 @@ from dar_uda.jobs.provenance import recorded
 files = {**snakemake.input, **snakemake.output}
 job = {"threads": snakemake.threads, "device": snakemake.config["device"]}
 with recorded(snakemake):
-    translate_volume(**files, **job, case=snakemake.wildcards.case, way=snakemake.params.way)
+    translate_volume(**files, **job, case=snakemake.wildcards.case, generator=snakemake.params.generator)

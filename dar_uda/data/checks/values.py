@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from dar_uda.data.checks.finding import FAR_VALUES, FILLED, NOT_IN_HU, SATURATED, Kind
 from dar_uda.data.fill import Fill
-from dar_uda.data.values import BAD_FRACTION, BEYOND, ends, picked, sampled
+from dar_uda.data.values import BAD_FRACTION, BEYOND, intensity_range, picked, sampled
 
 SMALL_PART = 0.1
 """Of a window's width: a scan whose values span less is hardly in the window's unit."""
@@ -37,7 +37,7 @@ def doubts_of_values(array: NDArray, fill: Fill, window: Sequence[float] | None)
         window: (low, high) that becomes 0 to 1; None where a percentile does.
     """
     rest = np.sort(picked(array, ~fill.mask)).astype(np.float32)
-    dark, top = ends(rest, array.size)
+    dark, top = intensity_range(rest, array.size)
     for value, voxels in fill.values.items():
         expected = value <= window[0] if window is not None else abs(value - dark) <= FILL_APART * (top - dark)
         if not expected:

@@ -99,7 +99,7 @@ def write_cases(
 
     Args:
         append: Keep the rows that the table has.
-        test_fraction: Share of the patients to test where no split is published.
+        test_fraction: Fraction of the patients to test where no split is published.
         seed: Of that draw.
 
     Raises:

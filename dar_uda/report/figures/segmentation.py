@@ -84,10 +84,12 @@ def draw_extremes(
     rows = []
     for (method, path), folder in zip(metrics.items(), predictions, strict=True):
         dice = read_metrics(path).groupby("case")["dice"].mean().dropna().sort_values(kind="stable")
-        ends = [(end, dice.index[place], dice.iloc[place]) for end, place in (("worst", 0), ("best", -1)) if len(dice)]
+        extremes = [
+            (end, dice.index[place], dice.iloc[place]) for end, place in (("worst", 0), ("best", -1)) if len(dice)
+        ]
         panels = [
             (f"{method}, {end}: {case}, Dice {mean:.3f}", _read_case(case, *files[case], folder, values, slice_axis))
-            for end, case, mean in ends
+            for end, case, mean in extremes
         ]
         rows += [panels] if panels else []
     heights = [max(height_of(overlay) for _, overlay in panels) for panels in rows]

@@ -1,4 +1,4 @@
-"""What the translator learnt: the map of the styles, and synthetic slices between real ones."""
+"""What the translator learned: the map of the styles, and synthetic slices between real ones."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -92,7 +92,7 @@ def step(network):
     return noted, outputs
 
 
-def test_channels_last_features_change_their_layout_at_the_ends_and_in_quartet_attention_alone(fake):
+def test_channels_last_features_change_their_memory_format_at_both_ends_and_in_quartet_attention_alone(fake):
     plain = {"map_convolution": "conv3d", "joint_batch_norm": False}  # else maps are turned too
     with cuda_options.choosing(channels_last=True, **plain):
         (forward, loss, backward), outputs = step(fake)
