@@ -254,7 +254,16 @@ def reported_losses(path):
 
 
 FROM_ELSEWHERE = {
-    *("dice", "asd_mm"),  # the fields of `Score`
+    *(
+        "dice",
+        "asd_mm",
+        "hd95_mm",
+        "nsd",
+        "asd_area_mm",
+        "rvd",
+        "reference_ml",
+        "predicted_ml",
+    ),  # the fields of `Score`
     *("protocol", "model_selection"),  # `stamped_choices`
     *("code_{n}", "{structure}", "step"),
     *("s", "max_rss"),  # Snakemake's

@@ -1,108 +1,86 @@
-"""Overlap and surface distance of predicted structures, in 3D and in mm."""
+"""The metrics of predicted structures, in 3D and in mm."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_erosion, find_objects
-from scipy.spatial import KDTree
+from scipy.ndimage import find_objects
+
+from dar_uda.evaluation.overlap import check_shapes, dice, relative_volume_difference, volume_ml
+from dar_uda.evaluation.surface_area import average_distance_by_area, compare_surfels, normalized_surface_dice
+from dar_uda.evaluation.surfaces import average_surface_distance, hausdorff_95, surface_distances
 
 
 class Score(NamedTuple):
-    """Dice and average surface distance in mm of one structure, NaN as `dice` and `average_surface_distance` say."""
+    """The metrics of one structure; NaN where it has none.
+
+    Attributes:
+        dice: See `dice`: 0 where exactly one mask is empty, NaN where both are.
+        asd_mm: See `average_surface_distance`: NaN where a mask is empty.
+        hd95_mm: See `hausdorff_95`: NaN where a mask is empty.
+        nsd: See `normalized_surface_dice`: 0 where exactly one mask is empty, NaN where both are, and without a
+            tolerance.
+        asd_area_mm: See `average_distance_by_area`: NaN where a mask is empty.
+        rvd: See `relative_volume_difference`: -1 where only the prediction is empty, NaN where the reference is.
+        reference_ml: Volume of the reference, 0 where it is empty.
+        predicted_ml: Volume of the prediction, 0 where it is empty.
+    """
 
     dice: float
     asd_mm: float
+    hd95_mm: float
+    nsd: float
+    asd_area_mm: float
+    rvd: float
+    reference_ml: float
+    predicted_ml: float
 
 
 def score_structures(
     prediction: NDArray[np.uint8],
     reference: NDArray[np.uint8],
-    count: int,
-    spacing: tuple[float, float, float],
+    matrix: NDArray[np.float64],
+    tolerances: Sequence[float | None],
 ) -> list[Score]:
-    """Return the scores of structures 1 to `count`, each measured within its joint bounding box only.
+    """Return the scores of structures 1, 2, ..., each measured within its joint bounding box only.
 
     Args:
         prediction: Label map of shape (depth, height, width), or any other axis order.
         reference: Label map of the same shape and order.
-        count: Number of structures; higher labels are ignored.
-        spacing: Voxel size in mm, in the same axis order.
+        matrix: Column k is the step in mm to the next voxel along axis k, (3, 3).
+        tolerances: Of the NSD in mm, for each structure; None: it has none. Higher labels are ignored.
 
     Raises:
         ValueError: The shapes differ.
     """
-    _check_shapes(prediction, reference)
+    check_shapes(prediction, reference)
     foreground = _bounding_box(prediction | reference)
     prediction, reference = prediction[foreground], reference[foreground]
     scores = []
-    boxes = zip(find_objects(prediction, count), find_objects(reference, count), strict=True)
-    for structure, pair in enumerate(boxes, start=1):
+    boxes = (find_objects(labels, len(tolerances)) for labels in (prediction, reference))
+    for structure, (*pair, tolerance) in enumerate(zip(*boxes, tolerances, strict=True), start=1):
         box = _joint_box([box for box in pair if box is not None])
-        masks = prediction[box] == structure, reference[box] == structure
-        scores.append(Score(dice(*masks), average_surface_distance(*masks, spacing)))
+        scores.append(_score(prediction[box] == structure, reference[box] == structure, matrix, tolerance))
     return scores
 
 
-def dice(prediction: NDArray[np.bool_], reference: NDArray[np.bool_]) -> float:
-    """Return the Dice coefficient 2 |P and T| / (|P| + |T|), from 0 to 1.
-
-    Args:
-        prediction: Mask of shape (depth, height, width), or any other axis order.
-        reference: Mask of the same shape and order.
-
-    Returns:
-        0 where exactly one mask is empty, NaN where both are (the case says nothing about this structure).
-
-    Raises:
-        ValueError: The shapes differ.
-    """
-    prediction, reference = _as_masks(prediction, reference)
-    total = np.count_nonzero(prediction) + np.count_nonzero(reference)
-    return float(2 * np.count_nonzero(prediction & reference) / total) if total else float("nan")
-
-
-def average_surface_distance(
-    prediction: NDArray[np.bool_],
-    reference: NDArray[np.bool_],
-    spacing: tuple[float, float, float],
-) -> float:
-    """Return the symmetric average surface distance (ASD) in mm, as MedPy's `assd` defines it.
-
-    The surface of a mask is its voxels with a face on the outside; beyond the volume is outside. Nearest
-    surface voxels come from a k-d tree: what counts is the size of the surfaces, not that of the volume.
-
-    Args:
-        prediction: Mask of shape (depth, height, width), or any other axis order.
-        reference: Mask of the same shape and order.
-        spacing: Voxel size in mm, in the same axis order.
-
-    Returns:
-        Mean over all surface distances of both directions, pooled; NaN where a mask is empty (the caller
-        counts those).
-
-    Raises:
-        ValueError: The shapes differ.
-    """
-    prediction, reference = _as_masks(prediction, reference)
-    if not prediction.any() or not reference.any():
-        return float("nan")
-    box = _bounding_box(prediction | reference)
-    first, second = _surface(prediction[box]) * spacing, _surface(reference[box]) * spacing
-    distances = [_nearest(first, second), _nearest(second, first)]
-    return float(np.concatenate(distances).mean())
-
-
-def _surface(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Return the indices, (voxels, axes), of the mask's voxels with a face outside it."""
-    return np.argwhere(mask & ~binary_erosion(mask))
-
-
-def _nearest(points: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the distance of every point to the nearest of the others."""
-    # A balanced tree with tight boxes takes longer to build than it saves in searching.
-    tree = KDTree(others, leafsize=16, balanced_tree=False, compact_nodes=False)
-    return tree.query(points)[0]
+def _score(
+    prediction: NDArray[np.bool_], reference: NDArray[np.bool_], matrix: NDArray[np.float64], tolerance: float | None
+) -> Score:
+    distances = surface_distances(prediction, reference, matrix)
+    surfels = compare_surfels(prediction, reference, matrix)
+    reference_ml, predicted_ml = volume_ml(reference, matrix), volume_ml(prediction, matrix)
+    return Score(
+        dice=dice(prediction, reference),
+        asd_mm=average_surface_distance(distances),
+        hd95_mm=hausdorff_95(distances),
+        nsd=normalized_surface_dice(surfels, tolerance),
+        asd_area_mm=average_distance_by_area(surfels),
+        rvd=relative_volume_difference(predicted_ml, reference_ml),
+        reference_ml=reference_ml,
+        predicted_ml=predicted_ml,
+    )
 
 
 def _bounding_box(array: NDArray) -> tuple[slice, ...]:
@@ -117,16 +95,3 @@ def _bounding_box(array: NDArray) -> tuple[slice, ...]:
 def _joint_box(boxes: list[tuple[slice, ...]]) -> tuple[slice, ...]:
     """Return the smallest box around all boxes; without any, the index of a whole array."""
     return tuple(slice(min(s.start for s in sides), max(s.stop for s in sides)) for sides in zip(*boxes, strict=True))
-
-
-def _as_masks(prediction: NDArray, reference: NDArray) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    _check_shapes(prediction, reference)
-    return np.asarray(prediction, dtype=bool), np.asarray(reference, dtype=bool)
-
-
-def _check_shapes(prediction: NDArray, reference: NDArray) -> None:
-    if prediction.shape != reference.shape:
-        raise ValueError(
-            f"DAR-360: Prediction of shape {prediction.shape} and reference of shape {reference.shape} cannot be "
-            "compared: bring both to the same grid first"
-        )

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dar_uda.data.geometry import spacing_of
 from dar_uda.data.predictions import mask_path
 from dar_uda.data.volume import read_volume
 from dar_uda.evaluation.metrics import Score, score_structures
@@ -24,18 +23,20 @@ def score_method(
     metrics: str | Path,
     structures: list[str],
     values: list[list[int]],
+    tolerances: list[float | None],
 ) -> None:
-    """Write Dice and ASD of every case and structure, measured in 3D on the case's original grid.
+    """Write the metrics of every case and structure, measured in 3D on the case's original grid.
 
     Args:
         cases: Names, in the order of the images and references.
         predictions: Folder of the masks, class indices: 1 is the first structure, 2 the second, ...
         images: The scans as the user has them.
         references: Their label files or folders of PNG files, on the same grids up to order and sense of the axes.
-        metrics: Output TSV, columns `case structure dice asd_mm status`. Status `ok`: both masks have
-            voxels; `missed`: exactly one has (Dice 0, ASD empty); `absent`: none has (both cells empty).
+        metrics: Output TSV, columns `case structure`, those of `Score` and `status`. Status `ok`: both masks have
+            voxels; `missed`: exactly one has (Dice 0, distances empty); `absent`: none has (all but the volumes empty).
         structures: Names of the classes.
         values: For each structure the values in the label files that make it up.
+        tolerances: For each structure the tolerance of its NSD in mm; None: the cell is empty.
 
     Raises:
         ValueError: A prediction lies on another grid than its reference, or holds a class beyond the last
@@ -43,7 +44,7 @@ def score_method(
     """
     rows = []
     for case, image, reference in zip(cases, images, references, strict=True):
-        rows += _score_case(case, mask_path(predictions, case), image, reference, structures, values)
+        rows += _score_case(case, mask_path(predictions, case), image, reference, structures, values, tolerances)
     with write_beside(metrics) as partial:
         pd.DataFrame(rows, columns=COLUMNS).to_csv(partial, sep="\t", index=False, float_format="%.6f")
 
@@ -66,12 +67,13 @@ def _score_case(
     reference: str | Path,
     structures: list[str],
     values: list[list[int]],
+    tolerances: list[float | None],
 ) -> list[tuple[str | float, ...]]:
     prediction = read_volume(prediction_path)
     _check_classes(case, prediction.array, prediction_path, len(structures))
     found = prediction.array.astype(np.uint8, copy=False)
     true = read_classes(case, reference, image, prediction.grid, values)
-    scores = score_structures(found, true, len(structures), spacing_of(prediction.grid.affine))
+    scores = score_structures(found, true, prediction.grid.affine[:3, :3], tolerances)
     return [(case, structure, *score, _status(score)) for structure, score in zip(structures, scores, strict=True)]
 
 

@@ -57,6 +57,7 @@ class Task:
     Attributes:
         domains: Both domains by name, in the order of the alphabet.
         structures: Names of the classes 1..K.
+        nsd_tolerances: Distance in mm up to which surfaces agree, for each structure; None: not given.
         budget: The run's, which names `grid` and `changes`.
         grid: The grid on which the networks work.
         changes: What the task changes of the budget's values.
@@ -68,6 +69,7 @@ class Task:
     name: str
     domains: dict[str, Domain]
     structures: tuple[str, ...]
+    nsd_tolerances: tuple[float | None, ...]
     budget: str
     grid: Values
     changes: Values
@@ -134,6 +136,7 @@ def read_task(values: Values) -> Task:
             for letter, domain in zip("ab", sorted(entry["domains"]), strict=True)
         },
         structures=tuple(entry["labels"]),
+        nsd_tolerances=_nsd_tolerances(name, entry),
         budget=budget,
         grid=entry.get("grids", {}).get(budget, entry["grid"]),
         changes=entry.get("budgets", {}).get(budget, {}),
@@ -141,6 +144,16 @@ def read_task(values: Values) -> Task:
         cases=entry.get("cases"),
         has_paper_protocol=any(domain.get("paper_protocol") for domain in entry["domains"].values()),
     )
+
+
+def _nsd_tolerances(name: str, task: Values) -> tuple[float | None, ...]:
+    tolerances = task.get("nsd_tolerance", {})
+    if unknown := tolerances.keys() - task["labels"].keys():
+        raise PlanError(
+            f"DAR-046: nsd_tolerance of task {name} names {', '.join(sorted(unknown))}; expected structures of its "
+            f"labels: {', '.join(task['labels'])}."
+        )
+    return tuple(tolerances.get(structure) for structure in task["labels"])
 
 
 def _domain(name: str, letter: str, task: Values, is_paper: bool) -> Domain:

@@ -20,11 +20,13 @@ def write_labels(path, slabs, affine=None, shape=SHAPE):
     return path
 
 
-def score(tmp_path, prediction, reference, structures=("liver", "spleen"), values=((6,), (1, 2))):
+def score(
+    tmp_path, prediction, reference, structures=("liver", "spleen"), values=((6,), (1, 2)), tolerances=(1.0, None)
+):
     metrics, predictions = tmp_path / "metrics.tsv", tmp_path / "predictions"
     predictions.mkdir()
     prediction.rename(predictions / "007.nii.gz")
-    labels = list(structures), [list(v) for v in values]
+    labels = list(structures), [list(v) for v in values], list(tolerances)[: len(structures)]
     score_method(["007"], predictions, [tmp_path / "scan.nii.gz"], [reference], metrics, *labels)
     return metrics
 
@@ -33,20 +35,26 @@ def test_each_structure_is_scored_on_its_mapped_values_in_mm(tmp_path):
     prediction = write_labels(tmp_path / "p.nii.gz", {1: 1, 4: 2})
     reference = write_labels(tmp_path / "r.nii.gz", {2: 6, 4: 1, 5: 2})
     metrics = score(tmp_path, prediction, reference)
-    # Liver: one plane, off by one voxel of 2 mm. Spleen: one of two planes; distances 0, and 0 or 2 mm.
+    # Liver: one plane, off by one voxel of 2 mm. Spleen: one of two planes; a third each of distances 0, 0 and 2 mm.
+    # A plane has 5 x 4 voxels of 2 x 1 x 5 mm. By area, the planes of the liver share one of two sides; the other is
+    # 2 mm away. The second side of the predicted spleen has 6 elements of 5 mm2 at 1 mm and 6 at 2 mm from the rim of
+    # the thicker one, whose second side lies 2 mm away with its rim.
+    side = 12 * 5 + 8 * np.hypot(2.5, 1) + 6 * np.hypot(2.5, 5) + 4 * np.sqrt(129) / 8
+    rim = 16 + 60 + 4 * np.hypot(5, 1)
+    spleen = (6 * 5 * 1 + 6 * 5 * 2 + 2 * side) / (4 * side + rim)
     assert metrics.read_text().splitlines() == [
-        "case\tstructure\tdice\tasd_mm\tstatus",
-        "007\tliver\t0.000000\t2.000000\tok",
-        "007\tspleen\t0.666667\t0.666667\tok",
+        "case\tstructure\tdice\tasd_mm\thd95_mm\tnsd\tasd_area_mm\trvd\treference_ml\tpredicted_ml\tstatus",
+        "007\tliver\t0.000000\t2.000000\t2.000000\t0.500000\t1.000000\t0.000000\t0.200000\t0.200000\tok",
+        f"007\tspleen\t0.666667\t0.666667\t2.000000\t\t{spleen:.6f}\t-0.500000\t0.400000\t0.200000\tok",
     ]
 
 
 @pytest.mark.parametrize(
     "predicted, true, expected",
     [
-        ({}, {2: 6}, "007\tliver\t0.000000\t\tmissed"),
-        ({2: 1}, {}, "007\tliver\t0.000000\t\tmissed"),
-        ({}, {}, "007\tliver\t\t\tabsent"),
+        ({}, {2: 6}, "007\tliver\t0.000000\t\t\t0.000000\t\t-1.000000\t0.200000\t0.000000\tmissed"),
+        ({2: 1}, {}, "007\tliver\t0.000000\t\t\t0.000000\t\t\t0.000000\t0.200000\tmissed"),
+        ({}, {}, "007\tliver\t\t\t\t\t\t\t0.000000\t0.000000\tabsent"),
     ],
 )
 def test_empty_masks_are_missed_or_absent_with_empty_cells(tmp_path, predicted, true, expected):

@@ -181,7 +181,7 @@ def test_padding_is_not_mixed_into_what_lies_beside_it(tmp_path):
 
 def test_a_case_called_00345_is_found_again_in_its_scores(tmp_path):
     """ZauggGroup/DeePiCt#18: leading zeros of a name are lost when its table is read, and the case with them."""
-    rows = [COLUMNS, *([case, "liver", "0.5", "1.0", "ok"] for case in ("00345", "1e5", "NA"))]
+    rows = [COLUMNS, *([case, "liver", *["0.5"] * (len(COLUMNS) - 3), "ok"] for case in ("00345", "1e5", "NA"))]
     (tmp_path / "m.tsv").write_text("".join("\t".join(row) + "\n" for row in rows))
     assert read_metrics(tmp_path / "m.tsv")["case"].tolist() == ["00345", "1e5", "NA"]
 

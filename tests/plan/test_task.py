@@ -36,6 +36,12 @@ def test_a_domains_label_values_are_in_the_order_of_the_classes():
     assert domains["mr"].label_values == [[1], [2, 55, 56, 57], [3], [9]]
 
 
+def test_a_structure_has_the_tolerance_of_its_name_or_none():
+    assert task_of().nsd_tolerances == (5, 3, 3, 3)
+    assert task_of("tasks: {phantom: {nsd_tolerance: {left_kidney: 2.5}}}").nsd_tolerances == (5, 3, 2.5, 3)
+    assert task_of(task="vestibular_schwannoma").nsd_tolerances == (None, None)
+
+
 def test_the_papers_protocol_changes_domains_and_the_clean_one_does_not():
     ct, mr = task_of("protocol: paper", task="abdomen").domains.values()
     assert (ct.crops_to_labels, ct.doubles_depth, ct.intensity) == (True, False, {"window": [-350, 350]})
@@ -85,6 +91,10 @@ def test_a_label_value_of_two_structures_stops_with_both(values):
             "Domain ct of task phantom has the window [300, -200]; expected [low, high], low < high.",
         ),
         ("{domains: {mr: {labels: {lung: 7}}}}", "Domain mr has labels that task phantom does not: lung."),
+        (
+            "{nsd_tolerance: {lung: 2}}",
+            "nsd_tolerance of task phantom names lung; expected structures of its labels: liver, right_kidney,",
+        ),
         ("{domains: {mr: {labels: {liver: 70-55}}}}", "Label values '70-55': expected a range from low to high"),
         ("{domains: {mr: {labels: {liver: 7-65536}}}}", "Label values '7-65536': expected a range from low to high"),
     ],

@@ -18,6 +18,7 @@ import pytest
 from tiny_run import REPOSITORY
 
 from dar_uda.cli.status import status_of
+from dar_uda.evaluation import score
 
 COLUMNS = [
     *("direction", "method", "structure", "n", "seeds", "missed", "false_alarms"),
@@ -66,7 +67,7 @@ def test_all_cases_are_checked_before_anything_is_made_of_them(finished):
 
 def test_metrics_have_one_row_per_case_and_structure(finished):
     metrics = pd.read_csv(finished.result("seed-0/metrics/ct-to-mr/dar_uda.tsv"), sep="\t")
-    assert list(metrics.columns) == ["case", "structure", "dice", "asd_mm", "status"]
+    assert list(metrics.columns) == score.COLUMNS
     assert len(metrics) == 4 and set(metrics["status"]) <= {"ok", "missed", "absent"}
 
 

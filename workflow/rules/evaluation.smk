@@ -5,7 +5,7 @@ from dar_uda.plan.tables import plain
 
 
 rule score_method:
-    """Measure Dice and ASD of a method's masks, on the original grids."""
+    """Compare a method's masks with the references, on the original grids."""
     input:
         lambda wildcards: voxels(
             PLAN.volumes.scored(wildcards.direction, "label") + PLAN.volumes.scored(wildcards.direction, "image")
@@ -30,6 +30,7 @@ rule score_method:
         cases=lambda wildcards: PLAN.volumes.test_cases(wildcards.direction, labeled=True),
         structures=list(TASK.structures),
         values=lambda wildcards: TASK.target(wildcards.direction).label_values,
+        tolerances=list(TASK.nsd_tolerances),
         version=lambda wildcards: version_of(
             PLAN.volumes.scored(wildcards.direction, "image"),
             PLAN.volumes.scored(wildcards.direction, "label"),
@@ -61,6 +62,7 @@ use rule score_method as score_chunk with:
         cases=lambda wildcards: PLAN.volumes.scored_chunks(wildcards.direction)[wildcards.chunk],
         structures=rules.score_method.params.structures,
         values=rules.score_method.params["values"],
+        tolerances=rules.score_method.params.tolerances,
         version=lambda wildcards: version_of(
             PLAN.volumes.scored(wildcards.direction, "image", wildcards.chunk),
             PLAN.volumes.scored(wildcards.direction, "label", wildcards.chunk),
