@@ -78,11 +78,11 @@ class FixedSlices:
 
 
 def trainer(
-    dtype: torch.dtype, device: torch.device = CPU, batch: int = 1, pixels: int = PIXELS, width: int = WIDTH
+    dtype: torch.dtype, device: torch.device = CPU, batch_size: int = 1, pixels: int = PIXELS, width: int = WIDTH
 ) -> TranslatorTrainer:
     """Return a trainer on one batch of random images per domain."""
     torch.manual_seed(0)
-    samplers = [FixedSlices(batch, pixels, device) for _ in "ab"]
+    samplers = [FixedSlices(batch_size, pixels, device) for _ in "ab"]
     rates = {"generator": 1e-4, "discriminator": 2e-4}
     return TranslatorTrainer(samplers, Job(0, "", device, dtype), width, 8, False, rates, 0.999, LOSS_WEIGHTS)
 
