@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
+from dar_uda.evaluation.case_means import read_scores
+from dar_uda.evaluation.cells import MILLIMETERS, SCORE, Cell
 from dar_uda.plan.task import Direction
 
 
@@ -51,8 +51,7 @@ def _run(run: Mapping[str, Any]) -> list[str]:
 def _scores(structures: list[str], metrics: Path) -> list[str]:
     if not metrics.exists():
         return ["No test case had a reference: nobody knows."]
-    text = dict.fromkeys(["case", "structure"], str)
-    table = pd.read_csv(metrics, sep="\t", dtype=text, keep_default_na=False, na_values=[""])
+    table = read_scores(metrics)
     rows = [
         f"Means over the {table['case'].nunique()} test cases of the run:",
         "",
@@ -60,6 +59,7 @@ def _scores(structures: list[str], metrics: Path) -> list[str]:
         "|---|--:|--:|",
     ]
     for structure in structures:
-        of = table[(table["structure"] == structure) & (table["reference_ml"] > 0)]
-        rows.append(f"| {structure} | {of['dice'].mean():.3f} | {of['asd_mm'].mean():.2f} |")
+        means = table.loc[table["structure"] == structure, ["dice", "asd_mm"]].mean()
+        dice, asd = Cell(means["dice"], SCORE), Cell(means["asd_mm"], MILLIMETERS)
+        rows.append(f"| {structure} | {dice.text or '-'} | {asd.text or '-'} |")
     return rows

@@ -44,7 +44,7 @@ class Cases:
 def read_scores(path: str | Path) -> pd.DataFrame:
     """Return a table of `score_method` with `missed` and `false_alarm`; no Dice where the reference has no voxels."""
     table = read_metrics(path)
-    has_reference, is_odd = table["reference_ml"] > 0, table["status"] == "missed"
+    has_reference, is_odd = _has_reference(table), table["status"] == "missed"
     return table.assign(
         dice=table["dice"].where(has_reference), missed=is_odd & has_reference, false_alarm=is_odd & ~has_reference
     )
@@ -112,6 +112,11 @@ def _check_complete(path: str | Path, table: pd.DataFrame, first: pd.DataFrame, 
         )
 
 
+def _has_reference(table: pd.DataFrame) -> pd.Series:
+    """Return where the reference has voxels, however few: the file rounds the volume of some small ones to 0 ml."""
+    return table["rvd"].notna()
+
+
 def _with_reference(table: pd.DataFrame) -> set[tuple[str, str]]:
-    rows = table[table["reference_ml"] > 0]
+    rows = table[_has_reference(table)]
     return set(zip(rows["case"], rows["structure"], strict=True))

@@ -21,7 +21,8 @@ only", with one seed: for other cases and this very training; "range", with fewe
 highest case. Missed: how often, over cases, structures and seeds, the reference has voxels and the prediction has none:
 Dice 0, left out of the ASD. False alarms: the other way round, left out of both. Gap closed: the mean Dice gained over
 `source_only`, in percent of what `supervised` gains; of 2D segmenters over `source_only_2d`, of what `supervised_2d`
-gains; in brackets its 95 % interval. It is empty unless the ceiling is clearly, and by more than 0.1, above the floor.
+gains; in brackets its 95 % interval, with one seed for other cases and these very trainings. It is empty unless the
+ceiling is clearly, and by more than 0.1, above the floor.
 TTA inconsistency, found without labels: 1 - Dice between the masks of a scan and of the same scan flipped, brighter,
 darker or shifted in intensity (test-time augmentation, TTA), on the network grid; means over the structures and seeds.
 Best (bold) and second best of a column are marked, without those trained on labels of the target, and in ASD without

@@ -64,7 +64,8 @@ def headline(means: pd.DataFrame) -> str:
     text, row = "; ".join(parts) + ".", means.loc["dar_uda"]
     if pd.isna(row["gap_closed"]):
         return text
-    interval = (
-        "" if pd.isna(row["gap_low"]) else f" (95 % interval {PERCENT(row['gap_low'])} to {PERCENT(row['gap_high'])})"
-    )
-    return f"{text} So {PERCENT(row['gap_closed'])} of the gap between the two is closed{interval}."
+    text = f"{text} So {PERCENT(row['gap_closed'])} of the gap between the two is closed"
+    if pd.isna(row["gap_low"]):
+        return f"{text}."
+    trainings = ", for these very trainings" if row["seeds"] == 1 else ""
+    return f"{text} (95 % interval {PERCENT(row['gap_low'])} to {PERCENT(row['gap_high'])}{trainings})."

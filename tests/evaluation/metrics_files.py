@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from dar_uda.evaluation.overlap import relative_volume_difference
 from dar_uda.evaluation.score import COLUMNS
 
 CHOICES = {"protocol": "clean", "model_selection": "last"}
@@ -11,13 +12,14 @@ VOLUMES = {OK: (1.0, 1.0), MISSED: (1.0, 0.0), ABSENT: (0.0, 0.0), FALSE_ALARM: 
 
 
 def write_metrics(path, rows):
-    """Write rows `(case, structure, dice, asd, status)` as `score_method` does, other metrics empty.
+    """Write rows `(case, structure, dice, asd, status)` as `score_method` does, with volumes, and other metrics empty.
 
     A `FALSE_ALARM` has the status `missed` there, and volumes that tell it apart.
     """
     table = pd.DataFrame(rows, columns=["case", "structure", "dice", "asd_mm", "status"])
     volumes = pd.DataFrame([VOLUMES[status] for status in table["status"]], columns=["reference_ml", "predicted_ml"])
-    table = table.replace({"status": {FALSE_ALARM: MISSED}}).join(volumes).reindex(columns=COLUMNS)
+    rvd = [relative_volume_difference(predicted, reference) for reference, predicted in volumes.to_numpy()]
+    table = table.replace({"status": {FALSE_ALARM: MISSED}}).join(volumes).assign(rvd=rvd).reindex(columns=COLUMNS)
     table.to_csv(path, sep="\t", index=False)
     return path
 

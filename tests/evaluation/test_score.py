@@ -4,6 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from dar_uda.evaluation.case_means import read_scores
 from dar_uda.evaluation.score import read_metrics, score_method
 
 SHAPE = (6, 5, 4)
@@ -71,6 +72,18 @@ def test_the_table_reads_back_with_names_as_text_and_empty_cells_as_nan(tmp_path
     assert list(table["status"]) == ["missed", "absent"]
     assert table["asd_mm"].isna().all()
     assert table["dice"].isna().tolist() == [False, True]
+
+
+def test_a_reference_too_small_for_the_decimals_of_its_volume_is_there(tmp_path):
+    """One voxel of 0.05 mm has 0.000000125 ml."""
+    cubes, small = np.zeros((2, 3, 3, 3), np.uint8), np.diag([0.05, 0.05, 0.05, 1.0])
+    cubes[0, 1, 1, 1], cubes[1, 0, 0, 0] = 6, 2
+    for name, array in zip(("p", "r"), (np.zeros_like(cubes[0]), cubes.sum(axis=0, dtype=np.uint8)), strict=True):
+        nib.save(nib.Nifti1Image(array, small), tmp_path / f"{name}.nii.gz")
+    table = read_scores(score(tmp_path, tmp_path / "p.nii.gz", tmp_path / "r.nii.gz"))
+    assert table["reference_ml"].tolist() == [0, 0]
+    assert table["dice"].tolist() == [0, 0]
+    assert table["missed"].all() and not table["false_alarm"].any()
 
 
 def test_a_reference_stored_with_flipped_rows_scores_the_same(tmp_path):

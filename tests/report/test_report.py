@@ -297,10 +297,10 @@ def test_origins_name_every_device_version_and_code(tmp_path):
     assert origins.packages == {"torch": ["2.6", "2.7"]} and origins.code == {"train": ["a", "b", "c"]}
 
 
-def means_of(**methods):
+def means_of(seeds=3, **methods):
     """Return rows `mean` of a summary; methods: mean Dice, gap closed and the ends of its interval."""
     columns = ["dice_mean", "gap_closed", "gap_low", "gap_high"]
-    return pd.DataFrame.from_dict(methods, orient="index", columns=columns, dtype=float)
+    return pd.DataFrame.from_dict(methods, orient="index", columns=columns, dtype=float).assign(seeds=seeds)
 
 
 def test_the_headline_says_what_of_the_gap_is_closed_where_there_is_one():
@@ -313,6 +313,8 @@ def test_the_headline_says_what_of_the_gap_is_closed_where_there_is_one():
     assert headline(means_of(dar_uda=(0.7, 0.75, None, None), **bounds)) == f"{text}."
     with_interval = headline(means_of(dar_uda=(0.7, 0.75, 0.4, 1.1), **bounds))
     assert with_interval == f"{text} (95 % interval 40% to 110%)."
+    of_one_seed = headline(means_of(seeds=1, dar_uda=(0.7, 0.75, 0.4, 1.1), **bounds))
+    assert of_one_seed == f"{text} (95 % interval 40% to 110%, for these very trainings)."
     assert "gap" not in headline(means_of(source_only=(0.9, *none), dar_uda=(0.7, *none), supervised=(0.85, *none)))
     assert headline(means_of(dar_uda=(None, *none))) == "" == headline(means_of(source_only=(0.5, *none)))
 

@@ -76,10 +76,11 @@ def draw_dice_against_asd(metrics: list[dict], figures: Sequence[str | Path], st
         metrics, figures, stamp: See `draw_dice_boxes`; of one direction.
     """
     page = new_figure(7.5, 5)
-    axes = page.subplots()
+    axes, highest = page.subplots(), 1.0
     for index, (_, method) in enumerate(ordered_methods(metrics)):
         cases = read_case_means(m["path"] for m in metrics if m["method"] == method)
         drawn = cases.dropna()
+        highest = max(highest, drawn["asd_mm"].max()) if len(drawn) else highest
         without = len(cases) - len(drawn)
         label = f"{method} ({without} without ASD)" if without else method
         color = color_of(index)
@@ -90,7 +91,7 @@ def draw_dice_against_asd(metrics: list[dict], figures: Sequence[str | Path], st
     axes.scatter([], [], s=44, facecolors="none", edgecolors="0.4", label="hollow: misses a structure")
     axes.set_yscale("symlog", linthresh=1)
     axes.set_yticks(DISTANCES, [f"{distance:g}" for distance in DISTANCES])
-    axes.set_ylim(0, max(1.0, axes.dataLim.ymax) * 1.25)
+    axes.set_ylim(0, highest * 1.25)
     axes.set(xlabel="Dice of a case (1 is perfect)", ylabel="ASD of a case in mm (0 is perfect)", xlim=(-0.03, 1.03))
     plain_frame(axes)
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8)

@@ -183,6 +183,13 @@ def test_a_case_lies_at_its_dice_and_its_asd_and_is_hollow_where_a_structure_is_
     assert "dar_uda (1 without ASD)" in (tmp_path / "dice_asd.svg").read_text()
 
 
+def test_dice_against_asd_is_drawn_where_no_method_finds_anything(tmp_path):
+    path = write_metrics(tmp_path / "m.tsv", [("a", "liver", 0.0, float("nan"), "missed")])
+    metrics = [{"direction": "ct-to-mr", "method": "source_only", "seed": 0, "path": path}]
+    draw_dice_against_asd(metrics, [tmp_path / "dice_asd.svg"])
+    assert "source_only (1 without ASD)" in (tmp_path / "dice_asd.svg").read_text()
+
+
 def test_the_worst_and_the_best_case_of_a_method_are_those_of_its_lowest_and_highest_mean_dice(tmp_path):
     cases = {name: write_case(tmp_path, name) for name in ("a", "b", "c")}
     dices = {"a": (0.4, 0.6), "b": (0.9, 0.2), "c": (0.55, 0.55)}  # means 0.5, 0.55, 0.55: the last of equals is best
