@@ -160,7 +160,7 @@ def _check_whole(path: Path) -> None:
         while not stream.eof:
             rest = stream.unconsumed_tail or file.read(CHUNK)
             if not rest:
-                raise UnreadableFileError(f"DAR-131: {path} ends in the middle of its voxels: copy or export it anew")
+                raise UnreadableFileError(f"DAR-131: {path} ends in the middle of its voxels: copy or export it again")
             voxels += len(stream.decompress(rest, CHUNK))
         size = file.tell() - start - len(stream.unused_data)
     if "compresseddata" not in header.fields:
@@ -203,7 +203,7 @@ def _grid(reader: sitk.ImageFileReader, path: Path) -> Grid:
             raise UnreadableFileError(
                 f"DAR-183: {path} has {count} layers, since its segments overlap, expected one: {EXPORT}"
             )
-        raise UnreadableFileError(f"DAR-130: {path} holds {count} numbers a voxel, expected one: convert it")
+        raise UnreadableFileError(f"DAR-130: {path} holds {count} numbers per voxel, expected one: convert it")
     directions = np.reshape(reader.GetDirection(), (dimension, dimension))[:3, :3]
     affine = np.eye(4)
     affine[:3, :3] = directions * np.array(reader.GetSpacing()[:3])

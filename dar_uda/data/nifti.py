@@ -28,7 +28,7 @@ def open_nifti(path: Path) -> nib.Nifti1Pair:
     """Return the opened file, its values unread.
 
     Raises:
-        UnreadableFileError: It is no NIfTI file, or shorter than its header says.
+        UnreadableFileError: It is not a NIfTI file, or shorter than its header says.
     """
     with reading(path), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -42,7 +42,7 @@ def open_nifti(path: Path) -> nib.Nifti1Pair:
             if reason := foreign_content(path):
                 raise UnreadableFileError(f"{path} {reason}") from error
             raise UnreadableFileError(
-                f"DAR-120: {path} is no NIfTI file; expected .nii, .nii.gz, .mha, .nrrd or a folder of DICOM files"
+                f"DAR-120: {path} is not a NIfTI file; expected .nii, .nii.gz, .mha, .nrrd or a folder of DICOM files"
             ) from error
         if not isinstance(image, nib.Nifti1Pair):
             raise UnreadableFileError(
@@ -98,7 +98,7 @@ def nifti_grid(image: nib.Nifti1Pair, path: Path) -> Grid:
             )
         if image.get_data_dtype().kind not in "iuf":
             raise UnreadableFileError(
-                f"DAR-130: {path} holds {image.get_data_dtype()}, expected one real number a voxel: convert it"
+                f"DAR-130: {path} holds {image.get_data_dtype()}, expected one real number per voxel: convert it"
             )
         code = int(image.header["xyzt_units"]) & 7
         if code not in MILLIMETERS:
@@ -177,5 +177,5 @@ def _check_length(image: nib.Nifti1Pair, path: Path) -> None:
     if suffix in (".gz", ".nii", ".img") and needed > room:
         raise UnreadableFileError(
             f"DAR-127: {path} holds fewer than the {needed} bytes of voxels that its header says: it was cut short, "
-            "or its header is broken; copy or export it anew"
+            "or its header is broken; copy or export it again"
         )

@@ -18,7 +18,7 @@ class UnreadableFileError(ValueError):
 
 
 @contextmanager
-def reading(path: str | Path, remedy: str = "copy or export it anew") -> Iterator[None]:
+def reading(path: str | Path, remedy: str = "copy or export it again") -> Iterator[None]:
     """Turn what a library raises within the block into an `UnreadableFileError`; that and `MemoryError` pass."""
     try:
         yield

@@ -68,7 +68,7 @@ def test_what_is_a_volume_is_read(tmp_path, name, content):
         ("a.mha", b"", r"is empty \(0 bytes\)"),
         ("a.nii.gz", PACKED[:60], "was cut short: copy or export it again"),
         ("a.nii.gz", PACKED[:-30], "cannot be read"),
-        ("a.nii.gz", b"hello", "is no NIfTI file"),
+        ("a.nii.gz", b"hello", "is not a NIfTI file"),
     ],
 )  # fmt: skip
 def test_what_is_something_else_is_refused_by_name_with_what_to_do(tmp_path, name, content, told):

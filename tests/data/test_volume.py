@@ -79,7 +79,7 @@ def test_a_single_fourth_axis_is_dropped_and_a_longer_one_refused(tmp_path):
 
 def test_what_is_no_volume_is_refused_by_name(tmp_path):
     (tmp_path / "notes.txt").write_text("no image")
-    with pytest.raises(ValueError, match="notes.txt is no NIfTI"):
+    with pytest.raises(ValueError, match="notes.txt is not a NIfTI"):
         read_volume(tmp_path / "notes.txt")
     with pytest.raises(FileNotFoundError, match=r"absent.nii.gz: no such file"):
         read_grid(tmp_path / "absent.nii.gz")
@@ -166,7 +166,7 @@ def test_itk_formats_read_right_and_damaged_compressed_voxels_are_refused(tmp_pa
     data.write_bytes(content)
     for damaged in (content, content[:-40]):
         data.write_bytes(damaged)
-        with pytest.raises(ValueError, match=f"scan.{ending}.*copy or export it anew"):
+        with pytest.raises(ValueError, match=f"scan.{ending}.*copy or export it again"):
             read_volume(path)
 
 

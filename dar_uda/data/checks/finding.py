@@ -22,7 +22,7 @@ class Kind:
 UNREADABLE = Kind("DAR-080: Files that cannot be read", "each line says what to do")
 NOT_FINITE = Kind("DAR-157: Images with NaN or infinite voxels", "write a finite value there, such as that of air")
 CONSTANT = Kind(
-    "DAR-158: Images without contrast", "every voxel has one value: export the scan anew, or leave the case out"
+    "DAR-158: Images without contrast", "every voxel has one value: export the scan again, or leave the case out"
 )
 BELOW_WINDOW = Kind(
     "DAR-081: Images outside their window", "no voxel lies within `window`: give one in the file's unit"

@@ -93,7 +93,7 @@ def test_a_good_case_has_no_findings(tmp_path):
         (with_forms(AFFINE, AFFINE, (0, 0)), "WARNING: DAR-099: Headers without a place"),
         (image(affine=SHEAR), "WARNING: DAR-094: Images with axes that are not at right angles.*78.7 degrees"),
         (image(GOOD[..., None].repeat(2, 3)), "ERROR: DAR-080: Files that cannot be read (1).*expected 3 axes"),
-        (image(np.zeros(SHAPE, [("R", "u1"), ("G", "u1"), ("B", "u1")])), "expected one real number a voxel"),
+        (image(np.zeros(SHAPE, [("R", "u1"), ("G", "u1"), ("B", "u1")])), "expected one real number per voxel"),
     ],
 )  # fmt: skip
 def test_a_scans_problem_is_told_with_its_file(tmp_path, scan, line):

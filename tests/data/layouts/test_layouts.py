@@ -330,7 +330,7 @@ def test_a_label_on_another_grid_and_an_unreadable_scan_are_left_out_with_the_re
     rows, printed = write_table(tmp_path, capsys, "folders", f"ct={folder}")
     assert list(rows) == ["a"]
     assert "Case b: image and label do not share a grid" in printed and "The label is" in printed
-    assert "c.nii.gz is no NIfTI file" in printed
+    assert "c.nii.gz is not a NIfTI file" in printed
 
 
 @pytest.mark.parametrize(
