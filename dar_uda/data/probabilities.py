@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
+import nibabel as nib
 import numpy as np
+from nibabel.arrayproxy import ArrayProxy
 from numpy.typing import NDArray
 
 from dar_uda.data.grid import Grid, nifti_header
@@ -49,3 +51,13 @@ def probabilities_file(path: str | Path, grid: Grid, classes: int) -> Iterator[N
         raw.seek(0)
         with gzip.open(temporary, "wb", compresslevel=1) as packed:
             shutil.copyfileobj(raw, packed)
+
+
+def open_probabilities(path: str | Path) -> tuple[ArrayProxy, Grid]:
+    """Return the stored steps of a file of `probabilities_file`, unread, and their grid.
+
+    `steps[..., k]` reads class k alone, uint8; classes in ascending order read the file once.
+    """
+    image = nib.load(path)
+    steps = ArrayProxy(path, (image.shape, np.uint8, image.dataobj.offset), keep_file_open=True)
+    return steps, Grid(image.shape[:-1], image.affine)

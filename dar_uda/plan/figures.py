@@ -42,10 +42,14 @@ class Figures:
         figures = [
             Figure(self.paths.figure(f"{kind}-{direction}{ending_of(table.name)}"), kind, str(direction))
             for direction in table.directions
-            for kind in ("dice", "dice_asd", "extremes")
+            for kind in self._kinds_of_scores
             if table.drawn(str(direction), self.first_seed)
         ]
         return figures + (self._of_run() if table.name == SUMMARY else [])
+
+    @property
+    def _kinds_of_scores(self) -> tuple[str, ...]:
+        return "dice", "dice_asd", "extremes", *(["reliability"] if self.config.saves_probabilities else [])
 
     def overlay_cases(self, direction: str) -> list[str]:
         """Return the test cases of the overlays: the first that have a label, else the first."""

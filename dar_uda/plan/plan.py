@@ -133,6 +133,7 @@ class Plan:
             self.paths.checks,
             *self.paths.table_files(SUMMARY),
             self.paths.tta_inconsistency_table,
+            *([self.paths.calibration_table] if self.config.saves_probabilities and self.summary.scored else []),
             *(f"{figure.path}.png" for figure in self.figures.of_table(self.summary)),
             *self.unscored_predictions(self.summary),
             self.paths.report(SUMMARY),
@@ -155,6 +156,10 @@ class Plan:
     def tta_inconsistency(self, rows: Iterable[Row]) -> list[str]:
         """Return how much the masks of rows change with the image."""
         return [self.paths.tta_inconsistency(row.seed, row.direction, row.method) for row in rows]
+
+    def calibration(self, rows: Iterable[Row]) -> list[str]:
+        """Return how well the probabilities of rows are calibrated."""
+        return [self.paths.calibration(row.seed, row.direction, row.method) for row in rows]
 
     def predictions(self, rows: Iterable[Row]) -> list[str]:
         """Return the folders of the masks of rows."""

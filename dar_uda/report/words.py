@@ -54,6 +54,14 @@ CAPTIONS = {
         "slice of the reference. A picture without color: nothing was found on this slice.",
         "Compare the two outlines. One slice is not the case: open the volume before you judge it.",
     ),
+    "reliability": Caption(
+        "Reliability",
+        "A panel per structure, a line per method, all test cases and seeds. Of the voxels to which a method gives "
+        "about this probability: the fraction that the reference has. Below: how many voxels those are, on a "
+        "logarithmic axis. Voxels count near the structure, and wherever its probability is above 1/15.",
+        "A line on the diagonal means that probabilities can be taken at their word. Below it the method is too sure "
+        "that the structure is there, above it too sure that it is not. Points of few voxels move by chance.",
+    ),
     "overlays": Caption(
         "Masks of all methods",
         "The first test cases (at most four), first seed: the reference, if there is one, then the mask of each "

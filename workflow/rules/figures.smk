@@ -248,3 +248,34 @@ rule draw_extremes:
         code=code_version("dar_uda.report.figures.segmentation"),
     script:
         "../scripts/draw_extremes.py"
+
+
+rule draw_reliability:
+    """Draw how often the reference has what the probabilities say, a curve per method."""
+    input:
+        calibration=lambda wildcards: PLAN.calibration(PLAN.drawn(wildcards.of_table, wildcards.direction)),
+    output:
+        figures=[
+            report(
+                "results/{run}/figures/reliability-{direction}{of_table}.png",
+                caption="../report/reliability.rst",
+                category="Results",
+            ),
+            "results/{run}/figures/reliability-{direction}{of_table}.svg",
+        ],
+    log:
+        "results/{run}/logs/draw_reliability/{direction}{of_table}.log",
+    benchmark:
+        "results/{run}/benchmarks/draw_reliability/{direction}{of_table}.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        rows=lambda wildcards: plain(PLAN.drawn(wildcards.of_table, wildcards.direction)),
+        structures=list(TASK.structures),
+        stamp=STAMP,
+        code=code_version("dar_uda.report.figures.calibration"),
+    script:
+        "../scripts/draw_reliability.py"
