@@ -20,8 +20,8 @@ BINS = 15
 """As many as Guo et al. 2017 use; each holds 17 of the 255 steps of a stored probability, the first also 0."""
 MARGIN_MM = 5.0
 """How far beyond a structure voxels of the lowest bin count, see `voxels_that_count`."""
-COUNTS = ["voxels", "probability_sum", "reference_voxels"]
-COLUMNS = ["case", "patient", "structure", "bin", *COUNTS]
+COLUMNS = ["case", "patient", "structure", "bin", "voxels", "probability_sum", "reference_voxels"]
+COUNTS = COLUMNS[4:]
 
 
 def measure_calibration(
@@ -81,9 +81,8 @@ def expected_calibration_error(bins: pd.DataFrame, by: Sequence[str]) -> pd.Seri
         bins: A row per bin with the columns `COUNTS`.
         by: Columns; the rows that share them are the bins of one error.
     """
-    gaps = (bins["probability_sum"] - bins["reference_voxels"]).abs()
-    sums = bins.assign(gap=gaps).groupby(list(by), sort=False)[["gap", "voxels"]].sum()
-    return sums["gap"] / sums["voxels"]
+    gaps, keys = (bins["probability_sum"] - bins["reference_voxels"]).abs(), [bins[name] for name in by]
+    return gaps.groupby(keys, sort=False).sum() / bins["voxels"].groupby(keys, sort=False).sum()
 
 
 def count_in_bins(

@@ -7,12 +7,15 @@ from typing import Any
 import pandas as pd
 
 from dar_uda.evaluation.calibration import COUNTS, expected_calibration_error, read_calibration
-from dar_uda.evaluation.case_means import finite_mean, ordered_methods
+from dar_uda.evaluation.case_means import ordered_methods
 from dar_uda.evaluation.intervals import LOGIT, mean_interval
+from dar_uda.evaluation.means import finite_mean
 from dar_uda.jobs.files import write_beside
 
-COLUMNS = ["direction", "method", "structure", "n", "patients", "seeds"]
-COLUMNS += ["ece", "ece_low", "ece_high", "ece_interval", "ece_pooled"]
+COLUMNS = [
+    *("direction", "method", "structure", "n", "patients", "seeds"),
+    *("ece", "ece_low", "ece_high", "ece_interval", "ece_pooled"),
+]
 
 
 def tabulate_calibration(
@@ -56,7 +59,8 @@ def calibration_errors(calibration: Sequence[dict], structures: Sequence[str]) -
 
 def read_bins(entries: Iterable[dict]) -> pd.DataFrame:
     """Return the rows of a method's files of `measure_calibration`, with the column `seed`."""
-    return pd.concat([read_calibration(entry["path"]).assign(seed=entry["seed"]) for entry in entries])
+    by_seed = {entry["seed"]: read_calibration(entry["path"]) for entry in entries}
+    return pd.concat(by_seed, names=["seed"]).reset_index("seed")
 
 
 def pooled(bins: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
@@ -75,7 +79,7 @@ def _statistics(bins: pd.DataFrame) -> dict[str, Any]:
         "n": errors["case"].nunique(),
         "patients": errors["patient"].nunique(),
         "seeds": bins["seed"].nunique(),
-        "ece": finite_mean(finite_mean(values, axis=0), axis=0),
+        "ece": float(finite_mean(finite_mean(values, axis=0), axis=0)),
         "ece_low": interval.low,
         "ece_high": interval.high,
         "ece_interval": interval.kind,

@@ -10,7 +10,7 @@ from dar_uda.plan.errors import PlanError
 from dar_uda.plan.plan import NAME, TRAINED
 from dar_uda.plan.tables import Row
 from tests.plan.configs import REPOSITORY
-from tests.plan.plans import BOTH, EXTRAS, LABELED, UNSCORED, case, plan_of
+from tests.plan.plans import BOTH, EXTRAS, LABELED, SAVED, UNSCORED, case, plan_of
 
 RUN = "results/phantom"
 
@@ -26,6 +26,24 @@ def test_a_run_makes_the_summarys_table_figures_and_report():
         f"{RUN}/figures/losses.png",
         f"{RUN}/report.html",
     ]
+
+
+def test_saved_probabilities_ask_for_their_calibration_and_for_nothing_else():
+    text = f"{BOTH}\nmethods: [source_only, dar_uda]\nseeds: [3, 1]"
+    saved = f"{text}\n{SAVED}"
+    asked = set(plan_of(saved, LABELED).requested()) - set(plan_of(text, LABELED).requested())
+    figures = (f"{RUN}/figures/reliability-{direction}.png" for direction in ("ct-to-mr", "mr-to-ct"))
+    assert asked == {f"{RUN}/tables/calibration.tsv", *figures}
+    plan = plan_of(saved, LABELED)
+    assert plan.calibration(plan.drawn("", "ct-to-mr")) == [
+        f"{RUN}/seed-{seed}/calibration/ct-to-mr/{method}.tsv"
+        for method in ("source_only", "dar_uda")
+        for seed in (3, 1)
+    ]
+
+
+def test_without_a_reference_calibration_is_not_asked_for():
+    assert plan_of(SAVED, UNSCORED).requested() == plan_of(cases=UNSCORED).requested()
 
 
 def test_masks_that_no_label_scores_are_made_and_their_tta_inconsistency_is_tabulated():

@@ -1,6 +1,6 @@
 from dar_uda.plan.cases import Cases
 from dar_uda.plan.figures import Figure
-from tests.plan.plans import BOTH, CASES, EXTRAS, LABELED, UNSCORED, case, phantoms, plan_of
+from tests.plan.plans import BOTH, CASES, EXTRAS, LABELED, SAVED, UNSCORED, case, phantoms, plan_of
 
 RUN = "results/phantom"
 FIGURES = f"{RUN}/figures"
@@ -30,6 +30,13 @@ def test_another_table_has_figures_of_its_scores_alone():
         for direction in ("ct-to-mr", "mr-to-ct")
         for kind in ("dice", "dice_asd", "extremes")
     ]
+
+
+def test_saved_probabilities_have_a_figure_of_reliability_behind_those_of_scores():
+    kinds = [figure.kind for figure in figures_of(SAVED)]
+    assert kinds == ["dice", "dice_asd", "extremes", "reliability", "overlays", "translations", "styles", "losses"]
+    paths = [figure.path for figure in figures_of(SAVED, "style_study", LABELED) if figure.kind == "reliability"]
+    assert paths == [f"{FIGURES}/reliability-{direction}-style_study" for direction in ("ct-to-mr", "mr-to-ct")]
 
 
 def test_without_a_reference_there_is_no_figure_of_scores():

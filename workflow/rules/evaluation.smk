@@ -186,7 +186,7 @@ rule measure_calibration:
         runtime="1h",
     params:
         cases=rules.score_method.params.cases,
-        patients=rules.score_method.params.cases,
+        patients=rules.score_method.params.patients,
         structures=list(TASK.structures),
         values=rules.score_method.params["values"],
         version=rules.score_method.params.version,

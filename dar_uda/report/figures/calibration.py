@@ -37,8 +37,10 @@ def draw_reliability(
     for structure, (curve, counts) in zip(structures, panels.T, strict=True):
         curve.set_title(structure, fontsize=10)
         curve.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
-        counts.set(yscale="log", xlabel="predicted probability")
+        counts.set(yscale="log", ylim=(0.8, None), xticks=[0, 0.5, 1])
+        counts.set_xlabel("predicted probability", fontsize=9)
         for axes in (curve, counts):
+            axes.tick_params(labelsize=8)
             plain_frame(axes)
     panels[0, 0].set_ylabel("fraction in the reference", fontsize=9)
     panels[1, 0].set_ylabel("voxels", fontsize=9)
