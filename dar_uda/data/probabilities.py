@@ -43,13 +43,14 @@ def probabilities_file(path: str | Path, grid: Grid, classes: int) -> Iterator[N
         raw.write(header.binaryblock.ljust(header.single_vox_offset, b"\0"))
         raw.flush()
         shape = header.get_data_shape()
-        # A full disk shall be an error here, not a signal on the way.
+        # A full disk is an error here, not a signal later.
         os.posix_fallocate(raw.fileno(), 0, header.single_vox_offset + math.prod(shape))
         stored = np.memmap(raw, np.uint8, "r+", header.single_vox_offset, shape, order="F")
         yield stored
         stored.flush()
         raw.seek(0)
-        with gzip.open(temporary, "wb", compresslevel=1) as packed:
+        # Without the name of the temporary file and the time: the same probabilities are the same bytes.
+        with temporary.open("wb") as file, gzip.GzipFile("", "wb", 1, file, mtime=0) as packed:
             shutil.copyfileobj(raw, packed)
 
 
