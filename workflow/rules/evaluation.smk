@@ -104,6 +104,7 @@ rule tabulate:
         usage=lambda wildcards: [path for paths in PLAN.usage(wildcards.table).values() for path in paths],
     output:
         table="results/{run}/tables/{table}.tsv",
+        differences="results/{run}/tables/{table}-differences.tsv",
         pages=[
             "results/{run}/tables/{table}.md",
             "results/{run}/tables/{table}.tex",
@@ -133,6 +134,8 @@ rule tabulate:
         bounds=lambda wildcards: descriptions.gap_bounds(PLAN.tables[wildcards.table]),
         ceilings=lambda wildcards: descriptions.ceilings(PLAN.tables[wildcards.table]),
         structures=list(TASK.structures),
+        metrics=CONFIG.metrics,
+        reference=lambda wildcards: PLAN.tables[wildcards.table].reference,
         code=code_version("dar_uda.evaluation.tables"),
     script:
         "../scripts/tabulate.py"
