@@ -9,6 +9,7 @@ from tiny_run import CONFIG, Run
 
 from dar_uda.bundle.export import export_bundle
 from dar_uda.data.phantom import make_phantom
+from dar_uda.evaluation.score import read_metrics
 from dar_uda.viewer.catalog import read_catalog
 
 pytestmark = pytest.mark.slow
@@ -19,11 +20,15 @@ CHUNKED = (*WHOLE, "inference={chunk_size: 3}")
 """Of mr1 to mr5 only mr4 has a digest that divides by 3: two chunks, mr1 to mr3 and mr4 with mr5."""
 
 
+PATIENTS = {"mr1": "P 1", "mr2": 'the "2nd"', "mr4": "P 1"}
+
+
 def row(folder, domain, number, split):
-    """Write a case of the phantom as a user's files; return its row of the table."""
+    """Write a case of the phantom as a user's files; return its row of the table, with the patient if it has one."""
     image, label = (f"{domain}{number}_{what}.nii.gz" for what in ("image", "label"))
     make_phantom(domain, number, folder / image, folder / label)
-    return f"{domain}{number}\t{domain}\t{image}\t{label}\t{split}\n"
+    case = f"{domain}{number}"
+    return f"{case}\t{domain}\t{image}\t{label}\t{split}\t{PATIENTS.get(case, '')}\n"
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +37,7 @@ def chunked(tmp_path_factory):
     (folder / "tiny.yaml").write_text(CONFIG)
     cases = [("ct", 0, "train"), ("ct", 1, "train"), ("mr", 0, "train"), *(("mr", n, "test") for n in range(1, 6))]
     rows = [row(folder, *case) for case in cases]
-    (folder / "cases.tsv").write_text("case\tdomain\timage\tlabel\tsplit\n" + "".join(rows))
+    (folder / "cases.tsv").write_text("case\tdomain\timage\tlabel\tsplit\tpatient\n" + "".join(rows))
     status, text = Run(folder)(*CHUNKED, "--", MASKS, METRICS)
     assert status == 0, text
     return Run(folder)
@@ -51,6 +56,12 @@ def test_chunks_give_the_masks_and_scores_of_one_job_at_the_same_paths(chunked, 
     status, text = whole(*WHOLE, "--", MASKS, METRICS)
     assert status == 0 and "rule predict_cases:" in text and "rule predict_chunk:" not in text, text
     assert made_of(whole) == before
+
+
+def test_scores_of_chunks_name_the_patient_of_each_case(chunked):
+    table = read_metrics(chunked.folder / METRICS)
+    expected = {"mr1": "P 1", "mr2": 'the "2nd"', "mr3": "mr3", "mr4": "P 1", "mr5": "mr5"}
+    assert dict(zip(table["case"], table["patient"], strict=True)) == expected
 
 
 def test_an_added_case_leaves_the_other_chunks_as_they_are(chunked, tmp_path):
