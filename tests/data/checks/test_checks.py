@@ -265,8 +265,8 @@ SEEN = [
     "WARNING: DAR-109: Test cases whose patient has a training case in the other domain (2). To do: trainings see this "
     "patient's anatomy, so the scores may be too high: bring all scans of a patient to one split, or report it with "
     "the scores.",
-    "  mr/c: training cases of the same patient in ct: a, b",
-    "  ct/e: training cases of the same patient in mr: f",
+    "  mr/c: of the same patient as ct/a, ct/b",
+    "  ct/e: of the same patient as mr/f",
 ]
 
 
