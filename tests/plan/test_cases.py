@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from dar_uda.data.cases_table import COLUMNS, REQUIRED
+from dar_uda.data.checks.cases import CaseFiles
 from dar_uda.plan.cases import cases_to_check, read_cases
 from dar_uda.plan.errors import PlanError
 from tests.plan.configs import REPOSITORY, config_of
@@ -98,6 +99,7 @@ def test_the_first_rule_knows_patients_whom_trainings_see_or_tests_score():
         config = config_with(rows, text=f"task: abdomen\ndirections: {directions}")
         checked = cases_to_check(read_cases(config, REPOSITORY), config)
         assert {case["name"] for case in checked if "patient" in case} == known
+        assert [CaseFiles(**case).patient for case in checked] == [case.get("patient", "") for case in checked]
     assert [(case["patient"], case["split"]) for case in checked if case["name"] == "mr2"] == [("P2", "test")]
 
 

@@ -78,6 +78,17 @@ def test_an_added_case_leaves_the_other_chunks_as_they_are(chunked, tmp_path):
     assert "rule train_segmenter:" not in text and text.count("rule preprocess_case:") == 1
 
 
+def test_another_patient_scores_the_cases_chunk_again_and_trains_nothing(chunked, tmp_path):
+    shutil.copytree(chunked.folder, tmp_path / "renamed", symlinks=True)
+    renamed = Run(tmp_path / "renamed")
+    table = (renamed.folder / "cases.tsv").read_text()
+    (renamed.folder / "cases.tsv").write_text(table.removesuffix("\n") + "P 1\n")  # of mr5, the last
+    status, text = renamed("-n", *CHUNKED, "--", MASKS, METRICS)
+    assert status == 0, text
+    assert set(re.findall(r"rule (\w+):", text)) == {"score_chunk", "gather_scores"}
+    assert re.findall(r"rule score_chunk:.*?chunk=(\w+)", text, re.DOTALL) == ["mr4"]
+
+
 def test_a_bundle_and_the_viewer_find_what_they_need(chunked, tmp_path):
     export_bundle(chunked.folder / MASKS, tmp_path / "bundle", "CC0")
     origin = json.loads((tmp_path / "bundle" / "provenance.json").read_text())["masks"]
