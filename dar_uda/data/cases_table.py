@@ -9,8 +9,9 @@ from pathlib import Path
 
 from dar_uda.data.patients import problems_of_split
 
-REQUIRED = ("case", "domain", "image", "label", "split")
-COLUMNS = (*REQUIRED, "patient")
+COLUMNS = ("case", "domain", "image", "label", "split", "patient")
+REQUIRED = COLUMNS[:5]
+"""All but `patient`, which a table may leave out."""
 SPLITS = ("train", "test")
 NOTHING = ("-", "na", "n/a", "none")
 """What people write, in either case, where a cell should be empty."""
