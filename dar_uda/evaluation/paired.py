@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from dar_uda.evaluation.differences import SIGNIFICANCE, Difference, compare, ho
 from dar_uda.evaluation.intervals import FEWEST_CASES
 from dar_uda.evaluation.quantities import MEAN, METRICS, UNRANKED
 from dar_uda.evaluation.score_tables import paired_table
+from dar_uda.jobs.files import write_beside
 
 COLUMNS = ["predictions", "against", "structure", "metric", *Difference._fields, "p_holm"]
 
@@ -39,6 +41,12 @@ def paired_differences(first: tuple[str, Cases], second: tuple[str, Cases], stru
     unranked = [metric.name for metric in METRICS.values() if metric.best == UNRANKED]
     frame.loc[frame["metric"].isin(unranked), ["wins", "losses"]] = pd.NA
     return frame
+
+
+def write_paired_differences(differences: pd.DataFrame, table: str | Path) -> None:
+    """Write what `paired_differences` returns as TSV, six decimals."""
+    with write_beside(table) as partial:
+        differences.to_csv(partial, sep="\t", index=False, float_format="%.6f")
 
 
 def paired_tables(differences: pd.DataFrame) -> Iterator[Table]:

@@ -102,7 +102,7 @@ def score_folders(
         if against:
             pair = [(one.name, read_cases([_entry(one, stage)], structures.names)) for one in scored]
             found = paired.paired_differences(*pair, structures.names)
-            found.to_csv(stage / differences.name, sep="\t", index=False, float_format="%.6f")
+            paired.write_paired_differences(found, stage / differences.name)
             tables += paired.paired_tables(found)
         for path in outputs:
             place(stage / path.name, path)
