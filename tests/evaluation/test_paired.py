@@ -50,3 +50,12 @@ def test_metrics_without_values_have_no_rows_and_signed_ones_no_better_and_worse
     table = list(paired_tables(rows))[1]
     assert table.title == "RVD: one minus two"
     assert [cell.text for cell in table.rows[0]][3:5] == ["", ""]
+
+
+def test_a_structure_that_one_of_both_misses_does_not_make_its_mean_distance_better():
+    """Before, the first's mean of the liver alone, 1 mm, was compared with the second's of both structures, 3 mm."""
+    one, two = np.ones((2, 6)), np.array([[1.0] * 6, [5.0] * 6])
+    one[1] = np.nan
+    rows = paired_differences(("one", cases(asd=one)), ("two", cases(asd=two)), ["liver", "spleen"])
+    assert rows.set_index("structure")["n"].to_dict() == {"liver": 6, "spleen": 0, "mean": 6}
+    assert rows.set_index("structure").loc["mean", ["difference", "wins", "losses"]].tolist() == [0, 0, 0]
