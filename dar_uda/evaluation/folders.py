@@ -5,6 +5,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from dar_uda.data.cases_table import CONTROL, NOTHING
 from dar_uda.data.geometry import described, grid_difference
 from dar_uda.data.given_images import name_of, volume_files
 from dar_uda.data.reading import reading
@@ -99,6 +100,11 @@ def read_patients(table: Path, cases: Sequence[str]) -> list[str]:
     found: dict[str, str] = {}
     for row in reader:
         case, patient = ((row[name] or "").strip() for name in ("case", "patient"))
+        if patient.lower() in NOTHING or CONTROL.search(patient):
+            raise ValueError(
+                f"DAR-355: {table}: case {case} has the patient {patient[:60]!r}; expected a name: leave the cell empty "
+                "where a patient has one case"
+            )
         if found.setdefault(case, patient or case) != (patient or case):
             raise ValueError(f"DAR-355: {table}: case {case} has the patients {found[case]} and {patient or case}")
     if missing := [case for case in cases if case not in found]:

@@ -146,6 +146,7 @@ def test_the_patient_is_the_unit(tmp_path):
     [
         ("case\tpatient\na\tp1\n", "DAR-355: .* has no row for 1 of 2 cases: b;"),
         ("case\tpatient\na\tp1\nb\tp1\na\tp2\n", "DAR-355: .*case a has the patients p1 and p2"),
+        ("case\tpatient\na\t-\nb\t-\n", "DAR-355: .*case a has the patient '-'; expected a name"),
         ("case,patient\na,p1\n", "DAR-355: .*has the columns case,patient; expected case and patient"),
         ("", "DAR-355: .*has the columns ; expected"),
         (b"case\tpatient\na\t\xe4\n", "DAR-126: .*expected a table in UTF-8"),
