@@ -102,8 +102,8 @@ def read_patients(table: Path, cases: Sequence[str]) -> list[str]:
         case, patient = ((row[name] or "").strip() for name in ("case", "patient"))
         if patient.lower() in NOTHING or CONTROL.search(patient):
             raise ValueError(
-                f"DAR-355: {table}: case {case} has the patient {patient[:60]!r}; expected a name: leave the cell empty "
-                "where a patient has one case"
+                f"DAR-355: {table}: case {case} has the patient {patient[:60]!r}; expected a name: leave the cell "
+                "empty where a patient has one case"
             )
         if found.setdefault(case, patient or case) != (patient or case):
             raise ValueError(f"DAR-355: {table}: case {case} has the patients {found[case]} and {patient or case}")
