@@ -194,6 +194,19 @@ def test_a_file_that_cannot_be_read_leaves_nothing_behind(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["labels", "masks", "other"]
 
 
+def test_a_command_that_is_stopped_leaves_nothing_behind(tmp_path, monkeypatch):
+    masks(tmp_path / "labels", a={0: 1}), masks(tmp_path / "masks", a={0: 1}), masks(tmp_path / "other", a={1: 1})
+
+    def stop(*_):
+        assert len(list(tmp_path.glob(".partial-*/table*.tsv"))) == 2  # the scores are there
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dar_uda.evaluation.paired.paired_differences", stop)
+    with pytest.raises(KeyboardInterrupt):
+        score(tmp_path, against=tmp_path / "other")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["labels", "masks", "other"]
+
+
 @pytest.mark.parametrize("there", ["table.tsv", "table-against.tsv", "table-differences.tsv"])
 def test_no_other_file_is_written_over(tmp_path, there):
     masks(tmp_path / "labels", a={0: 1}), masks(tmp_path / "masks", a={0: 1}), masks(tmp_path / "other", a={1: 1})
