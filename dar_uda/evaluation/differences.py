@@ -1,6 +1,7 @@
 """How much two methods differ on the same cases and seeds, and whether that is more than chance."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -103,14 +104,23 @@ def parts_of(structures: Sequence[str]) -> list[tuple[str, slice]]:
 
 
 def compare(method: Cases, reference: Cases, metric: Metric) -> Difference:
-    """Return how much a method differs from another in a metric, on the same cases and seeds."""
-    values = method.by_patient(metric.name) - reference.by_patient(metric.name)
+    """Return how much a method differs from another in a metric, on the same cases and seeds.
+
+    Structures of which one of both has no value, such as distances of empty masks, count in neither.
+    """
+    known = np.isfinite(method.values[metric.name]) & np.isfinite(reference.values[metric.name])
+    values = _by_patient(method, metric, known) - _by_patient(reference, metric, known)
     patients = finite_mean(values, axis=0)
     patients = patients[np.isfinite(patients)]
     better = {HIGHEST: patients, LOWEST: -patients}.get(metric.best, np.full(0, np.nan))
     mean = float(patients.mean()) if len(patients) else np.nan
     wins, losses = int((better > 0).sum()), int((better < 0).sum())
     return Difference(len(patients), mean, *mean_interval(values, PLAIN), wins, losses, p_value(values))
+
+
+def _by_patient(cases: Cases, metric: Metric, known: NDArray[np.bool_]) -> NDArray[np.float64]:
+    values = {metric.name: np.where(known, cases.values[metric.name], np.nan)}
+    return replace(cases, values=values).by_patient(metric.name)
 
 
 def p_value(values: NDArray[np.float64]) -> float:

@@ -88,9 +88,14 @@ def difference_table(differences: pd.DataFrame, metric: str, prefix: str) -> Tab
     """
     rows = differences[(differences["structure"] == MEAN) & (differences["metric"] == metric)]
     reference, shown = rows["reference"].iloc[0], METRICS[metric]
+    return paired_table(rows, "method", f"{prefix}{shown.title} minus that of {reference}")
+
+
+def paired_table(rows: pd.DataFrame, first: str, title: str) -> Table:
+    """Return one row per paired difference: a `Difference` and its corrected p-value, named by the column `first`."""
     cells = [
         [
-            Cell(row["method"]),
+            Cell(row[first]),
             Cell(row["n"], COUNT),
             Cell(
                 row["difference"],
@@ -105,8 +110,7 @@ def difference_table(differences: pd.DataFrame, metric: str, prefix: str) -> Tab
         for _, row in rows.iterrows()
     ]
     difference = f"mean difference{_of_interval(rows['interval'])}"
-    header = ["method", "n", difference, "better", "worse", "p (Holm)"]
-    return Table(f"{prefix}{shown.title} minus that of {reference}", header, cells)
+    return Table(title, [first, "n", difference, "better", "worse", "p (Holm)"], cells)
 
 
 def seed_table(summary: pd.DataFrame, metric: str, title: str) -> Table:
