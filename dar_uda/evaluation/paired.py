@@ -9,9 +9,9 @@ import pandas as pd
 
 from dar_uda.evaluation.case_means import Cases
 from dar_uda.evaluation.cells import Table
-from dar_uda.evaluation.differences import SIGNIFICANCE, Difference, compare, holm, parts_of
+from dar_uda.evaluation.differences import COUNTS, SIGNIFICANCE, Difference, compare, holm, parts_of
 from dar_uda.evaluation.intervals import FEWEST_CASES
-from dar_uda.evaluation.quantities import MEAN, METRICS, UNRANKED
+from dar_uda.evaluation.quantities import MEAN, METRICS
 from dar_uda.evaluation.score_tables import paired_table
 from dar_uda.jobs.files import write_beside
 
@@ -33,13 +33,11 @@ def paired_differences(first: tuple[str, Cases], second: tuple[str, Cases], stru
         found = compare(cases.of_structures(part), others.of_structures(part), METRICS[metric])
         rows.append([name, other, structure, metric, *found, np.nan])
     frame = pd.DataFrame(rows, columns=COLUMNS)
-    frame = frame[frame.groupby("metric")["n"].transform("max") > 0].astype({"wins": "Int64", "losses": "Int64"})
+    frame = frame[frame.groupby("metric")["n"].transform("max") > 0].astype(COUNTS)
     is_mean = frame["structure"] == MEAN
     frame["p_holm"] = frame["p"].where(
         is_mean, frame[~is_mean].groupby("metric")["p"].transform(lambda values: holm(values.to_numpy()))
     )
-    unranked = [metric.name for metric in METRICS.values() if metric.best == UNRANKED]
-    frame.loc[frame["metric"].isin(unranked), ["wins", "losses"]] = pd.NA
     return frame
 
 

@@ -9,12 +9,15 @@ from dar_uda.evaluation.cells import COUNT, PERCENT, SIGNED, Cell, Table
 from dar_uda.evaluation.intervals import RANGE
 from dar_uda.evaluation.quantities import COUNTS, MEAN, METRICS, Metric
 
-P_VALUE = "{:.4f}".format
-
 
 def milliliters(volume: float) -> str:
     """Return a volume with about three digits: `1547`, `61.1`, `0.083`."""
     return f"{volume:.{0 if volume >= 100 else 1 if volume >= 10 else 2 if volume >= 1 else 3}f}"
+
+
+def p_value(probability: float) -> str:
+    """Return a p-value with four decimals, or that it is smaller."""
+    return f"{probability:.4f}" if probability >= 1e-4 else "< 0.0001"
 
 
 def structures_of(summary: pd.DataFrame) -> list[str]:
@@ -105,7 +108,7 @@ def paired_table(rows: pd.DataFrame, first: str, title: str) -> Table:
             ),
             Cell(row["wins"], COUNT),
             Cell(row["losses"], COUNT),
-            Cell(row["p_holm"], P_VALUE),
+            Cell(row["p_holm"], p_value),
         ]
         for _, row in rows.iterrows()
     ]
