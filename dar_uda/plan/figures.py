@@ -23,6 +23,14 @@ class Figure:
     variant: str = ""
 
 
+def _kinds_of_scores(table: Table, direction: str) -> list[str]:
+    """Return which figures a table has of its scores in a direction."""
+    if not table.drawn(direction):
+        return []
+    differences = ["differences"] if table.compares(direction) else []
+    return ["dice", *differences, "dice_asd", "extremes"]
+
+
 @dataclass(frozen=True)
 class Figures:
     """The figures of a run. Directions and tables are the values of a rule's wildcards."""
@@ -40,10 +48,9 @@ class Figures:
     def of_table(self, table: Table) -> list[Figure]:
         """Return the figures of a table's report: of its scores, and the summary's also of what the run made."""
         figures = [
-            Figure(self.paths.figure(f"{kind}-{direction}{ending_of(table.name)}"), kind, str(direction))
-            for direction in table.directions
-            for kind in ("dice", "dice_asd", "extremes")
-            if table.drawn(str(direction), self.first_seed)
+            Figure(self.paths.figure(f"{kind}-{direction}{ending_of(table.name)}"), kind, direction)
+            for direction in map(str, table.directions)
+            for kind in _kinds_of_scores(table, direction)
         ]
         return figures + (self._of_run() if table.name == SUMMARY else [])
 
