@@ -29,7 +29,7 @@ class Difference(NamedTuple):
         difference: The mean, NaN without such patients.
         low, high, interval: See `mean_interval`.
         wins, losses: Patients, averaged over the seeds, in which the method's value is better, or worse.
-        p: Two-sided p-value of a t-test with the standard error of the interval; NaN where there is no such error.
+        p: See `p_value`.
     """
 
     n: int
@@ -114,7 +114,9 @@ def compare(method: Cases, reference: Cases, metric: Metric) -> Difference:
 
 
 def p_value(values: NDArray[np.float64]) -> float:
-    """Return the two-sided p-value of a mean of 0; NaN with fewer than `FEWEST_CASES` patients or without an error.
+    """Return the two-sided p-value of a mean of 0; NaN with fewer than `FEWEST_CASES` patients.
+
+    Where all patients differ by the same it is 0, or 1 where none differs.
 
     Args:
         values: Differences of shape (seeds, patients); NaN where there is none.
@@ -126,7 +128,7 @@ def p_value(values: NDArray[np.float64]) -> float:
     mean = float(finite_mean(values, axis=0).mean())
     error, degrees = standard_error(values)
     if np.isclose(error, 0):
-        return 1.0 if np.isclose(mean, 0) else np.nan
+        return float(np.isclose(mean, 0))
     return float(2 * stdtr(degrees, -abs(mean) / error))
 
 
@@ -157,7 +159,8 @@ def as_good_as_the_best(methods: Mapping[str, Cases], metric: Metric) -> set[str
         return set()
     best = means.idxmax() if metric.best == HIGHEST else means.idxmin()
     others = means.index.drop(best)
-    p_values = np.array([compare(methods[name], methods[best], metric).p for name in others])
+    values = {name: one.by_patient(metric.name) for name, one in methods.items()}
+    p_values = np.array([p_value(values[name] - values[best]) for name in others])
     if np.isnan(p_values).all():
         return set()
     return {best, *others[~(holm(p_values) < SIGNIFICANCE)]}

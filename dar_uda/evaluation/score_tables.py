@@ -175,8 +175,9 @@ def _value(row: Mapping[str, Any], metric: Metric, rows: pd.DataFrame | None = N
     Of how many values it is the mean is noted, where some have none.
     """
     part = {name: row[f"{metric.name}_{name}"] for name in ("mean", "low", "high", "interval", "values", "best")}
-    is_partial = metric.needs_both_masks or part["values"] != row["references"]
-    notes = [f"{part['values']} of {row['references']}"] if is_partial and not pd.isna(part["values"]) else []
+    is_scored = row["seeds"] > 0
+    is_partial = is_scored and (metric.needs_both_masks or part["values"] != row["references"])
+    notes = [f"{part['values']} of {row['references']}"] if is_partial else []
     interval: tuple[float, ...] = ()
     if rows is not None:
         interval = part["low"], part["high"]
@@ -187,10 +188,10 @@ def _value(row: Mapping[str, Any], metric: Metric, rows: pd.DataFrame | None = N
 
 def _of_interval(kinds: pd.Series) -> str:
     """Return the kind of a column's intervals in brackets; empty where there are none."""
-    known = sorted(kinds.dropna().unique(), key=lambda kind: kind == RANGE)
+    known = sorted(filter(None, kinds.dropna().unique()), key=lambda kind: kind == RANGE)
     return f" [{known[0]}]" if known else ""
 
 
 def _range_note(kind: Any, kinds: pd.Series) -> str:
     """Return `RANGE` where the header names another kind."""
-    return RANGE if kind == RANGE and kinds.dropna().nunique() > 1 else ""
+    return RANGE if kind == RANGE and len({*filter(None, kinds.dropna())}) > 1 else ""
