@@ -1,30 +1,26 @@
 """The picture of paired differences: dots, means and intervals worked out by hand."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from dar_uda.evaluation.differences import read_differences, write_differences
-from dar_uda.evaluation.score import COLUMNS
 from dar_uda.figures.style import color_of
 from dar_uda.report.figures import differences
 from dar_uda.report.figures.differences import draw_differences
-from tests.evaluation.metrics_files import entry
+from tests.evaluation.metrics_files import entry, write_metrics
 
 STRUCTURES = ["liver", "spleen"]
 
 
 def write(folder, method, seed, cases):
     """Write a file of `score_method`; `cases`: patient, then Dice and ASD of liver and spleen, by case."""
-    rows = []
-    for case, (patient, *values) in cases.items():
-        for structure, (dice, asd) in zip(STRUCTURES, values, strict=True):
-            status = "ok" if asd is not None else "false_negative"
-            volumes = {"reference_ml": 1.0, "predicted_ml": 1.0 if status == "ok" else 0.0}
-            named = {"case": case, "patient": patient, "structure": structure, "status": status}
-            rows.append(named | volumes | {"dice": dice, "asd_mm": asd})
-    path = folder / f"{method}-{seed}.tsv"
-    pd.DataFrame(rows).reindex(columns=COLUMNS).to_csv(path, sep="\t", index=False)
+    rows = [
+        (case, structure, dice, asd, "false_negative" if asd is None else "ok")
+        for case, (_, *values) in cases.items()
+        for structure, (dice, asd) in zip(STRUCTURES, values, strict=True)
+    ]
+    patients = {case: patient for case, (patient, *_) in cases.items()}
+    path = write_metrics(folder / f"{method}-{seed}.tsv", rows, patients)
     return entry(method, path, seed)
 
 
