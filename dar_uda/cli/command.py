@@ -139,7 +139,7 @@ def _check(options: argparse.Namespace) -> None:
             f"DAR-106: --window {', '.join(unknown)}: {options.table} has the domains {', '.join(domains)}"
         )
     cases = [
-        {"name": row["case"], "domain": row["domain"]}
+        {"name": row["case"], **{what: row[what] for what in ("domain", "patient", "split")}}
         | {what: folder / row[what] if row[what] else "" for what in ("image", "label")}
         for row in rows
     ]

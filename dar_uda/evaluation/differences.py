@@ -144,23 +144,22 @@ def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
     return corrected
 
 
-def as_good_as_the_best(methods: Mapping[str, Cases], metric: Metric) -> set[str]:
+def as_good_as_the_best(methods: Mapping[str, NDArray[np.float64]], metric: Metric) -> set[str]:
     """Return the method with the best mean, and those that do not differ from it by more than chance.
 
     They differ where the p-value, corrected over all rows but the best, is below `SIGNIFICANCE`. None is returned
-    where nothing can be tested: one method alone, fewer than `FEWEST_CASES` patients.
+    where nothing can be tested: one method alone, fewer than `FEWEST_CASES` patients, a metric without a best value.
 
     Args:
-        methods: Of one direction and set of structures, with the same seeds; a method that lacks a value which others
-            have must not be among them.
+        methods: The values of each, shape (seeds, patients), of the same seeds and patients; NaN for the same of them.
     """
-    means = pd.Series({name: one.mean(metric.name) for name, one in methods.items()}, dtype=float).dropna()
+    means = pd.Series({name: finite_mean(finite_mean(values, axis=0), axis=0) for name, values in methods.items()})
+    means = means.astype(float).dropna()
     if len(means) < 2 or metric.best not in (HIGHEST, LOWEST):
         return set()
     best = means.idxmax() if metric.best == HIGHEST else means.idxmin()
     others = means.index.drop(best)
-    values = {name: one.by_patient(metric.name) for name, one in methods.items()}
-    p_values = np.array([p_value(values[name] - values[best]) for name in others])
+    p_values = np.array([p_value(methods[name] - methods[best]) for name in others])
     if np.isnan(p_values).all():
         return set()
     return {best, *others[~(holm(p_values) < SIGNIFICANCE)]}

@@ -21,7 +21,6 @@ from dar_uda.evaluation.score import ABSENT, FALSE_NEGATIVE, OK
 from tests.evaluation.metrics_files import entry, five_cases, write_metrics
 
 FIRST, SECOND = (0.5, 0.6, 0.7, 0.8, 0.9), (0.4, 0.6, 0.65, 0.6, 0.85)
-ORDER = {"n": 5, "wins": 4, "losses": 0}
 
 
 def read(path, *dices):
@@ -67,22 +66,22 @@ def test_holm_multiplies_by_the_number_of_hypotheses_left():
     assert holm(np.array([])).size == 0
 
 
-def test_the_correction_counts_the_rows(tmp_path):
+def test_the_correction_counts_the_rows():
     """A difference of p = 0.03 alone is none among five rows."""
-    best = (0.7, 0.72, 0.74, 0.76, 0.78)
-    close = tuple(np.array(best) - (0.01, 0.02, 0.05, 0.01, 0.04))
-    p = stats.ttest_rel(best, close).pvalue
-    assert 0.05 / 5 < p < 0.05
-    methods = {"best": read(tmp_path / "best.tsv", *best), "close": read(tmp_path / "close.tsv", *close)}
+    best = np.array([[0.7, 0.72, 0.74, 0.76, 0.78]])
+    close = best - [0.01, 0.02, 0.05, 0.01, 0.04]
+    assert 0.05 / 5 < stats.ttest_rel(best[0], close[0]).pvalue < 0.05
+    methods = {"best": best, "close": close}
     assert as_good_as_the_best(methods, METRICS["dice"]) == {"best"}
-    methods |= {f"row{place}": read(tmp_path / "close.tsv", *close) for place in range(4)}
+    assert as_good_as_the_best(methods, METRICS["asd"]) == {"close"}, "of distances the smallest"
+    methods |= {f"row{place}": close for place in range(4)}
     assert as_good_as_the_best(methods, METRICS["dice"]) == set(methods)
 
 
-def test_the_best_needs_another_and_a_metric_that_ranks(tmp_path):
-    methods = {"a": read(tmp_path / "a.tsv", *FIRST)}
+def test_the_best_needs_another_and_a_metric_that_ranks():
+    methods = {"a": np.array([FIRST])}
     assert as_good_as_the_best(methods, METRICS["dice"]) == set()
-    methods["b"] = read(tmp_path / "b.tsv", *SECOND)
+    methods["b"] = np.array([SECOND])
     assert as_good_as_the_best(methods, METRICS["rvd"]) == set(), "its sign says in which way masks err"
     assert as_good_as_the_best(methods, METRICS["dice"]) == {"a", "b"}
 
