@@ -15,8 +15,9 @@ from dar_uda.figures.style import color_of, new_figure, plain_frame, save_figure
 
 WIDTH, ROW = 7.5, 0.55  # inches
 PATIENTS = -0.26, 0.1
-"""Where the dots of a row lie, in units of its height, downwards from its middle."""
+"""Highest and lowest dot of a method, downwards from its place on the axis; methods are 1 apart."""
 MEAN_AT = 0.3
+"""The mean, likewise."""
 SIDES = {HIGHEST: ("worse", "better"), LOWEST: ("better", "worse")}
 """What left and right of zero mean."""
 
@@ -29,9 +30,10 @@ def draw_differences(
     figures: Sequence[str | Path],
     stamp: str = "",
 ) -> None:
-    """Draw a metric of every patient minus that of the reference row: a line per method, its mean with the interval.
+    """Draw a metric of every patient under each method minus that under the reference row, means and their intervals.
 
-    A patient has the same height in every line. A method that lacks a value of a patient says of how many it is.
+    Methods lie below each other; a patient has the same height in each. A method that lacks a value of a patient says
+    of how many it is.
 
     Args:
         metrics: One `{"direction", "method", "seed", "path"}` per file of `score_method`, of one direction; seeds are
@@ -64,7 +66,7 @@ def draw_differences(
 
 
 def _draw_patients(axes: Axes, differences: NDArray[np.float64], colors: list[str]) -> None:
-    """Draw differences of shape (methods, patients), the dots of each patient joined from line to line."""
+    """Draw differences of shape (methods, patients), the dots of each patient joined."""
     heights = np.arange(len(differences))[:, None] + _heights(differences.shape[1])
     axes.plot(differences, heights, color="0.8", linewidth=min(0.6, 15 / differences.shape[1]))
     for values, places, color in zip(differences, heights, colors, strict=True):

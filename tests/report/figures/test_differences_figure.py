@@ -70,7 +70,7 @@ def of_patients(*dices):
     return {f"c{place}": (f"c{place}", *both(dice)) for place, dice in enumerate(dices)}
 
 
-def test_a_patient_has_the_same_height_in_every_line_and_a_method_its_color_of_the_boxes(tmp_path, page):
+def test_a_patient_has_the_same_height_in_every_method_and_a_method_its_color_of_the_boxes(tmp_path, page):
     dices = {"source_only": (0.1, 0.2, 0.3), "dar_uda": (0.5, 0.6, 0.8), "supervised": (0.9, 0.6, 0.7)}
     metrics = [write(tmp_path, method, 0, of_patients(*cases)) for method, cases in dices.items()]
     drawn = page(metrics, "dar_uda")
