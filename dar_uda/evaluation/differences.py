@@ -1,6 +1,7 @@
 """How much two methods differ on the same cases and seeds, and whether that is more than chance."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +29,8 @@ class Difference(NamedTuple):
         n: Patients that have a value of both.
         difference: The mean, NaN without such patients.
         low, high, interval: See `mean_interval`.
-        wins, losses: Patients, averaged over the seeds, in which the method's value is better, or worse.
+        wins, losses: Patients, averaged over the seeds, in which the method's value is better, or worse; None of a
+            metric without a best value.
         p: See `p_value`.
     """
 
@@ -37,11 +39,13 @@ class Difference(NamedTuple):
     low: float
     high: float
     interval: str
-    wins: int
-    losses: int
+    wins: int | None
+    losses: int | None
     p: float
 
 
+COUNTS = {"wins": "Int64", "losses": "Int64"}
+"""Whole numbers, of which some may be empty."""
 COLUMNS = [*KEYS[:1], "method", "reference", *KEYS[1:], "seeds", *Difference._fields, "p_holm"]
 
 
@@ -68,7 +72,7 @@ def write_differences(
         for (structure, chosen), metric in [(one, metric) for one in parts_of(structures) for metric in METRICS]:
             found = compare(*(one.of_structures(chosen) for one in (cases, other)), METRICS[metric])
             rows.append([direction, method, reference, structure, metric, len(cases.seeds), *found, np.nan])
-    frame = pd.DataFrame(rows, columns=COLUMNS)
+    frame = pd.DataFrame(rows, columns=COLUMNS).astype(COUNTS)
     frame["p_holm"] = frame.groupby(KEYS)["p"].transform(lambda values: holm(values.to_numpy()))
     with write_beside(table) as partial:
         frame.assign(**choices).to_csv(partial, sep="\t", index=False, float_format="%.6f")
@@ -77,7 +81,7 @@ def write_differences(
 def read_differences(table: str | Path) -> pd.DataFrame:
     """Return a table of `write_differences`, empty cells as NaN."""
     words = dict.fromkeys(["direction", "method", "reference", "structure", "metric", "interval"], str)
-    return pd.read_csv(table, sep="\t", dtype=words, keep_default_na=False, na_values=[""])
+    return pd.read_csv(table, sep="\t", dtype=words | COUNTS, keep_default_na=False, na_values=[""])
 
 
 def read_methods(metrics: Sequence[dict], structures: list[str]) -> dict[tuple[str, str], Cases]:
@@ -103,14 +107,23 @@ def parts_of(structures: Sequence[str]) -> list[tuple[str, slice]]:
 
 
 def compare(method: Cases, reference: Cases, metric: Metric) -> Difference:
-    """Return how much a method differs from another in a metric, on the same cases and seeds."""
-    values = method.by_patient(metric.name) - reference.by_patient(metric.name)
+    """Return how much a method differs from another in a metric, on the same cases and seeds.
+
+    Structures of which one of both has no value, such as distances of empty masks, count in neither.
+    """
+    known = np.isfinite(method.values[metric.name]) & np.isfinite(reference.values[metric.name])
+    values = _by_patient(method, metric, known) - _by_patient(reference, metric, known)
     patients = finite_mean(values, axis=0)
     patients = patients[np.isfinite(patients)]
-    better = {HIGHEST: patients, LOWEST: -patients}.get(metric.best, np.full(0, np.nan))
     mean = float(patients.mean()) if len(patients) else np.nan
-    wins, losses = int((better > 0).sum()), int((better < 0).sum())
-    return Difference(len(patients), mean, *mean_interval(values, PLAIN), wins, losses, p_value(values))
+    better = {HIGHEST: patients, LOWEST: -patients}.get(metric.best)
+    counts = (None, None) if better is None else (int((better > 0).sum()), int((better < 0).sum()))
+    return Difference(len(patients), mean, *mean_interval(values, PLAIN), *counts, p_value(values))
+
+
+def _by_patient(cases: Cases, metric: Metric, known: NDArray[np.bool_]) -> NDArray[np.float64]:
+    values = {metric.name: np.where(known, cases.values[metric.name], np.nan)}
+    return replace(cases, values=values).by_patient(metric.name)
 
 
 def p_value(values: NDArray[np.float64]) -> float:

@@ -9,12 +9,15 @@ from dar_uda.evaluation.cells import COUNT, PERCENT, SIGNED, Cell, Table
 from dar_uda.evaluation.intervals import RANGE
 from dar_uda.evaluation.quantities import COUNTS, MEAN, METRICS, Metric
 
-P_VALUE = "{:.4f}".format
-
 
 def milliliters(volume: float) -> str:
     """Return a volume with about three digits: `1547`, `61.1`, `0.083`."""
     return f"{volume:.{0 if volume >= 100 else 1 if volume >= 10 else 2 if volume >= 1 else 3}f}"
+
+
+def p_value(probability: float) -> str:
+    """Return a p-value with four decimals, or that it is smaller."""
+    return f"{probability:.4f}" if probability >= 1e-4 else "< 0.0001"
 
 
 def structures_of(summary: pd.DataFrame) -> list[str]:
@@ -88,9 +91,14 @@ def difference_table(differences: pd.DataFrame, metric: str, prefix: str) -> Tab
     """
     rows = differences[(differences["structure"] == MEAN) & (differences["metric"] == metric)]
     reference, shown = rows["reference"].iloc[0], METRICS[metric]
+    return paired_table(rows, "method", f"{prefix}{shown.title} minus that of {reference}")
+
+
+def paired_table(rows: pd.DataFrame, first: str, title: str) -> Table:
+    """Return one row per paired difference: a `Difference` and its corrected p-value, named by the column `first`."""
     cells = [
         [
-            Cell(row["method"]),
+            Cell(row[first]),
             Cell(row["n"], COUNT),
             Cell(
                 row["difference"],
@@ -100,13 +108,12 @@ def difference_table(differences: pd.DataFrame, metric: str, prefix: str) -> Tab
             ),
             Cell(row["wins"], COUNT),
             Cell(row["losses"], COUNT),
-            Cell(row["p_holm"], P_VALUE),
+            Cell(row["p_holm"], p_value),
         ]
         for _, row in rows.iterrows()
     ]
     difference = f"mean difference{_of_interval(rows['interval'])}"
-    header = ["method", "n", difference, "better", "worse", "p (Holm)"]
-    return Table(f"{prefix}{shown.title} minus that of {reference}", header, cells)
+    return Table(title, [first, "n", difference, "better", "worse", "p (Holm)"], cells)
 
 
 def seed_table(summary: pd.DataFrame, metric: str, title: str) -> Table:
