@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from dar_uda.evaluation.differences import Difference, compare, read_methods
+from dar_uda.evaluation.differences import Difference, compare, paired_values, read_methods
 from dar_uda.evaluation.means import finite_mean
 from dar_uda.evaluation.quantities import HIGHEST, LOWEST, METRICS
 from dar_uda.figures.style import color_of, new_figure, plain_frame, save_figure
@@ -33,7 +33,7 @@ def draw_differences(
     """Draw a metric of every patient under each method minus that under the reference row, means and their intervals.
 
     Methods lie below each other; a patient has the same height in each. A method that lacks a value of a patient says
-    of how many it is.
+    of how many it is; a structure of which one of both has no value counts in neither.
 
     Args:
         metrics: One `{"direction", "method", "seed", "path"}` per file of `score_method`, of one direction; seeds are
@@ -45,10 +45,10 @@ def draw_differences(
         stamp: What it says of the run, in small type.
     """
     cases = {method: read for (_, method), read in read_methods(metrics, structures).items()}
-    by_patient = {method: read.by_patient(metric) for method, read in cases.items()}
     shown = [method for method in cases if method != reference]
-    differences = np.array([finite_mean(by_patient[method] - by_patient[reference], axis=0) for method in shown])
-    found = [compare(cases[method], cases[reference], METRICS[metric]) for method in shown]
+    pairs = [(cases[method], cases[reference], METRICS[metric]) for method in shown]
+    differences = np.array([finite_mean(paired_values(*pair), axis=0) for pair in pairs])
+    found = [compare(*pair) for pair in pairs]
     colors = [color_of(index) for index, method in enumerate(cases) if method != reference]
 
     page = new_figure(WIDTH, ROW * len(shown) + 1.3)

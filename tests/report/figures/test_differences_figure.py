@@ -114,10 +114,10 @@ def test_the_axis_says_on_which_side_a_method_is_better(tmp_path, page, metric, 
 
 
 def test_a_method_without_a_value_of_a_patient_says_of_how_many_it_is(tmp_path, page):
-    found = {"a": ("a", *both(0.5, 2.0)), "b": ("b", *both(0.5, 4.0)), "c": ("c", *both(0.5, 6.0))}
+    found = {"a": ("a", *both(0.5, 2.0)), "b": ("b", *both(0.5, 4.0)), "c": ("c", (0.5, 6.0), (0.5, 9.0))}
     lost = {**found, "b": ("b", *both(0.0, None)), "c": ("c", (0.5, 5.0), (0.0, None))}
     metrics = [write(tmp_path, "dar_uda", 0, found), write(tmp_path, "source_only", 0, lost)]
-    drawn = page(metrics, "dar_uda", "asd")
+    drawn = page(metrics, "dar_uda", "asd")  # of c only the liver counts, for the other mask has no spleen: 5 - 6
     assert drawn.axes[0].get_yticklabels()[0].get_text() == "source_only\n2 of 3 patients"
     (dots,), means = dots_of(drawn)
     assert dots[:, 0].tolist() == pytest.approx([0, np.nan, -1], nan_ok=True) and means[0, 0] == pytest.approx(-0.5)
