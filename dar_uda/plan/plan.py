@@ -67,6 +67,21 @@ class Plan:
             )
         return rows
 
+    def compared(self, ending: str, direction: str) -> list[Row]:
+        """Return the rows that a figure of a table's differences shows.
+
+        Raises:
+            PlanError: The reference row, or every other one, has no scores.
+        """
+        table, rows = self.table_ending(ending), self.drawn(ending, direction)
+        if not table.compares(direction):
+            raise PlanError(
+                f"DAR-037: Table {table.name} has no scores in direction {direction} to compare: found "
+                f"{list(dict.fromkeys(row.method for row in rows))}, expected the reference row {table.reference} and "
+                "another method. Set reference_method, or add a method."
+            )
+        return rows
+
     def wildcard_constraints(self) -> dict[str, str]:
         """Return the pattern of every wildcard."""
         return {

@@ -14,6 +14,7 @@ from tests.plan.plans import BOTH, EXTRAS, LABELED, plan_of
 
 DRAWN_BY = {
     "dice": "draw_boxes",
+    "differences": "draw_differences",
     "dice_asd": "draw_dice_against_asd",
     "extremes": "draw_extremes",
     "reliability": "draw_reliability",

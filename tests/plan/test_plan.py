@@ -20,7 +20,7 @@ def test_a_run_makes_the_summarys_table_figures_and_report():
         f"{RUN}/checks.txt",
         *(f"{RUN}/tables/summary.{suffix}" for suffix in ("tsv", "md", "tex", "html")),
         f"{RUN}/tables/tta_inconsistency.tsv",
-        *(f"{RUN}/figures/{kind}-ct-to-mr.png" for kind in ("dice", "dice_asd", "extremes")),
+        *(f"{RUN}/figures/{kind}-ct-to-mr.png" for kind in ("dice", "differences", "dice_asd", "extremes")),
         *(f"{RUN}/figures/{kind}-ct-to-mr.png" for kind in ("overlays", "translations")),
         f"{RUN}/seed-0/styles/ct-to-mr/disentangled-multi/styles.png",
         f"{RUN}/figures/losses.png",
@@ -175,6 +175,16 @@ def test_a_report_and_a_figure_know_their_table():
     for ending, name in {"": "summary", "-style_study": "style_study"}.items():
         with pytest.raises(PlanError, match=f"Table {name} has no scores in direction mr-to-ct"):
             plan.drawn(ending, "mr-to-ct")
+
+
+def test_a_figure_of_differences_knows_its_rows_and_is_refused_where_there_is_nothing_to_compare():
+    plan = plan_of("methods: [source_only, dar_uda]\nseeds: [3, 1]")
+    expected = [Row("ct-to-mr", name, seed) for name in ("source_only", "dar_uda") for seed in (3, 1)]
+    assert plan.compared("", "ct-to-mr") == expected
+    with pytest.raises(PlanError, match="Table summary has no scores in direction mr-to-ct; expected"):
+        plan.compared("", "mr-to-ct")
+    with pytest.raises(PlanError, match=r"found \['dar_uda'\], expected the reference row dar_uda and another"):
+        plan_of("methods: dar_uda").compared("", "ct-to-mr")
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,7 @@ def test_default_plan_has_the_jobs_counted_by_hand(tmp_path):
         "draw_styles": 1,
         "draw_overlays": 1,
         "draw_boxes": 1,
+        "draw_differences": 1,
         "draw_dice_against_asd": 1,
         "draw_extremes": 1,
         "write_report": 1,
