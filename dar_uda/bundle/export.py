@@ -97,7 +97,7 @@ def export_bundle(predictions: str | Path, bundle: str | Path, license: str) -> 
             "packages": record.facts["packages"],
         }
         (folder / "bundle.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-        (folder / "README.md").write_text(model_card(facts, folder / "metrics.tsv"), encoding="utf-8")
+        (folder / "README.md").write_text(model_card(facts, metrics), encoding="utf-8")
         folder.rename(bundle)
     logger.info("Written: %s", bundle)
 

@@ -143,7 +143,7 @@ def _by_structure(
         if known is not None and name not in known:
             raise ValueError(f"DAR-354: {option} names {name}; expected structures of --labels: {', '.join(known)}")
         if count > 1:
-            raise ValueError(f"DAR-354: {option} names {name} {count} times; expected it once, as in {name}=2,3")
+            raise ValueError(f"DAR-354: {option} names {name} {count} times; expected it once: {name}=...")
     return dict(pairs)
 
 

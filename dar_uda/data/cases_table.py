@@ -88,6 +88,11 @@ def _cells_of(table: Path) -> Iterator[tuple[int, dict]]:
             f"DAR-005: Cases table {table} has the columns {', '.join(reader.fieldnames)}; expected "
             f"{', '.join(REQUIRED)}, separated by tabs: {', '.join(missing)} is missing"
         )
+    if other := [name for name in reader.fieldnames if name not in COLUMNS and name.lower() in COLUMNS]:
+        raise ValueError(
+            f"DAR-005: Cases table {table} has the column {other[0]}, which is not read; expected {other[0].lower()}, "
+            "in small letters"
+        )
     if double := [name for name, count in Counter(reader.fieldnames).items() if count > 1]:
         raise ValueError(
             f"DAR-005: Cases table {table} has more than one column {', '.join(double)}; expected each once"

@@ -106,7 +106,10 @@ def read_patients(table: Path, cases: Sequence[str]) -> list[str]:
                 "empty where a patient has one case"
             )
         if found.setdefault(case, patient or case) != (patient or case):
-            raise ValueError(f"DAR-355: {table}: case {case} has the patients {found[case]} and {patient or case}")
+            raise ValueError(
+                f"DAR-355: {table}: case {case} has the patients {found[case]} and {patient or case}; expected one: "
+                "correct the rows of this case"
+            )
     if missing := [case for case in cases if case not in found]:
         raise ValueError(
             f"DAR-355: {table} has no row for {len(missing)} of {len(cases)} cases: {', '.join(missing)}; a case is "

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,7 @@ def score_folders(
     """
     for values in (structures.values, structures.predicted_values):
         check_label_values(values)
+    _check_apart({"REFERENCES": references, "PREDICTIONS": predictions} | ({"--against": against} if against else {}))
     true = files_by_case(references)
     scored = list(_matched(predictions, against, true, table))
     differences = _beside(table, "differences")
@@ -112,11 +114,15 @@ def score_folders(
     return to_markdown(Page(stamp, tables, _explanation(structures, is_paired=against is not None)))
 
 
+def _check_apart(folders: Mapping[str, Path]) -> None:
+    for (name, folder), (other, same) in combinations(folders.items(), 2):
+        if folder.resolve() == same.resolve():
+            raise ValueError(f"DAR-350: {other} {same} is the folder of {name} itself: give another one")
+
+
 def _matched(predictions: Path, against: Path | None, references: Mapping[str, Path], table: Path) -> Iterator[_Scored]:
     """Yield the folders that are scored, with files that fit the references."""
     folders = [predictions] if against is None else [predictions, against]
-    if against and against.resolve() == predictions.resolve():
-        raise ValueError(f"DAR-350: --against {against} is the folder of PREDICTIONS itself: give another one")
     for folder, name, path in zip(folders, names_apart(folders), [table, _beside(table, "against")], strict=False):
         files = matching_files(folder, references)
         check_grids(files, references)

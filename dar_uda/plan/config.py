@@ -128,7 +128,13 @@ def read_config(
     directions = _read_directions(values, task)
     _check_protocol_and_region(values, task, directions)
     tables = _read_tables(values)
-    return Config(values, without_user, task, directions, tables, _read_methods(values, tables))
+    config = Config(values, without_user, task, directions, tables, _read_methods(values, tables))
+    if "nsd" in config.metrics and not any(task.nsd_tolerances):
+        raise PlanError(
+            f"DAR-046: metrics has nsd, but task {task.name} has no nsd_tolerance; expected a distance in mm for a "
+            "structure: add it to the task, or take nsd out."
+        )
+    return config
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -220,9 +226,9 @@ def _read_methods(values: Values, tables: Mapping[str, Values]) -> dict[str, Val
         for table in tables.values()
         for name in table["methods"]
     }
-    for reference in (values["reference_method"], *(table.get("reference_method") for table in tables.values())):
-        if reference is not None:
-            known_entry(values["method_definitions"], reference, "method")
+    for what, entry in {"": values, **{f" of table {name}": table for name, table in tables.items()}}.items():
+        if (reference := entry.get("reference_method")) is not None:
+            known_entry(values["method_definitions"], reference, "method", f" in reference_method{what}")
     for method in methods.values():
         known_entry(values["networks"], method["network"], "network")
     return methods

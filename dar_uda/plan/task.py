@@ -98,16 +98,16 @@ class Task:
         return Direction(first, second), Direction(second, first)
 
 
-def known_entry(entries: Values, name: str, what: str) -> Any:
+def known_entry(entries: Values, name: str, what: str, place: str = "") -> Any:
     """Return the entry of a name.
 
     Raises:
-        PlanError: There is none; the message has the known names, or the one that it has now.
+        PlanError: There is none; the message has the known names and the place, or the name that it has now.
     """
     if name not in entries:
         if now := renamed(what, name):
             raise PlanError(f"DAR-044: {what.capitalize()} {name} is now {now}.")
-        raise PlanError(f"DAR-009: Unknown {what} {name!r}; known: {', '.join(sorted(entries))}.")
+        raise PlanError(f"DAR-009: Unknown {what} {name!r}{place}; known: {', '.join(sorted(entries))}.")
     return entries[name]
 
 

@@ -10,8 +10,8 @@ from dar_uda.evaluation.quantities import COUNTS, METRICS
 from dar_uda.evaluation.score import FAILED_DICE, FAILURE, FALSE_ALARM, FALSE_NEGATIVE
 
 FAILURES = (
-    ([FALSE_NEGATIVE], "found nothing of a structure"),
-    ([FAILURE], f"marked something else (Dice below {FAILED_DICE})"),
+    ([FALSE_NEGATIVE], "missed a whole structure"),
+    ([FAILURE], f"hardly overlapped the label of a structure (Dice below {FAILED_DICE})"),
     ([FALSE_ALARM], "marked a structure that the label lacks"),
 )
 """Statuses of `score_method`, and what the page says of a method that has them."""

@@ -146,3 +146,9 @@ def test_what_is_no_table_is_refused(tmp_path, content, message):
     (tmp_path / "cases.tsv").write_bytes(content)
     with pytest.raises(ValueError, match=message):
         read_cases_table(tmp_path / "cases.tsv")
+
+
+def test_a_column_in_capital_letters_is_not_left_out_silently(tmp_path):
+    (tmp_path / "cases.tsv").write_text("case\tdomain\timage\tlabel\tsplit\tPatient\n")
+    with pytest.raises(ValueError, match="DAR-005: .* has the column Patient, which is not read; expected patient"):
+        read_cases_table(tmp_path / "cases.tsv")

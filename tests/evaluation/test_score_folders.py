@@ -145,7 +145,7 @@ def test_the_patient_is_the_unit(tmp_path):
     ("text", "message"),
     [
         ("case\tpatient\na\tp1\n", "DAR-355: .* has no row for 1 of 2 cases: b;"),
-        ("case\tpatient\na\tp1\nb\tp1\na\tp2\n", "DAR-355: .*case a has the patients p1 and p2"),
+        ("case\tpatient\na\tp1\nb\tp1\na\tp2\n", "DAR-355: .*case a has the patients p1 and p2; expected one: correct"),
         ("case\tpatient\na\t-\nb\t-\n", "DAR-355: .*case a has the patient '-'; expected a name"),
         ("case,patient\na,p1\n", "DAR-355: .*has the columns case,patient; expected case and patient"),
         ("", "DAR-355: .*has the columns ; expected"),
@@ -182,6 +182,10 @@ def test_a_folder_is_not_compared_with_itself(tmp_path):
     (tmp_path / "link").symlink_to("masks")
     with pytest.raises(ValueError, match="DAR-350: --against .*link is the folder of PREDICTIONS itself"):
         score(tmp_path, against=tmp_path / "link")
+    with pytest.raises(ValueError, match="DAR-350: --against .*labels is the folder of REFERENCES itself"):
+        score(tmp_path, against=tmp_path / "labels")
+    with pytest.raises(ValueError, match="DAR-350: PREDICTIONS .*labels is the folder of REFERENCES itself"):
+        score_folders(*[tmp_path / "labels"] * 2, LIVER, tmp_path / "table.tsv")
 
 
 def test_a_file_that_cannot_be_read_leaves_nothing_behind(tmp_path):

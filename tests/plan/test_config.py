@@ -148,6 +148,13 @@ def test_what_yaml_reads_otherwise_than_it_looks_is_refused_by_line(text, words)
         ("task: abdomenn", "Unknown task 'abdomenn'; known: abdomen, cardiac, phantom, vestibular_schwannoma."),
         ("budget: 1_0", "Unknown budget '1_0'; known: demo, gpu, laptop, paper."),
         ("methods: dar_udda", "Unknown method 'dar_udda'; known: ada_output, ada_output_multilevel, anisotropic_unet"),
+        ("reference_method: foo", "Unknown method 'foo' in reference_method; known: ada_output"),
+        (
+            "tables: {comparison: {reference_method: foo}}",
+            "Unknown method 'foo' in reference_method of table comparison; known: ada_output",
+        ),
+        ("{task: cardiac, metrics: [nsd, dice]}", "metrics has nsd, but task cardiac has no nsd_tolerance; expected a"),
+        ("metrics: [dise]", "each once: `dice`, `asd`, `hd95`, `nsd`, `asd_area`, `rvd`, the first with"),
         ("method_definitions: {dar_uda: {network: w}}", "Unknown network 'w'; known: anisotropic_unet, dar_unet,"),
         ("directions: ct-to-pet", "Unknown direction 'ct-to-pet' of task phantom; known: ct-to-mr, mr-to-ct."),
         ("protocol: paper", "Task phantom does not say what protocol `paper` is"),

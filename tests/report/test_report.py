@@ -212,7 +212,7 @@ def test_a_training_shows_its_size_time_and_peak_memory_and_of_what(tmp_path):
 def test_cases_without_a_mask_are_named(tmp_path, report):
     metrics = [{"method": "source_only", "path": tmp_path / "source_only.tsv"}]
     assert cases_with([FALSE_NEGATIVE], metrics) == {"source_only": {"spleen": [NASTY]}}
-    assert "found nothing of a structure: spleen in &lt;script&gt;" in report
+    assert "missed a whole structure: spleen in &lt;script&gt;" in report
     assert cases_with([FALSE_ALARM], metrics) == {}
     assert "No method marked a structure that the label lacks in any test case." in report
 

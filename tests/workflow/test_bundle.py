@@ -199,6 +199,15 @@ def test_a_run_of_which_a_part_is_missing_is_named(run, tmp_path, capsys):
     assert "does not exist; expected the whole run" in capsys.readouterr().err and not (tmp_path / "new").exists()
 
 
+def test_a_table_of_an_earlier_version_is_named_where_it_lies(run, tmp_path, capsys):
+    shutil.copytree(run.result("."), tmp_path / "run")
+    metrics = tmp_path / "run" / "seed-0" / "metrics" / "ct-to-mr" / "source_only.tsv"
+    metrics.parent.mkdir(parents=True, exist_ok=True)
+    metrics.write_text("case\tstructure\tdice\n")
+    assert main(["export", str(tmp_path / "run" / MASKS), "-o", str(tmp_path / "new")]) == 1
+    assert f"{metrics} has the columns" in capsys.readouterr().err and not (tmp_path / "new").exists()
+
+
 def test_a_bundle_never_lies_among_masks(run, tmp_path, capsys):
     (tmp_path / "link").symlink_to(run.result(MASKS))
     for output in (run.result(MASKS) / "bundle", tmp_path / "link" / "below" / "bundle"):
