@@ -30,7 +30,7 @@ BRANCHES = (
 NAMES_TAKEN = ("all", "run", "tta_inconsistency", "usage", *ORDER)
 """Names of rules, and of the tables that every run has: no table of a config can have one."""
 
-LISTS = ("seeds", "directions", "methods")
+LISTS = ("seeds", "directions", "methods", "metrics")
 """Keys for which a scalar stands for a list of one."""
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -65,6 +65,11 @@ class Config:
     def seeds(self) -> list[int]:
         """The run's seeds, each once."""
         return list(dict.fromkeys(self.values["seeds"]))
+
+    @property
+    def metrics(self) -> list[str]:
+        """The metrics that pages show, the first with its interval."""
+        return list(self.values["metrics"] or self.task.metrics)
 
     @property
     def selection_rule(self) -> str:
@@ -210,6 +215,9 @@ def _read_methods(values: Values, tables: Mapping[str, Values]) -> dict[str, Val
         for table in tables.values()
         for name in table["methods"]
     }
+    for reference in (values["reference_method"], *(table.get("reference_method") for table in tables.values())):
+        if reference is not None:
+            known_entry(values["method_definitions"], reference, "method")
     for method in methods.values():
         known_entry(values["networks"], method["network"], "network")
     return methods

@@ -113,6 +113,10 @@ class Paths:
         """Return a table in one of `TABLE_SUFFIXES`."""
         return f"{self._below}tables/{name}.{suffix}"
 
+    def differences(self, name: str) -> str:
+        """Return how much the rows of a table differ from its reference row."""
+        return f"{self._below}tables/{name}-differences.tsv"
+
     def table_files(self, name: str) -> list[str]:
         """Return all files of a table."""
         return [self.table(name, suffix) for suffix in TABLE_SUFFIXES]

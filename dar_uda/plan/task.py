@@ -9,6 +9,7 @@ from dar_uda.plan.merge import Values
 from dar_uda.plan.renamed import renamed
 
 LARGEST_LABEL = 65535
+DEFAULT_METRICS = ("dice", "asd")
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Task:
         budget: The run's, which names `grid` and `changes`.
         grid: The grid on which the networks work.
         changes: What the task changes of the budget's values.
-        directions: What a run takes that names none.
+        directions, metrics: What a run takes that names none.
         cases: The cases table of a run that names none.
         has_paper_protocol: Whether the task says what the paper's protocol does with its volumes.
     """
@@ -74,6 +75,7 @@ class Task:
     grid: Values
     changes: Values
     directions: tuple[str, ...]
+    metrics: tuple[str, ...]
     cases: str | None
     has_paper_protocol: bool
 
@@ -141,6 +143,7 @@ def read_task(values: Values) -> Task:
         grid=entry.get("grids", {}).get(budget, entry["grid"]),
         changes=entry.get("budgets", {}).get(budget, {}),
         directions=tuple(entry["directions"]),
+        metrics=tuple(entry.get("metrics", DEFAULT_METRICS)),
         cases=entry.get("cases"),
         has_paper_protocol=any(domain.get("paper_protocol") for domain in entry["domains"].values()),
     )

@@ -28,6 +28,7 @@ rule score_method:
         runtime="1h",
     params:
         cases=lambda wildcards: PLAN.volumes.test_cases(wildcards.direction, labeled=True),
+        patients=lambda wildcards: PLAN.volumes.test_cases(wildcards.direction, labeled=True),
         structures=list(TASK.structures),
         values=lambda wildcards: TASK.target(wildcards.direction).label_values,
         tolerances=list(TASK.nsd_tolerances),
@@ -60,6 +61,7 @@ use rule score_method as score_chunk with:
         direction=PLAN.direction_pattern(chunked=True),
     params:
         cases=lambda wildcards: PLAN.volumes.scored_chunks(wildcards.direction)[wildcards.chunk],
+        patients=lambda wildcards: PLAN.volumes.scored_chunks(wildcards.direction)[wildcards.chunk],
         structures=rules.score_method.params.structures,
         values=rules.score_method.params["values"],
         tolerances=rules.score_method.params.tolerances,
@@ -102,6 +104,7 @@ rule tabulate:
         usage=lambda wildcards: [path for paths in PLAN.usage(wildcards.table).values() for path in paths],
     output:
         table="results/{run}/tables/{table}.tsv",
+        differences="results/{run}/tables/{table}-differences.tsv",
         pages=[
             "results/{run}/tables/{table}.md",
             "results/{run}/tables/{table}.tex",
@@ -131,6 +134,8 @@ rule tabulate:
         bounds=lambda wildcards: descriptions.gap_bounds(PLAN.tables[wildcards.table]),
         ceilings=lambda wildcards: descriptions.ceilings(PLAN.tables[wildcards.table]),
         structures=list(TASK.structures),
+        metrics=CONFIG.metrics,
+        reference=lambda wildcards: PLAN.tables[wildcards.table].reference,
         code=code_version("dar_uda.evaluation.tables"),
     script:
         "../scripts/tabulate.py"

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from numpy.typing import NDArray
 
-from dar_uda.evaluation.case_means import finite_mean, ordered_methods, read_case_means, read_cases
+from dar_uda.evaluation.case_means import ordered_methods, read_cases
+from dar_uda.evaluation.means import finite_mean
 from dar_uda.figures.style import MARKERS, color_of, new_figure, plain_frame, save_figure
 
 DISTANCES = [0, 0.5, 1, 2, 5, 10, 20, 50, 100, 200]
@@ -43,7 +44,9 @@ def draw_dice_boxes(metrics: list[dict], structures: list[str], figures: Sequenc
 def _read_dice(metrics: list[dict], direction: str, method: str, structures: list[str]) -> NDArray[np.float64]:
     """Return the Dice of shape (cases, structures), without cases where the method has no metrics."""
     files = [m for m in metrics if (m["direction"], m["method"]) == (direction, method)]
-    return finite_mean(read_cases(files, structures).dice, axis=0) if files else np.empty((0, len(structures)))
+    return (
+        finite_mean(read_cases(files, structures).values["dice"], axis=0) if files else np.empty((0, len(structures)))
+    )
 
 
 def _draw_boxes(axes: Axes, methods: list[str], dices: list[NDArray[np.float64]]) -> None:
@@ -78,15 +81,15 @@ def draw_dice_against_asd(metrics: list[dict], figures: Sequence[str | Path], st
     page = new_figure(7.5, 5)
     axes, highest = page.subplots(), 1.0
     for index, (_, method) in enumerate(ordered_methods(metrics)):
-        cases = read_case_means(m["path"] for m in metrics if m["method"] == method)
-        drawn = cases.dropna()
-        highest = max(highest, drawn["asd_mm"].max()) if len(drawn) else highest
+        cases = read_cases([m for m in metrics if m["method"] == method]).table()
+        drawn = cases.dropna(subset=["dice", "asd"])
+        highest = max(highest, drawn["asd"].max()) if len(drawn) else highest
         without = len(cases) - len(drawn)
         label = f"{method} ({without} without ASD)" if without else method
         color = color_of(index)
         style = {"s": 44, "marker": MARKERS[index % len(MARKERS)], "edgecolors": color, "linewidths": 1.2}
-        faces = [to_rgba(color, 0.0 if missed else 0.75) for missed in drawn["missed"]]
-        axes.scatter(drawn["dice"], drawn["asd_mm"], facecolors=faces, **style)
+        faces = [to_rgba(color, 0.0 if missed else 0.75) for missed in drawn["false_negatives"]]
+        axes.scatter(drawn["dice"], drawn["asd"], facecolors=faces, **style)
         axes.scatter([], [], facecolors=to_rgba(color, 0.75), label=label, **style)
     axes.scatter([], [], s=44, facecolors="none", edgecolors="0.4", label="hollow: misses a structure")
     axes.set_yscale("symlog", linthresh=1)
