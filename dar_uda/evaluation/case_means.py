@@ -158,14 +158,14 @@ def _check_complete(path: str | Path, table: pd.DataFrame, first: pd.DataFrame, 
             f"{structures}; missing, unexpected or double: {odd[:5]}. Score the method again with this label "
             "set, and every seed on the same cases"
         )
-    pairs, of_first = _with_reference(table), _with_reference(first)
-    if pairs != of_first:
+    rows, of_first = _with_reference(table), _with_reference(first)
+    if rows != of_first:
         raise ValueError(
-            f"DAR-280: {path} and the method's first seed have other references, in {sorted(pairs ^ of_first)[:5]}: "
-            "score the method again for every seed"
+            f"DAR-280: {path} and the method's first seed have other references or patients, in "
+            f"{sorted(rows ^ of_first)[:5]}: score the method again for every seed"
         )
 
 
-def _with_reference(table: pd.DataFrame) -> set[tuple[str, str]]:
+def _with_reference(table: pd.DataFrame) -> set[tuple[str, str, str]]:
     rows = table[~table["status"].isin([FALSE_ALARM, ABSENT])]
-    return set(zip(rows["case"], rows["structure"], strict=True))
+    return set(zip(rows["case"], rows["structure"], rows["patient"], strict=True))

@@ -1,6 +1,7 @@
 """How much two methods differ on the same cases and seeds, and whether that is more than chance."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,8 +29,9 @@ class Difference(NamedTuple):
         n: Patients that have a value of both.
         difference: The mean, NaN without such patients.
         low, high, interval: See `mean_interval`.
-        wins, losses: Patients, averaged over the seeds, in which the method's value is better, or worse.
-        p: Two-sided p-value of a t-test with the standard error of the interval; NaN where there is no such error.
+        wins, losses: Patients, averaged over the seeds, in which the method's value is better, or worse; None of a
+            metric without a best value.
+        p: See `p_value`.
     """
 
     n: int
@@ -37,11 +39,13 @@ class Difference(NamedTuple):
     low: float
     high: float
     interval: str
-    wins: int
-    losses: int
+    wins: int | None
+    losses: int | None
     p: float
 
 
+COUNTS = {"wins": "Int64", "losses": "Int64"}
+"""Whole numbers, of which some may be empty."""
 COLUMNS = [*KEYS[:1], "method", "reference", *KEYS[1:], "seeds", *Difference._fields, "p_holm"]
 
 
@@ -68,7 +72,7 @@ def write_differences(
         for (structure, chosen), metric in [(one, metric) for one in parts_of(structures) for metric in METRICS]:
             found = compare(*(one.of_structures(chosen) for one in (cases, other)), METRICS[metric])
             rows.append([direction, method, reference, structure, metric, len(cases.seeds), *found, np.nan])
-    frame = pd.DataFrame(rows, columns=COLUMNS)
+    frame = pd.DataFrame(rows, columns=COLUMNS).astype(COUNTS)
     frame["p_holm"] = frame.groupby(KEYS)["p"].transform(lambda values: holm(values.to_numpy()))
     with write_beside(table) as partial:
         frame.assign(**choices).to_csv(partial, sep="\t", index=False, float_format="%.6f")
@@ -77,7 +81,7 @@ def write_differences(
 def read_differences(table: str | Path) -> pd.DataFrame:
     """Return a table of `write_differences`, empty cells as NaN."""
     words = dict.fromkeys(["direction", "method", "reference", "structure", "metric", "interval"], str)
-    return pd.read_csv(table, sep="\t", dtype=words, keep_default_na=False, na_values=[""])
+    return pd.read_csv(table, sep="\t", dtype=words | COUNTS, keep_default_na=False, na_values=[""])
 
 
 def read_methods(metrics: Sequence[dict], structures: list[str]) -> dict[tuple[str, str], Cases]:
@@ -103,18 +107,29 @@ def parts_of(structures: Sequence[str]) -> list[tuple[str, slice]]:
 
 
 def compare(method: Cases, reference: Cases, metric: Metric) -> Difference:
-    """Return how much a method differs from another in a metric, on the same cases and seeds."""
-    values = method.by_patient(metric.name) - reference.by_patient(metric.name)
+    """Return how much a method differs from another in a metric, on the same cases and seeds.
+
+    Structures of which one of both has no value, such as distances of empty masks, count in neither.
+    """
+    known = np.isfinite(method.values[metric.name]) & np.isfinite(reference.values[metric.name])
+    values = _by_patient(method, metric, known) - _by_patient(reference, metric, known)
     patients = finite_mean(values, axis=0)
     patients = patients[np.isfinite(patients)]
-    better = {HIGHEST: patients, LOWEST: -patients}.get(metric.best, np.full(0, np.nan))
     mean = float(patients.mean()) if len(patients) else np.nan
-    wins, losses = int((better > 0).sum()), int((better < 0).sum())
-    return Difference(len(patients), mean, *mean_interval(values, PLAIN), wins, losses, p_value(values))
+    better = {HIGHEST: patients, LOWEST: -patients}.get(metric.best)
+    counts = (None, None) if better is None else (int((better > 0).sum()), int((better < 0).sum()))
+    return Difference(len(patients), mean, *mean_interval(values, PLAIN), *counts, p_value(values))
+
+
+def _by_patient(cases: Cases, metric: Metric, known: NDArray[np.bool_]) -> NDArray[np.float64]:
+    values = {metric.name: np.where(known, cases.values[metric.name], np.nan)}
+    return replace(cases, values=values).by_patient(metric.name)
 
 
 def p_value(values: NDArray[np.float64]) -> float:
-    """Return the two-sided p-value of a mean of 0; NaN with fewer than `FEWEST_CASES` patients or without an error.
+    """Return the two-sided p-value of a mean of 0; NaN with fewer than `FEWEST_CASES` patients.
+
+    Where all patients differ by the same it is 0, or 1 where none differs.
 
     Args:
         values: Differences of shape (seeds, patients); NaN where there is none.
@@ -126,7 +141,7 @@ def p_value(values: NDArray[np.float64]) -> float:
     mean = float(finite_mean(values, axis=0).mean())
     error, degrees = standard_error(values)
     if np.isclose(error, 0):
-        return 1.0 if np.isclose(mean, 0) else np.nan
+        return float(np.isclose(mean, 0))
     return float(2 * stdtr(degrees, -abs(mean) / error))
 
 
@@ -142,22 +157,22 @@ def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
     return corrected
 
 
-def as_good_as_the_best(methods: Mapping[str, Cases], metric: Metric) -> set[str]:
+def as_good_as_the_best(methods: Mapping[str, NDArray[np.float64]], metric: Metric) -> set[str]:
     """Return the method with the best mean, and those that do not differ from it by more than chance.
 
     They differ where the p-value, corrected over all rows but the best, is below `SIGNIFICANCE`. None is returned
-    where nothing can be tested: one method alone, fewer than `FEWEST_CASES` patients.
+    where nothing can be tested: one method alone, fewer than `FEWEST_CASES` patients, a metric without a best value.
 
     Args:
-        methods: Of one direction and set of structures, with the same seeds; a method that lacks a value which others
-            have must not be among them.
+        methods: The values of each, shape (seeds, patients), of the same seeds and patients; NaN for the same of them.
     """
-    means = pd.Series({name: one.mean(metric.name) for name, one in methods.items()}, dtype=float).dropna()
+    means = pd.Series({name: finite_mean(finite_mean(values, axis=0), axis=0) for name, values in methods.items()})
+    means = means.astype(float).dropna()
     if len(means) < 2 or metric.best not in (HIGHEST, LOWEST):
         return set()
     best = means.idxmax() if metric.best == HIGHEST else means.idxmin()
     others = means.index.drop(best)
-    p_values = np.array([compare(methods[name], methods[best], metric).p for name in others])
+    p_values = np.array([p_value(methods[name] - methods[best]) for name in others])
     if np.isnan(p_values).all():
         return set()
     return {best, *others[~(holm(p_values) < SIGNIFICANCE)]}

@@ -97,7 +97,7 @@ def _escaped(text: str) -> str:
 
 
 def _html_cell(cell: Cell) -> str:
-    return f"<td>{_written(cell, '<b>{}</b>', '<u>{}</u>', html.escape)}</td>"
+    return f"<td>{_written(cell, '<b>{}</b>', html.escape)}</td>"
 
 
 def _written(cell: Cell, best: str, escaped: Callable[[str], str] = str) -> str:

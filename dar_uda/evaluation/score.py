@@ -1,5 +1,6 @@
 """Score one method's predictions: a table with one row per case and structure."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dar_uda.data.predictions import mask_path
-from dar_uda.data.volume import read_volume
+from dar_uda.data.volume import Volume, read_volume
 from dar_uda.evaluation.metrics import Score, score_structures
 from dar_uda.jobs.files import write_beside
 from dar_uda.preprocessing.classes import read_classes
@@ -52,12 +53,31 @@ def score_method(
     """
     rows = []
     for case, patient, image, reference in zip(cases, patients, images, references, strict=True):
-        scores = _score_case(case, mask_path(predictions, case), image, reference, values, tolerances)
-        rows += [
-            (case, patient, structure, *score, status_of(score))
-            for structure, score in zip(structures, scores, strict=True)
-        ]
-    with write_beside(metrics) as partial:
+        prediction = _read_mask(case, mask_path(predictions, case), len(structures))
+        true = read_classes(case, reference, image, prediction.grid, values)
+        rows += rows_of_case(case, patient, prediction, true, structures, tolerances)
+    write_metrics(rows, metrics)
+
+
+def rows_of_case(
+    case: str,
+    patient: str,
+    prediction: Volume,
+    reference: NDArray[np.uint8],
+    structures: Sequence[str],
+    tolerances: Sequence[float | None],
+) -> list[tuple]:
+    """Return the rows of a case; its prediction and reference hold classes 1..K on the prediction's grid."""
+    scores = score_structures(prediction.array, reference, prediction.grid.affine[:3, :3], tolerances)
+    return [
+        (case, patient, structure, *score, status_of(score))
+        for structure, score in zip(structures, scores, strict=True)
+    ]
+
+
+def write_metrics(rows: Sequence[tuple], path: str | Path) -> None:
+    """Write rows of cases as the table of `score_method`."""
+    with write_beside(path) as partial:
         pd.DataFrame(rows, columns=COLUMNS).to_csv(partial, sep="\t", index=False, float_format="%.6f")
 
 
@@ -81,19 +101,11 @@ def status_of(score: Score) -> str:
     return FAILURE if score.dice < FAILED_DICE else OK
 
 
-def _score_case(
-    case: str,
-    prediction_path: str | Path,
-    image: str | Path,
-    reference: str | Path,
-    values: list[list[int]],
-    tolerances: list[float | None],
-) -> list[Score]:
-    prediction = read_volume(prediction_path)
-    _check_classes(case, prediction.array, prediction_path, len(tolerances))
-    found = prediction.array.astype(np.uint8, copy=False)
-    true = read_classes(case, reference, image, prediction.grid, values)
-    return score_structures(found, true, prediction.grid.affine[:3, :3], tolerances)
+def _read_mask(case: str, path: str | Path, count: int) -> Volume:
+    """Return a mask that holds classes 1 to `count`."""
+    mask = read_volume(path)
+    _check_classes(case, mask.array, path, count)
+    return Volume(mask.array.astype(np.uint8, copy=False), mask.grid)
 
 
 def _check_classes(case: str, prediction: NDArray, path: str | Path, count: int) -> None:

@@ -9,12 +9,15 @@ from dar_uda.evaluation.cells import COUNT, PERCENT, SIGNED, Cell, Table
 from dar_uda.evaluation.intervals import RANGE
 from dar_uda.evaluation.quantities import COUNTS, MEAN, METRICS, Metric
 
-P_VALUE = "{:.4f}".format
-
 
 def milliliters(volume: float) -> str:
     """Return a volume with about three digits: `1547`, `61.1`, `0.083`."""
     return f"{volume:.{0 if volume >= 100 else 1 if volume >= 10 else 2 if volume >= 1 else 3}f}"
+
+
+def p_value(probability: float) -> str:
+    """Return a p-value with four decimals, or that it is smaller."""
+    return f"{probability:.4f}" if probability >= 1e-4 else "< 0.0001"
 
 
 def structures_of(summary: pd.DataFrame) -> list[str]:
@@ -88,9 +91,14 @@ def difference_table(differences: pd.DataFrame, metric: str, prefix: str) -> Tab
     """
     rows = differences[(differences["structure"] == MEAN) & (differences["metric"] == metric)]
     reference, shown = rows["reference"].iloc[0], METRICS[metric]
+    return paired_table(rows, "method", f"{prefix}{shown.title} minus that of {reference}")
+
+
+def paired_table(rows: pd.DataFrame, first: str, title: str) -> Table:
+    """Return one row per paired difference: a `Difference` and its corrected p-value, named by the column `first`."""
     cells = [
         [
-            Cell(row["method"]),
+            Cell(row[first]),
             Cell(row["n"], COUNT),
             Cell(
                 row["difference"],
@@ -100,13 +108,12 @@ def difference_table(differences: pd.DataFrame, metric: str, prefix: str) -> Tab
             ),
             Cell(row["wins"], COUNT),
             Cell(row["losses"], COUNT),
-            Cell(row["p_holm"], P_VALUE),
+            Cell(row["p_holm"], p_value),
         ]
         for _, row in rows.iterrows()
     ]
     difference = f"mean difference{_of_interval(rows['interval'])}"
-    header = ["method", "n", difference, "better", "worse", "p (Holm)"]
-    return Table(f"{prefix}{shown.title} minus that of {reference}", header, cells)
+    return Table(title, [first, "n", difference, "better", "worse", "p (Holm)"], cells)
 
 
 def seed_table(summary: pd.DataFrame, metric: str, title: str) -> Table:
@@ -175,8 +182,9 @@ def _value(row: Mapping[str, Any], metric: Metric, rows: pd.DataFrame | None = N
     Of how many values it is the mean is noted, where some have none.
     """
     part = {name: row[f"{metric.name}_{name}"] for name in ("mean", "low", "high", "interval", "values", "best")}
-    is_partial = metric.needs_both_masks or part["values"] != row["references"]
-    notes = [f"{part['values']} of {row['references']}"] if is_partial and not pd.isna(part["values"]) else []
+    is_scored = row["seeds"] > 0
+    is_partial = is_scored and (metric.needs_both_masks or part["values"] != row["references"])
+    notes = [f"{part['values']} of {row['references']}"] if is_partial else []
     interval: tuple[float, ...] = ()
     if rows is not None:
         interval = part["low"], part["high"]
@@ -187,10 +195,10 @@ def _value(row: Mapping[str, Any], metric: Metric, rows: pd.DataFrame | None = N
 
 def _of_interval(kinds: pd.Series) -> str:
     """Return the kind of a column's intervals in brackets; empty where there are none."""
-    known = sorted(kinds.dropna().unique(), key=lambda kind: kind == RANGE)
+    known = sorted(filter(None, kinds.dropna().unique()), key=lambda kind: kind == RANGE)
     return f" [{known[0]}]" if known else ""
 
 
 def _range_note(kind: Any, kinds: pd.Series) -> str:
     """Return `RANGE` where the header names another kind."""
-    return RANGE if kind == RANGE and kinds.dropna().nunique() > 1 else ""
+    return RANGE if kind == RANGE and len({*filter(None, kinds.dropna())}) > 1 else ""

@@ -136,7 +136,8 @@ def _best(
             complete = {name: cases for name, cases in parts.items() if not cases.counts()["false_negatives"]}
             for metric in METRICS.values():
                 compared = complete if metric.needs_both_masks else parts
-                best = as_good_as_the_best(compared, metric)
+                values = {name: cases.by_patient(metric.name) for name, cases in compared.items()}
+                best = as_good_as_the_best(values, metric)
                 found[direction, structure, metric.name] = {name: name in best for name in compared if best}
     return found
 

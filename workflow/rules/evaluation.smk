@@ -27,8 +27,8 @@ rule score_method:
         mem_mb=4000,
         runtime="1h",
     params:
-        cases=lambda wildcards: PLAN.volumes.test_cases(wildcards.direction, labeled=True),
-        patients=lambda wildcards: PLAN.volumes.test_cases(wildcards.direction, labeled=True),
+        cases=lambda wildcards: PLAN.volumes.scored_cases(wildcards.direction),
+        patients=lambda wildcards: PLAN.volumes.scored_patients(wildcards.direction),
         structures=list(TASK.structures),
         values=lambda wildcards: TASK.target(wildcards.direction).label_values,
         tolerances=list(TASK.nsd_tolerances),
@@ -60,8 +60,8 @@ use rule score_method as score_chunk with:
     wildcard_constraints:
         direction=PLAN.direction_pattern(chunked=True),
     params:
-        cases=lambda wildcards: PLAN.volumes.scored_chunks(wildcards.direction)[wildcards.chunk],
-        patients=lambda wildcards: PLAN.volumes.scored_chunks(wildcards.direction)[wildcards.chunk],
+        cases=lambda wildcards: PLAN.volumes.scored_cases(wildcards.direction, wildcards.chunk),
+        patients=lambda wildcards: PLAN.volumes.scored_patients(wildcards.direction, wildcards.chunk),
         structures=rules.score_method.params.structures,
         values=rules.score_method.params["values"],
         tolerances=rules.score_method.params.tolerances,
