@@ -12,7 +12,7 @@ import yaml
 from dar_uda.bundle import predict
 from dar_uda.cli.arguments import parser
 from dar_uda.data import cases_table, versions
-from dar_uda.evaluation import differences, score, summary
+from dar_uda.evaluation import calibration, calibration_table, differences, score, summary
 from dar_uda.evaluation.quantities import METRICS
 from dar_uda.plan.descriptions import stamped_choices
 from dar_uda.plan.renamed import names
@@ -288,6 +288,8 @@ def test_columns():
         ("cases table", cases_table.COLUMNS),
         ("versions.tsv", versions.COLUMNS),
         ("metrics/{direction}/{method}.tsv", score.COLUMNS),
+        ("calibration/{direction}/{method}.tsv", calibration.COLUMNS),
+        ("tables/calibration.tsv", [*calibration_table.COLUMNS, *stamped_choices(config_of())]),
         ("tables/{table}.tsv", [*SUMMARY, *stamped_choices(config_of())]),
         ("tables/{table}-differences.tsv", [*differences.COLUMNS, *stamped_choices(config_of())]),
         ("FOLDER/volumes.tsv", predict.COLUMNS),

@@ -84,7 +84,8 @@ class Cases:
     def table(self) -> pd.DataFrame:
         """Return a row per case: its metrics, means over the structures, then over the seeds, and its `counts`."""
         rows = [
-            {name: finite_mean(self.means(name)[:, place], axis=0) for name in METRICS} | self._of_case(place).counts()
+            {name: float(finite_mean(self.means(name)[:, place], axis=0)) for name in METRICS}
+            | self._of_case(place).counts()
             for place in range(len(self.names))
         ]
         return pd.DataFrame(rows, index=pd.Index(self.names, name="case"))

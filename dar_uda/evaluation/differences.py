@@ -107,18 +107,23 @@ def parts_of(structures: Sequence[str]) -> list[tuple[str, slice]]:
 
 
 def compare(method: Cases, reference: Cases, metric: Metric) -> Difference:
-    """Return how much a method differs from another in a metric, on the same cases and seeds.
-
-    Structures of which one of both has no value, such as distances of empty masks, count in neither.
-    """
-    known = np.isfinite(method.values[metric.name]) & np.isfinite(reference.values[metric.name])
-    values = _by_patient(method, metric, known) - _by_patient(reference, metric, known)
+    """Return how much a method differs from another in a metric, on the same cases and seeds."""
+    values = paired_values(method, reference, metric)
     patients = finite_mean(values, axis=0)
     patients = patients[np.isfinite(patients)]
     mean = float(patients.mean()) if len(patients) else np.nan
     better = {HIGHEST: patients, LOWEST: -patients}.get(metric.best)
     counts = (None, None) if better is None else (int((better > 0).sum()), int((better < 0).sum()))
     return Difference(len(patients), mean, *mean_interval(values, PLAIN), *counts, p_value(values))
+
+
+def paired_values(method: Cases, reference: Cases, metric: Metric) -> NDArray[np.float64]:
+    """Return a method's metric minus that of another, shape (seeds, patients); NaN where none can be compared.
+
+    Structures of which one of both has no value, such as distances of empty masks, count in neither.
+    """
+    known = np.isfinite(method.values[metric.name]) & np.isfinite(reference.values[metric.name])
+    return _by_patient(method, metric, known) - _by_patient(reference, metric, known)
 
 
 def _by_patient(cases: Cases, metric: Metric, known: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -27,7 +27,7 @@ BRANCHES = (
 )
 """The method's values: those that a budget and a task may change."""
 
-NAMES_TAKEN = ("all", "run", "tta_inconsistency", "usage", *ORDER)
+NAMES_TAKEN = ("all", "run", "calibration", "tta_inconsistency", "usage", *ORDER)
 """Names of rules, and of the tables that every run has: no table of a config can have one."""
 
 LISTS = ("seeds", "directions", "methods", "metrics")
@@ -75,6 +75,11 @@ class Config:
     def selection_rule(self) -> str:
         """By what a training's weights are chosen: `last`, or one of `SELECTION_RULES`."""
         return str(self.values["model_selection"]["rule"])
+
+    @property
+    def saves_probabilities(self) -> bool:
+        """Whether probabilities are written beside masks, so that their calibration can be measured."""
+        return bool(self.values["inference"]["save_probabilities"])
 
     def branch(self, name: str) -> dict[str, Any]:
         """Return a branch of the method's values, one of `BRANCHES`."""

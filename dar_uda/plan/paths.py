@@ -54,6 +54,11 @@ class Paths:
         return f"{self._below}tables/tta_inconsistency.tsv"
 
     @property
+    def calibration_table(self) -> str:
+        """The table of how well probabilities are calibrated."""
+        return f"{self._below}tables/calibration.tsv"
+
+    @property
     def usage(self) -> str:
         """The table of time and memory by rule."""
         return f"{self._below}tables/usage.tsv"
@@ -104,6 +109,10 @@ class Paths:
     def tta_inconsistency(self, seed: int | str, direction: str, method: str) -> str:
         """Return how much a method's masks change with the image."""
         return f"{self.seed(seed)}/tta_inconsistency/{direction}/{method}.tsv"
+
+    def calibration(self, seed: int | str, direction: str, method: str) -> str:
+        """Return how often the reference has what a method's probabilities say, in bins."""
+        return f"{self.seed(seed)}/calibration/{direction}/{method}.tsv"
 
     def chunk(self, seed: int | str, direction: str, method: str, chunk: str) -> str:
         """Return the folder of a chunk's `masks/`, `tta_inconsistency.tsv` and `metrics.tsv`."""

@@ -61,6 +61,11 @@ class Table:
         """Return the scored rows of a direction, those of one seed alone if it is given."""
         return [row for row in self.scored if row.direction == direction and seed in (None, row.seed)]
 
+    def compares(self, direction: str) -> bool:
+        """Return whether a direction has scores of the reference row and of another."""
+        methods = {row.method for row in self.drawn(direction)}
+        return self.reference in methods and len(methods) > 1
+
 
 def plain(rows: Iterable["DataclassInstance"]) -> list[dict[str, Any]]:
     """Return rows, or figures, as the dictionaries that the params of rules hold."""

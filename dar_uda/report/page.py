@@ -19,7 +19,7 @@ from dar_uda.plan.task import Direction
 from dar_uda.report.origins import read_origins
 from dar_uda.report.scores import FAILURES, case_table, cases_with, headline
 from dar_uda.report.stages import read_stages
-from dar_uda.report.svg import inline_svg
+from dar_uda.report.svg import inline_svg, worst_case_id
 from dar_uda.report.templates import render
 from dar_uda.report.trainings import peaks_of, training_table
 from dar_uda.report.words import CAPTIONS, MODEL_SELECTION, PROTOCOLS, words_of_method
@@ -109,6 +109,7 @@ def _direction(
         "source": Direction.of(name).source,
         "target": Direction.of(name).target,
         "cases": case_table(own),
+        "overlays": _worst_overlays(own, [entry for entry in drawn if entry["direction"] == name]),
         "tta_inconsistency": tta_inconsistency_table(changes[changes["direction"] == name], "TTA inconsistency"),
         "failures": [(said, cases_with(statuses, own)) for statuses, said in FAILURES],
         "unavailable": [entry for entry in unavailable if entry["direction"] == name],
@@ -116,14 +117,24 @@ def _direction(
     }
 
 
+def _worst_overlays(metrics: Sequence[dict], drawn: Sequence[dict]) -> dict[str, str]:
+    """Return the ids of the pictures of the methods' worst cases; nothing where those are not drawn."""
+    names = [_name(entry) for entry in drawn if entry["kind"] == "extremes"]
+    return {entry["method"]: f"{name}-{worst_case_id(entry['method'])}" for name in names for entry in metrics}
+
+
 def _figure(entry: Mapping[str, str]) -> dict[str, Any]:
     """Return name, caption and drawing of a figure."""
-    caption, path = CAPTIONS[entry["kind"]], Path(entry["path"])
+    caption, name = CAPTIONS[entry["kind"]], _name(entry)
     title = f"{caption.title} ({entry['variant']})" if entry["variant"] else caption.title
-    parts = [path.stem, entry["variant"], "" if entry["direction"] in path.stem else entry["direction"]]
-    name = "-".join(filter(None, parts))
-    svg = inline_svg(path, name, f"{title}, {entry['direction']}. {caption.shows}")
+    svg = inline_svg(entry["path"], name, f"{title}, {entry['direction']}. {caption.shows}")
     return {"name": name, "title": title, "caption": caption, "svg": svg}
+
+
+def _name(entry: Mapping[str, str]) -> str:
+    """Return the id of a figure."""
+    stem = Path(entry["path"]).stem
+    return "-".join(filter(None, [stem, entry["variant"], "" if entry["direction"] in stem else entry["direction"]]))
 
 
 def _data_uri(table: pd.DataFrame) -> str:

@@ -10,6 +10,8 @@ EXTRAS = (
 )
 """What makes `dar_uda` randomize volumes and train itself."""
 
+SAVED = "inference: {save_probabilities: true}"
+
 BOTH = "directions: [ct-to-mr, mr-to-ct]"
 
 

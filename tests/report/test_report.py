@@ -20,7 +20,7 @@ from dar_uda.report.origins import read_origins
 from dar_uda.report.page import write_report
 from dar_uda.report.scores import cases_with, headline
 from dar_uda.report.stages import read_stages
-from dar_uda.report.svg import inline_svg
+from dar_uda.report.svg import inline_svg, worst_case_id
 from dar_uda.report.templates import duration
 from dar_uda.report.trainings import peaks_of, training_table
 from dar_uda.report.words import words_of_method
@@ -222,6 +222,26 @@ def test_failures_and_false_alarms_are_named_apart(tmp_path):
     metrics = [{"method": "dar_uda", "path": write_metrics(tmp_path / "m.tsv", rows)}]
     found = [cases_with([status], metrics) for status in (FALSE_NEGATIVE, FAILURE, FALSE_ALARM)]
     assert found == [{}, {"dar_uda": {"liver": ["b"]}}, {"dar_uda": {"liver": ["a"]}}]
+
+
+def test_the_bars_name_the_worst_case_and_link_to_its_picture(tmp_path):
+    dice = {"source_only": {"a": (0.2, 0.4), "b": (0.3, 0.5)}, "dar_uda": {"a": (0.9, 0.9), "b": (0.8, 0.6)}}
+    arguments = write_run(tmp_path, dice)
+    write_report(**arguments)
+    assert "worst: a, 0.300<" in (tmp_path / "report.html").read_text(encoding="utf-8"), "no picture, no link"
+    figure = Figure()
+    for axes, method in zip(figure.subplots(1, 2), dice, strict=True):
+        axes.set_gid(worst_case_id(method))
+    save_figure(figure, [tmp_path / "extremes-ct-to-mr.svg"], "")
+    extremes = {"kind": "extremes", "variant": "", "direction": "ct-to-mr", "path": tmp_path / "extremes-ct-to-mr.svg"}
+    write_report(**{**arguments, "drawn": [*arguments["drawn"], extremes]})
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    links = [a["href"][1:] for tag, a in Page(text).tags if tag == "a" and "-worst-" in a["href"]]
+    assert links == [f"extremes-ct-to-mr-worst-{method}" for method in dice]
+    assert set(links) <= {attributes.get("id") for _, attributes in Page(text).tags}
+    assert (
+        f'worst: <a href="#{links[0]}">a</a>, 0.300<' in text and f'worst: <a href="#{links[1]}">b</a>, 0.700<' in text
+    )
 
 
 def test_a_run_of_several_seeds_shows_each(tmp_path):

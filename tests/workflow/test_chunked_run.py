@@ -15,8 +15,10 @@ from dar_uda.viewer.catalog import read_catalog
 pytestmark = pytest.mark.slow
 MASKS = "results/phantom/seed-0/predictions/ct-to-mr/source_only"
 METRICS = "results/phantom/seed-0/metrics/ct-to-mr/source_only.tsv"
-WHOLE = ("--config", "methods=source_only", "cases=cases.tsv")
-CHUNKED = (*WHOLE, "inference={chunk_size: 3}")
+CALIBRATION = "results/phantom/seed-0/calibration/ct-to-mr/source_only.tsv"
+CONFIG_OF_BOTH = ("--config", "methods=source_only", "cases=cases.tsv")
+WHOLE = (*CONFIG_OF_BOTH, "inference={save_probabilities: true}")
+CHUNKED = (*CONFIG_OF_BOTH, "inference={save_probabilities: true, chunk_size: 3}")
 """Of mr1 to mr5 only mr4 has a digest that divides by 3: two chunks, mr1 to mr3 and mr4 with mr5."""
 
 
@@ -38,22 +40,24 @@ def chunked(tmp_path_factory):
     cases = [("ct", 0, "train"), ("ct", 1, "train"), ("mr", 0, "train"), *(("mr", n, "test") for n in range(1, 6))]
     rows = [row(folder, *case) for case in cases]
     (folder / "cases.tsv").write_text("case\tdomain\timage\tlabel\tsplit\tpatient\n" + "".join(rows))
-    status, text = Run(folder)(*CHUNKED, "--", MASKS, METRICS)
+    status, text = Run(folder)(*CHUNKED, "--", MASKS, METRICS, CALIBRATION)
     assert status == 0, text
     return Run(folder)
 
 
 def made_of(run):
-    files = [*sorted((run.folder / MASKS).glob("*.nii.gz")), run.folder / METRICS]
-    return {file.name: file.read_bytes() for file in files}
+    masks = sorted((run.folder / MASKS).rglob("*.nii.gz"))
+    tables = [run.folder / METRICS, run.folder / CALIBRATION]
+    return {str(file.relative_to(run.folder)): file.read_bytes() for file in (*masks, *tables)}
 
 
-def test_chunks_give_the_masks_and_scores_of_one_job_at_the_same_paths(chunked, tmp_path):
+def test_chunks_give_the_masks_probabilities_and_tables_of_one_job_at_the_same_paths(chunked, tmp_path):
     shutil.copytree(chunked.folder, tmp_path / "whole", symlinks=True)
     whole, before = Run(tmp_path / "whole"), made_of(chunked)
-    assert list(before) == [*(f"mr{number}.nii.gz" for number in range(1, 6)), "source_only.tsv"]
+    masks = [f"{MASKS}/{folder}mr{number}.nii.gz" for folder in ("", "probabilities/") for number in range(1, 6)]
+    assert list(before) == [*masks, METRICS, CALIBRATION]
     shutil.rmtree(whole.result("seed-0/chunks"))
-    status, text = whole(*WHOLE, "--", MASKS, METRICS)
+    status, text = whole(*WHOLE, "--", MASKS, METRICS, CALIBRATION)
     assert status == 0 and "rule predict_cases:" in text and "rule predict_chunk:" not in text, text
     assert made_of(whole) == before
 

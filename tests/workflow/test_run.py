@@ -40,6 +40,7 @@ AFTER_SEGMENTERS = {
     "draw_losses",
     "draw_overlays",
     "draw_boxes",
+    "draw_differences",
     "draw_dice_against_asd",
     "draw_extremes",
     "write_report",
@@ -102,6 +103,7 @@ def test_every_artifact_stands_where_the_house_says(finished):
         "figures/overlays-ct-to-mr.svg",
         "figures/extremes-ct-to-mr.svg",
         "figures/dice_asd-ct-to-mr.svg",
+        "figures/differences-ct-to-mr.svg",
     ):
         assert finished.result(path).stat().st_size > 0, path
     assert list(finished.folder.rglob("checkpoints")) == [] and list(finished.folder.rglob(".partial-*")) == []
@@ -119,8 +121,9 @@ def test_the_report_shows_the_tables_numbers_every_figure_and_what_the_jobs_took
     for method, rows in summary.groupby("method"):
         for row in rows.itertuples():
             assert f">{row.dice_mean:.3f}<" in shown[method], (method, row.structure)
-    assert text.count("<svg") == 8  # Dice, Dice against ASD, extremes, overlays, translations, two of styles, losses
-    assert set(re.findall(r'data-figure="(\w+)', text)) >= {"dice", "dice_asd", "extremes", "overlays", "losses"}
+    assert text.count("<svg") == 9  # as in the next line, translations, two of styles
+    kinds = {"dice", "differences", "dice_asd", "extremes", "overlays", "losses"}
+    assert set(re.findall(r'data-figure="(\w+)', text)) >= kinds
     assert "train_translator" in text and "CPU, " in text and f"torch {metadata.version('torch')}" in text
     assert "1, 1 of them with a label" in text  # the test cases
     assert finished.result("report.provenance.json").is_file()
