@@ -119,8 +119,8 @@ def explanation(metrics: Sequence[str]) -> list[str]:
         "bold.",
         "Differences: of each method from one row, over the same patients and seeds and, in distances, the structures "
         "that both find. Better and worse count patients. p (Holm): how often equal methods would differ as much by "
-        "chance, by the same t-test, then corrected for the number of rows; intervals are not corrected. With one seed, "
-        "p and bold compare these very trainings.",
+        "chance, by the same t-test, then corrected for the number of rows; intervals are not corrected. With one "
+        "seed, p and bold compare these very trainings.",
         "TTA inconsistency, found without labels: 1 - Dice between the masks of a scan and of the same scan flipped, "
         "brighter, darker or shifted in intensity (test-time augmentation, TTA), on the network grid; means over the "
         "structures and seeds.",
