@@ -63,6 +63,16 @@ def test_voxels_far_away_on_all_sides_are_measured(monkeypatch, corner):
 
 
 @pytest.mark.usefixtures("no_tree")
+def test_the_nearest_of_a_small_region_lie_around_it():
+    marked, others = np.zeros((2, 20, 30, 30), bool)
+    marked[9:11, 14:16, 14:16] = True
+    others[...] = np.random.default_rng(4).random(others.shape) < 0.002
+    np.testing.assert_allclose(
+        nearest_distances(marked, others, SPACING), all_pairs(marked, others, SPACING), rtol=1e-12
+    )
+
+
+@pytest.mark.usefixtures("no_tree")
 def test_many_voxels_of_a_tilted_scan_are_searched_in_a_tree():
     marked, others = np.zeros((2, 4, 60, 4), bool)
     marked[:, 0] = others[:, -1] = True
