@@ -12,7 +12,8 @@ import yaml
 from dar_uda.bundle import predict
 from dar_uda.cli.arguments import parser
 from dar_uda.data import cases_table, versions
-from dar_uda.evaluation import score, summary
+from dar_uda.evaluation import calibration, calibration_table, differences, score, summary
+from dar_uda.evaluation.quantities import METRICS
 from dar_uda.plan.descriptions import stamped_choices
 from dar_uda.plan.renamed import names
 from docs.glossary import PAGE, TITLES, page, schema_keys
@@ -253,18 +254,16 @@ def reported_losses(path):
     return found
 
 
+def with_metric(column):
+    """Return the pattern of a column that each metric has."""
+    patterns = {f"{metric}_{name}": f"{{metric}}_{name}" for metric in METRICS for name in summary.OF_METRIC}
+    return patterns.get(column, column)
+
+
+SUMMARY = list(dict.fromkeys(map(with_metric, summary.COLUMNS)))
 FROM_ELSEWHERE = {
-    *(
-        "dice",
-        "asd_mm",
-        "hd95_mm",
-        "nsd",
-        "asd_area_mm",
-        "rvd",
-        "reference_ml",
-        "predicted_ml",
-    ),  # the fields of `Score`
-    *("protocol", "model_selection"),  # `stamped_choices`
+    *score.COLUMNS,
+    *(*SUMMARY, *differences.COLUMNS, *stamped_choices(config_of())),
     *("code_{n}", "{structure}", "step"),
     *("s", "max_rss"),  # Snakemake's
 }
@@ -273,6 +272,7 @@ FROM_ELSEWHERE = {
 def test_columns():
     """As sets: tests/workflow/test_names_of_a_run.py compares each table of a run."""
     writers = [path for path in PACKAGE.rglob("*.py") if "to_csv(" in path.read_text(encoding="utf-8")]
+    writers.remove(PACKAGE / "evaluation" / "summary.py")
     writers += [PACKAGE / "data" / "cases_table.py", PACKAGE / "data" / "versions.py"]
     trainers = [path for path in PACKAGE.rglob("*.py") if "def update(self, step" in path.read_text(encoding="utf-8")]
     assert len(writers) > 8 and len(trainers) > 4
@@ -288,7 +288,10 @@ def test_columns():
         ("cases table", cases_table.COLUMNS),
         ("versions.tsv", versions.COLUMNS),
         ("metrics/{direction}/{method}.tsv", score.COLUMNS),
-        ("tables/{table}.tsv", [*summary.COLUMNS, *stamped_choices(config_of())]),
+        ("calibration/{direction}/{method}.tsv", calibration.COLUMNS),
+        ("tables/calibration.tsv", [*calibration_table.COLUMNS, *stamped_choices(config_of())]),
+        ("tables/{table}.tsv", [*SUMMARY, *stamped_choices(config_of())]),
+        ("tables/{table}-differences.tsv", [*differences.COLUMNS, *stamped_choices(config_of())]),
         ("FOLDER/volumes.tsv", predict.COLUMNS),
     ],
 )

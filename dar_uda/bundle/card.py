@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dar_uda.evaluation.case_means import read_scores
-from dar_uda.evaluation.cells import MILLIMETERS, SCORE, Cell
+from dar_uda.evaluation.pages import markdown_table
+from dar_uda.evaluation.quantities import METRICS, meanings
+from dar_uda.evaluation.score_tables import method_table
+from dar_uda.evaluation.summary import summarize
 from dar_uda.plan.task import Direction
 
 
@@ -32,7 +34,7 @@ def model_card(facts: Mapping[str, Any], metrics: Path) -> str:
         "",
         "## How good",
         "",
-        *_scores(facts["structures"], metrics),
+        *_scores(facts, metrics),
         "",
         "## What it is not",
         "",
@@ -48,18 +50,10 @@ def _run(run: Mapping[str, Any]) -> list[str]:
     return ["", f"Run `{run['name']}`, seed {run['seed']}, {budget}.", *(generated if run["generated"] else [])]
 
 
-def _scores(structures: list[str], metrics: Path) -> list[str]:
+def _scores(facts: Mapping[str, Any], metrics: Path) -> list[str]:
     if not metrics.exists():
         return ["No test case had a reference: nobody knows."]
-    table = read_scores(metrics)
-    rows = [
-        f"Means over the {table['case'].nunique()} test cases of the run:",
-        "",
-        "| structure | Dice | ASD mm |",
-        "|---|--:|--:|",
-    ]
-    for structure in structures:
-        means = table.loc[table["structure"] == structure, ["dice", "asd_mm"]].mean()
-        dice, asd = Cell(means["dice"], SCORE), Cell(means["asd_mm"], MILLIMETERS)
-        rows.append(f"| {structure} | {dice.text or '-'} | {asd.text or '-'} |")
-    return rows
+    names = {"direction": facts["direction"], "method": facts["method"], "seed": facts["run"]["seed"]}
+    summary = summarize([{**names, "path": metrics}], [], facts["structures"], {}, [])
+    table = method_table(summary, "How good")
+    return ["Means over test cases of the run:", "", markdown_table(table), "", "\n\n".join(meanings(list(METRICS)))]

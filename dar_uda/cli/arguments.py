@@ -1,13 +1,19 @@
 """The words that the `dar-uda` command takes, and what its help says of them."""
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
+from dar_uda.plan.errors import PlanError
 from dar_uda.plan.renamed import names
+from dar_uda.plan.task import listed_values
+
+STRUCTURE = re.compile("(?!(?:background|mean)$)[A-Za-z][A-Za-z0-9_-]*")
+LABEL_VALUES = re.compile("[1-9][0-9]*(-[1-9][0-9]*)?(,[1-9][0-9]*(-[1-9][0-9]*)?)*")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -19,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
     )
     whole.add_argument("--version", action="version", version=f"dar-uda {version('dar-uda')}")
     commands = whole.add_subparsers(required=True, dest="command", metavar="COMMAND", title="commands")
-    for add in (_inspect, _phantom, _cases, _check, _status, _view, _export, _predict):
+    for add in (_inspect, _phantom, _cases, _check, _status, _view, _export, _predict, _score):
         add(commands)
     return whole
 
@@ -216,6 +222,83 @@ def _predict(commands: argparse._SubParsersAction) -> None:
         action="store_true",
         help="write those of every class too: FOLDER/probabilities/SCAN.nii.gz",
     )
+
+
+def _score(commands: argparse._SubParsersAction) -> None:
+    score = _command(
+        commands,
+        "score",
+        "score masks of any program by references: Dice, surface distances, volumes",
+        "nnunet_masks labelsTs --labels liver=1 spleen=2,3 -o table.tsv",
+    )
+    score.description += (
+        " Files of one name are of one case.\nThe table has a row per case and structure; means over the patients are "
+        "printed, with intervals.\nWith --against, so are the differences between two folders of masks, with p-values."
+    )
+    score.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="folder of masks, such as p1.nii.gz")
+    score.add_argument(
+        "references", type=Path, metavar="REFERENCES", help="folder of label maps on the same grids, such as p1.nii.gz"
+    )
+    score.add_argument("-o", "--output", required=True, type=Path, metavar="TABLE", help="to write, such as table.tsv")
+    many: dict[str, Any] = {"nargs": "+", "action": "extend", "default": []}
+    score.add_argument(
+        "--labels",
+        required=True,
+        type=_label_values,
+        metavar="STRUCTURE=VALUES",
+        help="what to score, and its values in the files: liver=1 spleen=2,3 bone=10-14",
+        **many,
+    )
+    score.add_argument(
+        "--prediction-labels",
+        type=_label_values,
+        metavar="STRUCTURE=VALUES",
+        help="the values in the masks of structures for which they differ from those in the references",
+        **many,
+    )
+    score.add_argument(
+        "--tolerance",
+        type=_tolerance,
+        metavar="STRUCTURE=MM",
+        help="distance in mm up to which surfaces agree, for the normalized surface Dice (NSD): liver=3",
+        **many,
+    )
+    score.add_argument(
+        "--patients",
+        type=Path,
+        metavar="PATIENTS",
+        help="table with the columns case and patient, where patients have several cases (default: each case is one)",
+    )
+    score.add_argument(
+        "--against",
+        type=Path,
+        metavar="OTHER",
+        help="another folder of masks of the same cases, with which PREDICTIONS are compared",
+    )
+
+
+def _label_values(text: str) -> tuple[str, list[int]]:
+    structure, _, values = text.partition("=")
+    if not STRUCTURE.fullmatch(structure) or not LABEL_VALUES.fullmatch(values):
+        raise argparse.ArgumentTypeError(
+            f"DAR-354: {text}: expected a structure and its values from 1, such as liver=1, spleen=2,3 or bone=10-14; "
+            "a structure is letters, digits, _ and -, other than background and mean"
+        )
+    try:
+        return structure, listed_values(values.split(","))
+    except PlanError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _tolerance(text: str) -> tuple[str, float]:
+    structure, _, millimeters = text.partition("=")
+    try:
+        tolerance = float(millimeters)
+    except ValueError:
+        tolerance = 0.0
+    if not 0 < tolerance < float("inf"):
+        raise argparse.ArgumentTypeError(f"DAR-354: {text}: expected a structure and a distance in mm, such as liver=3")
+    return structure, tolerance
 
 
 def _window(text: str) -> tuple[str, tuple[float, float]]:

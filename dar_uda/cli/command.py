@@ -7,9 +7,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from dar_uda.cli.arguments import parser
 from dar_uda.jobs.error_codes import explained
@@ -120,6 +121,32 @@ def _predict(options: argparse.Namespace) -> None:
     predict_scans(segmenter, options.scan, options.output, *choices)
 
 
+def _score(options: argparse.Namespace) -> None:
+    from dar_uda.evaluation.score_folders import Structures, score_folders
+
+    _log_plainly()
+    labels = _by_structure("--labels", options.labels)
+    predicted = labels | _by_structure("--prediction-labels", options.prediction_labels, labels)
+    tolerances = _by_structure("--tolerance", options.tolerance, labels)
+    structures = Structures(
+        list(labels), list(labels.values()), list(predicted.values()), [tolerances.get(name) for name in labels]
+    )
+    folders = options.predictions, options.references
+    _say(score_folders(*folders, structures, options.output, options.patients, options.against))
+
+
+def _by_structure(
+    option: str, pairs: Sequence[tuple[str, Any]], known: Collection[str] | None = None
+) -> dict[str, Any]:
+    """Return what an option says of each structure, which must be there once, and be a known one."""
+    for name, count in Counter(name for name, _ in pairs).items():
+        if known is not None and name not in known:
+            raise ValueError(f"DAR-354: {option} names {name}; expected structures of --labels: {', '.join(known)}")
+        if count > 1:
+            raise ValueError(f"DAR-354: {option} names {name} {count} times; expected it once, as in {name}=2,3")
+    return dict(pairs)
+
+
 def _view(options: argparse.Namespace) -> None:
     from dar_uda.viewer.serve import view_run
 
@@ -139,7 +166,7 @@ def _check(options: argparse.Namespace) -> None:
             f"DAR-106: --window {', '.join(unknown)}: {options.table} has the domains {', '.join(domains)}"
         )
     cases = [
-        {"name": row["case"], "domain": row["domain"]}
+        {"name": row["case"], **{what: row[what] for what in ("domain", "patient", "split")}}
         | {what: folder / row[what] if row[what] else "" for what in ("image", "label")}
         for row in rows
     ]
@@ -186,6 +213,7 @@ COMMANDS = {
     "view": _view,
     "export": _export,
     "predict": _predict,
+    "score": _score,
 }
 
 

@@ -7,10 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-COLUMNS = ("case", "domain", "image", "label", "split")
+from dar_uda.data.patients import problems_of_split
+
+COLUMNS = ("case", "domain", "image", "label", "split", "patient")
+REQUIRED = COLUMNS[:5]
+"""All but `patient`, which a table may leave out."""
 SPLITS = ("train", "test")
-NO_LABEL = ("-", "na", "n/a", "none")
-"""What people write, in either case, where the cell of a label should be empty."""
+NOTHING = ("-", "na", "n/a", "none")
+"""What people write, in either case, where a cell should be empty."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 DOMAIN = re.compile(r"[A-Za-z0-9]{1,40}")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -21,6 +25,8 @@ NOT_UTF8 = re.compile(r"[\ud800-\udfff]")
 """How Python spells the bytes of a file name that is not UTF-8."""
 LONGEST_NAME, LONGEST_PATH = 255, 4095
 """Bytes that Linux allows."""
+LONGEST_PATIENT = 100
+"""Characters."""
 Row = dict[str, str]
 
 
@@ -39,8 +45,9 @@ def read_cases_table(table: str | Path) -> list[Row]:
 def read_rows(
     table: str | Path, problems_of_row: Callable[[Row], Iterator[str]] = lambda _: iter(())
 ) -> tuple[list[Row], list[str]]:
-    """Return the rows of a cases table: `case domain image label split`, paths as they are written; and what is wrong.
+    """Return the rows of a cases table, paths as they are written; and what is wrong.
 
+    Keys are `case domain image label split` and `patient`, which is "" where the table does not name one.
     A byte order mark, Windows line ends, empty lines, spaces around cells and further columns do no harm.
 
     Args:
@@ -60,6 +67,7 @@ def read_rows(
             problems.append(
                 f"DAR-023: case {case} of domain {domain} stands {count} times; expected once, to train or to test"
             )
+    problems += problems_of_split(rows)
     if not rows:
         problems.append("DAR-004: it has no case")
     return rows, problems
@@ -75,10 +83,10 @@ def _cells_of(table: Path) -> Iterator[tuple[int, dict]]:
     """Yield line number and cells by column; what a row has beyond the columns stands under None."""
     reader = csv.DictReader(io.StringIO(_text_of(table), newline=""), delimiter="\t", quoting=csv.QUOTE_NONE)
     reader.fieldnames = [name.strip() for name in reader.fieldnames or []]
-    if missing := [name for name in COLUMNS if name not in reader.fieldnames]:
+    if missing := [name for name in REQUIRED if name not in reader.fieldnames]:
         raise ValueError(
             f"DAR-005: Cases table {table} has the columns {', '.join(reader.fieldnames)}; expected "
-            f"{', '.join(COLUMNS)}, separated by tabs: {', '.join(missing)} is missing"
+            f"{', '.join(REQUIRED)}, separated by tabs: {', '.join(missing)} is missing"
         )
     if double := [name for name, count in Counter(reader.fieldnames).items() if count > 1]:
         raise ValueError(
@@ -118,8 +126,17 @@ def _problems_of_row(row: Row, cells: dict) -> Iterator[str]:
         yield f"DAR-004: domain {row['domain'][:60]!r}; expected letters and digits"
     if not row["image"]:
         yield "DAR-004: no image; expected a volume file or a DICOM folder"
-    if row["label"].lower() in NO_LABEL:
+    if row["label"].lower() in NOTHING:
         yield f"DAR-004: label {row['label']!r}; expected a path: leave the cell empty where there is no label"
+    if row["patient"].lower() in NOTHING:
+        yield (
+            f"DAR-004: patient {row['patient']!r}; expected a name: leave the cell empty where a patient has one scan"
+        )
+    if CONTROL.search(row["patient"]) or len(row["patient"]) > LONGEST_PATIENT:
+        yield (
+            f"DAR-004: patient {row['patient'][:60]!r}; expected up to {LONGEST_PATIENT} characters, none of them a "
+            "control character"
+        )
     for what in ("image", "label"):
         for problem in problems_of_path(row[what]):
             yield f"{what} {row[what][:200]!r} {problem}"

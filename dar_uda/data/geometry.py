@@ -99,23 +99,28 @@ def check_same_grid(image: Grid, label: Grid, case: str) -> None:
     Raises:
         ValueError: Naming the case, both grids and what to do.
     """
-    axes, signs = _matching_axes(image, label)
-    reason = "their shapes or directions differ"
-    if sorted(axes) == [0, 1, 2] and tuple(label.shape) == tuple(image.shape[axis] for axis in axes):
-        corners = _corners(label.shape)
-        expected = np.empty_like(corners)
-        expected[:, axes] = np.where(np.array(signs) > 0, corners, np.array(label.shape) - 1 - corners)
-        step = np.linalg.solve(image.affine, label.affine)
-        found = corners @ step[:3, :3].T + step[:3, 3]
-        difference = float(np.abs(found - expected).max())
-        if difference <= GRID_TOLERANCE:
-            return
-        reason = f"corners differ by up to {difference:.3g} voxels of the image (allowed: {GRID_TOLERANCE})"
-    raise ValueError(
-        f"DAR-180: Case {case}: image and label do not share a grid: {reason}. "
-        f"Image: {_describe(image)}. Label: {_describe(label)}. "
-        "Resample the label onto the image's grid, or correct the header that is wrong."
-    )
+    if reason := grid_difference(image, label):
+        raise ValueError(
+            f"DAR-180: Case {case}: image and label do not share a grid: {reason}. "
+            f"Image: {described(image)}. Label: {described(label)}. "
+            "Resample the label onto the image's grid, or correct the header that is wrong."
+        )
+
+
+def grid_difference(first: Grid, second: Grid) -> str:
+    """Return in what two grids differ; "" where every voxel of one has a voxel of the other at its place."""
+    axes, signs = _matching_axes(first, second)
+    if sorted(axes) != [0, 1, 2] or tuple(second.shape) != tuple(first.shape[axis] for axis in axes):
+        return "their shapes or directions differ"
+    corners = _corners(second.shape)
+    expected = np.empty_like(corners)
+    expected[:, axes] = np.where(np.array(signs) > 0, corners, np.array(second.shape) - 1 - corners)
+    step = np.linalg.solve(first.affine, second.affine)
+    found = corners @ step[:3, :3].T + step[:3, 3]
+    difference = float(np.abs(found - expected).max())
+    if difference <= GRID_TOLERANCE:
+        return ""
+    return f"corners differ by up to {difference:.3g} voxels (allowed: {GRID_TOLERANCE})"
 
 
 def reorder_like(array: NDArray, label: Grid, image: Grid) -> NDArray:
@@ -140,7 +145,7 @@ def _corners(shape: tuple[int, int, int]) -> NDArray[np.float64]:
     return np.array(list(product(*[(0, size - 1) for size in shape])), dtype=float)
 
 
-def _describe(grid: Grid) -> str:
+def described(grid: Grid) -> str:
     """Return shape, spacing and affine in one line, for an error."""
     spacing = tuple(round(value, 4) for value in spacing_of(grid.affine))
     return f"shape {tuple(grid.shape)}, spacing {spacing} mm, affine {np.round(grid.affine[:3], 4).tolist()}"

@@ -4,7 +4,7 @@ import logging
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,12 +16,9 @@ SUFFIXES = (".nii.gz", ".nii", ".hdr", *ITK_SUFFIXES)
 
 
 def images_in(path: Path) -> list[Path]:
-    """Return the volume files of a folder; the path itself where it has none: a file, or a DICOM series.
-
-    Hidden files do not count, such as `._a.nii.gz`, which macOS writes for `a.nii.gz`.
-    """
-    shown = [file for file in path.iterdir() if file.name[0] != "."] if path.is_dir() else []
-    files = sorted(file for file in shown if file.name.lower().endswith(SUFFIXES) and not file.is_dir())
+    """Return the volume files of a folder; the path itself where it has none: a file, or a DICOM series."""
+    shown = _shown(path) if path.is_dir() else []
+    files = _volume_files(shown)
     for folder in sorted(file for file in shown if file.is_dir()) if files else []:
         logger.warning("DAR-310: Not read: %s, a folder in a folder of volume files; give it by itself", folder)
     if files and (slices := sum(map(_is_dicom, set(shown) - set(files)))):
@@ -31,6 +28,11 @@ def images_in(path: Path) -> list[Path]:
             *(slices, path, files[0].name),
         )
     return files or [path]
+
+
+def volume_files(folder: Path) -> list[Path]:
+    """Return the volume files of a folder, of which each is a volume by itself, in the order of their names."""
+    return _volume_files(_shown(folder))
 
 
 def given_images(given: Sequence[str | Path]) -> list[Path]:
@@ -75,6 +77,15 @@ def names_apart(scans: Sequence[Path], one_case: bool = False) -> list[str]:
             )
         for index in deeper:
             folders[index] += 1
+
+
+def _shown(folder: Path) -> list[Path]:
+    """Return what a folder holds but for hidden files, such as `._a.nii.gz`, which macOS writes for `a.nii.gz`."""
+    return [file for file in folder.iterdir() if file.name[0] != "."]
+
+
+def _volume_files(files: Iterable[Path]) -> list[Path]:
+    return sorted(file for file in files if file.name.lower().endswith(SUFFIXES) and not file.is_dir())
 
 
 def _is_dicom(path: Path) -> bool:

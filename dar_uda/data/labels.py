@@ -28,9 +28,7 @@ def map_labels(array: NDArray, values: Sequence[Sequence[int]]) -> NDArray[np.ui
     Raises:
         ValueError: A value stands for two classes, or the array holds values that are no whole numbers.
     """
-    listed = [value for group in values for value in group]
-    if len(listed) != len(set(listed)) or len(values) > 255:
-        raise ValueError(f"DAR-181: Label values {values}: expected every value once and at most 255 classes")
+    check_label_values(values)
     if array.dtype.kind == "f":
         rounded = np.rint(array)
         if not np.all(np.abs(array - rounded) <= ROUNDING):
@@ -43,6 +41,17 @@ def map_labels(array: NDArray, values: Sequence[Sequence[int]]) -> NDArray[np.ui
         for value in group:
             classes[array == value] = index
     return classes
+
+
+def check_label_values(values: Sequence[Sequence[int]]) -> None:
+    """Raise where lists of label values, one per class, cannot be told apart or counted.
+
+    Raises:
+        ValueError: A value stands for two classes, or there are more classes than a byte holds.
+    """
+    listed = [value for group in values for value in group]
+    if len(listed) != len(set(listed)) or len(values) > 255:
+        raise ValueError(f"DAR-181: Label values {values}: expected every value once and at most 255 classes")
 
 
 def check_label_grid(image: Grid, label: Grid, case: str, path: str | Path) -> None:

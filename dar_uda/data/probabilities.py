@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
+import nibabel as nib
 import numpy as np
+from nibabel.arrayproxy import ArrayProxy
 from numpy.typing import NDArray
 
 from dar_uda.data.grid import Grid, nifti_header
@@ -41,11 +43,22 @@ def probabilities_file(path: str | Path, grid: Grid, classes: int) -> Iterator[N
         raw.write(header.binaryblock.ljust(header.single_vox_offset, b"\0"))
         raw.flush()
         shape = header.get_data_shape()
-        # A full disk shall be an error here, not a signal on the way.
+        # A full disk is an error here, not a signal later.
         os.posix_fallocate(raw.fileno(), 0, header.single_vox_offset + math.prod(shape))
         stored = np.memmap(raw, np.uint8, "r+", header.single_vox_offset, shape, order="F")
         yield stored
         stored.flush()
         raw.seek(0)
-        with gzip.open(temporary, "wb", compresslevel=1) as packed:
+        # Without the name of the temporary file and the time: the same probabilities are the same bytes.
+        with temporary.open("wb") as file, gzip.GzipFile("", "wb", 1, file, mtime=0) as packed:
             shutil.copyfileobj(raw, packed)
+
+
+def open_probabilities(path: str | Path) -> tuple[ArrayProxy, Grid]:
+    """Return the stored steps of a file of `probabilities_file`, unread, and their grid.
+
+    `steps[..., k]` reads class k alone, uint8; classes in ascending order read the file once.
+    """
+    image = nib.load(path)
+    steps = ArrayProxy(path, (image.shape, np.uint8, image.dataobj.offset), keep_file_open=True)
+    return steps, Grid(image.shape[:-1], image.affine)

@@ -1,4 +1,4 @@
-"""Cells of tables: a value, how it is written, its interval and its rank. Pages and the report lay them out."""
+"""Cells of tables: a value, how it is written, its interval and its mark. Pages and the report lay them out."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,14 +26,14 @@ class Cell:
         value: Words or a number; a page sorts by it. None or NaN where there is none.
         form: Writes the value, and the ends of its interval.
         interval: Low and high end; NaN, or empty, where there is none.
-        rank: 1 for the best of its column, 2 for the second best, else None.
+        is_best: Whether it is marked as the best of its column, or one that does not differ from the best.
         note: Words that the report shows below the value, behind the interval.
     """
 
     value: Any
     form: Callable[[Any], str] = str
     interval: Sequence[float] = ()
-    rank: int | None = None
+    is_best: bool = False
     note: str = ""
 
     @property
@@ -55,12 +55,3 @@ class Table:
     header: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     remarks: Sequence[str] = ()
-
-
-def ranking(values: pd.Series, *, highest_first: bool) -> dict[str, int]:
-    """Return 1 for the best value and 2 for the second best, by the label of the value.
-
-    Equal values share a rank. The second best has a rank among at least three different values, the best among two.
-    """
-    places = values.dropna().rank(method="dense", ascending=not highest_first).astype(int)
-    return places[places <= min(places.nunique() - 1, 2)].to_dict()

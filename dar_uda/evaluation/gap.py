@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dar_uda.evaluation.case_means import finite_mean
 from dar_uda.evaluation.intervals import PLAIN, RANGE, mean_interval
+from dar_uda.evaluation.means import finite_mean
 
 SMALLEST = 0.1
 """Dice from floor to ceiling below which the part of it is not worth a number."""

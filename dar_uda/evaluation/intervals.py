@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit, stdtrit
 
-from dar_uda.evaluation.case_means import finite_mean
+from dar_uda.evaluation.means import finite_mean
 
 CONFIDENCE = 0.95
 FEWEST_CASES = 5
@@ -48,8 +48,8 @@ def mean_interval(values: NDArray[np.float64], scale: Scale) -> Interval:
 
     From `FEWEST_CASES` cases on it is mean ± t * standard error, on `scale` by the delta method. With several seeds
     it holds for other cases and other trainings (`T`), with one seed for other cases and this training
-    (`T_CASES_ONLY`). With fewer cases, or too few values to tell seeds from chance, it is the range from the lowest to
-    the highest case (`RANGE`); with one case there is none.
+    (`T_CASES_ONLY`). With fewer cases, values too few to tell seeds from chance, or no spread at all, it is the range
+    from the lowest to the highest case (`RANGE`); with one case there is none.
 
     Args:
         values: Shape (seeds, cases); NaN where a case has no value under a seed.
@@ -60,11 +60,9 @@ def mean_interval(values: NDArray[np.float64], scale: Scale) -> Interval:
     if len(cases) < 2:
         return NONE
     error, degrees = standard_error(values) if len(cases) >= FEWEST_CASES else (np.nan, np.nan)
-    if np.isnan(error):
+    if np.isnan(error) or np.isclose(error, 0):
         return Interval(float(cases.min()), float(cases.max()), RANGE)
     mean, kind = float(cases.mean()), T if len(values) > 1 else T_CASES_ONLY
-    if np.isclose(error, 0):
-        return Interval(mean, mean, kind)
     half = stdtrit(degrees, (1 + CONFIDENCE) / 2) * error * scale.slope(mean)
     return Interval(float(scale.back(scale.to(mean) - half)), float(scale.back(scale.to(mean) + half)), kind)
 

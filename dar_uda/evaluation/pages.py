@@ -1,7 +1,8 @@
-"""Tables to read: Markdown, LaTeX and HTML of the same cells, the best and the second best marked."""
+"""Tables to read: Markdown, LaTeX and HTML of the same cells, the best marked."""
 
 import html
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +20,11 @@ STYLE = (
 
 @dataclass(frozen=True)
 class Page:
-    """Tables between a stamp, that says how they came about, and an explanation of the columns."""
+    """Tables between a stamp, that says how they came about, and paragraphs that explain the columns."""
 
     stamp: str
     tables: Sequence[Table]
-    explanation: str
+    explanation: Sequence[str]
 
 
 def write_page(page: Page, files: Iterable[str | Path]) -> None:
@@ -35,16 +36,19 @@ def write_page(page: Page, files: Iterable[str | Path]) -> None:
 
 
 def to_markdown(page: Page) -> str:
-    """Return the page for a terminal or a README: columns aligned, best **bold**, second best _slanted_."""
+    """Return the page for a terminal or a README: columns aligned, best **bold**."""
     parts = [page.stamp]
     for table in page.tables:
-        parts += [f"## {table.title}", _markdown_table(table)]
+        parts += [f"## {table.title}", markdown_table(table)]
         parts.append("\n".join(f"- {remark}" for remark in table.remarks))
-    return "\n\n".join([*filter(None, parts), page.explanation]) + "\n"
+    parts.append(
+        "\n".join(textwrap.fill(text, 120, initial_indent="- ", subsequent_indent="  ") for text in page.explanation)
+    )
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def to_latex(page: Page) -> str:
-    r"""Return tables for a paper (package booktabs): best \textbf, second best \underline."""
+    r"""Return tables for a paper (package booktabs): best \textbf."""
     parts = [f"% {page.stamp}", "% needs \\usepackage{booktabs}"]
     for table in page.tables:
         columns = "l" + "r" * (len(table.header) - 1)
@@ -53,12 +57,12 @@ def to_latex(page: Page) -> str:
         remarks = " ".join(f"{_escaped(remark.replace('`', ''))}." for remark in table.remarks)
         caption = f"{_escaped(table.title)}. {_escaped(page.stamp)} {remarks}".strip()
         parts.append(f"\\begin{{table}}\n\\centering\n{body}\n\\caption{{{caption}}}\n\\end{{table}}")
-    parts.append(_escaped(page.explanation.replace("`", "")).strip())
+    parts += [_escaped(text.replace("`", "")) for text in page.explanation]
     return "\n\n".join(parts) + "\n"
 
 
 def to_html(page: Page) -> str:
-    """Return a page of its own, with no other file: best bold, second best underlined."""
+    """Return a page of its own, with no other file: best bold."""
     parts = [f"<p>{html.escape(page.stamp)}</p>"]
     for table in page.tables:
         head = "".join(f"<th>{html.escape(text)}</th>" for text in table.header)
@@ -66,14 +70,14 @@ def to_html(page: Page) -> str:
         remarks = "".join(f"<li>{html.escape(remark)}</li>" for remark in table.remarks)
         parts.append(f"<h2>{html.escape(table.title)}</h2>\n<table>\n<tr>{head}</tr>\n{body}</table>\n")
         parts.append(f"<ul>{remarks}</ul>" if remarks else "")
-    parts.append(f"<p>{html.escape(page.explanation)}</p>")
+    parts += [f"<p>{html.escape(text)}</p>" for text in page.explanation]
     start = '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>DAR-UDA</title>'
     return f"{start}<style>{STYLE}</style></head>\n<body>\n" + "\n".join(filter(None, parts)) + "\n</body></html>\n"
 
 
-def _markdown_table(table: Table) -> str:
+def markdown_table(table: Table) -> str:
     """Return an aligned table, the first column to the left and the others to the right."""
-    lines = [[_written(cell, "**{}**", "_{}_") for cell in row] for row in table.rows]
+    lines = [[_written(cell, "**{}**") for cell in row] for row in table.rows]
     widths = [max(map(len, column)) for column in zip(table.header, *lines, strict=True)]
 
     def line(cells: Sequence[str]) -> str:
@@ -85,18 +89,19 @@ def _markdown_table(table: Table) -> str:
 
 
 def _latex_row(cells: Iterable[Cell]) -> str:
-    return " & ".join(_written(cell, r"\textbf{{{}}}", r"\underline{{{}}}", _escaped) for cell in cells) + r" \\"
+    return " & ".join(_written(cell, r"\textbf{{{}}}", _escaped) for cell in cells) + r" \\"
 
 
 def _escaped(text: str) -> str:
-    return LATEX_SPECIAL.sub(r"\\\1", text)
+    return LATEX_SPECIAL.sub(r"\\\1", text).replace("<", "$<$").replace(">", "$>$")
 
 
 def _html_cell(cell: Cell) -> str:
-    return f"<td>{_written(cell, '<b>{}</b>', '<u>{}</u>', html.escape)}</td>"
+    return f"<td>{_written(cell, '<b>{}</b>', html.escape)}</td>"
 
 
-def _written(cell: Cell, best: str, second_best: str, escaped: Callable[[str], str] = str) -> str:
-    """Return value and interval in the mark of the cell's rank; a dash where there is no value."""
+def _written(cell: Cell, best: str, escaped: Callable[[str], str] = str) -> str:
+    """Return value, interval and note, in the mark of the best if the cell is; a dash where there is no value."""
     interval = f" [{', '.join(cell.limits)}]" if cell.limits else ""
-    return {1: best, 2: second_best}.get(cell.rank, "{}").format(escaped((cell.text or "-") + interval))
+    note = f" ({cell.note})" if cell.note else ""
+    return (best if cell.is_best else "{}").format(escaped((cell.text or "-") + interval + note))

@@ -1,7 +1,7 @@
 """The statistics of a table: one row per direction, method and structure, from the metrics of all cases and seeds.
 
-Tables, pages and report show these numbers and compute none. A statistic is a column here, and is shown by
-`score_rows`; intervals are in `intervals`, the gap is in `gap`.
+Tables, pages and report show these numbers and compute none. What a metric or a count means is in `quantities`;
+intervals are in `intervals`, paired differences in `differences`, the gap is in `gap`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,28 +10,29 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from dar_uda.evaluation.case_means import Cases, finite_mean, ordered_methods, read_cases
+from dar_uda.evaluation.case_means import Cases, ordered_methods
+from dar_uda.evaluation.differences import as_good_as_the_best, parts_of, read_methods
 from dar_uda.evaluation.gap import gap_closed
-from dar_uda.evaluation.intervals import LOG, LOGIT, Scale, mean_interval
+from dar_uda.evaluation.intervals import mean_interval
+from dar_uda.evaluation.means import finite_mean
+from dar_uda.evaluation.quantities import HIGHEST, LOWEST, MEAN, METRICS, Metric
 from dar_uda.jobs.files import write_beside
 
+OF_METRIC = ["n", "values", "mean", "low", "high", "interval", "best", "sd", "median", "worst", "worst_case", "by_seed"]
+"""Of each metric, behind its name and `_`."""
+WHOLE = [*("n", "patients", "seeds", "references", "false_negatives", "failures", "absences", "false_alarms")]
 COLUMNS = [
-    *("direction", "method", "structure", "n", "seeds", "missed", "false_alarms"),
-    *("dice_mean", "dice_low", "dice_high", "dice_interval"),
-    *("dice_sd", "dice_median", "dice_worst", "dice_worst_case", "dice_by_seed"),
-    *("asd_n", "asd_mean", "asd_low", "asd_high", "asd_interval"),
-    *("asd_sd", "asd_median", "asd_worst", "asd_worst_case", "asd_by_seed"),
+    *("direction", "method", "structure", *WHOLE, "reference_ml", "predicted_ml"),
+    *(f"{metric}_{name}" for metric in METRICS for name in OF_METRIC),
     *("above_floor", "gap_closed", "gap_low", "gap_high"),
 ]
 BOUNDS = ("source_only", "supervised")
 """Between them lies the gap that a method may close."""
-MEAN = "mean"
-COUNTS = {"missed": "Int64", "false_alarms": "Int64", "asd_n": "Int64"}
-"""Whole numbers, of which some may be empty."""
-WORDS = ("method", "structure", "dice_interval", "dice_worst_case", "dice_by_seed")
-WORDS += ("asd_interval", "asd_worst_case", "asd_by_seed")
+WORDS = ["direction", "method", "structure"]
+WORDS += [f"{metric}_{name}" for metric in METRICS for name in ("interval", "worst_case", "by_seed")]
+NUMBERS = [*WHOLE, *(f"{metric}_{name}" for metric in METRICS for name in ("n", "values", "best"))]
+"""Columns of whole numbers, of which some may be empty."""
 
 
 def write_summary(
@@ -39,27 +40,28 @@ def write_summary(
     unavailable: Sequence[dict],
     structures: list[str],
     bounds: Mapping[str, Sequence[str]],
+    ceilings: Sequence[str],
     choices: Mapping[str, str],
     table: str | Path,
 ) -> None:
     """Write the statistics of methods and directions as a table to compute with.
 
     Args:
-        metrics, unavailable, structures, bounds: See `summarize`.
-        choices: What every row says of the run, by column: protocol and the choice of the weights.
+        metrics, unavailable, structures, bounds, ceilings: See `summarize`.
+        choices: What every row says of the run, by column.
         table: Output TSV with the columns `COLUMNS` and those of `choices`, six decimals.
 
     Raises:
-        ValueError: A metrics file lacks a structure, or the seeds of a method have different cases or references.
+        ValueError: See `read_methods`.
     """
-    summary = summarize(metrics, unavailable, structures, bounds).assign(**choices)
+    summary = summarize(metrics, unavailable, structures, bounds, ceilings).assign(**choices)
     with write_beside(table) as partial:
         summary.to_csv(partial, sep="\t", index=False, float_format="%.6f")
 
 
 def read_summary(table: str | Path) -> pd.DataFrame:
     """Return a table of `write_summary`, empty cells as NaN."""
-    types = {**dict.fromkeys(WORDS, str), **COUNTS}
+    types = {**dict.fromkeys(WORDS, str), **dict.fromkeys(NUMBERS, "Int64")}
     return pd.read_csv(table, sep="\t", dtype=types, keep_default_na=False, na_values=[""])
 
 
@@ -68,21 +70,27 @@ def summarize(
     unavailable: Sequence[dict],
     structures: list[str],
     bounds: Mapping[str, Sequence[str]],
+    ceilings: Sequence[str],
 ) -> pd.DataFrame:
     """Return the statistics of methods and directions, columns `COLUMNS`.
 
-    The unit is the case. Per method there is one row per structure and a row `mean`, in which a case's value under a
-    seed is first averaged over the structures that have one there.
+    The unit is the patient: of several cases of a patient the mean counts. Per method there is one row per structure
+    and a row `MEAN`, in which a case's value under a seed is first averaged over the structures that have one there.
 
-    - `n`: cases whose reference has the structure, the same for all methods and seeds; in the row `mean`, any
-      structure. Dice counts there alone.
-    - `missed`, `false_alarms`: (case, seed) pairs in which the reference has the structure and the prediction does
-      not, and the other way round; in the row `mean`, their sum.
-    - `*_mean`: mean over the cases, each first averaged over the seeds that have a value. `asd_*` in mm, over what is
-      not missed; `asd_n` counts the cases that have one.
-    - `*_low`, `*_high`, `*_interval`: see `mean_interval`; of Dice on the scale `LOGIT`, of ASD on `LOG`.
-    - `*_sd`, `*_median`, `*_worst`, `*_worst_case`: over the cases. `*_by_seed`: the mean under each seed, in the order
-      of the run's seeds, separated by spaces.
+    - `n`, `patients`: cases, and patients, whose reference has the structure, the same for all methods and seeds; in
+      the row `MEAN`, any structure.
+    - `references`, `absences`: (case, seed, structure) triples whose reference has the structure, or has not. Of the
+      former are `false_negatives` and `failures`, of the latter `false_alarms`: see `COUNTS`.
+    - `reference_ml`, `predicted_ml`: mean volumes over the triples whose reference has the structure; not in `MEAN`.
+    - Of each metric:
+      `*_n`, `*_values`: cases, and triples, that have a value.
+      `*_mean`: mean over the patients, each first averaged over the seeds that have a value.
+      `*_low`, `*_high`, `*_interval`: see `mean_interval`, on the metric's scale.
+      `*_best`: 1 for the best method and those that do not differ from it by more than chance, see
+      `as_good_as_the_best`; 0 for others that are compared. The ceilings are not, and in a metric that needs both
+      masks nor are methods with false negatives, for their mean leaves out the hardest.
+      `*_sd`, `*_median`: over the patients. `*_worst`, `*_worst_case`: of the cases.
+      `*_by_seed`: the mean under each seed, in the order of the run's seeds, separated by spaces.
     - `above_floor`: Dice above the method's floor.
     - `gap_*`: see `gap_closed`, between the method's `bounds`; empty where one of the two is unavailable or has other
       seeds. The bounds have no interval.
@@ -92,57 +100,81 @@ def summarize(
         unavailable: `{"direction", "method", "reason"}`: methods that cannot be run; their rows have n = 0.
         structures: Names, in the order of the rows.
         bounds: Floor and ceiling of the gap of a method other than `BOUNDS`, by method.
+        ceilings: Methods trained on labels of the target.
     """
-    read = {}
-    for direction, method in ordered_methods([*metrics, *unavailable]):
-        files = [entry for entry in metrics if (entry["direction"], entry["method"]) == (direction, method)]
-        read[direction, method] = read_cases(files, structures) if files else None
+    read = read_methods(metrics, structures)
+    best = _best(read, structures, ceilings)
     rows = []
-    for (direction, method), cases in read.items():
-        floor, ceiling = (read.get((direction, bound)) for bound in bounds.get(method, BOUNDS))
-        for index, name in enumerate([*structures, MEAN]):
-            chosen = slice(None) if name == MEAN else slice(index, index + 1)
-            row = {"direction": direction, "method": method, "structure": name, "n": 0, "seeds": 0}
-            rows.append(row | _statistics(cases, chosen) | _place_in_gap(cases, floor, ceiling, chosen))
-    return pd.DataFrame(rows, columns=COLUMNS).astype(COUNTS)
+    for direction, method in ordered_methods([*metrics, *unavailable]):
+        of_bounds = [read.get((direction, bound)) for bound in bounds.get(method, BOUNDS)]
+        for structure, chosen in parts_of(structures):
+            row = {"direction": direction, "method": method, "structure": structure, "n": 0, "patients": 0, "seeds": 0}
+            if (direction, method) in read:
+                cases = read[direction, method].of_structures(chosen)
+                row |= _counts(cases, structure)
+                for metric in METRICS.values():
+                    compared = best[direction, structure, metric.name]
+                    row |= _of_metric(cases, metric) | {f"{metric.name}_best": compared.get(method)}
+                row |= _place_in_gap(cases, *(bound and bound.of_structures(chosen) for bound in of_bounds))
+            rows.append(row)
+    return pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(NUMBERS, "Int64"))
 
 
-def _statistics(cases: Cases | None, chosen: slice) -> dict[str, Any]:
-    if cases is None:
-        return {}
-    dice, asd = (finite_mean(values[:, :, chosen], axis=2) for values in (cases.dice, cases.asd_mm))
-    return {
-        "n": int(np.isfinite(dice).any(axis=0).sum()),
-        "seeds": len(cases.seeds),
-        "missed": int(cases.missed[:, :, chosen].sum()),
-        "false_alarms": int(cases.false_alarms[:, :, chosen].sum()),
-        "asd_n": int(np.isfinite(asd).any(axis=0).sum()),
-        **_of_metric("dice", dice, LOGIT, "idxmin", cases.names),
-        **_of_metric("asd", asd, LOG, "idxmax", cases.names),
-    }
+def _best(
+    read: Mapping[tuple[str, str], Cases], structures: list[str], ceilings: Sequence[str]
+) -> dict[tuple[str, str, str], dict[str, bool]]:
+    """Return of each direction, structure and metric whether a method that is compared is as good as the best.
+
+    Methods with other seeds than the direction's first are not compared.
+    """
+    found: dict[tuple[str, str, str], dict[str, bool]] = {}
+    for direction in {direction for direction, _ in read}:
+        here = {name: cases for (place, name), cases in read.items() if place == direction and name not in ceilings}
+        here = {name: cases for name, cases in here.items() if cases.seeds == next(iter(here.values())).seeds}
+        for structure, chosen in parts_of(structures):
+            parts = {name: cases.of_structures(chosen) for name, cases in here.items()}
+            complete = {name: cases for name, cases in parts.items() if not cases.counts()["false_negatives"]}
+            for metric in METRICS.values():
+                compared = complete if metric.needs_both_masks else parts
+                values = {name: cases.by_patient(metric.name) for name, cases in compared.items()}
+                best = as_good_as_the_best(values, metric)
+                found[direction, structure, metric.name] = {name: name in best for name in compared if best}
+    return found
 
 
-def _of_metric(metric: str, values: NDArray, scale: Scale, worst: str, names: list[str]) -> dict[str, Any]:
-    """Return the statistics of a metric, from its values of shape (seeds, cases); nothing where no case has one."""
-    means = pd.Series(finite_mean(values, axis=0), index=names).dropna()
-    if means.empty:
-        return {}
-    low, high, kind = mean_interval(values, scale)
-    worst_case = getattr(means, worst)()
-    found = {"mean": means.mean(), "low": low, "high": high, "interval": kind, "sd": means.std()}
-    found |= {"median": means.median(), "worst": means[worst_case], "worst_case": worst_case}
-    found["by_seed"] = " ".join(f"{mean:.6f}" for mean in finite_mean(values, axis=1))
-    return {f"{metric}_{name}": value for name, value in found.items()}
+def _counts(cases: Cases, structure: str) -> dict[str, Any]:
+    has_reference = cases.has_reference
+    known = has_reference[0].any(axis=1)
+    found = {"n": int(known.sum()), "patients": len(set(np.array(cases.patients)[known])), "seeds": len(cases.seeds)}
+    if structure != MEAN and has_reference.any():
+        volumes = cases.volumes_ml[:, has_reference].mean(axis=1)
+        found |= dict(zip(("reference_ml", "predicted_ml"), volumes, strict=True))
+    return found | cases.counts()
 
 
-def _place_in_gap(cases: Cases | None, floor: Cases | None, ceiling: Cases | None, chosen: slice) -> dict[str, float]:
+def _of_metric(cases: Cases, metric: Metric) -> dict[str, Any]:
+    """Return the statistics of a metric; the number of values alone where no case has one."""
+    by_case = pd.Series(finite_mean(cases.means(metric.name), axis=0), index=cases.names).dropna()
+    found: dict[str, Any] = {"n": len(by_case), "values": int(np.isfinite(cases.values[metric.name]).sum())}
+    if len(by_case):
+        values = cases.by_patient(metric.name)
+        patients = pd.Series(finite_mean(values, axis=0)).dropna()
+        low, high, kind = mean_interval(values, metric.scale)
+        found |= {"mean": patients.mean(), "low": low, "high": high, "interval": kind}
+        found |= {"sd": patients.std(), "median": patients.median()}
+        found["by_seed"] = " ".join(f"{mean:.6f}" for mean in finite_mean(values, axis=1))
+        errors = {HIGHEST: -by_case, LOWEST: by_case}.get(metric.best, by_case.abs())
+        found |= {"worst": by_case[errors.idxmax()], "worst_case": errors.idxmax()}
+    return {f"{metric.name}_{name}": value for name, value in found.items()}
+
+
+def _place_in_gap(cases: Cases, floor: Cases | None, ceiling: Cases | None) -> dict[str, float]:
     """Return what a method gains over its floor, and of the gap to its ceiling."""
-    if cases is None or floor is None or (cases.names, cases.seeds) != (floor.names, floor.seeds):
+    if floor is None or cases.seeds != floor.seeds:
         return {}
-    dice, low = (finite_mean(one.dice[:, :, chosen], axis=2) for one in (cases, floor))
-    found = {"above_floor": float(finite_mean((dice - low).ravel(), axis=0))}
-    if ceiling is None or (ceiling.names, ceiling.seeds) != (floor.names, floor.seeds):
+    dice, low = cases.by_patient("dice"), floor.by_patient("dice")
+    found = {"above_floor": cases.mean("dice") - floor.mean("dice")}
+    if ceiling is None or ceiling.seeds != floor.seeds:
         return found
-    gap = gap_closed(dice, low, finite_mean(ceiling.dice[:, :, chosen], axis=2))
-    ends = {} if cases is floor or cases is ceiling else {"gap_low": gap.low, "gap_high": gap.high}
-    return found | {"gap_closed": gap.closed, **ends}
+    gap = gap_closed(dice, low, ceiling.by_patient("dice"))
+    return found | {"gap_closed": gap.closed, "gap_low": gap.low, "gap_high": gap.high}

@@ -1,37 +1,59 @@
 """The pages of a table of methods and directions: scores, what trainings took, TTA inconsistency of every case."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from dar_uda.evaluation.cells import Cell, Table
+from dar_uda.evaluation.cells import Table
 from dar_uda.evaluation.costs import COSTS, UNKNOWN, read_costs
+from dar_uda.evaluation.differences import SIGNIFICANCE, read_differences, write_differences
+from dar_uda.evaluation.intervals import FEWEST_CASES
 from dar_uda.evaluation.pages import Page, write_page
-from dar_uda.evaluation.score_rows import gain_remarks, interval_of, score_rows, seed_table, structures_of
-from dar_uda.evaluation.summary import read_summary
+from dar_uda.evaluation.quantities import METRICS, meanings
+from dar_uda.evaluation.score_tables import (
+    detection_table,
+    difference_table,
+    gain_remarks,
+    means_table,
+    seed_table,
+    structure_table,
+)
+from dar_uda.evaluation.summary import read_summary, write_summary
 from dar_uda.evaluation.tta_inconsistency import read_tta_inconsistency, tta_inconsistency_table
 
-NOTES = """\
-Dice and ASD are means over the cases, each first averaged over the seeds; a case's mean Dice and ASD are the means over
-the structures that it has. `n` counts the cases whose reference has a structure: Dice counts there alone. In brackets
-behind the mean Dice, "95% t": the 95 % interval for other cases and other trainings, by a t distribution; "95% t, cases
-only", with one seed: for other cases and this very training; "range", with fewer than 5 cases: from the lowest to the
-highest case. Missed: how often, over cases, structures and seeds, the reference has voxels and the prediction has none:
-Dice 0, left out of the ASD. False alarms: the other way round, left out of both. Gap closed: the mean Dice gained over
-`source_only`, in percent of what `supervised` gains; of 2D segmenters over `source_only_2d`, of what `supervised_2d`
-gains; in brackets its 95 % interval, with one seed for other cases and these very trainings. It is empty unless the
-ceiling is clearly, and by more than 0.1, above the floor.
-TTA inconsistency, found without labels: 1 - Dice between the masks of a scan and of the same scan flipped, brighter,
-darker or shifted in intensity (test-time augmentation, TTA), on the network grid; means over the structures and seeds.
-Best (bold) and second best of a column are marked, without those trained on labels of the target, and in ASD without
-those that never find one of the structures. A mark says nothing of whether the difference is larger than chance.
-"""
+
+def tabulate(
+    scores: Sequence[dict],
+    unavailable: Sequence[dict],
+    structures: list[str],
+    bounds: Mapping[str, Sequence[str]],
+    ceilings: Sequence[str],
+    reference: str,
+    choices: Mapping[str, str],
+    table: str | Path,
+    differences: str | Path,
+    **of_pages: Any,
+) -> None:
+    """Write the summary of a table, its differences and its pages.
+
+    Args:
+        scores, unavailable, structures, bounds, ceilings: See `summarize`, its `metrics` being `scores`.
+        reference: See `write_differences`.
+        choices: What every row says of the run, by column.
+        table, differences: Outputs, TSV.
+        of_pages: What else `write_pages` takes.
+    """
+    write_summary(scores, unavailable, structures, bounds, ceilings, choices, table)
+    write_differences(scores, structures, reference, choices, differences)
+    write_pages(table, differences, unavailable=unavailable, ceilings=ceilings, **of_pages)
 
 
 def write_pages(
     table: str | Path,
+    differences: str | Path,
+    metrics: Sequence[str],
     tta_inconsistency: Sequence[dict],
     unavailable: Sequence[dict],
     notes: Mapping[str, str],
@@ -44,51 +66,70 @@ def write_pages(
 
     Args:
         table: TSV of `write_summary`.
+        differences: TSV of `write_differences`.
+        metrics: Names of the metrics that are shown, see `METRICS`; the first has its interval and differences.
         tta_inconsistency: See `read_tta_inconsistency`; of masks that no label scores too.
         unavailable: `{"direction", "method", "reason"}`: methods that cannot be run.
         notes: What the pages say of methods that differ from the paper in training or inference, by method.
         usage: Files of `write_usage` by method, whose means the pages show; empty: no such columns.
-        ceilings: See `score_rows`.
+        ceilings: Methods trained on labels of the target.
         stamp: What the pages say of the run: task, protocol, budget, seeds.
         pages: Output files, by their suffix Markdown, LaTeX or HTML.
     """
-    summary, changes, costs = read_summary(table), read_tta_inconsistency(tta_inconsistency), read_costs(usage)
-    tables = []
+    summary, changes = read_summary(table), read_tta_inconsistency(tta_inconsistency)
+    compared, tables = read_differences(differences), []
     for direction in summary["direction"].unique():
-        rows, changed = (frame[frame["direction"] == direction] for frame in (summary, changes))
+        rows, differ, changed = (frame[frame["direction"] == direction] for frame in (summary, compared, changes))
         remarks = _remarks(rows, notes, [entry for entry in unavailable if entry["direction"] == direction])
-        tables += _score_tables(direction, rows, ceilings, costs, [*remarks, *gain_remarks(rows)])
-        if rows["seeds"].max() > 1:
-            tables.append(seed_table(rows, f"{direction}, Dice by seed"))
+        remarks += gain_remarks(rows, ceilings)
+        means = means_table(rows, metrics, direction)
+        tables.append(_with_costs(Table(means.title, means.header, means.rows, remarks), usage))
+        tables += score_tables(rows, differ, metrics, f"{direction}, ")
         if not changed.empty:
             tables.append(tta_inconsistency_table(changed, f"{direction}, TTA inconsistency"))
-    write_page(Page(stamp, tables, NOTES), pages)
+    write_page(Page(stamp, tables, explanation(metrics)), pages)
 
 
-def _score_tables(
-    direction: str,
-    summary: pd.DataFrame,
-    ceilings: Sequence[str],
-    costs: Mapping[str, Sequence[Cell]],
-    remarks: Sequence[str],
-) -> list[Table]:
-    """Return two tables with one row per method: its means, with intervals of Dice and gap; its Dice by structure.
+def score_tables(summary: pd.DataFrame, differences: pd.DataFrame, metrics: Sequence[str], prefix: str) -> list[Table]:
+    """Return the tables below that of the means: metrics by structure, by seed, differences, detection and volumes.
 
-    Costs, if there are any, follow the means.
+    Args:
+        summary, differences: A direction's rows of `read_summary` and `read_differences`.
+        metrics: See `write_pages`.
+        prefix: Of the titles.
     """
-    structures, kind = structures_of(summary), interval_of(summary)
-    dice = f"mean Dice [{kind}]" if kind else "mean Dice"
-    header = ["method", "n", "seeds", dice, "ASD mm", "missed", "false alarms", "gap closed"]
-    means, by_structure = [], []
-    for method, n, seeds, *scores in score_rows(summary, ceilings):
-        dices, (mean, asd, *rest) = scores[: len(structures)], scores[len(structures) :]
-        cost = costs.get(method.text, UNKNOWN) if costs else []
-        means.append([method, n, seeds, mean, replace(asd, interval=()), *rest, *cost])
-        by_structure.append([method, *(replace(cell, interval=()) for cell in dices)])
+    tables = [structure_table(summary, name, f"{prefix}{METRICS[name].title} by structure") for name in metrics]
+    if summary["seeds"].max() > 1:
+        tables.append(seed_table(summary, metrics[0], f"{prefix}{METRICS[metrics[0]].title} by seed"))
+    if not differences.empty:
+        tables.append(difference_table(differences, metrics[0], prefix))
+    return [*tables, detection_table(summary, f"{prefix}detection and volumes")]
+
+
+def explanation(metrics: Sequence[str]) -> list[str]:
+    """Return what the numbers of the pages mean, in paragraphs."""
     return [
-        Table(direction, header + (COSTS if costs else []), means, remarks),
-        Table(f"{direction}, Dice by structure", ["method", *structures], by_structure),
+        *meanings(metrics),
+        "Gap closed: the mean Dice gained over `source_only`, in percent of what `supervised` gains; of 2D segmenters "
+        "over `source_only_2d`, of what `supervised_2d` gains; its interval in brackets. It is empty unless the "
+        "ceiling is clearly, and by more than 0.1, above the floor.",
+        "Bold: the best of a column, and all that do not differ from it (paired t-test over the patients, p-values "
+        f"corrected by Holm over the rows, below {SIGNIFICANCE}). Not compared are methods trained on labels of the "
+        f"target and, in distances, those with false negatives; with fewer than {FEWEST_CASES} patients nothing is "
+        "bold. In the table of differences, better and worse count patients.",
+        "TTA inconsistency, found without labels: 1 - Dice between the masks of a scan and of the same scan flipped, "
+        "brighter, darker or shifted in intensity (test-time augmentation, TTA), on the network grid; means over the "
+        "structures and seeds.",
     ]
+
+
+def _with_costs(means: Table, usage: Mapping[str, Sequence[str | Path]]) -> Table:
+    """Return the table with what trainings took behind each row, where usage is asked for."""
+    if not usage:
+        return means
+    costs = read_costs(usage)
+    rows = [[*row, *costs.get(row[0].text, UNKNOWN)] for row in means.rows]
+    return Table(means.title, [*means.header, *COSTS], rows, means.remarks)
 
 
 def _remarks(summary: pd.DataFrame, notes: Mapping[str, str], absent: Sequence[dict]) -> list[str]:

@@ -18,23 +18,28 @@ class Candidates:
     volumes: Volumes
 
     def kept_aside(self, training_set: str) -> list[str]:
-        """Return the labeled cases that choose, the last of the table.
+        """Return the labeled cases that choose: all of each patient who is among the last of the table.
 
         Raises:
             PlanError: None would be left for the training.
         """
         config, cases = self.volumes.config, self.volumes.labeled(training_set)
-        count = max(1, round(config.branch("model_selection")["validation_fraction"] * len(cases)))
-        if count >= len(cases):
+        patients = self.volumes.cases.patients(TrainingSet.of(training_set).labeled, cases)
+        distinct = list(dict.fromkeys(patients))
+        count = max(1, round(config.branch("model_selection")["validation_fraction"] * len(distinct)))
+        if count >= len(distinct):
             raise PlanError(
                 f"DAR-041: model_selection.rule {config.selection_rule}: training set {training_set} has {len(cases)} "
-                f"labeled cases, of which {count} would be kept aside; expected more: add cases, or take rule: last."
+                f"labeled cases of {len(distinct)} patients, of whom {count} would be kept aside; expected more "
+                "patients: add cases, or take rule: last."
             )
-        return cases[-count:]
+        kept = set(distinct[-count:])
+        return [case for case, patient in zip(cases, patients, strict=True) if patient in kept]
 
     def trained(self, training_set: str) -> list[str]:
         """Return the labeled cases that train."""
-        return self.volumes.labeled(training_set)[: -len(self.kept_aside(training_set))]
+        kept = set(self.kept_aside(training_set))
+        return [case for case in self.volumes.labeled(training_set) if case not in kept]
 
     def images(self, training_set: str, selection: str, seed: int | str) -> list[str]:
         """Return the labeled volumes that choose: of the cases kept aside, or the target's test cases."""

@@ -4,7 +4,7 @@
 # os.path keeps a path as it is written, and answers where pathlib raises: a name that is too long, a closed folder.
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -22,13 +22,14 @@ FILES = ("image", "label")
 
 @dataclass(frozen=True)
 class Case:
-    """One row of the cases table; `label` is "" where there is none."""
+    """One row of the cases table; `label` and `patient` are "" where there is none."""
 
     name: str
     domain: str
     split: str
     image: str
     label: str
+    patient: str = ""
 
     @property
     def is_generated(self) -> bool:
@@ -39,6 +40,11 @@ class Case:
     def files(self) -> list[str]:
         """The image, and the label where there is one."""
         return [path for path in (self.image, self.label) if path]
+
+    @property
+    def patient_or_name(self) -> str:
+        """The patient, or the case's name where the table names none: the case is its own patient."""
+        return self.patient or self.name
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,10 @@ class Cases:
                 f"DAR-038: Domain {domain} of the cases table has no case {name!r}; look at the name in the table."
             )
         return self._by_name[domain, name]
+
+    def patients(self, domain: str, names: Sequence[str]) -> list[str]:
+        """Return the patient of each of a domain's cases, see `Case.patient_or_name`."""
+        return [self.named(domain, name).patient_or_name for name in names]
 
     @property
     def files(self) -> list[str]:
@@ -107,15 +117,23 @@ def read_cases(config: Config, project: Path, has_files: bool = True, may_genera
         problems += problems_of_phantoms(rows)
     if problems:
         raise PlanError("\n  ".join([f"Cases table {table}:", *problems]))
-    return Cases(tuple(Case(row["case"], row["domain"], row["split"], row["image"], row["label"]) for row in rows))
+    return Cases(tuple(_case_of(row) for row in rows))
+
+
+def _case_of(row: Row) -> Case:
+    return Case(row["case"], row["domain"], row["split"], row["image"], row["label"], row["patient"])
 
 
 def cases_to_check(cases: Cases, config: Config) -> list[dict[str, str | bool]]:
-    """Return the cases for rule check_cases, which describes only the labels on which the summary's methods train."""
+    """Return the cases for rule check_cases, which describes only the labels on which the summary's methods train.
+
+    Those that trainings see or methods are tested on have their patient and split, where the table names the patient.
+    """
+    targets = {direction.target for direction in config.directions}
     sets = {config.methods[name]["training_set"] for name in config.tables["summary"]["methods"]}
     trained_on = {direction.source for direction in config.directions}
     if "{target}" in sets:
-        trained_on |= {direction.target for direction in config.directions}
+        trained_on |= targets
     return [
         {
             "name": case.name,
@@ -123,9 +141,15 @@ def cases_to_check(cases: Cases, config: Config) -> list[dict[str, str | bool]]:
             "image": case.image,
             "label": case.label,
             "label_values": case.split == "train" and case.domain in trained_on,
+            **_patient_to_check(case, targets),
         }
         for case in cases.all
     ]
+
+
+def _patient_to_check(case: Case, targets: Collection[str]) -> dict[str, str | bool]:
+    is_used = case.split == "train" or case.domain in targets
+    return {"patient": case.patient, "split": case.split} if case.patient and is_used else {}
 
 
 def _find_table(config: Config, project: Path) -> tuple[str, str]:

@@ -27,10 +27,10 @@ BRANCHES = (
 )
 """The method's values: those that a budget and a task may change."""
 
-NAMES_TAKEN = ("all", "run", "tta_inconsistency", "usage", *ORDER)
+NAMES_TAKEN = ("all", "run", "calibration", "tta_inconsistency", "usage", *ORDER)
 """Names of rules, and of the tables that every run has: no table of a config can have one."""
 
-LISTS = ("seeds", "directions", "methods")
+LISTS = ("seeds", "directions", "methods", "metrics")
 """Keys for which a scalar stands for a list of one."""
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -67,9 +67,19 @@ class Config:
         return list(dict.fromkeys(self.values["seeds"]))
 
     @property
+    def metrics(self) -> list[str]:
+        """The metrics that pages show, the first with its interval."""
+        return list(self.values["metrics"] or self.task.metrics)
+
+    @property
     def selection_rule(self) -> str:
         """By what a training's weights are chosen: `last`, or one of `SELECTION_RULES`."""
         return str(self.values["model_selection"]["rule"])
+
+    @property
+    def saves_probabilities(self) -> bool:
+        """Whether probabilities are written beside masks, so that their calibration can be measured."""
+        return bool(self.values["inference"]["save_probabilities"])
 
     def branch(self, name: str) -> dict[str, Any]:
         """Return a branch of the method's values, one of `BRANCHES`."""
@@ -210,6 +220,9 @@ def _read_methods(values: Values, tables: Mapping[str, Values]) -> dict[str, Val
         for table in tables.values()
         for name in table["methods"]
     }
+    for reference in (values["reference_method"], *(table.get("reference_method") for table in tables.values())):
+        if reference is not None:
+            known_entry(values["method_definitions"], reference, "method")
     for method in methods.values():
         known_entry(values["networks"], method["network"], "network")
     return methods

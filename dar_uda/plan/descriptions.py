@@ -34,7 +34,13 @@ def stamp_with_changes(config: Config) -> str:
 
 def stamped_choices(config: Config) -> dict[str, str]:
     """Return what every row of a table says of the run, by column."""
-    return {"protocol": config.values["protocol"], "model_selection": config.selection_rule}
+    values = config.values
+    return {
+        "task": values["task"],
+        "budget": config.task.budget,
+        "protocol": values["protocol"],
+        "model_selection": config.selection_rule,
+    }
 
 
 def notes_of(method: Method, config: Config) -> list[str]:
@@ -83,6 +89,7 @@ def run_facts(table: Table, config: Config, cases: Cases) -> dict[str, Any]:
         "table": table.name,
         "budget": config.task.budget,
         "seeds": config.seeds,
+        "metrics": config.metrics,
         "stamp": stamp_with_changes(config),
         "cases": [
             {

@@ -40,12 +40,19 @@ class Figures:
     def of_table(self, table: Table) -> list[Figure]:
         """Return the figures of a table's report: of its scores, and the summary's also of what the run made."""
         figures = [
-            Figure(self.paths.figure(f"{kind}-{direction}{ending_of(table.name)}"), kind, str(direction))
-            for direction in table.directions
-            for kind in ("dice", "dice_asd", "extremes")
-            if table.drawn(str(direction), self.first_seed)
+            Figure(self.paths.figure(f"{kind}-{direction}{ending_of(table.name)}"), kind, direction)
+            for direction in map(str, table.directions)
+            for kind in self._kinds_of_scores(table, direction)
         ]
         return figures + (self._of_run() if table.name == SUMMARY else [])
+
+    def _kinds_of_scores(self, table: Table, direction: str) -> list[str]:
+        """Return which figures a table has of its scores in a direction."""
+        if not table.drawn(direction):
+            return []
+        differences = ["differences"] if table.compares(direction) else []
+        reliability = ["reliability"] if self.config.saves_probabilities else []
+        return ["dice", *differences, "dice_asd", "extremes", *reliability]
 
     def overlay_cases(self, direction: str) -> list[str]:
         """Return the test cases of the overlays: the first that have a label, else the first."""

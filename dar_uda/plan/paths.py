@@ -54,6 +54,11 @@ class Paths:
         return f"{self._below}tables/tta_inconsistency.tsv"
 
     @property
+    def calibration_table(self) -> str:
+        """The table of how well probabilities are calibrated."""
+        return f"{self._below}tables/calibration.tsv"
+
+    @property
     def usage(self) -> str:
         """The table of time and memory by rule."""
         return f"{self._below}tables/usage.tsv"
@@ -105,6 +110,10 @@ class Paths:
         """Return how much a method's masks change with the image."""
         return f"{self.seed(seed)}/tta_inconsistency/{direction}/{method}.tsv"
 
+    def calibration(self, seed: int | str, direction: str, method: str) -> str:
+        """Return how often the reference has what a method's probabilities say, in bins."""
+        return f"{self.seed(seed)}/calibration/{direction}/{method}.tsv"
+
     def chunk(self, seed: int | str, direction: str, method: str, chunk: str) -> str:
         """Return the folder of a chunk's `masks/`, `tta_inconsistency.tsv` and `metrics.tsv`."""
         return f"{self.seed(seed)}/chunks/{direction}/{method}/{chunk}"
@@ -112,6 +121,10 @@ class Paths:
     def table(self, name: str, suffix: str = "tsv") -> str:
         """Return a table in one of `TABLE_SUFFIXES`."""
         return f"{self._below}tables/{name}.{suffix}"
+
+    def differences(self, name: str) -> str:
+        """Return how much the rows of a table differ from its reference row."""
+        return f"{self._below}tables/{name}-differences.tsv"
 
     def table_files(self, name: str) -> list[str]:
         """Return all files of a table."""

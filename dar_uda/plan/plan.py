@@ -67,6 +67,21 @@ class Plan:
             )
         return rows
 
+    def compared(self, ending: str, direction: str) -> list[Row]:
+        """Return the rows that a figure of a table's differences shows.
+
+        Raises:
+            PlanError: The reference row, or every other one, has no scores.
+        """
+        table, rows = self.table_ending(ending), self.drawn(ending, direction)
+        if not table.compares(direction):
+            raise PlanError(
+                f"DAR-037: Table {table.name} has no scores in direction {direction} to compare: found "
+                f"{list(dict.fromkeys(row.method for row in rows))}, expected the reference row {table.reference} and "
+                "another method. Set reference_method, or add a method."
+            )
+        return rows
+
     def wildcard_constraints(self) -> dict[str, str]:
         """Return the pattern of every wildcard."""
         return {
@@ -133,6 +148,7 @@ class Plan:
             self.paths.checks,
             *self.paths.table_files(SUMMARY),
             self.paths.tta_inconsistency_table,
+            *([self.paths.calibration_table] if self.config.saves_probabilities and self.summary.scored else []),
             *(f"{figure.path}.png" for figure in self.figures.of_table(self.summary)),
             *self.unscored_predictions(self.summary),
             self.paths.report(SUMMARY),
@@ -155,6 +171,10 @@ class Plan:
     def tta_inconsistency(self, rows: Iterable[Row]) -> list[str]:
         """Return how much the masks of rows change with the image."""
         return [self.paths.tta_inconsistency(row.seed, row.direction, row.method) for row in rows]
+
+    def calibration(self, rows: Iterable[Row]) -> list[str]:
+        """Return how well the probabilities of rows are calibrated."""
+        return [self.paths.calibration(row.seed, row.direction, row.method) for row in rows]
 
     def predictions(self, rows: Iterable[Row]) -> list[str]:
         """Return the folders of the masks of rows."""

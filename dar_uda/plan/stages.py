@@ -15,8 +15,9 @@ STAGES: dict[str, tuple[str, ...]] = {
     ),
     "evaluation": (
         *("score_method", "score_chunk", "gather_scores", "tabulate", "tabulate_tta_inconsistency"),
+        *("measure_calibration", "tabulate_calibration"),
         *("draw_translations", "draw_styles", "draw_losses", "draw_overlays", "draw_extremes"),
-        *("draw_boxes", "draw_dice_against_asd", "write_report"),
+        *("draw_boxes", "draw_differences", "draw_dice_against_asd", "draw_reliability", "write_report"),
     ),
 }
 ORDER: tuple[str, ...] = tuple(rule for rules in STAGES.values() for rule in rules)

@@ -44,6 +44,7 @@ class Table:
         scored: The rows with scores.
         masked: The rows with masks; behind the summary also those that no label scores.
         unavailable: What stays empty.
+        reference: Method of the row to which it gives differences.
         has_usage: Whether it shows what the trainings took.
     """
 
@@ -53,11 +54,17 @@ class Table:
     scored: tuple[Row, ...]
     masked: tuple[Row, ...]
     unavailable: tuple[Unavailable, ...]
+    reference: str
     has_usage: bool
 
     def drawn(self, direction: str, seed: int | None = None) -> list[Row]:
         """Return the scored rows of a direction, those of one seed alone if it is given."""
         return [row for row in self.scored if row.direction == direction and seed in (None, row.seed)]
+
+    def compares(self, direction: str) -> bool:
+        """Return whether a direction has scores of the reference row and of another."""
+        methods = {row.method for row in self.drawn(direction)}
+        return self.reference in methods and len(methods) > 1
 
 
 def plain(rows: Iterable["DataclassInstance"]) -> list[dict[str, Any]]:
@@ -114,6 +121,7 @@ def _table(name: str, config: Config, cases: Cases, methods: Mapping[str, Method
             for (direction, method), reason in reasons.items()
             if reason is not None
         ),
+        reference=_reference_of(name, config, shown),
         has_usage=config.tables[name].get("usage", False),
     )
 
@@ -140,6 +148,12 @@ def _directions_of(name: str, config: Config, cases: Cases) -> tuple[Direction, 
         if cases.of(direction.target, "test", labeled=True) and cases.of(direction.source, "train", labeled=True)
     )
     return allowed or config.directions
+
+
+def _reference_of(name: str, config: Config, shown: Sequence[Method]) -> str:
+    """Return the method of a table's reference row: what is asked for, or where the table lacks it, its first."""
+    asked = config.tables[name].get("reference_method", config.values["reference_method"])
+    return next((method.name for method in shown if method.name == asked), shown[0].name)
 
 
 def _methods_of(name: str, config: Config, methods: Mapping[str, Method]) -> list[Method]:

@@ -9,6 +9,7 @@ from dar_uda.plan.merge import Values
 from dar_uda.plan.renamed import renamed
 
 LARGEST_LABEL = 65535
+DEFAULT_METRICS = ("dice", "asd")
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Task:
         budget: The run's, which names `grid` and `changes`.
         grid: The grid on which the networks work.
         changes: What the task changes of the budget's values.
-        directions: What a run takes that names none.
+        directions, metrics: What a run takes that names none.
         cases: The cases table of a run that names none.
         has_paper_protocol: Whether the task says what the paper's protocol does with its volumes.
     """
@@ -74,6 +75,7 @@ class Task:
     grid: Values
     changes: Values
     directions: tuple[str, ...]
+    metrics: tuple[str, ...]
     cases: str | None
     has_paper_protocol: bool
 
@@ -141,6 +143,7 @@ def read_task(values: Values) -> Task:
         grid=entry.get("grids", {}).get(budget, entry["grid"]),
         changes=entry.get("budgets", {}).get(budget, {}),
         directions=tuple(entry["directions"]),
+        metrics=tuple(entry.get("metrics", DEFAULT_METRICS)),
         cases=entry.get("cases"),
         has_paper_protocol=any(domain.get("paper_protocol") for domain in entry["domains"].values()),
     )
@@ -165,7 +168,7 @@ def _domain(name: str, letter: str, task: Values, is_paper: bool) -> Domain:
         name=name,
         letter=letter,
         intensity={key: value for key, value in intensity.items() if value is not None},
-        label_values=[_listed_values(values) for values in labels.values()],
+        label_values=[listed_values(values) for values in labels.values()],
         slice_axis=entry.get("slice_axis"),
         crops_to_labels=paper.get("crop_to_labels", False),
         doubles_depth=paper.get("double_depth", False),
@@ -193,7 +196,7 @@ def _check_labels(task: str, domain: str, of_task: Values, of_domain: Values) ->
         raise PlanError(f"DAR-013: Domain {domain} has labels that task {task} does not: {', '.join(sorted(unknown))}.")
     owners: dict[int, str] = {}
     for structure, values in {**of_task, **of_domain}.items():
-        for value in _listed_values(values):
+        for value in listed_values(values):
             if owners.setdefault(value, structure) != structure:
                 raise PlanError(
                     f"DAR-015: Label value {value} of domain {domain} stands for {owners[value]} and {structure}; "
@@ -201,13 +204,18 @@ def _check_labels(task: str, domain: str, of_task: Values, of_domain: Values) ->
                 )
 
 
-def _listed_values(values: Any) -> list[int]:
-    """Return the label values that an entry means: a number, a range such as "55-70", or a list of those."""
+def listed_values(values: Any) -> list[int]:
+    """Return the label values that an entry means: a number, a range such as "55-70", or a list of those.
+
+    Raises:
+        PlanError: A range leads from high to low, or too far.
+    """
     return [value for part in (values if isinstance(values, list) else [values]) for value in _range_of(part)]
 
 
 def _range_of(part: int | str) -> Iterator[int]:
-    first, last = map(int, part.split("-")) if isinstance(part, str) else (part, part)
+    numbers = [int(number) for number in str(part).split("-")]
+    first, last = numbers[0], numbers[-1]
     if not first <= last <= LARGEST_LABEL:
         raise PlanError(
             f"DAR-016: Label values {part!r}: expected a range from low to high, at most {LARGEST_LABEL}, such as "

@@ -73,11 +73,17 @@ class Volumes:
 
     def scored(self, direction: str, what: str, chunk: str | None = None) -> list[str]:
         """Return the user's `image` or `label` file of each labeled test case, of all of them or of a chunk."""
+        return self.files_of(Direction.of(direction).target, self.scored_cases(direction, chunk), what)
+
+    def scored_cases(self, direction: str, chunk: str | None = None) -> list[str]:
+        """Return the labeled test cases, all of them or those of a chunk."""
         if chunk is None:
-            cases = self.test_cases(direction, labeled=True)
-        else:
-            cases = _named(chunk, self.scored_chunks(direction))
-        return self.files_of(Direction.of(direction).target, cases, what)
+            return self.test_cases(direction, labeled=True)
+        return _named(chunk, self.scored_chunks(direction))
+
+    def scored_patients(self, direction: str, chunk: str | None = None) -> list[str]:
+        """Return the patient of each case that `scored_cases` returns."""
+        return self.cases.patients(Direction.of(direction).target, self.scored_cases(direction, chunk))
 
     def files_of_source(self, direction: str, what: str) -> list[str]:
         """Return the user's `image` or `label` file of each labeled training case of the source."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from dar_uda.data.geometry import reorder_like
 from dar_uda.data.grid import Grid
 from dar_uda.data.labels import check_label_grid, map_labels
-from dar_uda.data.volume import read_label
+from dar_uda.data.volume import Volume, read_label
 
 
 def read_classes(
@@ -27,10 +27,19 @@ def read_classes(
     Raises:
         ValueError: Image and label do not share a grid, or the file is not a label map; case and file are named.
     """
+    classes = read_label_map(case, label, scan, values)
+    check_label_grid(original, classes.grid, case, label)
+    return reorder_like(classes.array, classes.grid, original)
+
+
+def read_label_map(case: str, label: str | Path, scan: str | Path, values: Sequence[Sequence[int]]) -> Volume:
+    """Return the classes of a label on its own grid; for the arguments see `read_classes`.
+
+    Raises:
+        ValueError: The file is not a label map; case and file are named.
+    """
     try:
         volume = read_label(label, scan)
-        classes = map_labels(volume.array, values)
+        return Volume(map_labels(volume.array, values), volume.grid)
     except ValueError as error:
         raise ValueError(f"Case {case} ({label}): {error}") from error
-    check_label_grid(original, volume.grid, case, label)
-    return reorder_like(classes, volume.grid, original)

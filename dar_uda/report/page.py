@@ -7,16 +7,19 @@ from typing import Any
 
 import pandas as pd
 
-from dar_uda.evaluation.score_rows import gain_remarks, interval_of, seed_table
-from dar_uda.evaluation.summary import MEAN, read_summary
+from dar_uda.evaluation.differences import read_differences
+from dar_uda.evaluation.quantities import COUNTS, MEAN, METRICS
+from dar_uda.evaluation.score_tables import gain_remarks, means_table
+from dar_uda.evaluation.summary import read_summary
+from dar_uda.evaluation.tables import score_tables
 from dar_uda.evaluation.tta_inconsistency import read_tta_inconsistency, tta_inconsistency_table
 from dar_uda.jobs.files import write_beside
 from dar_uda.plan.paths import Paths
 from dar_uda.plan.task import Direction
 from dar_uda.report.origins import read_origins
-from dar_uda.report.scores import case_table, cases_with, headline, score_table
+from dar_uda.report.scores import FAILURES, case_table, cases_with, headline
 from dar_uda.report.stages import read_stages
-from dar_uda.report.svg import inline_svg
+from dar_uda.report.svg import inline_svg, worst_case_id
 from dar_uda.report.templates import render
 from dar_uda.report.trainings import peaks_of, training_table
 from dar_uda.report.words import CAPTIONS, MODEL_SELECTION, PROTOCOLS, words_of_method
@@ -30,6 +33,7 @@ def write_report(
     unavailable: Sequence[dict],
     drawn: Sequence[dict],
     table: str | Path,
+    differences: str | Path,
     checks: str | Path,
     page: str | Path,
 ) -> None:
@@ -39,23 +43,25 @@ def write_report(
 
     Args:
         facts: What was run: `run` (name), `folder`, `table`, `task`, `protocol`, `budget`, `model_selection`, `seeds`,
-            `stamp` and `cases`, a list of `{"domain", "split", "cases", "labeled"}`.
+            `metrics` (names of those shown, see `METRICS`), `stamp` and `cases`, a list of
+            `{"domain", "split", "cases", "labeled"}`.
         methods: What each method of the table is: arguments of `words_of_method`, and `note`.
         metrics: See `summarize`.
         tta_inconsistency: See `read_tta_inconsistency`.
         unavailable: `{"direction", "method", "reason"}`: methods without a score.
         drawn: One `{"kind", "variant", "direction", "path"}` per SVG; kinds are those of `CAPTIONS`, a variant or a
             direction may be empty.
-        table: TSV of `write_summary`.
+        table, differences: TSV of `write_summary` and of `write_differences`.
         checks: What was found of the cases before anything was trained.
         page: Output, HTML.
     """
-    summary, folder = read_summary(table), Path(facts["folder"])
+    summary, compared, folder = read_summary(table), read_differences(differences), Path(facts["folder"])
     stages, trainings = read_stages(folder / Paths().benchmarks), training_table(folder)
     changes = read_tta_inconsistency(tta_inconsistency)
     ceilings = [name for name, entry in methods.items() if entry["training_set"] == "{target}"]
     directions = [
-        _direction(name, summary, changes, metrics, unavailable, drawn, ceilings)
+        _scores(name, summary, compared, facts["metrics"], ceilings)
+        | _direction(name, changes, metrics, unavailable, drawn)
         for name in dict.fromkeys(summary["direction"])
     ]
     text = render(
@@ -64,6 +70,7 @@ def write_report(
         model_selection=MODEL_SELECTION[facts["model_selection"]],
         methods={name: (words_of_method(**_without_note(entry)), entry["note"]) for name, entry in methods.items()},
         directions=directions,
+        meanings=[*(METRICS[name] for name in facts["metrics"]), *COUNTS],
         figures=[_figure(entry) for entry in drawn if not entry["direction"]],
         csv=_data_uri(summary),
         checks=Path(checks).read_text(encoding="utf-8").strip(),
@@ -76,45 +83,58 @@ def write_report(
         partial.write_text(text, encoding="utf-8")
 
 
-def _direction(
-    name: str,
-    summary: pd.DataFrame,
-    changes: pd.DataFrame,
-    metrics: Sequence[dict],
-    unavailable: Sequence[dict],
-    drawn: Sequence[dict],
-    ceilings: Sequence[str],
+def _scores(
+    name: str, summary: pd.DataFrame, differences: pd.DataFrame, metrics: Sequence[str], ceilings: Sequence[str]
 ) -> dict[str, Any]:
-    """Return what the page shows of a direction."""
-    rows = summary[summary["direction"] == name]
+    """Return what the page shows of a direction's statistics."""
+    rows, compared = (frame[frame["direction"] == name] for frame in (summary, differences))
     means = rows[rows["structure"] == MEAN].set_index("method")
+    return {
+        "headline": headline(means),
+        "bars": means[means["dice_mean"].notna()].reset_index().to_dict("records"),
+        "interval": " or ".join(means["dice_interval"].dropna().unique()),
+        "scores": means_table(rows, metrics, "Scores"),
+        "tables": score_tables(rows, compared, metrics, ""),
+        "remarks": gain_remarks(rows, ceilings),
+    }
+
+
+def _direction(
+    name: str, changes: pd.DataFrame, metrics: Sequence[dict], unavailable: Sequence[dict], drawn: Sequence[dict]
+) -> dict[str, Any]:
+    """Return what else the page shows of a direction."""
     own = [entry for entry in metrics if entry["direction"] == name]
     return {
         "name": name,
         "source": Direction.of(name).source,
         "target": Direction.of(name).target,
-        "headline": headline(means),
-        "bars": means[means["dice_mean"].notna()].reset_index().to_dict("records"),
-        "interval": interval_of(rows),
-        "scores": score_table(rows, ceilings),
-        "remarks": gain_remarks(rows),
-        "by_seed": seed_table(rows, "Dice by seed") if rows["seeds"].max() > 1 else None,
         "cases": case_table(own),
+        "overlays": _worst_overlays(own, [entry for entry in drawn if entry["direction"] == name]),
         "tta_inconsistency": tta_inconsistency_table(changes[changes["direction"] == name], "TTA inconsistency"),
-        "failures": {name: cases_with(name, own) for name in ("missed", "false_alarm")},
+        "failures": [(said, cases_with(statuses, own)) for statuses, said in FAILURES],
         "unavailable": [entry for entry in unavailable if entry["direction"] == name],
         "figures": [_figure(entry) for entry in drawn if entry["direction"] == name],
     }
 
 
+def _worst_overlays(metrics: Sequence[dict], drawn: Sequence[dict]) -> dict[str, str]:
+    """Return the ids of the pictures of the methods' worst cases; nothing where those are not drawn."""
+    names = [_name(entry) for entry in drawn if entry["kind"] == "extremes"]
+    return {entry["method"]: f"{name}-{worst_case_id(entry['method'])}" for name in names for entry in metrics}
+
+
 def _figure(entry: Mapping[str, str]) -> dict[str, Any]:
     """Return name, caption and drawing of a figure."""
-    caption, path = CAPTIONS[entry["kind"]], Path(entry["path"])
+    caption, name = CAPTIONS[entry["kind"]], _name(entry)
     title = f"{caption.title} ({entry['variant']})" if entry["variant"] else caption.title
-    parts = [path.stem, entry["variant"], "" if entry["direction"] in path.stem else entry["direction"]]
-    name = "-".join(filter(None, parts))
-    svg = inline_svg(path, name, f"{title}, {entry['direction']}. {caption.shows}")
+    svg = inline_svg(entry["path"], name, f"{title}, {entry['direction']}. {caption.shows}")
     return {"name": name, "title": title, "caption": caption, "svg": svg}
+
+
+def _name(entry: Mapping[str, str]) -> str:
+    """Return the id of a figure."""
+    stem = Path(entry["path"]).stem
+    return "-".join(filter(None, [stem, entry["variant"], "" if entry["direction"] in stem else entry["direction"]]))
 
 
 def _data_uri(table: pd.DataFrame) -> str:

@@ -4,16 +4,17 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from dar_uda.evaluation.case_means import ordered_methods, read_case_means, read_scores
-from dar_uda.evaluation.cells import COUNT, MILLIMETERS, PERCENT, SCORE, Cell, Table
-from dar_uda.evaluation.score_rows import score_rows, structures_of
+from dar_uda.evaluation.case_means import ordered_methods, read_cases, read_scores
+from dar_uda.evaluation.cells import COUNT, PERCENT, SCORE, Cell, Table
+from dar_uda.evaluation.quantities import COUNTS, METRICS
+from dar_uda.evaluation.score import FAILED_DICE, FAILURE, FALSE_ALARM, FALSE_NEGATIVE
 
-
-def score_table(summary: pd.DataFrame, ceilings: Sequence[str]) -> Table:
-    """Return one row per method of a direction's rows of `read_summary`, see `score_rows`."""
-    dices = [f"Dice {name}" for name in structures_of(summary)]
-    header = ["method", "n", "seeds", *dices, "mean Dice", "mean ASD mm", "missed", "false alarms", "gap closed"]
-    return Table("Scores", header, score_rows(summary, ceilings))
+FAILURES = (
+    ([FALSE_NEGATIVE], "found nothing of a structure"),
+    ([FAILURE], f"marked something else (Dice below {FAILED_DICE})"),
+    ([FALSE_ALARM], "marked a structure that the label lacks"),
+)
+"""Statuses of `score_method`, and what the page says of a method that has them."""
 
 
 def case_table(metrics: Sequence[dict]) -> Table:
@@ -24,25 +25,27 @@ def case_table(metrics: Sequence[dict]) -> Table:
     """
     rows = []
     for _, method in ordered_methods(metrics):
-        cases = read_case_means(entry["path"] for entry in metrics if entry["method"] == method)
+        cases = read_cases([entry for entry in metrics if entry["method"] == method]).table()
         for case, means in cases.iterrows():
-            scores = Cell(means["dice"], SCORE), Cell(means["asd_mm"], MILLIMETERS)
-            counts = Cell(means["missed"], COUNT), Cell(means["false_alarms"], COUNT)
-            rows.append([Cell(method), Cell(case), *scores, *counts])
-    return Table("Every case", ["method", "case", "mean Dice", "mean ASD mm", "missed", "false alarms"], rows)
+            scores = [Cell(means[metric.name], metric.form) for metric in METRICS.values()]
+            rows.append([Cell(method), Cell(case), *scores, *(Cell(means[count.name], COUNT) for count in COUNTS)])
+    titles = [entry.title for entry in [*METRICS.values(), *COUNTS]]
+    return Table("Every case", ["method", "case", *titles], rows)
 
 
-def cases_with(failure: str, metrics: Sequence[dict]) -> dict[str, dict[str, list[str]]]:
-    """Return the cases with a failure under any seed, by method and structure; nothing where a method has none.
+def cases_with(statuses: Sequence[str], metrics: Sequence[dict]) -> dict[str, dict[str, list[str]]]:
+    """Return the cases with one of these statuses under any seed, by method and structure.
+
+    Nothing where a method has none.
 
     Args:
-        failure: `missed` or `false_alarm`, see `read_scores`.
+        statuses: See `score_method`.
         metrics: See `case_table`.
     """
     found: dict[str, dict[str, list[str]]] = {}
     for entry in metrics:
         rows = read_scores(entry["path"])
-        for row in rows[rows[failure]].itertuples():
+        for row in rows[rows["status"].isin(statuses)].itertuples():
             cases = found.setdefault(entry["method"], {}).setdefault(row.structure, [])
             cases += [row.case] if row.case not in cases else []
     return found

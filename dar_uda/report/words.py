@@ -39,20 +39,39 @@ CAPTIONS = {
     "dice": Caption(
         "Dice of every test case",
         "A panel per structure, a box per method, a dot per case. The line in the box is the median, the box holds the "
-        "middle half of the cases.",
-        "High and short boxes are good. A dot far below its box is a case on which the method failed.",
+        "middle half of the cases. With several seeds, a case is the mean over them, and each diamond beside a box is "
+        "the mean under one seed.",
+        "High and short boxes are good. A dot far below its box is a case on which the method failed. Diamonds that "
+        "lie far apart: another training of the same method gives another result.",
+    ),
+    "differences": Caption(
+        "Differences to one method, patient by patient",
+        "Each dot is one patient: the metric under this method minus that under the method that the axis names, means "
+        "over structures and seeds. Pale lines join the dots of the same patient. A diamond is the mean over the "
+        "patients, and the bar is its interval, as in the table of differences. Methods have the colors of the boxes.",
+        "A bar that contains 0: the difference can be chance. Dots on both sides of 0: the method is better for some "
+        "patients and worse for others.",
     ),
     "dice_asd": Caption(
         "Dice against ASD",
         "Each marker is one test case; both values are means over its structures. The distance is linear up to 1 mm, "
-        "then logarithmic. Hollow: a structure was missed, and the distance leaves it out.",
+        "then logarithmic. Hollow: a false negative; the mask of a structure is empty, and the distance leaves it out.",
         "Good cases lie at the lower right. A case with a high Dice and a large distance has voxels far off the organ.",
     ),
     "extremes": Caption(
         "Worst and best case of each method",
-        "By the mean Dice of the case, first seed. Color is the mask, dashed white the reference, over the middle "
-        "slice of the reference. A picture without color: nothing was found on this slice.",
+        "By the mean Dice of the case over structures and seeds, as in the tables. Color is the mask of the first "
+        "seed, whose own Dice follows where there are several; dashed white is the reference, over its middle slice. "
+        "A picture without color: nothing was found on this slice.",
         "Compare the two outlines. One slice is not the case: open the volume before you judge it.",
+    ),
+    "reliability": Caption(
+        "Reliability",
+        "A panel per structure, a line per method, all test cases and seeds. Of the voxels to which a method gives "
+        "about this probability: the fraction that the reference has. Below: how many voxels those are, on a "
+        "logarithmic axis. Voxels count near the structure, and wherever its probability is above 1/15.",
+        "A line on the diagonal means that probabilities can be taken at their word. Below it the method is too sure "
+        "that the structure is there, above it too sure that it is not. Points of few voxels move by chance.",
     ),
     "overlays": Caption(
         "Masks of all methods",

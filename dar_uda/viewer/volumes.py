@@ -6,11 +6,11 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from nibabel.arrayproxy import ArrayProxy
 
 from dar_uda.data.geometry import slice_axis_of
 from dar_uda.data.grid import Grid, nifti_header
 from dar_uda.data.labels import map_labels
+from dar_uda.data.probabilities import open_probabilities
 from dar_uda.data.reading import OF_RESULTS, reading
 from dar_uda.data.volume import Volume, read_label, read_volume
 
@@ -53,11 +53,10 @@ def read_probability(path: str | Path, label: int | None = None) -> Volume:
         label: Class of the structure, 1..K; None: in every voxel that of the likeliest, background left out.
     """
     with reading(path, OF_RESULTS):
-        image = nib.load(path)
-        stored = ArrayProxy(path, (image.shape, np.uint8, image.dataobj.offset), keep_file_open=True)
-        labels = range(1, image.shape[-1]) if label is None else [label]
+        stored, grid = open_probabilities(path)
+        labels = range(1, stored.shape[-1]) if label is None else [label]
         highest = reduce(np.maximum, (stored[..., index] for index in labels))
-    return Volume(highest, Grid(highest.shape, image.affine))
+    return Volume(highest, grid)
 
 
 def outlined(labels: Volume, classes: int) -> Volume:

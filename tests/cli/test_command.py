@@ -135,6 +135,65 @@ def test_a_window_of_a_domain_that_the_table_lacks_is_refused(tmp_path, capsys):
     assert "cases.tsv has the domains ct" in capsys.readouterr().err
 
 
+def score(tmp_path, *options):
+    for folder, value in (("labels", 6), ("masks", 4)):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        array = np.zeros((4, 4, 4), np.uint8)
+        array[:, 1:3], array[0, 0, 0] = value, value + 5
+        nib.save(nib.Nifti1Image(array, np.eye(4)), tmp_path / folder / "p1.nii.gz")
+    return main(["score", str(tmp_path / "masks"), str(tmp_path / "labels"), "-o", str(tmp_path / "t.tsv"), *options])
+
+
+def test_score_prints_the_means_and_takes_lists_and_ranges_of_values(tmp_path, capsys):
+    labels = ["--labels", "liver=6", "--labels", "spleen=11,13-15", "--prediction-labels", "spleen=9", "liver=2-5"]
+    assert score(tmp_path, *labels, "--tolerance", "liver=0.5") == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    liver, spleen, _ = [[cell.strip() for cell in line.split("|")[3:7]] for line in lines[1:]]
+    assert liver == ["1.000", "0.00 (1 of 1)", "0.00 (1 of 1)", "1.000"]
+    assert spleen == ["1.000", "0.00 (1 of 1)", "0.00 (1 of 1)", "- (0 of 1)"]
+    header, *rows = [line.split("\t") for line in (tmp_path / "t.tsv").read_text().splitlines()]
+    assert [row[header.index("nsd")] for row in rows] == ["1.000000", ""]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--labels", "liver=6", "liver=7"], "DAR-354: --labels names liver 2 times"),
+        (
+            ["--labels", "liver=6", "--tolerance", "spleen=1"],
+            "--tolerance names spleen; expected structures of --labels",
+        ),
+        (["--labels", "liver=6", "--prediction-labels", "Liver=1"], "--prediction-labels names Liver; expected"),
+        (["--labels", "liver=6,11", "spleen=10-12"], "DAR-181"),
+    ],
+)
+def test_score_refuses_words_that_contradict_each_other(tmp_path, capsys, options, message):
+    assert score(tmp_path, *options) == 1
+    assert message in capsys.readouterr().err and not (tmp_path / "t.tsv").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--labels", "background=0"], "DAR-354: background=0: expected a structure and its values from 1"),
+        (["--labels", "mean=1"], "DAR-354: mean=1"),
+        (["--labels", "liver"], "DAR-354: liver"),
+        (["--labels", "liver=1,,2"], "DAR-354: liver=1,,2"),
+        (["--labels", "liver=7-5"], "DAR-016: Label values '7-5'"),
+        (["--labels", "liver=65536"], "DAR-016"),
+        (
+            ["--labels", "liver=6", "--tolerance", "liver=0"],
+            "DAR-354: liver=0: expected a structure and a distance in mm",
+        ),
+        (["--labels", "liver=6", "--tolerance", "liver=nan"], "DAR-354: liver=nan"),
+    ],
+)
+def test_score_refuses_words_that_it_cannot_read(tmp_path, capsys, options, message):
+    with pytest.raises(SystemExit):
+        score(tmp_path, *options)
+    assert message in capsys.readouterr().err
+
+
 def dar_uda(*arguments, **environment):
     """Start the command as a process of its own."""
     command = [sys.executable, "-m", "dar_uda.cli.command", *map(str, arguments)]

@@ -3,7 +3,7 @@ import pytest
 from dar_uda.data.cases_table import further_columns, read_cases_table
 
 HEADER = "case\tdomain\timage\tlabel\tsplit"
-ROW = {"case": "ct1", "domain": "ct", "image": "a b/ä.nii.gz", "label": "", "split": "train"}
+ROW = {"case": "ct1", "domain": "ct", "image": "a b/ä.nii.gz", "label": "", "split": "train", "patient": ""}
 
 
 def write(tmp_path, *lines, end="\n", encoding="utf-8"):
@@ -24,6 +24,42 @@ def test_further_columns_and_another_order_do_no_harm(tmp_path):
     path.write_text("split\tage\tcase \tlabel\timage\tdomain\ntrain\t61\tct1\t\ta b/ä.nii.gz\tct\n", encoding="utf-8")
     assert read_cases_table(path) == [ROW]
     assert further_columns(path) == ["age"]
+
+
+def write_patients(tmp_path, *patients):
+    """Write a table of one case per patient, the last to test."""
+    path = tmp_path / "cases.tsv"
+    splits = ["train"] * (len(patients) - 1) + ["test"]
+    rows = [f"c{k}\tct\ta{k}.nii\t\t{split}\t{patients[k]}" for k, split in enumerate(splits)]
+    path.write_text("\n".join([f"{HEADER}\tpatient", *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_a_patient_is_any_text_or_empty(tmp_path):
+    patients = ["P 7", " p7 ", "", '"7', "Zo\u00eb/\u5f20", "x" * 100, "0"]
+    path = write_patients(tmp_path, *patients)
+    assert [row["patient"] for row in read_cases_table(path)] == [patient.strip() for patient in patients]
+    assert further_columns(path) == []
+
+
+@pytest.mark.parametrize(
+    ("patient", "expected"),
+    [
+        *((word, f"patient '{word}'; expected a name: leave the cell empty") for word in ("-", "NA", "n/a", "None")),
+        ("a\x07", r"patient 'a\\x07'; expected up to 100 characters"),
+        ("x" * 101, "patient '" + "x" * 60 + "'; expected up to 100 characters"),
+    ],
+)
+def test_a_patient_that_is_no_name_is_refused_by_line(tmp_path, patient, expected):
+    with pytest.raises(ValueError, match=f"line 3: DAR-004: {expected}"):
+        read_cases_table(write_patients(tmp_path, "P1", patient))
+
+
+def test_a_patient_in_both_splits_of_a_domain_is_refused(tmp_path):
+    with pytest.raises(ValueError) as error:
+        read_cases_table(write_patients(tmp_path, "P1", "P2", "P1"))
+    assert "\n  DAR-047: patient 'P1' of domain ct has training cases (c0) and test cases (c2)" in str(error.value)
+    assert len(read_cases_table(write_patients(tmp_path, "P1", "P1", "P2"))) == 3
 
 
 def test_all_problems_are_told_at_once_by_line(tmp_path):

@@ -3,23 +3,29 @@
 import pandas as pd
 
 from dar_uda.evaluation.overlap import relative_volume_difference
-from dar_uda.evaluation.score import COLUMNS
+from dar_uda.evaluation.score import ABSENT, COLUMNS, FAILURE, FALSE_ALARM, FALSE_NEGATIVE, OK
 
 CHOICES = {"protocol": "clean", "model_selection": "last"}
-OK, MISSED, ABSENT, FALSE_ALARM = "ok", "missed", "absent", "false alarm"
-VOLUMES = {OK: (1.0, 1.0), MISSED: (1.0, 0.0), ABSENT: (0.0, 0.0), FALSE_ALARM: (0.0, 1.0)}
+VOLUMES = {
+    OK: (1.0, 1.0),
+    FAILURE: (1.0, 1.0),
+    FALSE_NEGATIVE: (1.0, 0.0),
+    FALSE_ALARM: (0.0, 1.0),
+    ABSENT: (0.0, 0.0),
+}
 """Milliliters of the reference and of the prediction."""
 
 
-def write_metrics(path, rows):
+def write_metrics(path, rows, patients=None):
     """Write rows `(case, structure, dice, asd, status)` as `score_method` does, with volumes, and other metrics empty.
 
-    A `FALSE_ALARM` has the status `missed` there, and volumes that tell it apart.
+    Args:
+        patients: Of cases that are not their own, by case.
     """
     table = pd.DataFrame(rows, columns=["case", "structure", "dice", "asd_mm", "status"])
     volumes = pd.DataFrame([VOLUMES[status] for status in table["status"]], columns=["reference_ml", "predicted_ml"])
     rvd = [relative_volume_difference(predicted, reference) for reference, predicted in volumes.to_numpy()]
-    table = table.replace({"status": {FALSE_ALARM: MISSED}}).join(volumes).assign(rvd=rvd).reindex(columns=COLUMNS)
+    table = table.join(volumes).assign(rvd=rvd, patient=table["case"].replace(patients or {})).reindex(columns=COLUMNS)
     table.to_csv(path, sep="\t", index=False)
     return path
 

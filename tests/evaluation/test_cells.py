@@ -2,24 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dar_uda.evaluation.cells import PERCENT, SCORE, Cell, millions, ranking
-
-
-@pytest.mark.parametrize(
-    ("values", "highest_first", "expected"),
-    [
-        ([0.1, 0.3, 0.2, np.nan], True, {"b": 1, "c": 2}),
-        ([3.0, 1.0, 1.0, 2.0], False, {"b": 1, "c": 1, "d": 2}),
-        ([0.1, 0.2], True, {"b": 1}),
-        ([0.2, np.nan], True, {}),
-        ([0.5, 0.5, 0.5], True, {}),
-        ([np.nan, np.nan], True, {}),
-        ([], True, {}),
-    ],
-)
-def test_the_two_best_of_three_and_the_best_of_two_are_ranked_and_equals_share(values, highest_first, expected):
-    named = pd.Series(values, index=list("abcd")[: len(values)], dtype=float)
-    assert ranking(named, highest_first=highest_first) == expected
+from dar_uda.evaluation.cells import PERCENT, SCORE, Cell, millions
 
 
 def test_a_cell_writes_its_value_and_its_interval_alike():

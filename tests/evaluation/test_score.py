@@ -28,7 +28,7 @@ def score(
     predictions.mkdir()
     prediction.rename(predictions / "007.nii.gz")
     labels = list(structures), [list(v) for v in values], list(tolerances)[: len(structures)]
-    score_method(["007"], predictions, [tmp_path / "scan.nii.gz"], [reference], metrics, *labels)
+    score_method(["007"], ["P1"], predictions, [tmp_path / "scan.nii.gz"], [reference], metrics, *labels)
     return metrics
 
 
@@ -44,32 +44,44 @@ def test_each_structure_is_scored_on_its_mapped_values_in_mm(tmp_path):
     rim = 16 + 60 + 4 * np.hypot(5, 1)
     spleen = (6 * 5 * 1 + 6 * 5 * 2 + 2 * side) / (4 * side + rim)
     assert metrics.read_text().splitlines() == [
-        "case\tstructure\tdice\tasd_mm\thd95_mm\tnsd\tasd_area_mm\trvd\treference_ml\tpredicted_ml\tstatus",
-        "007\tliver\t0.000000\t2.000000\t2.000000\t0.500000\t1.000000\t0.000000\t0.200000\t0.200000\tok",
-        f"007\tspleen\t0.666667\t0.666667\t2.000000\t\t{spleen:.6f}\t-0.500000\t0.400000\t0.200000\tok",
+        "case\tpatient\tstructure\tdice\tasd_mm\thd95_mm\tnsd\tasd_area_mm\trvd\treference_ml\tpredicted_ml\tstatus",
+        "007\tP1\tliver\t0.000000\t2.000000\t2.000000\t0.500000\t1.000000\t0.000000\t0.200000\t0.200000\tfailure",
+        f"007\tP1\tspleen\t0.666667\t0.666667\t2.000000\t\t{spleen:.6f}\t-0.500000\t0.400000\t0.200000\tok",
     ]
 
 
 @pytest.mark.parametrize(
     "predicted, true, expected",
     [
-        ({}, {2: 6}, "007\tliver\t0.000000\t\t\t0.000000\t\t-1.000000\t0.200000\t0.000000\tmissed"),
-        ({2: 1}, {}, "007\tliver\t0.000000\t\t\t0.000000\t\t\t0.000000\t0.200000\tmissed"),
-        ({}, {}, "007\tliver\t\t\t\t\t\t\t0.000000\t0.000000\tabsent"),
+        ({}, {2: 6}, "007\tP1\tliver\t0.000000\t\t\t0.000000\t\t-1.000000\t0.200000\t0.000000\tfalse_negative"),
+        ({2: 1}, {}, "007\tP1\tliver\t0.000000\t\t\t0.000000\t\t\t0.000000\t0.200000\tfalse_alarm"),
+        ({}, {}, "007\tP1\tliver\t\t\t\t\t\t\t0.000000\t0.000000\tabsent"),
     ],
 )
-def test_empty_masks_are_missed_or_absent_with_empty_cells(tmp_path, predicted, true, expected):
+def test_empty_masks_have_a_status_and_empty_cells(tmp_path, predicted, true, expected):
     prediction = write_labels(tmp_path / "p.nii.gz", predicted)
     reference = write_labels(tmp_path / "r.nii.gz", true)
     metrics = score(tmp_path, prediction, reference, structures=["liver"], values=[[6]])
     assert metrics.read_text().splitlines()[1] == expected
 
 
+@pytest.mark.parametrize("voxels, expected", [(6, "failure"), (14, "ok")])
+def test_a_dice_below_a_tenth_is_a_failure(tmp_path, voxels, expected):
+    """Before, a blob elsewhere was `ok` however little it had of the structure."""
+    # Of two planes of 20 voxels the mask has some, and 140 outside: 12 / 186 = 0.065, or 28 / 194 = 0.144.
+    arrays = np.zeros((2, 10, 20, 1), np.uint8)
+    arrays[0].flat[:40], arrays[1].flat[40 - voxels : 180] = 6, 1
+    for name, array in zip(("r", "p"), arrays, strict=True):
+        nib.save(nib.Nifti1Image(array, np.eye(4)), tmp_path / f"{name}.nii.gz")
+    metrics = score(tmp_path, tmp_path / "p.nii.gz", tmp_path / "r.nii.gz", structures=["liver"], values=[[6]])
+    assert read_metrics(metrics)["status"].tolist() == [expected]
+
+
 def test_the_table_reads_back_with_names_as_text_and_empty_cells_as_nan(tmp_path):
     prediction, reference = write_labels(tmp_path / "p.nii.gz", {}), write_labels(tmp_path / "r.nii", {2: 6})
     table = read_metrics(score(tmp_path, prediction, reference))
     assert list(table["case"]) == ["007", "007"]
-    assert list(table["status"]) == ["missed", "absent"]
+    assert list(table["status"]) == ["false_negative", "absent"]
     assert table["asd_mm"].isna().all()
     assert table["dice"].isna().tolist() == [False, True]
 
@@ -83,7 +95,7 @@ def test_a_reference_too_small_for_the_decimals_of_its_volume_is_there(tmp_path)
     table = read_scores(score(tmp_path, tmp_path / "p.nii.gz", tmp_path / "r.nii.gz"))
     assert table["reference_ml"].tolist() == [0, 0]
     assert table["dice"].tolist() == [0, 0]
-    assert table["missed"].all() and not table["false_alarm"].any()
+    assert table["status"].eq("false_negative").all()
 
 
 def test_a_reference_stored_with_flipped_rows_scores_the_same(tmp_path):

@@ -7,8 +7,8 @@ import numpy as np
 from dar_uda.data.cases_table import read_cases_table
 from tests.faults.limited import accepted
 
-GOOD = "case\tdomain\timage\tlabel\tsplit\n" + "".join(
-    f"{domain}{number}\t{domain}\t{domain}/{number}.nii.gz\t\t{split}\n"
+GOOD = "case\tdomain\timage\tlabel\tsplit\tpatient\n" + "".join(
+    f"{domain}{number}\t{domain}\t{domain}/{number}.nii.gz\t\t{split}\t{'P1' if number < 2 else ''}\n"
     for domain in ("ct", "mr")
     for number, split in enumerate(("train", "train", "test"))
 )
@@ -50,4 +50,6 @@ def test_a_broken_table_is_refused_by_name_or_has_rows_that_a_run_can_take(tmp_p
         for row in result:
             assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", row["case"]) and ".." not in row["case"]
             assert row["domain"].isalnum() and row["image"] and row["split"] in ("train", "test")
-            assert not re.search(r"[\x00-\x1f]", row["image"] + row["label"])
+            assert not re.search(r"[\x00-\x1f]", row["image"] + row["label"] + row["patient"])
+        sides = {(row["domain"], row["patient"] or row["case"], row["split"]) for row in result}
+        assert len({side[:2] for side in sides}) == len(sides)

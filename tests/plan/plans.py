@@ -10,13 +10,15 @@ EXTRAS = (
 )
 """What makes `dar_uda` randomize volumes and train itself."""
 
+SAVED = "inference: {save_probabilities: true}"
+
 BOTH = "directions: [ct-to-mr, mr-to-ct]"
 
 
-def case(name: str, split: str, is_labeled: bool) -> Case:
+def case(name: str, split: str, is_labeled: bool, patient: str = "") -> Case:
     """Return a case of the domain with which its name begins, such as ct1."""
     label = f"{name}_label.nii.gz" if is_labeled else ""
-    return Case(name, name.rstrip("0123456789"), split, f"{name}.nii.gz", label)
+    return Case(name, name.rstrip("0123456789"), split, f"{name}.nii.gz", label, patient)
 
 
 CASES = Cases(

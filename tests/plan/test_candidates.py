@@ -8,9 +8,9 @@ RUN = "results/phantom"
 MULTI = "ct-to-mr.disentangled-multi"
 
 
-def candidates_of(count, fraction=0.2):
-    """Return the candidates of a run with `count` labeled training cases of CT."""
-    cases = Cases(tuple(case(f"ct{number}", "train", True) for number in range(count)))
+def candidates_of(count, fraction=0.2, patients=None):
+    """Return the candidates of a run with `count` labeled training cases of CT, a letter each for their patients."""
+    cases = Cases(tuple(case(f"ct{k}", "train", True, patients[k] if patients else "") for k in range(count)))
     return plan_of(f"model_selection: {{rule: source_validation, validation_fraction: {fraction}}}", cases).candidates
 
 
@@ -25,13 +25,37 @@ def test_the_last_cases_of_the_table_choose_and_the_others_train(count, fraction
         assert candidates.trained(training_set) == names[: count - kept]
 
 
+@pytest.mark.parametrize(
+    ("patients", "fraction", "kept"),
+    [
+        ("AABBCC", 0.2, [4, 5]),  # round(0.2 * 3) = 1 patient, C
+        ("AABBCC", 0.7, [2, 3, 4, 5]),  # round(2.1) = 2
+        ("ABCABC", 0.2, [2, 5]),  # C is the last whose first case comes
+        ("CAAAAC", 0.2, [1, 2, 3, 4]),
+        ("AAAAAAB", 0.5, [6]),  # round(1.0) = 1 of 2 patients, not 4 of 7 cases
+    ],
+)
+def test_all_cases_of_a_patient_choose_or_all_train(patients, fraction, kept):
+    candidates = candidates_of(len(patients), fraction, patients)
+    for training_set in ("ct", MULTI):
+        assert candidates.kept_aside(training_set) == [f"ct{k}" for k in kept]
+        assert candidates.trained(training_set) == [f"ct{k}" for k in range(len(patients)) if k not in kept]
+    folder = f"{RUN}/cases/ct"
+    assert candidates.images("ct", "source_validation", 0) == [f"{folder}/ct{k}/image.nii" for k in kept]
+
+
+def test_many_cases_of_one_patient_cannot_train_and_choose():
+    with pytest.raises(PlanError, match="has 9 labeled cases of 1 patients, of whom 1 would be kept aside"):
+        candidates_of(9, patients="A" * 9).kept_aside("ct")
+
+
 @pytest.mark.parametrize(("count", "fraction", "kept"), [(0, 0.2, 1), (1, 0.2, 1), (2, 0.8, 2)])
 def test_a_training_needs_a_case_that_is_not_kept_aside(count, fraction, kept):
     with pytest.raises(PlanError) as error:
         candidates_of(count, fraction).trained(MULTI)
     assert str(error.value) == (
-        f"DAR-041: model_selection.rule source_validation: training set {MULTI} has {count} labeled cases, of which "
-        f"{kept} would be kept aside; expected more: add cases, or take rule: last."
+        f"DAR-041: model_selection.rule source_validation: training set {MULTI} has {count} labeled cases of "
+        f"{count} patients, of whom {kept} would be kept aside; expected more patients: add cases, or take rule: last."
     )
 
 

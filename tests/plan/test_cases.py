@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from dar_uda.data.cases_table import COLUMNS
+from dar_uda.data.cases_table import COLUMNS, REQUIRED
+from dar_uda.data.checks.cases import CaseFiles
 from dar_uda.plan.cases import cases_to_check, read_cases
 from dar_uda.plan.errors import PlanError
 from tests.plan.configs import REPOSITORY, config_of
@@ -24,8 +25,9 @@ def folder(tmp_path, monkeypatch):
 
 
 def config_with(rows, table="cases.tsv", text="task: abdomen"):
-    """Write a cases table; return the config of a run on it."""
-    Path(table).write_text("\n".join("\t".join(row) for row in [COLUMNS, *rows]) + "\n")
+    """Write a cases table, with patients where the rows have them; return the config of a run on it."""
+    head = COLUMNS if len(rows[0]) == len(COLUMNS) else REQUIRED
+    Path(table).write_text("\n".join("\t".join(row) for row in [head, *rows]) + "\n")
     return config_of(f"{text}\ncases: {table}")
 
 
@@ -70,6 +72,35 @@ def test_training_labels_of_a_target_are_described_for_its_ceiling_alone():
         rows = cases_to_check(read_cases(config, REPOSITORY), config)
         assert {row["name"] for row in rows if row["label_values"]} == expected
     assert list(rows[0]) == ["name", "domain", "image", "label", "label_values"]
+
+
+def with_patients(*patients):
+    touch(*files_of(ROWS))
+    return [(*row, patient) for row, patient in zip(ROWS, patients, strict=True)]
+
+
+def test_a_case_without_a_patient_is_its_own():
+    cases = read_cases(config_with(with_patients("P1", "P1", "", "P2")), REPOSITORY)
+    assert cases.patients("ct", ["ct2", "ct1"]) == ["P1", "P1"] and cases.patients("mr", ["mr1"]) == ["mr1"]
+    assert [case.patient for case in cases.all] == ["P1", "P1", "", "P2"]
+    assert {case.patient for case in read_cases(config_with(ROWS), REPOSITORY).all} == {""}
+
+
+def test_patients_in_both_splits_of_a_domain_are_refused():
+    message = refused(config_with(with_patients("", "", "P1", "P1")))
+    assert message.startswith(
+        "Cases table cases.tsv:\n  DAR-047: patient 'P1' of domain mr has training cases (mr1) and test cases (mr2)"
+    )
+
+
+def test_the_first_rule_knows_patients_whom_trainings_see_or_tests_score():
+    rows = [*with_patients("P1", "", "", "P2"), ("ct9", "ct", "ct1.nii.gz", "", "test", "P2")]
+    for directions, known in {"ct-to-mr": {"ct1", "mr2"}, "[ct-to-mr, mr-to-ct]": {"ct1", "mr2", "ct9"}}.items():
+        config = config_with(rows, text=f"task: abdomen\ndirections: {directions}")
+        checked = cases_to_check(read_cases(config, REPOSITORY), config)
+        assert {case["name"] for case in checked if "patient" in case} == known
+        assert [CaseFiles(**case).patient for case in checked] == [case.get("patient", "") for case in checked]
+    assert [(case["patient"], case["split"]) for case in checked if case["name"] == "mr2"] == [("P2", "test")]
 
 
 def test_without_a_table_or_its_file_a_run_is_refused(folder):

@@ -156,6 +156,7 @@ def test_what_yaml_reads_otherwise_than_it_looks_is_refused_by_line(text, words)
             "tables: {usage: {methods: [dar_uda], directions: both}}",
             "The table `usage` has the name of a rule, or of a file of every run: give it another name.",
         ),
+        ("tables: {calibration: {methods: [dar_uda], directions: both}}", "The table `calibration` has the name"),
         (
             "tables: {tabulate: {methods: [dar_uda], directions: both}}",
             "The table `tabulate` has the name of a rule",

@@ -36,7 +36,12 @@ def test_a_stamp_has_what_the_user_changes_of_the_budget():
 
 def test_every_row_of_a_table_says_by_which_protocol_and_checkpoint():
     config = plan_of("{task: abdomen, protocol: paper, model_selection: {rule: target_oracle}}").config
-    assert descriptions.stamped_choices(config) == {"protocol": "paper", "model_selection": "target_oracle"}
+    assert descriptions.stamped_choices(config) == {
+        "task": "abdomen",
+        "budget": "paper",
+        "protocol": "paper",
+        "model_selection": "target_oracle",
+    }
 
 
 @pytest.mark.parametrize(
@@ -97,6 +102,7 @@ def test_a_report_says_what_the_run_is_and_which_cases_it_has():
         "table": "style_study",
         "budget": "demo",
         "seeds": [3, 1],
+        "metrics": ["dice", "asd"],
         "stamp": "Task phantom, protocol clean, budget demo, seeds 3, 1. Changed: styles.clusters 2.",
         "cases": [
             {"domain": "ct", "split": "train", "cases": ["ct1", "ct2", "ct3"], "labeled": 2},

@@ -14,8 +14,10 @@ from tests.plan.plans import BOTH, EXTRAS, LABELED, plan_of
 
 DRAWN_BY = {
     "dice": "draw_boxes",
+    "differences": "draw_differences",
     "dice_asd": "draw_dice_against_asd",
     "extremes": "draw_extremes",
+    "reliability": "draw_reliability",
     "overlays": "draw_overlays",
     "translations": "draw_translations",
     "styles": "draw_styles",
@@ -77,6 +79,7 @@ def files_of(plan):
     yield paths.checks, "check_cases"
     yield paths.region, "find_region"
     yield paths.tta_inconsistency_table, "tabulate_tta_inconsistency"
+    yield paths.calibration_table, "tabulate_calibration"
     for domain in plan.config.task.domains:
         for file, rule in {"image.nii": "case", "grid.json": "case", "label.nii": "label"}.items():
             yield paths.cases(domain, ["A-1.x_2"], file)[0], f"preprocess_{rule}"
@@ -108,6 +111,7 @@ def files_of_method(plan, direction, name, seed):
     is_chunked = len(plan.volumes.chunks(direction)) > 1
     yield paths.predictions(seed, direction, name), "gather_predictions" if is_chunked else "predict_cases"
     yield paths.tta_inconsistency(seed, direction, name), "gather_predictions" if is_chunked else "predict_cases"
+    yield paths.calibration(seed, direction, name), "measure_calibration"
     yield paths.metrics(seed, direction, name), "gather_scores" if is_chunked else "score_method"
     if is_chunked:
         for file, rule in {"masks": "predict", "tta_inconsistency.tsv": "predict", "metrics.tsv": "score"}.items():
@@ -143,7 +147,8 @@ def files_of_table(plan, table):
 
 @pytest.mark.parametrize("rule", ["last", "source_validation", "target_oracle"])
 def test_every_file_that_the_plan_names_is_an_output_of_one_rule(rule):
-    text = "run: a.b\ninference: {chunk_size: 1}\nmethods: [source_randomized, dar_uda, average_style, cyclegan_3d]"
+    inference = "inference: {chunk_size: 1, save_probabilities: true}"
+    text = f"run: a.b\n{inference}\nmethods: [source_randomized, dar_uda, average_style, cyclegan_3d]"
     plan = plan_of(f"model_selection: {{rule: {rule}}}\n{BOTH}\n{EXTRAS}\n{text}", LABELED)
     assert [len(plan.volumes.chunks(direction)) for direction in ("ct-to-mr", "mr-to-ct")] == [2, 1]
     files = dict(files_of(plan))

@@ -10,7 +10,7 @@ from dar_uda.plan.errors import PlanError
 from dar_uda.plan.plan import NAME, TRAINED
 from dar_uda.plan.tables import Row
 from tests.plan.configs import REPOSITORY
-from tests.plan.plans import BOTH, EXTRAS, LABELED, UNSCORED, case, plan_of
+from tests.plan.plans import BOTH, EXTRAS, LABELED, SAVED, UNSCORED, case, plan_of
 
 RUN = "results/phantom"
 
@@ -20,12 +20,30 @@ def test_a_run_makes_the_summarys_table_figures_and_report():
         f"{RUN}/checks.txt",
         *(f"{RUN}/tables/summary.{suffix}" for suffix in ("tsv", "md", "tex", "html")),
         f"{RUN}/tables/tta_inconsistency.tsv",
-        *(f"{RUN}/figures/{kind}-ct-to-mr.png" for kind in ("dice", "dice_asd", "extremes")),
+        *(f"{RUN}/figures/{kind}-ct-to-mr.png" for kind in ("dice", "differences", "dice_asd", "extremes")),
         *(f"{RUN}/figures/{kind}-ct-to-mr.png" for kind in ("overlays", "translations")),
         f"{RUN}/seed-0/styles/ct-to-mr/disentangled-multi/styles.png",
         f"{RUN}/figures/losses.png",
         f"{RUN}/report.html",
     ]
+
+
+def test_saved_probabilities_ask_for_their_calibration_and_for_nothing_else():
+    text = f"{BOTH}\nmethods: [source_only, dar_uda]\nseeds: [3, 1]"
+    saved = f"{text}\n{SAVED}"
+    asked = set(plan_of(saved, LABELED).requested()) - set(plan_of(text, LABELED).requested())
+    figures = (f"{RUN}/figures/reliability-{direction}.png" for direction in ("ct-to-mr", "mr-to-ct"))
+    assert asked == {f"{RUN}/tables/calibration.tsv", *figures}
+    plan = plan_of(saved, LABELED)
+    assert plan.calibration(plan.drawn("", "ct-to-mr")) == [
+        f"{RUN}/seed-{seed}/calibration/ct-to-mr/{method}.tsv"
+        for method in ("source_only", "dar_uda")
+        for seed in (3, 1)
+    ]
+
+
+def test_without_a_reference_calibration_is_not_asked_for():
+    assert plan_of(SAVED, UNSCORED).requested() == plan_of(cases=UNSCORED).requested()
 
 
 def test_masks_that_no_label_scores_are_made_and_their_tta_inconsistency_is_tabulated():
@@ -157,6 +175,16 @@ def test_a_report_and_a_figure_know_their_table():
     for ending, name in {"": "summary", "-style_study": "style_study"}.items():
         with pytest.raises(PlanError, match=f"Table {name} has no scores in direction mr-to-ct"):
             plan.drawn(ending, "mr-to-ct")
+
+
+def test_a_figure_of_differences_knows_its_rows_and_is_refused_where_there_is_nothing_to_compare():
+    plan = plan_of("methods: [source_only, dar_uda]\nseeds: [3, 1]")
+    expected = [Row("ct-to-mr", name, seed) for name in ("source_only", "dar_uda") for seed in (3, 1)]
+    assert plan.compared("", "ct-to-mr") == expected
+    with pytest.raises(PlanError, match="Table summary has no scores in direction mr-to-ct; expected"):
+        plan.compared("", "mr-to-ct")
+    with pytest.raises(PlanError, match=r"found \['dar_uda'\], expected the reference row dar_uda and another"):
+        plan_of("methods: dar_uda").compared("", "ct-to-mr")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 from dar_uda.plan.cases import Cases
 from dar_uda.plan.figures import Figure
-from tests.plan.plans import BOTH, CASES, EXTRAS, LABELED, UNSCORED, case, phantoms, plan_of
+from tests.plan.plans import BOTH, CASES, EXTRAS, LABELED, SAVED, UNSCORED, case, phantoms, plan_of
 
 RUN = "results/phantom"
 FIGURES = f"{RUN}/figures"
@@ -14,6 +14,7 @@ def figures_of(text="{}", table="summary", cases=CASES):
 def test_the_summary_has_figures_of_its_scores_and_of_what_the_run_made():
     assert figures_of() == [
         Figure(f"{FIGURES}/dice-ct-to-mr", "dice", "ct-to-mr"),
+        Figure(f"{FIGURES}/differences-ct-to-mr", "differences", "ct-to-mr"),
         Figure(f"{FIGURES}/dice_asd-ct-to-mr", "dice_asd", "ct-to-mr"),
         Figure(f"{FIGURES}/extremes-ct-to-mr", "extremes", "ct-to-mr"),
         Figure(f"{FIGURES}/overlays-ct-to-mr", "overlays", "ct-to-mr"),
@@ -28,14 +29,33 @@ def test_another_table_has_figures_of_its_scores_alone():
     assert paths == [
         f"{FIGURES}/{kind}-{direction}-style_study"
         for direction in ("ct-to-mr", "mr-to-ct")
-        for kind in ("dice", "dice_asd", "extremes")
+        for kind in ("dice", "differences", "dice_asd", "extremes")
     ]
+
+
+def test_saved_probabilities_have_a_figure_of_reliability_behind_those_of_scores():
+    kinds = [figure.kind for figure in figures_of(SAVED)]
+    kinds_of_scores = ["dice", "differences", "dice_asd", "extremes", "reliability"]
+    assert kinds == [*kinds_of_scores, "overlays", "translations", "styles", "losses"]
+    paths = [figure.path for figure in figures_of(SAVED, "style_study", LABELED) if figure.kind == "reliability"]
+    assert paths == [f"{FIGURES}/reliability-{direction}-style_study" for direction in ("ct-to-mr", "mr-to-ct")]
 
 
 def test_without_a_reference_there_is_no_figure_of_scores():
     kinds = [figure.kind for figure in figures_of(cases=UNSCORED)]
     assert kinds == ["overlays", "translations", "styles", "losses"]
     assert figures_of(table="style_study", cases=UNSCORED) == []
+
+
+def test_differences_are_drawn_where_the_reference_row_and_another_have_scores():
+    def kinds(text, cases=CASES):
+        return [figure.kind for figure in figures_of(text, cases=cases)]
+
+    assert "differences" in kinds("methods: [source_only, dar_uda]")
+    assert "differences" not in kinds("methods: [dar_uda]"), "nothing to compare with"
+    unavailable = "methods: [source_only, dar_uda, supervised]\nreference_method: supervised"
+    assert "differences" in kinds(unavailable, LABELED)
+    assert "differences" not in kinds(unavailable), "without labels of the target, the reference row has no scores"
 
 
 def test_styles_are_drawn_for_each_way_to_disentangle_and_the_first_seed():
@@ -54,7 +74,7 @@ def test_translations_are_those_of_the_summarys_methods_the_papers_first():
     plain = plan_of("methods: [source_only, supervised, ada_output]", LABELED)
     assert plain.figures.translations("ct-to-mr") == []
     kinds = [figure.kind for figure in plain.figures.of_table(plain.summary)]
-    assert kinds == ["dice", "dice_asd", "extremes", "overlays", "losses"]
+    assert kinds == ["dice", "differences", "dice_asd", "extremes", "overlays", "losses"]
 
 
 def test_overlays_show_the_first_four_labeled_test_cases():

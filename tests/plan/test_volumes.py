@@ -62,6 +62,19 @@ def test_test_cases_are_predicted_and_scored_by_chunk():
             of_chunk()
 
 
+def test_the_patients_of_scored_cases_come_in_their_order():
+    named = {"mr6": "P2", "mr7": "P1", "mr8": "", "mr9": "P2"}
+    tests = (case(name, "test", name != "mr7", patient) for name, patient in named.items())
+    cases = Cases((case("ct1", "train", True, "P9"), *tests))
+    volumes = volumes_of("inference: {chunk_size: 1}", cases=cases)
+    assert volumes.scored_cases("ct-to-mr") == ["mr6", "mr8", "mr9"]
+    assert volumes.scored_patients("ct-to-mr") == ["P2", "mr8", "P2"]
+    assert volumes.scored_cases("ct-to-mr", "mr9") == ["mr9"] and volumes.scored_patients("ct-to-mr", "mr9") == ["P2"]
+    assert volumes_of().scored_patients("ct-to-mr") == volumes_of().scored_cases("ct-to-mr") == ["mr3"]
+    with pytest.raises(PlanError, match="No chunk of test cases begins with case 'mr7'"):
+        volumes.scored_patients("ct-to-mr", "mr7")
+
+
 def test_the_papers_protocol_crops_ct_to_its_labels_and_the_clean_one_nothing():
     paper = volumes_of("{task: abdomen, protocol: paper}")
     assert paper.label_to_crop_to("ct", "ct1") == "ct1_label.nii.gz"

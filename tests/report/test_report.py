@@ -13,18 +13,18 @@ import pytest
 import yaml
 from matplotlib.figure import Figure
 
-from dar_uda.evaluation.summary import write_summary
-from dar_uda.evaluation.tables import write_pages
+from dar_uda.evaluation.score import FAILURE, FALSE_ALARM, FALSE_NEGATIVE, OK
+from dar_uda.evaluation.tables import tabulate
 from dar_uda.figures.style import save_figure
 from dar_uda.report.origins import read_origins
 from dar_uda.report.page import write_report
 from dar_uda.report.scores import cases_with, headline
 from dar_uda.report.stages import read_stages
-from dar_uda.report.svg import inline_svg
+from dar_uda.report.svg import inline_svg, worst_case_id
 from dar_uda.report.templates import duration
 from dar_uda.report.trainings import peaks_of, training_table
 from dar_uda.report.words import words_of_method
-from tests.evaluation.metrics_files import FALSE_ALARM, write_metrics
+from tests.evaluation.metrics_files import write_metrics
 
 STRUCTURES = ["liver", "spleen"]
 NASTY = "<script>alert(1)</script>&'\"x"
@@ -63,12 +63,34 @@ class Page(HTMLParser):
             self.cell["text"] += data
 
 
+def write_tables(folder, metrics, tta_inconsistency, unavailable=()):
+    """Write summary, differences and page of these metrics; return the first two."""
+    tables = {"table": folder / "summary.tsv", "differences": folder / "summary-differences.tsv"}
+    tabulate(
+        metrics,
+        unavailable,
+        STRUCTURES,
+        bounds={},
+        ceilings=["supervised"],
+        reference="dar_uda",
+        choices={"protocol": "clean"},
+        **tables,
+        metrics=["dice", "asd"],
+        tta_inconsistency=tta_inconsistency,
+        notes={},
+        usage={},
+        stamp="A stamp.",
+        pages=[folder / "summary.md"],
+    )
+    return tables
+
+
 def write_run(folder, dice, scored=True):
     """Write what a report reads of a run with these Dice; return the arguments of `write_report`."""
     metrics, tta_inconsistency = [], []
     for method, cases in dice.items():
         rows = [
-            (case, structure, value, None if value == 0 else 2.0, "missed" if value == 0 else "ok")
+            (case, structure, value, None if value == 0 else 2.0, FALSE_NEGATIVE if value == 0 else OK)
             for case, values in cases.items()
             for structure, value in zip(STRUCTURES, values, strict=True)
         ]
@@ -81,9 +103,7 @@ def write_run(folder, dice, scored=True):
         metrics += [{**row, "path": paths[0]}] if scored else []
         tta_inconsistency.append({**row, "path": paths[1]})
     unavailable = [] if metrics else [{"direction": "ct-to-mr", "method": "dar_uda", "reason": "no label"}]
-    table, pages = folder / "summary.tsv", [folder / "summary.md"]
-    write_summary(metrics, unavailable, STRUCTURES, {}, {"protocol": "clean"}, table)
-    write_pages(table, tta_inconsistency, unavailable, {}, {}, ["supervised"], "A stamp.", pages)
+    tables = write_tables(folder, metrics, tta_inconsistency, unavailable)
     (folder / "checks.txt").write_text(f"1 warning: {NASTY}\n")
     figure = Figure()
     figure.subplots().plot([0, 1], "o", label=NASTY)
@@ -98,6 +118,7 @@ def write_run(folder, dice, scored=True):
     choices = {"task": "phantom", "protocol": "clean", "budget": "demo", "model_selection": "last", "seeds": [0]}
     cases = [{"domain": "mr", "split": "test", "cases": [NASTY, "b"], "labeled": 2}]
     names = {"run": "phantom", "folder": str(folder), "table": "summary", "stamp": "A stamp.", "cases": cases}
+    names["metrics"] = ["dice", "asd"]
     return {
         "facts": {**choices, **names},
         "methods": {
@@ -108,7 +129,7 @@ def write_run(folder, dice, scored=True):
         "tta_inconsistency": tta_inconsistency,
         "unavailable": unavailable,
         "drawn": [dict(zip(("kind", "variant", "direction", "path"), entry, strict=True)) for entry in drawn],
-        "table": table,
+        **tables,
         "checks": folder / "checks.txt",
         "page": folder / "report.html",
     }
@@ -120,31 +141,44 @@ def report(tmp_path):
     return (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
-def test_the_table_shows_means_worked_out_by_hand_and_sorts_by_numbers(report):
-    _, *rows = Page(report).tables["Scores"]
-    shown = {row[0]["text"]: [cell["text"] for cell in row[1:]] for row in rows}
-    assert [shown[method][:2] for method in DICE] == [["2", "1"]] * 3
-    assert [shown["dar_uda"][column][:5] for column in (2, 3, 4)] == ["0.750", "0.650", "0.700"]
-    assert [shown[method][4][:5] for method in DICE] == ["0.250", "0.700", "0.850"]
-    assert [shown[method][6:] for method in DICE] == [["1", "0", "0%"], ["0", "0", "75%"], ["0", "0", "100%"]]
-    assert [float(row[6]["sort"]) for row in rows] == [2.0, 2.0, 2.0]  # mean ASD, without what is missed
-    assert float(rows[1][5]["sort"]) == 0.7 and rows[1][0]["sort"] == "dar_uda"
-    assert shown["dar_uda"][2] == "0.7500.600 to 0.900 range", "two cases have no 95 % interval"
+def test_the_tables_show_means_worked_out_by_hand_and_sort_by_numbers(report):
+    tables = {title: {row[0]["text"]: row[1:] for row in rows[1:]} for title, rows in Page(report).tables.items()}
+    scores = tables["Scores"]
+    assert [[cell["text"] for cell in scores[method][:2]] for method in DICE] == [["2", "1"]] * 3
+    assert [scores[method][2]["text"][:5] for method in DICE] == ["0.250", "0.700", "0.850"]
+    assert scores["dar_uda"][2]["text"] == "0.7000.700 to 0.700", "two cases have no 95 % interval"
+    assert [scores[method][3]["text"] for method in DICE] == ["2.003 of 4", "2.004 of 4", "2.004 of 4"]
+    assert [scores[method][4]["text"] for method in DICE] == ["0%", "75%", "100%"]
+    assert float(scores["dar_uda"][2]["sort"]) == 0.7
+    assert [cell["text"] for cell in tables["Dice by structure"]["dar_uda"]] == ["0.750", "0.650"]
+    counts = [cell["text"] for cell in tables["detection and volumes"]["source_only"][:3]]
+    assert counts == ["1 of 4", "1 of 4", "0 of 0"]
+    (difference,) = (row for name, row in tables["Dice minus that of dar_uda"].items() if name == "source_only")
+    assert [cell["text"] for cell in difference[:4]] == ["2", "-0.450-0.450 to -0.450", "0", "2"]
     assert "The black line is the interval (range)." in report
-    assert rows[1][5]["class"] == "best" and rows[2][5]["class"] is None, "the ceiling is not compared"
+
+
+def test_what_does_not_differ_from_the_best_is_bold_and_the_ceiling_is_not_compared(tmp_path):
+    dice = {
+        name: {case: (low + 0.01 * place, low) for place, case in enumerate("abcde")}
+        for name, low in {"source_only": 0.2, "dar_uda": 0.7, "supervised": 0.9}.items()
+    }
+    write_report(**write_run(tmp_path, dice))
+    _, *rows = Page((tmp_path / "report.html").read_text(encoding="utf-8")).tables["Scores"]
+    assert [row[3]["class"] for row in rows] == [None, "best", None]
 
 
 def test_the_page_rounds_as_the_tables_do(tmp_path):
     write_report(**write_run(tmp_path, {"dar_uda": {"a": (0.31348, 0.5), "b": (0.31348, 0.5)}}))
-    _, row = Page((tmp_path / "report.html").read_text(encoding="utf-8")).tables["Scores"]
-    assert row[3]["text"].startswith("0.313"), "of 0.31348, not of 0.3135"
+    _, row = Page((tmp_path / "report.html").read_text(encoding="utf-8")).tables["Dice by structure"]
+    assert row[1]["text"] == "0.313", "of 0.31348, not of 0.3135"
     assert "0.313" in (tmp_path / "summary.md").read_text(encoding="utf-8")
 
 
 def test_a_value_that_is_not_there_is_a_dash_that_sorts_last(tmp_path):
     write_report(**write_run(tmp_path, {"dar_uda": {"a": (0.0, 0.0), "b": (0.0, 0.0)}}))
     _, row = Page((tmp_path / "report.html").read_text(encoding="utf-8")).tables["Scores"]
-    assert (row[6]["text"], row[6]["sort"]) == ("–", "") and row[7]["text"] == "4"
+    assert (row[4]["text"], row[4]["sort"]) == ("–0 of 4", "")
 
 
 def test_peak_memory_is_that_of_the_largest_job_whatever_escaped_the_measurement(tmp_path):
@@ -175,25 +209,45 @@ def test_a_training_shows_its_size_time_and_peak_memory_and_of_what(tmp_path):
     assert [row[3]["sort"] for row in rows] == ["2345678", "1234567"], "by the number, not by the text"
 
 
-def test_missed_cases_are_named(tmp_path, report):
+def test_cases_without_a_mask_are_named(tmp_path, report):
     metrics = [{"method": "source_only", "path": tmp_path / "source_only.tsv"}]
-    assert cases_with("missed", metrics) == {"source_only": {"spleen": [NASTY]}}
-    assert "spleen in &lt;script&gt;" in report
-    assert cases_with("false_alarm", metrics) == {}
+    assert cases_with([FALSE_NEGATIVE], metrics) == {"source_only": {"spleen": [NASTY]}}
+    assert "found nothing of a structure: spleen in &lt;script&gt;" in report
+    assert cases_with([FALSE_ALARM], metrics) == {}
     assert "No method marked a structure that the label lacks in any test case." in report
 
 
-def test_false_alarms_are_named_apart_from_what_is_missed(tmp_path):
-    path = write_metrics(tmp_path / "m.tsv", [("a", "liver", 0.0, None, FALSE_ALARM)])
-    metrics = [{"method": "dar_uda", "path": path}]
-    assert cases_with("missed", metrics) == {}
-    assert cases_with("false_alarm", metrics) == {"dar_uda": {"liver": ["a"]}}
+def test_failures_and_false_alarms_are_named_apart(tmp_path):
+    rows = [("a", "liver", 0.0, None, FALSE_ALARM), ("b", "liver", 0.05, 9.0, FAILURE)]
+    metrics = [{"method": "dar_uda", "path": write_metrics(tmp_path / "m.tsv", rows)}]
+    found = [cases_with([status], metrics) for status in (FALSE_NEGATIVE, FAILURE, FALSE_ALARM)]
+    assert found == [{}, {"dar_uda": {"liver": ["b"]}}, {"dar_uda": {"liver": ["a"]}}]
+
+
+def test_the_bars_name_the_worst_case_and_link_to_its_picture(tmp_path):
+    dice = {"source_only": {"a": (0.2, 0.4), "b": (0.3, 0.5)}, "dar_uda": {"a": (0.9, 0.9), "b": (0.8, 0.6)}}
+    arguments = write_run(tmp_path, dice)
+    write_report(**arguments)
+    assert "worst: a, 0.300<" in (tmp_path / "report.html").read_text(encoding="utf-8"), "no picture, no link"
+    figure = Figure()
+    for axes, method in zip(figure.subplots(1, 2), dice, strict=True):
+        axes.set_gid(worst_case_id(method))
+    save_figure(figure, [tmp_path / "extremes-ct-to-mr.svg"], "")
+    extremes = {"kind": "extremes", "variant": "", "direction": "ct-to-mr", "path": tmp_path / "extremes-ct-to-mr.svg"}
+    write_report(**{**arguments, "drawn": [*arguments["drawn"], extremes]})
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    links = [a["href"][1:] for tag, a in Page(text).tags if tag == "a" and "-worst-" in a["href"]]
+    assert links == [f"extremes-ct-to-mr-worst-{method}" for method in dice]
+    assert set(links) <= {attributes.get("id") for _, attributes in Page(text).tags}
+    assert (
+        f'worst: <a href="#{links[0]}">a</a>, 0.300<' in text and f'worst: <a href="#{links[1]}">b</a>, 0.700<' in text
+    )
 
 
 def test_a_run_of_several_seeds_shows_each(tmp_path):
     arguments = write_run(tmp_path, DICE)
     metrics = [{**entry, "seed": seed} for seed in (0, 1) for entry in arguments["metrics"]]
-    write_summary(metrics, [], STRUCTURES, {}, {"protocol": "clean"}, arguments["table"])
+    write_tables(tmp_path, metrics, [])
     write_report(**{**arguments, "metrics": metrics, "facts": {**arguments["facts"], "seeds": [0, 1]}})
     _, *rows = Page((tmp_path / "report.html").read_text(encoding="utf-8")).tables["Dice by seed"]
     assert [cell["text"] for cell in rows[1]] == ["dar_uda", "0.750 0.750", "0.650 0.650", "0.700 0.700"]

@@ -83,11 +83,19 @@ def test_default_plan_has_the_jobs_counted_by_hand(tmp_path):
         "draw_styles": 1,
         "draw_overlays": 1,
         "draw_boxes": 1,
+        "draw_differences": 1,
         "draw_dice_against_asd": 1,
         "draw_extremes": 1,
         "write_report": 1,
         "all": 1,
     }
+
+
+def test_saved_probabilities_add_the_jobs_of_their_calibration(tmp_path):
+    before, _ = planned(tmp_path)
+    jobs, _ = planned(tmp_path, "--config", "inference={save_probabilities: true}")
+    assert jobs - before == {"measure_calibration": 3, "tabulate_calibration": 1, "draw_reliability": 1}
+    assert before - jobs == {}
 
 
 def test_the_papers_tables_share_every_artifact(tmp_path):

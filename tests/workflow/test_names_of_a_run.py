@@ -15,13 +15,13 @@ def pattern_of(name):
 
 
 def columns_by_table():
-    """Return the columns of each table; those whose names have fewer wildcards, the special ones, come first."""
+    """Return the columns of each table; those of fewer wildcards and longer names, the special ones, first."""
     tables = {}
     for row in names():
         if row.kind == "column":
             table, _, column = row.name.rpartition(": ")
             tables.setdefault(table, []).append(column)
-    return dict(sorted(tables.items(), key=lambda item: item[0].count("{")))
+    return dict(sorted(tables.items(), key=lambda item: (item[0].count("{"), -len(item[0]))))
 
 
 def files_of(results):

@@ -20,13 +20,13 @@ from tiny_run import REPOSITORY
 from dar_uda.cli.status import status_of
 from dar_uda.evaluation import score
 
+METRICS = ("dice", "asd", "hd95", "nsd", "asd_area", "rvd")
+OF_METRIC = ("n", "values", "mean", "low", "high", "interval", "best", "sd", "median", "worst", "worst_case", "by_seed")
 COLUMNS = [
-    *("direction", "method", "structure", "n", "seeds", "missed", "false_alarms"),
-    *("dice_mean", "dice_low", "dice_high", "dice_interval"),
-    *("dice_sd", "dice_median", "dice_worst", "dice_worst_case", "dice_by_seed"),
-    *("asd_n", "asd_mean", "asd_low", "asd_high", "asd_interval"),
-    *("asd_sd", "asd_median", "asd_worst", "asd_worst_case", "asd_by_seed"),
-    *("above_floor", "gap_closed", "gap_low", "gap_high", "protocol", "model_selection"),
+    *("direction", "method", "structure", "n", "patients", "seeds"),
+    *("references", "false_negatives", "failures", "absences", "false_alarms", "reference_ml", "predicted_ml"),
+    *(f"{metric}_{name}" for metric in METRICS for name in OF_METRIC),
+    *("above_floor", "gap_closed", "gap_low", "gap_high", "task", "budget", "protocol", "model_selection"),
 ]
 ALL_METHODS = ("--config", "methods=[source_only,average_style,dar_uda,supervised]")
 AFTER_SEGMENTERS = {
@@ -40,6 +40,7 @@ AFTER_SEGMENTERS = {
     "draw_losses",
     "draw_overlays",
     "draw_boxes",
+    "draw_differences",
     "draw_dice_against_asd",
     "draw_extremes",
     "write_report",
@@ -68,7 +69,7 @@ def test_all_cases_are_checked_before_anything_is_made_of_them(finished):
 def test_metrics_have_one_row_per_case_and_structure(finished):
     metrics = pd.read_csv(finished.result("seed-0/metrics/ct-to-mr/dar_uda.tsv"), sep="\t")
     assert list(metrics.columns) == score.COLUMNS
-    assert len(metrics) == 4 and set(metrics["status"]) <= {"ok", "missed", "absent"}
+    assert len(metrics) == 4 and set(metrics["status"]) <= {"ok", "failure", "false_negative", "absent"}
 
 
 def test_prediction_has_the_input_grid(finished):
@@ -102,6 +103,7 @@ def test_every_artifact_stands_where_the_house_says(finished):
         "figures/overlays-ct-to-mr.svg",
         "figures/extremes-ct-to-mr.svg",
         "figures/dice_asd-ct-to-mr.svg",
+        "figures/differences-ct-to-mr.svg",
     ):
         assert finished.result(path).stat().st_size > 0, path
     assert list(finished.folder.rglob("checkpoints")) == [] and list(finished.folder.rglob(".partial-*")) == []
@@ -110,13 +112,18 @@ def test_every_artifact_stands_where_the_house_says(finished):
 def test_the_report_shows_the_tables_numbers_every_figure_and_what_the_jobs_took(finished):
     text = finished.result("report.html").read_text(encoding="utf-8")
     summary = pd.read_csv(finished.result("tables/summary.tsv"), sep="\t")
-    table = text.partition('<table aria-label="Scores">')[2].partition("</table>")[0]
-    shown = {re.search(r">(\w+)</td>", row)[1]: row for row in table.split("<tr>")[2:]}
+    shown = {}
+    for title in ("Scores", "Dice by structure"):
+        table = text.partition(f'<table aria-label="{title}">')[2].partition("</table>")[0]
+        for row in table.split("<tr>")[2:]:
+            method = re.search(r">(\w+)</td>", row)[1]
+            shown[method] = shown.get(method, "") + row
     for method, rows in summary.groupby("method"):
         for row in rows.itertuples():
             assert f">{row.dice_mean:.3f}<" in shown[method], (method, row.structure)
-    assert text.count("<svg") == 8  # Dice, Dice against ASD, extremes, overlays, translations, two of styles, losses
-    assert set(re.findall(r'data-figure="(\w+)', text)) >= {"dice", "dice_asd", "extremes", "overlays", "losses"}
+    assert text.count("<svg") == 9  # as in the next line, translations, two of styles
+    kinds = {"dice", "differences", "dice_asd", "extremes", "overlays", "losses"}
+    assert set(re.findall(r'data-figure="(\w+)', text)) >= kinds
     assert "train_translator" in text and "CPU, " in text and f"torch {metadata.version('torch')}" in text
     assert "1, 1 of them with a label" in text  # the test cases
     assert finished.result("report.provenance.json").is_file()

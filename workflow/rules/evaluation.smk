@@ -27,7 +27,8 @@ rule score_method:
         mem_mb=4000,
         runtime="1h",
     params:
-        cases=lambda wildcards: PLAN.volumes.test_cases(wildcards.direction, labeled=True),
+        cases=lambda wildcards: PLAN.volumes.scored_cases(wildcards.direction),
+        patients=lambda wildcards: PLAN.volumes.scored_patients(wildcards.direction),
         structures=list(TASK.structures),
         values=lambda wildcards: TASK.target(wildcards.direction).label_values,
         tolerances=list(TASK.nsd_tolerances),
@@ -59,7 +60,8 @@ use rule score_method as score_chunk with:
     wildcard_constraints:
         direction=PLAN.direction_pattern(chunked=True),
     params:
-        cases=lambda wildcards: PLAN.volumes.scored_chunks(wildcards.direction)[wildcards.chunk],
+        cases=lambda wildcards: PLAN.volumes.scored_cases(wildcards.direction, wildcards.chunk),
+        patients=lambda wildcards: PLAN.volumes.scored_patients(wildcards.direction, wildcards.chunk),
         structures=rules.score_method.params.structures,
         values=rules.score_method.params["values"],
         tolerances=rules.score_method.params.tolerances,
@@ -102,6 +104,7 @@ rule tabulate:
         usage=lambda wildcards: [path for paths in PLAN.usage(wildcards.table).values() for path in paths],
     output:
         table="results/{run}/tables/{table}.tsv",
+        differences="results/{run}/tables/{table}-differences.tsv",
         pages=[
             "results/{run}/tables/{table}.md",
             "results/{run}/tables/{table}.tex",
@@ -131,6 +134,8 @@ rule tabulate:
         bounds=lambda wildcards: descriptions.gap_bounds(PLAN.tables[wildcards.table]),
         ceilings=lambda wildcards: descriptions.ceilings(PLAN.tables[wildcards.table]),
         structures=list(TASK.structures),
+        metrics=CONFIG.metrics,
+        reference=lambda wildcards: PLAN.tables[wildcards.table].reference,
         code=code_version("dar_uda.evaluation.tables"),
     script:
         "../scripts/tabulate.py"
@@ -157,3 +162,58 @@ rule tabulate_tta_inconsistency:
         code=code_version("dar_uda.evaluation.tta_inconsistency"),
     script:
         "../scripts/tabulate_tta_inconsistency.py"
+
+
+rule measure_calibration:
+    """Compare a method's probabilities with the references, in bins; with `inference.save_probabilities`."""
+    input:
+        lambda wildcards: voxels(
+            PLAN.volumes.scored(wildcards.direction, "label") + PLAN.volumes.scored(wildcards.direction, "image")
+        ),
+        predictions="results/{run}/seed-{seed}/predictions/{direction}/{method}",
+        images=lambda wildcards: given(PLAN.volumes.scored(wildcards.direction, "image")),
+        references=lambda wildcards: given(PLAN.volumes.scored(wildcards.direction, "label")),
+    output:
+        calibration="results/{run}/seed-{seed}/calibration/{direction}/{method}.tsv",
+    log:
+        "results/{run}/logs/measure_calibration/{direction}-{method}-{seed}.log",
+    benchmark:
+        "results/{run}/benchmarks/measure_calibration/{direction}-{method}-{seed}.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    resources:
+        mem_mb=4000,
+        runtime="1h",
+    params:
+        cases=rules.score_method.params.cases,
+        patients=rules.score_method.params.patients,
+        structures=list(TASK.structures),
+        values=rules.score_method.params["values"],
+        version=rules.score_method.params.version,
+        code=code_version("dar_uda.evaluation.calibration"),
+    script:
+        "../scripts/measure_calibration.py"
+
+
+rule tabulate_calibration:
+    """Bring together how well the probabilities of every method are calibrated."""
+    input:
+        calibration=PLAN.calibration(PLAN.summary.scored),
+    output:
+        table="results/{run}/tables/calibration.tsv",
+    log:
+        "results/{run}/logs/tabulate_calibration/summary.log",
+    benchmark:
+        "results/{run}/benchmarks/tabulate_calibration/summary.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        rows=plain(PLAN.summary.scored),
+        structures=list(TASK.structures),
+        choices=descriptions.stamped_choices(CONFIG),
+        code=code_version("dar_uda.evaluation.calibration_table"),
+    script:
+        "../scripts/tabulate_calibration.py"

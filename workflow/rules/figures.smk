@@ -177,6 +177,39 @@ rule draw_boxes:
         "../scripts/draw_boxes.py"
 
 
+rule draw_differences:
+    """Draw how much every method differs from the reference row, a dot per patient."""
+    input:
+        metrics=lambda wildcards: PLAN.metrics(PLAN.compared(wildcards.of_table, wildcards.direction)),
+    output:
+        figures=[
+            report(
+                "results/{run}/figures/differences-{direction}{of_table}.png",
+                caption="../report/differences.rst",
+                category="Results",
+            ),
+            "results/{run}/figures/differences-{direction}{of_table}.svg",
+        ],
+    log:
+        "results/{run}/logs/draw_differences/{direction}{of_table}.log",
+    benchmark:
+        "results/{run}/benchmarks/draw_differences/{direction}{of_table}.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        rows=lambda wildcards: plain(PLAN.compared(wildcards.of_table, wildcards.direction)),
+        structures=list(TASK.structures),
+        reference=lambda wildcards: PLAN.table_ending(wildcards.of_table).reference,
+        metric=CONFIG.metrics[0],
+        stamp=STAMP,
+        code=code_version("dar_uda.report.figures.differences"),
+    script:
+        "../scripts/draw_differences.py"
+
+
 rule draw_dice_against_asd:
     """Draw every test case at its Dice and its ASD, a marker per method."""
     input:
@@ -210,7 +243,7 @@ rule draw_dice_against_asd:
 rule draw_extremes:
     """Draw the worst and the best test case of every method."""
     input:
-        metrics=lambda wildcards: PLAN.metrics(PLAN.drawn(wildcards.of_table, wildcards.direction, FIRST_SEED)),
+        metrics=lambda wildcards: PLAN.metrics(PLAN.drawn(wildcards.of_table, wildcards.direction)),
         images=lambda wildcards: given(PLAN.volumes.scored(wildcards.direction, "image")),
         predictions=lambda wildcards: PLAN.predictions(PLAN.drawn(wildcards.of_table, wildcards.direction, FIRST_SEED)),
         references=lambda wildcards: given(PLAN.volumes.scored(wildcards.direction, "label")),
@@ -233,6 +266,7 @@ rule draw_extremes:
         mem_mb=4000,
         runtime="10m",
     params:
+        rows=lambda wildcards: plain(PLAN.drawn(wildcards.of_table, wildcards.direction)),
         cases=lambda wildcards: PLAN.volumes.test_cases(wildcards.direction, labeled=True),
         methods=lambda wildcards: [
             row.method for row in PLAN.drawn(wildcards.of_table, wildcards.direction, FIRST_SEED)
@@ -248,3 +282,34 @@ rule draw_extremes:
         code=code_version("dar_uda.report.figures.segmentation"),
     script:
         "../scripts/draw_extremes.py"
+
+
+rule draw_reliability:
+    """Draw how often the reference has what the probabilities say, a curve per method."""
+    input:
+        calibration=lambda wildcards: PLAN.calibration(PLAN.drawn(wildcards.of_table, wildcards.direction)),
+    output:
+        figures=[
+            report(
+                "results/{run}/figures/reliability-{direction}{of_table}.png",
+                caption="../report/reliability.rst",
+                category="Results",
+            ),
+            "results/{run}/figures/reliability-{direction}{of_table}.svg",
+        ],
+    log:
+        "results/{run}/logs/draw_reliability/{direction}{of_table}.log",
+    benchmark:
+        "results/{run}/benchmarks/draw_reliability/{direction}{of_table}.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        rows=lambda wildcards: plain(PLAN.drawn(wildcards.of_table, wildcards.direction)),
+        structures=list(TASK.structures),
+        stamp=STAMP,
+        code=code_version("dar_uda.report.figures.calibration"),
+    script:
+        "../scripts/draw_reliability.py"

@@ -12,6 +12,7 @@ rule write_report:
             f"{figure.path}.svg" for figure in PLAN.figures.of_table(PLAN.table_ending(wildcards.of_table))
         ],
         table=lambda wildcards: PLAN.paths.table(PLAN.table_ending(wildcards.of_table).name),
+        differences=lambda wildcards: PLAN.paths.differences(PLAN.table_ending(wildcards.of_table).name),
         checks="results/{run}/checks.txt",
         masks=lambda wildcards: PLAN.unscored_predictions(PLAN.table_ending(wildcards.of_table)),
     output:

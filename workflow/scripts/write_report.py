@@ -6,4 +6,5 @@ rows = {"metrics": params.rows, "tta_inconsistency": params.masked, "drawn": par
 files = {key: [{**row, "path": path} for row, path in zip(rows[key], inputs[key], strict=True)] for key in rows}
 options = {key: params[key] for key in ("facts", "methods", "unavailable")}
 with recorded(snakemake):
-    write_report(**options, **files, table=inputs.table, checks=inputs.checks, **snakemake.output)
+    tables = {name: inputs[name] for name in ("table", "differences", "checks")}
+    write_report(**options, **files, **tables, **snakemake.output)

@@ -1,7 +1,7 @@
 """Checks of all cases of a table, side by side."""
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -11,12 +11,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dar_uda.data.checks.finding import ABSENT, NOWHERE, SHARED_LABEL, TWICE, UNREADABLE, Finding, report
+from dar_uda.data.checks.finding import ABSENT, NOWHERE, SEEN, SHARED_LABEL, TWICE, UNREADABLE, Finding, report
 from dar_uda.data.checks.image import Problem
 from dar_uda.data.checks.label import problems_of_label_grid, problems_of_label_values
 from dar_uda.data.checks.planes import PlacedCase, findings_of_planes
 from dar_uda.data.checks.scan import problems_of_scan
 from dar_uda.data.grid import Grid
+from dar_uda.data.patients import listed
 from dar_uda.data.phantom_files import is_phantom
 from dar_uda.data.reading import reason_of
 from dar_uda.data.versions import Versions
@@ -40,6 +41,8 @@ class CaseFiles:
         label: "" where it has none.
         label_values: Whether findings may say what the label holds. Of a label on which no method trains they say
             whether it is a label map, no more: what is in a target's label reaches nothing but its scores.
+        patient: "" where the table does not name one, or a run uses the case neither to train nor to test.
+        split: "train" or "test" where `patient` is given.
     """
 
     name: str
@@ -47,6 +50,8 @@ class CaseFiles:
     image: str | Path
     label: str | Path
     label_values: bool = True
+    patient: str = ""
+    split: str = ""
 
 
 def check_cases(
@@ -80,7 +85,7 @@ def check_cases(
     placed = [
         PlacedCase(case.name, case.domain, case.image, grid) for case, grid in zip(cases, grids, strict=True) if grid
     ]
-    findings = [*_twice(cases), *findings_of_planes(placed, slice_axes)]
+    findings = [*_twice(cases), *_seen_in_training(cases), *findings_of_planes(placed, slice_axes)]
     for found, _ in read:
         findings += found
     findings = [*(finding for finding in findings if finding.kind != ABSENT), *_nowhere(cases, findings)]
@@ -206,3 +211,15 @@ def _twice(cases: Sequence[CaseFiles]) -> Iterator[Finding]:
         for case, file in files:
             if counts[os.path.realpath(file)] > 1:
                 yield Finding(kind, case.domain, case.name, str(file))
+
+
+def _seen_in_training(cases: Sequence[CaseFiles]) -> Iterator[Finding]:
+    """Yield the test cases whose patient has training cases: in another domain, since a table has none in the same."""
+    training: dict[str, list[str]] = defaultdict(list)
+    for case in cases:
+        if case.patient and case.split == "train":
+            training[case.patient].append(f"{case.domain}/{case.name}")
+    for case in cases:
+        if case.split == "test" and case.patient in training:
+            found = f"of the same patient as {listed(training[case.patient])}"
+            yield Finding(SEEN, case.domain, case.name, found)

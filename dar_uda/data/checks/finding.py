@@ -132,6 +132,13 @@ SHARED_LABEL = Kind(
     False,
 )
 
+SEEN = Kind(
+    "DAR-109: Test cases whose patient has a training case in the other domain",
+    "trainings see this patient's anatomy, so the scores may be too high: bring all scans of a patient to one split, "
+    "or report it with the scores",
+    stops=False,
+)
+
 
 @dataclass(frozen=True)
 class Finding:

@@ -59,8 +59,8 @@ def find(folder: Path, domain: str | None) -> Found:
     for scan in scans:
         if domain in (None, scan.suffix):
             entities = "_".join(f"{key}-{value}" for key, value in _in_order(scan).items())
-            case = Case(case_name(entities), scan.suffix, scan.entities["sub"], scan.path, pairs.get(scan.path))
-            found.cases.append(case)
+            names = case_name(entities), scan.suffix, case_name(f"sub-{scan.entities['sub']}")
+            found.cases.append(Case(*names, scan.path, pairs.get(scan.path), patient_is_known=True))
     return found
 
 

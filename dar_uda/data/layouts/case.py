@@ -21,6 +21,8 @@ class Case:
         patient: Cases of one patient are on one side of the split.
         label: None where there is none.
         split: "train" or "test" where the dataset or its papers say so; None: to be drawn.
+        patient_is_known: Whether names of files or folders say who the patient is, so that the table does; otherwise
+            `patient` is a guess, which keeps a split on the safe side.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Case:
     image: Path
     label: Path | None
     split: str | None = None
+    patient_is_known: bool = False
 
 
 @dataclass

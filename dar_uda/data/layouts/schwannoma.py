@@ -53,7 +53,8 @@ def _labels_of(image: Path, reference: str) -> list[Path]:
 def _case(image: Path, domain: str, label: Path | None) -> Case:
     number = _number(image)
     split = "test" if number >= FIRST_TEST else "train"
-    return Case(f"vs{number:03d}", domain, f"vs{number}", image, label, split)
+    patient = f"vs{number:03d}"
+    return Case(patient, domain, patient, image, label, split, patient_is_known=True)
 
 
 def _number(image: Path) -> int:

@@ -8,10 +8,20 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
-from dar_uda.data.cases_table import COLUMNS, CONTROL, DOMAIN, NO_LABEL, further_columns, read_cases_table, refusal_of
+from dar_uda.data.cases_table import (
+    COLUMNS,
+    CONTROL,
+    DOMAIN,
+    NOTHING,
+    REQUIRED,
+    further_columns,
+    read_cases_table,
+    refusal_of,
+)
 from dar_uda.data.layouts.case import Case, Found, need_folder
 from dar_uda.data.layouts.check import problem_of
 from dar_uda.data.layouts.split import draw_split
+from dar_uda.data.patients import problems_of_split
 from dar_uda.jobs.files import check_writable, turn, write_beside
 
 LISTED = 8
@@ -86,7 +96,7 @@ def _unwritable(case: Case) -> str | None:
         if file != file.rstrip():
             return f"the name {file!r} ends with a space: rename it (DAR-265)"
     row = {"case": case.name, "domain": case.domain, "image": files[0], "label": files[-1], "split": "train"}
-    problem = refusal_of(row)
+    problem = refusal_of(row | {"patient": ""})
     return problem and f"{problem}: rename it"
 
 
@@ -116,9 +126,11 @@ def write_cases(
         cases = draw_split(known, test_fraction, seed)
         rows = before + [_row(case, table.parent) for case in cases]
         _check_names([(row["domain"], row["case"], row["image"]) for row in rows])
+        _check_patients(rows)
+        columns = COLUMNS if any(row["patient"] for row in rows) else REQUIRED
         with write_beside(table) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-            plain = {"quoting": csv.QUOTE_NONE, "quotechar": None}
-            writer = csv.DictWriter(file, COLUMNS, delimiter="\t", lineterminator="\n", **plain)
+            plain = {"quoting": csv.QUOTE_NONE, "quotechar": None, "extrasaction": "ignore"}
+            writer = csv.DictWriter(file, columns, delimiter="\t", lineterminator="\n", **plain)
             writer.writeheader()
             writer.writerows(rows)
     if drawn:
@@ -133,6 +145,7 @@ def _with_known_patients(cases: Sequence[Case], rows: Sequence[dict[str, str]]) 
     """
     of_names = {row["case"]: row["split"] for row in rows}
     of_patients = {case.patient: of_names[case.name] for case in cases if case.name in of_names}
+    of_patients |= {row["patient"] or row["case"]: row["split"] for row in rows}
     return [replace(case, split=case.split or of_patients.get(case.patient)) for case in cases]
 
 
@@ -164,13 +177,14 @@ def _lacking(rows: Sequence[dict[str, str]]) -> Iterator[str]:
 def _row(case: Case, folder: Path) -> dict[str, str]:
     paths = {"image": case.image, "label": case.label}
     named = {key: _path_from(folder, path) if path else "" for key, path in paths.items()}
-    return {"case": case.name, "domain": case.domain, **named, "split": case.split or ""}
+    patient = case.patient if case.patient_is_known else ""
+    return {"case": case.name, "domain": case.domain, **named, "split": case.split or "", "patient": patient}
 
 
 def _path_from(folder: Path, path: Path) -> str:
     """Return a path as the table writes it: relative below its folder, unless a reader would take that otherwise."""
     relative = str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
-    return str(path) if relative != relative.strip() or relative.lower() in NO_LABEL else relative
+    return str(path) if relative != relative.strip() or relative.lower() in NOTHING else relative
 
 
 def _rows_before(table: Path, append: bool) -> list[dict[str, str]]:
@@ -206,6 +220,11 @@ def _check_names(cases: Sequence[tuple[str, str, str | Path]]) -> None:
                 "Rename all but one of these files, and their labels alike; or give the datasets different domains, "
                 "or one alone"
             )
+
+
+def _check_patients(rows: Sequence[dict[str, str]]) -> None:
+    if problems := list(problems_of_split(rows)):
+        raise ValueError("\n  ".join(["Patients would have cases in both splits:", *problems]))
 
 
 def printable(path: str | Path) -> str:

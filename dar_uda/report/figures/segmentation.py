@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
 from matplotlib.lines import Line2D
 
 from dar_uda.data.predictions import mask_path
-from dar_uda.evaluation.case_means import read_scores
+from dar_uda.evaluation.case_means import Cases, read_cases
+from dar_uda.evaluation.means import finite_mean
 from dar_uda.figures.style import new_figure, save_figure
 from dar_uda.report.figures.overlay import Overlay, draw_legend, draw_overlay, draw_reference, height_of, read_overlay
+from dar_uda.report.svg import worst_case_id
 
 MOST_CASES = 4
 PANEL, WIDE_PANEL = 2.2, 3.2  # inches
@@ -61,10 +64,10 @@ def draw_overlays(
 
 
 def draw_extremes(
-    metrics: dict[str, str | Path],
+    metrics: list[dict],
     cases: list[str],
     images: list[str | Path],
-    predictions: list[str | Path],
+    predictions: dict[str, str | Path],
     references: list[str | Path],
     structures: list[str],
     values: list[list[int]],
@@ -72,30 +75,30 @@ def draw_extremes(
     slice_axis: int | None = None,
     stamp: str = "",
 ) -> None:
-    """Draw the worst and the best case of every method, by the mean Dice of the structures: mask and reference.
+    """Draw the worst and the best case of every method, by the mean Dice of structures and seeds: mask and reference.
+
+    A method without any Dice has no row. In an SVG, the id of the worst case's panel is `worst_case_id` of its method.
 
     Args:
-        metrics: For each method its file of `score_method`; a method without any Dice has no row.
+        metrics: One `{"direction", "method", "seed", "path"}` per file of `score_method`, of one direction.
         cases: All scored cases, in the order of images and references.
-        predictions: For each method the folder of its masks.
+        predictions: For each method the folder of its masks under its first seed.
         images, references, structures, values, figures, slice_axis, stamp: See `draw_overlays`.
     """
     files = {case: pair for case, *pair in zip(cases, images, references, strict=True)}
     rows = []
-    for (method, path), folder in zip(metrics.items(), predictions, strict=True):
-        dice = read_scores(path).groupby("case")["dice"].mean().dropna().sort_values(kind="stable")
-        extremes = [
-            (end, dice.index[place], dice.iloc[place]) for end, place in (("worst", 0), ("best", -1)) if len(dice)
-        ]
+    for method, folder in predictions.items():
+        read = read_cases([entry for entry in metrics if entry["method"] == method])
         panels = [
-            (f"{method}, {end}: {case}, Dice {mean:.3f}", _read_case(case, *files[case], folder, values, slice_axis))
-            for end, case, mean in extremes
+            (f"{method}, {end}: {case}{said}", _read_case(case, *files[case], folder, values, slice_axis))
+            for end, case, said in _extremes(read)
         ]
-        rows += [panels] if panels else []
-    heights = [max(height_of(overlay) for _, overlay in panels) for panels in rows]
+        rows += [(method, panels)] if panels else []
+    heights = [max(height_of(overlay) for _, overlay in panels) for _, panels in rows]
     page = new_figure(2 * WIDE_PANEL, WIDE_PANEL * sum(heights) + 0.3 * len(rows) + 0.7)
     grid = page.subplots(len(rows), 2, squeeze=False, height_ratios=heights) if rows else []
-    for line, panels in zip(grid, rows, strict=True):
+    for line, (method, panels) in zip(grid, rows, strict=True):
+        line[0].set_gid(worst_case_id(method))
         for axes, (title, overlay) in zip(line, panels, strict=True):
             draw_overlay(axes, overlay, overlay.classes["mask"])
             draw_reference(axes, overlay.classes["reference"])
@@ -103,6 +106,19 @@ def draw_extremes(
     outline = Line2D([], [], color="0.4", linestyle="--", linewidth=1, label="reference (white)")
     draw_legend(page, structures, [outline])
     save_figure(page, figures, stamp)
+
+
+def _extremes(cases: Cases) -> list[tuple[str, str, str]]:
+    """Return the worst and the best case, and what to say of its Dice; nothing without any."""
+    by_seed = pd.DataFrame(cases.means("dice"), columns=cases.names).dropna(axis=1, how="all")
+    if by_seed.empty:
+        return []
+    means = pd.Series(finite_mean(by_seed.to_numpy(), axis=0), index=by_seed.columns)
+    ends = {"worst": means.idxmin(), "best": means[::-1].idxmax()}
+    of_first = f"; seed {cases.seeds[0]}: {{:.3f}}" if len(cases.seeds) > 1 else ""
+    return [
+        (end, case, f", Dice {means[case]:.3f}{of_first.format(by_seed[case].iloc[0])}") for end, case in ends.items()
+    ]
 
 
 def _read_case(

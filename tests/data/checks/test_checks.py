@@ -248,6 +248,47 @@ def test_a_structure_that_no_label_holds_is_named_with_its_value(tmp_path):
     assert sum("no voxel of value" in line for line in lines) == 1
 
 
+PATIENTS = [
+    ("a", "ct", "train", "P1"),
+    ("b", "ct", "train", "P1"),
+    ("c", "mr", "test", "P1"),
+    ("d", "mr", "test", "P2"),
+    ("e", "ct", "test", "P3"),
+    ("f", "mr", "train", "P3"),
+    ("g", "ct", "train", "P4"),
+    ("h", "mr", "train", "P4"),
+    ("i", "ct", "train", ""),
+    ("i", "mr", "test", ""),
+]
+"""Name, domain, split and patient of cases."""
+SEEN = [
+    "WARNING: DAR-109: Test cases whose patient has a training case in the other domain (2). To do: trainings see this "
+    "patient's anatomy, so the scores may be too high: bring all scans of a patient to one split, or report it with "
+    "the scores.",
+    "  mr/c: of the same patient as ct/a, ct/b",
+    "  ct/e: of the same patient as mr/f",
+]
+
+
+def write_scans_of_patients(folder):
+    """Write a scan per case, with its table; return what `check_cases` takes."""
+    cases = []
+    for number, (name, domain, split, patient) in enumerate(PATIENTS):
+        nib.save(image(changed(GOOD, (0, 0, 0), number)), folder / f"{number}.nii")
+        cases.append({"name": name, "domain": domain, "split": split, "patient": patient})
+        cases[-1] |= {"image": folder / f"{number}.nii", "label": ""}
+    lines = [f"{name}\t{domain}\t{k}.nii\t\t{split}\t{who}" for k, (name, domain, split, who) in enumerate(PATIENTS)]
+    (folder / "cases.tsv").write_text("\n".join(["case\tdomain\timage\tlabel\tsplit\tpatient", *lines]) + "\n")
+    return cases
+
+
+def test_a_test_case_whose_patient_trains_in_the_other_domain_is_a_warning_without_the_patients_name(tmp_path, capsys):
+    lines = check_cases(write_scans_of_patients(tmp_path), {}, {}, processes=1)
+    assert lines == [*SEEN, "10 cases checked: 0 errors, 2 warnings."]
+    assert main(["check", str(tmp_path / "cases.tsv"), "--processes", "1"]) == 0
+    assert capsys.readouterr().out.splitlines() == lines
+
+
 def test_a_check_notes_the_version_of_every_file_that_the_user_gave(tmp_path, monkeypatch):
     """Of a and b, which is broken; not of generated files. As a plan says it that nothing was read for."""
     monkeypatch.chdir(tmp_path)

@@ -154,10 +154,10 @@ def test_the_schwannoma_sets_pairs_scans_in_their_own_space_and_keep_its_split(t
         rows = [tuple(row.values()) for row in csv.DictReader(file, delimiter="\t")]
     t1, t2 = "vs_gk_12_t1/vs_gk_t1_refT1.nii.gz", "vs_gk_12_t2/vs_gk_t2_refT2.nii.gz"
     assert rows[:2] == [
-        ("vs012", "ceT1", t1, "vs_gk_12_t1/vs_gk_seg_refT1.nii.gz", "train"),
-        ("vs012", "hrT2", t2, "vs_gk_12_t2/vs_gk_seg_refT2.nii.gz", "train"),
+        ("vs012", "ceT1", t1, "vs_gk_12_t1/vs_gk_seg_refT1.nii.gz", "train", "vs012"),
+        ("vs012", "hrT2", t2, "vs_gk_12_t2/vs_gk_seg_refT2.nii.gz", "train", "vs012"),
     ]
-    assert [row[-1] for row in rows] == ["train", "train", "test", "test"]
+    assert [row[-2] for row in rows] == ["train", "train", "test", "test"]
     printed = capsys.readouterr().out
     assert "vs_gk_t2_refT1.nii.gz: is registered to the other scan" in printed
     assert "vs_gk_struc1_TV_refT1.nii.gz: is one structure of several" in printed
@@ -248,6 +248,49 @@ def test_bids_pairs_label_maps_by_suffix_or_grid_and_keeps_a_subject_in_one_spli
     for subject in ("01", "02", "03"):
         assert len({rows[f"sub-{subject}_ses-a", domain]["split"] for domain in ("T1w", "T2w")}) == 1
     assert "notes.nii: has no BIDS name" in capsys.readouterr().out
+
+
+def write_sessions(folder, *sessions, suffix="T1w"):
+    """Write a scan of every session, such as 01_a, of a BIDS dataset."""
+    for subject, session in (name.split("_") for name in sessions):
+        anat = folder / f"sub-{subject}" / f"ses-{session}" / "anat"
+        write_nifti(anat / f"sub-{subject}_ses-{session}_{suffix}.nii.gz")
+
+
+def test_bids_names_the_subject_of_every_session_and_draws_subjects(tmp_path, capsys):
+    subjects = [f"{number:02d}" for number in range(1, 6)]
+    write_sessions(tmp_path, *(f"{subject}_{session}" for subject in subjects for session in "abc"))
+    rows, printed = write_table(tmp_path, capsys, "bids", tmp_path, "--test-fraction", "0.4")
+    assert len(rows) == 15 and {row["patient"] for row in rows.values()} == {f"sub-{subject}" for subject in subjects}
+    assert all(name.startswith(f"{row['patient']}_ses-") for name, row in rows.items())
+    assert len({(row["patient"], row["split"]) for row in rows.values()}) == 5
+    assert "T1w: 9 to train (0 with a label), 6 to test (0 with a label)" in printed
+
+
+def test_a_later_session_goes_to_its_subjects_side_and_the_patients_of_the_table_stay(tmp_path, capsys):
+    write_sessions(tmp_path / "first", "01_a", "02_a", "03_a", "04_a")
+    before, _ = write_table(tmp_path, capsys, "bids", tmp_path / "first", "--test-fraction", "0.5")
+    write_sessions(tmp_path / "later", "01_b", "02_b", "03_b", "04_b")
+    rows, _ = write_table(tmp_path, capsys, "bids", tmp_path / "later", "--append")
+    sides = {row["patient"]: row["split"] for row in before.values()}
+    assert sorted(sides.values()) == ["test", "test", "train", "train"]
+    assert len(rows) == 8 and all(row["split"] == sides[row["patient"]] for row in rows.values())
+
+
+def test_a_published_split_that_tears_a_patient_of_the_table_apart_is_refused(tmp_path, capsys):
+    write_tree(tmp_path / "vs_gk_203_t1", "vs_gk_t1_refT1.nii.gz")  # a test case of the dataset's own split
+    (tmp_path / "cases.tsv").write_text(
+        "case\tdomain\timage\tlabel\tsplit\tpatient\nold\tceT1\told.nii\t\ttrain\tvs203\n"
+    )
+    told = refusal(tmp_path, capsys, "schwannoma", tmp_path, "--append")
+    assert "DAR-047: patient 'vs203' of domain ceT1 has training cases (old) and test cases (vs203)" in told
+    assert len(rows_of(tmp_path / "cases.tsv")) == 1
+
+
+def test_a_table_has_no_column_of_patients_where_names_do_not_say_who_they_are(tmp_path, capsys):
+    write_tree(tmp_path, "images/p1_0000.nii", "images/p1_T2.nii")
+    write_table(tmp_path, capsys, "folders", f"ct={tmp_path}")
+    assert (tmp_path / "cases.tsv").read_text().startswith("case\tdomain\timage\tlabel\tsplit\n")
 
 
 def test_bids_pairs_repeated_scans_by_their_entities(tmp_path, capsys):

@@ -9,13 +9,15 @@ import pandas as pd
 import pytest
 
 from dar_uda.data.network_volume import write_image
-from dar_uda.evaluation.case_means import read_case_means
+from dar_uda.evaluation.case_means import read_cases
+from dar_uda.evaluation.summary import summarize
+from dar_uda.report.figures import scores
 from dar_uda.report.figures.overlay import _middle_depth
 from dar_uda.report.figures.scores import draw_dice_against_asd, draw_dice_boxes
-from dar_uda.report.figures.segmentation import draw_extremes, draw_overlays
+from dar_uda.report.figures.segmentation import _extremes, draw_extremes, draw_overlays
 from dar_uda.report.figures.training import draw_loss_curves
 from dar_uda.report.figures.translation import draw_style_scatter, draw_translations
-from tests.evaluation.metrics_files import write_metrics
+from tests.evaluation.metrics_files import entry, write_metrics
 
 STRUCTURES = ["liver", "right_kidney", "left_kidney", "spleen"]
 VALUES = [[6], [2], [3], [1, 4]]
@@ -165,43 +167,99 @@ def test_dice_boxes_are_drawn_for_every_structure_and_direction(tmp_path):
             if (direction, method) == ("mr-to-ct", "dar_uda"):
                 continue
             path = write_many(tmp_path / f"{direction}-{method}.tsv", center)
-            metrics.append({"direction": direction, "method": method, "seed": 0, "path": path})
+            metrics.append(entry(method, path, 0, direction))
     draw_dice_boxes(metrics, STRUCTURES, [tmp_path / "dice.png"])
     assert_drawn(tmp_path / "dice.png")
 
 
-def test_a_case_lies_at_its_dice_and_its_asd_and_is_hollow_where_a_structure_is_missed(tmp_path):
+def draw(monkeypatch, module, function, *arguments):
+    """Return the figure that a function of a module draws."""
+    drawn = []
+    monkeypatch.setattr(module, "save_figure", lambda figure, *_: drawn.append(figure))
+    function(*arguments)
+    return drawn[0]
+
+
+def write_seeds(folder, dices):
+    """Write Dice of one structure by seed and case; return the entries of the files."""
+    paths = [
+        write_metrics(folder / f"{seed}.tsv", [(case, "liver", dice, 1.0, "ok") for case, dice in cases.items()])
+        for seed, cases in enumerate(dices)
+    ]
+    return [entry("dar_uda", path, seed) for seed, path in enumerate(paths)]
+
+
+def test_the_mean_under_each_seed_lies_beside_the_box_of_the_cases(tmp_path, monkeypatch):
+    metrics = write_seeds(tmp_path, [{"a": 0.2, "b": 0.6}, {"a": 0.4, "b": 0.8}])
+    page = draw(monkeypatch, scores, draw_dice_boxes, metrics, ["liver"], [])
+    *_, seeds = page.axes[0].lines
+    assert list(seeds.get_ydata()) == pytest.approx([0.4, 0.6])
+    (dots,) = page.axes[0].collections
+    assert dots.get_offsets()[:, 1].tolist() == pytest.approx([0.3, 0.7]), "cases are averaged over the seeds"
+    assert [text.get_text() for text in page.legends[0].get_texts()] == ["mean under one seed"]
+
+
+def test_with_one_seed_there_is_no_mark_of_it(tmp_path, monkeypatch):
+    page = draw(monkeypatch, scores, draw_dice_boxes, write_seeds(tmp_path, [{"a": 0.2, "b": 0.6}]), ["liver"], [])
+    assert page.legends == [] and "D" not in [line.get_marker() for line in page.axes[0].lines]
+
+
+def test_a_case_lies_at_its_dice_and_its_asd_and_is_hollow_where_it_has_a_false_negative(tmp_path, monkeypatch):
     rows = [("a", "liver", 0.5, 4, "ok"), ("a", "spleen", 0.7, 2, "ok"), ("b", "liver", 0.8, 1, "ok")]
-    rows += [("b", "spleen", 0, None, "missed"), ("c", "liver", 0, None, "missed"), ("c", "spleen", 0, None, "missed")]
-    write_metrics(tmp_path / "dar_uda.tsv", rows)
-    means = read_case_means([tmp_path / "dar_uda.tsv"])
-    assert means.loc["a"].to_list() == [pytest.approx(0.6), 3, 0, 0] and means.loc["b"].to_list() == [0.4, 1, 1, 0]
-    assert means.loc["c", "missed"] == 2 and pd.isna(means.loc["c", "asd_mm"])
-    metrics = [{"direction": "ct-to-mr", "method": "dar_uda", "seed": 0, "path": tmp_path / "dar_uda.tsv"}]
+    rows += [
+        (case, structure, 0, None, "false_negative")
+        for case, structure in (("b", "spleen"), ("c", "liver"), ("c", "spleen"))
+    ]
+    metrics = [entry("dar_uda", write_metrics(tmp_path / "dar_uda.tsv", rows))]
+    page = draw(monkeypatch, scores, draw_dice_against_asd, metrics, [])
+    cases, *legend = page.axes[0].collections
+    assert cases.get_offsets().tolist() == [[pytest.approx(0.6), 3], [0.4, 1]]
+    assert [bool(color[3]) for color in cases.get_facecolors()] == [True, False], "b is hollow"
+    labels = [part.get_label() for part in legend]
+    assert labels == ["dar_uda (1 without ASD)", "hollow: a false negative"]
+
+
+def test_dice_against_asd_is_drawn_into_files(tmp_path):
+    metrics = [entry("dar_uda", write_many(tmp_path / "dar_uda.tsv", 0.6))]
     draw_dice_against_asd(metrics, [tmp_path / "dice_asd.png", tmp_path / "dice_asd.svg"])
     assert_drawn(tmp_path / "dice_asd.png")
-    assert "dar_uda (1 without ASD)" in (tmp_path / "dice_asd.svg").read_text()
 
 
 def test_dice_against_asd_is_drawn_where_no_method_finds_anything(tmp_path):
-    path = write_metrics(tmp_path / "m.tsv", [("a", "liver", 0.0, float("nan"), "missed")])
-    metrics = [{"direction": "ct-to-mr", "method": "source_only", "seed": 0, "path": path}]
-    draw_dice_against_asd(metrics, [tmp_path / "dice_asd.svg"])
+    path = write_metrics(tmp_path / "m.tsv", [("a", "liver", 0.0, float("nan"), "false_negative")])
+    draw_dice_against_asd([entry("source_only", path)], [tmp_path / "dice_asd.svg"])
     assert "source_only (1 without ASD)" in (tmp_path / "dice_asd.svg").read_text()
 
 
+def extremes(folder, metrics, names):
+    """Draw the extremes of these cases; return the SVG."""
+    cases = [write_case(folder, name) for name in names]
+    images, references = ([case[key] for case in cases] for key in ("image", "reference"))
+    figures, masks = [folder / "extremes.png", folder / "extremes.svg"], {"dar_uda": cases[0]["dar_uda"]}
+    draw_extremes(metrics, list(names), images, masks, references, STRUCTURES, VALUES, figures)
+    assert_drawn(figures[0])
+    return figures[1].read_text()
+
+
 def test_the_worst_and_the_best_case_of_a_method_are_those_of_its_lowest_and_highest_mean_dice(tmp_path):
-    cases = {name: write_case(tmp_path, name) for name in ("a", "b", "c")}
     dices = {"a": (0.4, 0.6), "b": (0.9, 0.2), "c": (0.55, 0.55)}  # means 0.5, 0.55, 0.55: the last of equals is best
     rows = [(case, s, dice, 1, "ok") for case, pair in dices.items() for s, dice in zip("xy", pair, strict=True)]
-    write_metrics(tmp_path / "dar_uda.tsv", rows)
-    images, references = ([case[key] for case in cases.values()] for key in ("image", "reference"))
-    figures = [tmp_path / "extremes.png", tmp_path / "extremes.svg"]
-    metrics, masks = {"dar_uda": tmp_path / "dar_uda.tsv"}, [cases["a"]["dar_uda"]]
-    draw_extremes(metrics, list(cases), images, masks, references, STRUCTURES, VALUES, figures)
-    assert_drawn(figures[0])
-    drawn = figures[1].read_text()
-    assert "dar_uda, worst: a, Dice 0.500" in drawn and "dar_uda, best: c, Dice 0.550" in drawn
+    drawn = extremes(tmp_path, [entry("dar_uda", write_metrics(tmp_path / "dar_uda.tsv", rows))], dices)
+    assert "dar_uda, worst: a, Dice 0.500<" in drawn and "dar_uda, best: c, Dice 0.550<" in drawn
+    assert drawn.count('id="worst-dar_uda"') == 1, "the report links to it"
+
+
+def test_the_worst_case_over_several_seeds_is_that_of_the_table(tmp_path):
+    metrics = write_seeds(tmp_path, [{"a": 0.3, "b": 0.4, "c": 0.9}, {"a": 0.8, "b": 0.5, "c": 0.6}])
+    drawn = extremes(tmp_path, metrics, "abc")  # means 0.55, 0.45, 0.75; under the first seed the worst is a
+    assert "worst: b, Dice 0.450; seed 0: 0.400<" in drawn and "best: c, Dice 0.750; seed 0: 0.900<" in drawn
+    summary = summarize(metrics, [], ["liver"], {}, []).set_index("structure")
+    assert summary.loc["mean", "dice_worst_case"] == "b" and summary.loc["mean", "dice_worst"] == pytest.approx(0.45)
+
+
+def test_a_method_without_any_dice_has_no_worst_case(tmp_path):
+    path = write_metrics(tmp_path / "m.tsv", [("a", "liver", None, None, "absent")])
+    assert _extremes(read_cases([entry("dar_uda", path)])) == []
 
 
 def test_the_same_figure_is_the_same_svg_and_says_nothing_of_when_it_was_made(tmp_path):
