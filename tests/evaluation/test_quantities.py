@@ -38,4 +38,4 @@ TABLES = ("metrics/{direction}/{method}.tsv", "tables/summary.tsv")
 def test_a_reader_is_told_of_the_metrics_that_are_shown():
     first, *others = meanings(["nsd", "asd"])
     assert first.startswith("NSD, normalized surface Dice:") and "ASD: average" in first and "HD95" not in first
-    assert all(count.title in first for count in COUNTS) and len(others) == 2
+    assert all(count.meaning in first for count in COUNTS) and len(others) == 2
