@@ -52,7 +52,7 @@ def _run(run: Mapping[str, Any]) -> list[str]:
 
 def _scores(facts: Mapping[str, Any], metrics: Path) -> list[str]:
     if not metrics.exists():
-        return ["No test case had a reference: nobody knows."]
+        return ["Not evaluated: no reference labels."]
     names = {"direction": facts["direction"], "method": facts["method"], "seed": facts["run"]["seed"]}
     summary = summarize([{**names, "path": metrics}], [], facts["structures"], {}, [])
     table = method_table(summary, "How good")

@@ -18,6 +18,8 @@ from dar_uda.jobs.files import write_beside
 
 SIGNIFICANCE = 0.05
 """A difference with a smaller p-value, after Holm's correction, counts as more than chance."""
+DECIMALS = 9
+"""Differences smaller than this come from adding up the same values in another order."""
 KEYS = ["direction", "structure", "metric"]
 """Columns within which the p-values of the rows are corrected."""
 
@@ -113,6 +115,7 @@ def compare(method: Cases, reference: Cases, metric: Metric) -> Difference:
     patients = patients[np.isfinite(patients)]
     mean = float(patients.mean()) if len(patients) else np.nan
     better = {HIGHEST: patients, LOWEST: -patients}.get(metric.best)
+    better = None if better is None else better.round(DECIMALS)
     counts = (None, None) if better is None else (int((better > 0).sum()), int((better < 0).sum()))
     return Difference(len(patients), mean, *mean_interval(values, PLAIN), *counts, p_value(values))
 

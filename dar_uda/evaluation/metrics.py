@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import find_objects
 
-from dar_uda.evaluation.overlap import check_shapes, dice, relative_volume_difference, volume_ml
+from dar_uda.evaluation.overlap import bounding_box, check_shapes, dice, relative_volume_difference, volume_ml
 from dar_uda.evaluation.surface_area import average_distance_by_area, compare_surfels, normalized_surface_dice
 from dar_uda.evaluation.surfaces import average_surface_distance, hausdorff_95, surface_distances
 
@@ -55,7 +55,7 @@ def score_structures(
         ValueError: The shapes differ.
     """
     check_shapes(prediction, reference)
-    foreground = _bounding_box(prediction | reference)
+    foreground = bounding_box(prediction | reference)
     prediction, reference = prediction[foreground], reference[foreground]
     scores = []
     boxes = (find_objects(labels, len(tolerances)) for labels in (prediction, reference))
@@ -81,15 +81,6 @@ def _score(
         reference_ml=reference_ml,
         predicted_ml=predicted_ml,
     )
-
-
-def _bounding_box(array: NDArray) -> tuple[slice, ...]:
-    """Return the slices around all values other than 0; empty slices where there are none."""
-    box = []
-    for axis in range(array.ndim):
-        occupied = np.flatnonzero(array.any(axis=tuple(other for other in range(array.ndim) if other != axis)))
-        box.append(slice(occupied[0], occupied[-1] + 1) if len(occupied) else slice(0))
-    return tuple(box)
 
 
 def _joint_box(boxes: list[tuple[slice, ...]]) -> tuple[slice, ...]:

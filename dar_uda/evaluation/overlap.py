@@ -54,3 +54,12 @@ def check_shapes(prediction: NDArray, reference: NDArray) -> None:
             f"DAR-360: Prediction of shape {prediction.shape} and reference of shape {reference.shape} cannot be "
             "compared: bring both to the same grid first"
         )
+
+
+def bounding_box(array: NDArray) -> tuple[slice, ...]:
+    """Return the slices around all values other than 0; empty slices where there are none."""
+    box = []
+    for axis in range(array.ndim):
+        occupied = np.flatnonzero(array.any(axis=tuple(other for other in range(array.ndim) if other != axis)))
+        box.append(slice(occupied[0], occupied[-1] + 1) if len(occupied) else slice(0))
+    return tuple(box)

@@ -112,9 +112,9 @@ def meanings(metrics: Sequence[str]) -> list[str]:
         " ".join([*(METRICS[name].meaning for name in metrics), *(count.meaning for count in COUNTS)]),
         "Means: over the patients, whose cases are averaged first, and each first over the seeds; a case's mean is "
         "over the structures that it has. `n` counts the cases whose reference has a structure. A metric with k of N "
-        "is the mean of k values, without those of empty masks and, for NSD, of structures without a tolerance.",
+        "comes from k values, without those of empty masks and, in NSD, of structures without a tolerance.",
         'In brackets behind a mean, "95% t": the 95 % interval for other cases and other trainings, by a t '
         'distribution; "95% t, cases only", with one seed: for other cases and this very training; "range": from the '
         f"lowest to the highest patient, where fewer than {FEWEST_CASES} have a value or the values do not spread. "
-        "With two seeds intervals hold less than they say.",
+        "With two seeds intervals hold less than they say, and small p-values are too frequent: use three.",
     ]

@@ -104,7 +104,7 @@ def paired_table(rows: pd.DataFrame, first: str, title: str) -> Table:
                 row["difference"],
                 SIGNED,
                 (row["low"], row["high"]),
-                note=_range_note(row["interval"], rows["interval"]),
+                note=_kind_note(row["interval"], rows["interval"]),
             ),
             Cell(row["wins"], COUNT),
             Cell(row["losses"], COUNT),
@@ -117,13 +117,20 @@ def paired_table(rows: pd.DataFrame, first: str, title: str) -> Table:
 
 
 def seed_table(summary: pd.DataFrame, metric: str, title: str) -> Table:
-    """Return the means of a metric under each seed, a row per method and a column per structure."""
+    """Return the means of a metric under each seed, a row per method and a column per structure.
+
+    A dash is a seed without a value, such as the distances of empty masks.
+    """
     form = METRICS[metric].form
     by_method = summary.groupby("method", sort=False)[f"{metric}_by_seed"]
+
+    def written(mean: str) -> str:
+        return "-" if mean == "nan" else form(float(mean))
+
     rows = [
         [
             Cell(method),
-            *(Cell(means, lambda text: " ".join(form(float(mean)) for mean in text.split())) for means in column),
+            *(Cell(means, lambda text: " ".join(map(written, text.split()))) for means in column),
         ]
         for method, column in by_method
     ]
@@ -188,17 +195,22 @@ def _value(row: Mapping[str, Any], metric: Metric, rows: pd.DataFrame | None = N
     interval: tuple[float, ...] = ()
     if rows is not None:
         interval = part["low"], part["high"]
-        notes = [_range_note(part["interval"], rows[f"{metric.name}_interval"]), *notes]
+        notes = [_kind_note(part["interval"], rows[f"{metric.name}_interval"]), *notes]
     is_best = not pd.isna(part["best"]) and bool(part["best"])
     return Cell(part["mean"], metric.form, interval, is_best, ", ".join(filter(None, notes)))
 
 
 def _of_interval(kinds: pd.Series) -> str:
     """Return the kind of a column's intervals in brackets; empty where there are none."""
-    known = sorted(filter(None, kinds.dropna().unique()), key=lambda kind: kind == RANGE)
-    return f" [{known[0]}]" if known else ""
+    kind = _kind_of_header(kinds)
+    return f" [{kind}]" if kind else ""
 
 
-def _range_note(kind: Any, kinds: pd.Series) -> str:
-    """Return `RANGE` where the header names another kind."""
-    return RANGE if kind == RANGE and len({*filter(None, kinds.dropna())}) > 1 else ""
+def _kind_note(kind: Any, kinds: pd.Series) -> str:
+    """Return the kind of an interval where the header names another one."""
+    return "" if pd.isna(kind) or kind == _kind_of_header(kinds) else kind
+
+
+def _kind_of_header(kinds: pd.Series) -> str:
+    """Return the first kind of a column's intervals, `RANGE` where there is no other, empty without any."""
+    return min(filter(None, kinds.dropna()), key=lambda kind: kind == RANGE, default="")

@@ -124,13 +124,10 @@ def _codes(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
     Shape:
         (a, b, c) to (a + 1, b + 1, c + 1).
     """
-    padded = np.pad(mask, 1).view(np.uint8)
-    a, b, c = (size + 1 for size in mask.shape)
-    codes = np.zeros((a, b, c), np.uint8)
-    for place in product((0, 1), repeat=3):
-        i, j, k = place
-        codes += padded[i : i + a, j : j + b, k : k + c] * PLACES[place]
-    return codes
+    codes = np.pad(mask, 1).view(np.uint8)
+    codes = codes[:, :, :-1] | codes[:, :, 1:] << 1
+    codes = codes[:, :-1] | codes[:, 1:] << 2
+    return codes[:-1] | codes[1:] << 4
 
 
 @lru_cache(maxsize=1)

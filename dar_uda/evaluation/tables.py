@@ -116,7 +116,11 @@ def explanation(metrics: Sequence[str]) -> list[str]:
         "Bold: the best of a column, and all that do not differ from it (paired t-test over the patients, p-values "
         f"corrected by Holm over the rows, below {SIGNIFICANCE}). Not compared are methods trained on labels of the "
         f"target and, in distances, those with false negatives; with fewer than {FEWEST_CASES} patients nothing is "
-        "bold. In the table of differences, better and worse count patients.",
+        "bold.",
+        "Differences: of each method from one row, over the same patients and seeds and, in distances, the structures "
+        "that both find. Better and worse count patients. p (Holm): how often equal methods would differ as much by "
+        "chance, by the same t-test, then corrected for the number of rows; intervals are not corrected. With one "
+        "seed, p and bold compare these very trainings.",
         "TTA inconsistency, found without labels: 1 - Dice between the masks of a scan and of the same scan flipped, "
         "brighter, darker or shifted in intensity (test-time augmentation, TTA), on the network grid; means over the "
         "structures and seeds.",

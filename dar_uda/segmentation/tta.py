@@ -1,4 +1,4 @@
-"""The paper's test-time augmentation: averaged, a better mask; compared, a label-free warning sign."""
+"""The paper's test-time augmentation: the mean over transforms of an image, and how far their masks differ."""
 
 from collections.abc import Callable, Iterator, Sequence
 

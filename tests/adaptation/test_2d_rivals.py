@@ -105,7 +105,7 @@ def test_a_killed_training_resumes_to_identical_weights(data, tmp_path, monkeypa
 
 
 def test_ada_output_learns_the_source_and_predicts_one_volume_of_scores(data, tmp_path):
-    ada_output(data, tmp_path, multilevel=True, steps=40)
+    ada_output(data, tmp_path, multilevel=True, steps=30)
     history = pd.read_csv(tmp_path / "history.tsv", sep="\t")
     assert list(history.columns) == ["step", "loss", "main_output", "adversarial", "discriminators"]
     assert history["main_output"].tail(5).mean() < 0.6 * history["main_output"].head(5).mean()

@@ -30,4 +30,4 @@ def test_structures_and_cases_keep_names_that_look_like_values_and_every_number_
 
 
 def test_without_a_reference_nothing_is_claimed(tmp_path):
-    assert _scores(FACTS, tmp_path / "metrics.tsv") == ["No test case had a reference: nobody knows."]
+    assert _scores(FACTS, tmp_path / "metrics.tsv") == ["Not evaluated: no reference labels."]

@@ -14,7 +14,6 @@ from dar_uda.cli.status import status_of
 JOB = """
 import logging, sys, time
 from dar_uda.jobs.log import job_log
-from dar_uda.training.loop import Terminated
 with job_log(sys.argv[1]):
     logging.info("train_segmenter ct: step 3/9, 0.50 s/step, 0:00:03 left, loss 2.5")
     if sys.argv[2] == "waits":
@@ -22,6 +21,7 @@ with job_log(sys.argv[1]):
     if sys.argv[2] == "fails":
         raise ValueError("scan.nii: found 2 axes, expected 3")
     if sys.argv[2] == "is ended":
+        from dar_uda.training.loop import Terminated
         raise Terminated("train_segmenter ct: ended by SIGTERM after step 3; the same command goes on from there")
 """
 

@@ -45,6 +45,17 @@ def test_a_smaller_distance_is_better_and_missing_values_leave_their_patient_out
     assert found.interval == "range" and np.isnan(found.p), "four patients are too few"
 
 
+def test_the_same_values_added_up_in_another_order_are_no_wins(tmp_path):
+    """Before, (0.1 + 0.2) + 0.3 was better than (0.3 + 0.2) + 0.1, by 5e-17 in every patient."""
+    structures, dices = "xyz", (0.1, 0.2, 0.3)
+    read = []
+    for order in (dices, dices[::-1]):
+        rows = [(case, one, dice, 1.0, OK) for case in "abcde" for one, dice in zip(structures, order, strict=True)]
+        read.append(read_cases([{"seed": 0, "path": write_metrics(tmp_path / "m.tsv", rows)}]))
+    found = compare(*read, METRICS["dice"])
+    assert (found.wins, found.losses, found.p) == (0, 0, 1.0)
+
+
 def test_seeds_that_differ_raise_the_p_value():
     """The cases agree on 0.08; with one training at 0 and one at 0.16 it may be chance (one degree of freedom)."""
     cases = np.array([0.06, 0.07, 0.08, 0.09, 0.1])

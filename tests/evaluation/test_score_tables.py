@@ -131,6 +131,19 @@ def test_every_row_has_its_mean_under_each_seed(tmp_path, tables):
     assert texts(table) == {"dar_uda": ["0.400 0.612", "0.400 0.612"]}
 
 
+def test_a_seed_that_finds_nothing_has_a_dash_and_intervals_of_another_kind_are_named(tmp_path, tables):
+    """Before, the seed had `nan`, and the interval of all others was headed by `cases only`."""
+    found = [(case, "liver", 0.5, asd, OK) for case, asd in zip("abcde", (1, 2, 3, 4, 5), strict=True)]
+    nothing = [(case, "liver", 0.0, None, FALSE_NEGATIVE) for case in "abcde"]
+    seeds = [write_metrics(tmp_path / f"{seed}.tsv", rows) for seed, rows in enumerate((found, nothing))]
+    other = write_metrics(tmp_path / "other.tsv", [(*row[:3], row[3] ** 2, OK) for row in found])
+    summary, differences = tables(dar_uda=seeds, other=[seeds[0], other], third=[other, seeds[0]])
+    assert texts(seed_table(summary, "asd", "T"))["dar_uda"] == ["3.00 -", "3.00 -"]
+    table = means_table(summary, ["asd"], "T")
+    assert table.header[3] == "mean ASD mm [95% t, cases only]"
+    assert [row[3].note for row in table.rows] == ["5 of 10", "95% t, 10 of 10", "95% t, 10 of 10"]
+
+
 def test_one_method_has_all_its_numbers_by_structure(tmp_path, tables):
     summary, _ = tables(dar_uda=five_cases(tmp_path / "m.tsv", *DICES["dar_uda"]))
     table = method_table(summary, "T")

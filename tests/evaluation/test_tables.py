@@ -126,7 +126,8 @@ def test_a_gap_too_small_to_divide_by_leaves_a_remark(tmp_path, pages):
 def test_every_form_says_what_interval_gap_and_marks_mean(tmp_path, pages):
     texts = pages([entry("dar_uda", five_cases(tmp_path / "m.tsv", 0.5))])
     for text in vars(texts).values():
-        assert all(words in text for words in ("cases only", "Gap closed:", "Bold: the best", "do not differ"))
+        said = ("cases only", "Gap closed:", "Bold: the best", "do not differ", "Differences: of each", "p (Holm):")
+        assert all(words in text for words in said)
 
 
 def test_an_unavailable_method_has_its_reason_on_the_page(tmp_path, pages):

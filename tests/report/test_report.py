@@ -156,6 +156,9 @@ def test_the_tables_show_means_worked_out_by_hand_and_sort_by_numbers(report):
     (difference,) = (row for name, row in tables["Dice minus that of dar_uda"].items() if name == "source_only")
     assert [cell["text"] for cell in difference[:4]] == ["2", "-0.450-0.450 to -0.450", "0", "2"]
     assert "The black line is the interval (range)." in report
+    caption = "Means over the patients; below the first its interval, of the kind in its head."
+    assert caption in report, "before, of the kind of Dice, whatever the first metric"
+    assert "where fewer than 5 have a value" in report and "<dt>k of N</dt>" in report
 
 
 def test_what_does_not_differ_from_the_best_is_bold_and_the_ceiling_is_not_compared(tmp_path):
@@ -249,7 +252,9 @@ def test_a_run_of_several_seeds_shows_each(tmp_path):
     metrics = [{**entry, "seed": seed} for seed in (0, 1) for entry in arguments["metrics"]]
     write_tables(tmp_path, metrics, [])
     write_report(**{**arguments, "metrics": metrics, "facts": {**arguments["facts"], "seeds": [0, 1]}})
-    _, *rows = Page((tmp_path / "report.html").read_text(encoding="utf-8")).tables["Dice by seed"]
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "A case is named where it happened under one seed or more." in text
+    _, *rows = Page(text).tables["Dice by seed"]
     assert [cell["text"] for cell in rows[1]] == ["dar_uda", "0.750 0.750", "0.650 0.650", "0.700 0.700"]
 
 

@@ -203,7 +203,7 @@ def test_average_starts_as_a_copy_and_follows_the_warm_up(stacks):
 
 
 def test_training_learns_to_reconstruct(stacks, tmp_path):
-    train(stacks, tmp_path / "long", steps=40)
+    train(stacks, tmp_path / "long", steps=28)
     history = pd.read_csv(tmp_path / "long" / "history.tsv", sep="\t")
     assert history["pixel_reconstruction"].tail(5).mean() < 0.5 * history["pixel_reconstruction"].head(5).mean()
     assert (tmp_path / "long" / "previews.png").stat().st_size > 1000

@@ -242,7 +242,7 @@ TRAININGS = {
     "train_translator": "seed-0/translators/disentangled",
     "train_segmenter": "seed-0/segmenters/ct/dar_unet",
 }
-LONG = "translation={steps: 20}", "segmentation={steps: 20}"
+LONG = {"train_translator": "translation={steps: 20}", "train_segmenter": "segmentation={steps: 20}"}
 
 
 @pytest.mark.parametrize("rule", ["train_segmenter", pytest.param("train_translator", marks=pytest.mark.slow)])
@@ -252,7 +252,7 @@ def test_kill_in_the_middle_of_a_training_resumes_to_identical_weights(finished,
     for name in ("whole", "killed"):
         runs[name] = type(finished)(shutil.copytree(finished.folder, tmp_path / name))
     weights = f"results/phantom/{TRAININGS[rule]}/weights.safetensors"
-    arguments = (weights, "--config", *LONG)
+    arguments = (weights, "--config", LONG[rule])
     status, text = runs["whole"](*arguments)
     assert status == 0, text
 
