@@ -11,6 +11,7 @@ from typing import Any
 from dar_uda.data.companions import companions
 from dar_uda.data.given_images import names_apart
 from dar_uda.data.labels import check_label_values
+from dar_uda.data.tolerances import tolerances_in_words
 from dar_uda.evaluation import paired
 from dar_uda.evaluation.case_means import read_cases
 from dar_uda.evaluation.folders import check_grids, files_by_case, matching_files, read_patients
@@ -137,6 +138,8 @@ def _check_outputs(outputs: Mapping[Path, Sequence[str]], inputs: Sequence[Path]
     """See that outputs replace nothing but tables with the same columns."""
     check_not_read(outputs, [*inputs, *(file for path in inputs for file in companions(path))])
     for path, columns in outputs.items():
+        if path.suffix != ".tsv":
+            raise ValueError(f"DAR-356: {path} would hold tab-separated text: give -o a name that ends with .tsv")
         if path.is_symlink() or path.exists():
             first = b""
             with suppress(OSError), path.open("rb") as file:
@@ -175,4 +178,5 @@ def _entry(scored: _Scored, stage: Path) -> dict[str, Any]:
 
 def _explanation(structures: Structures, is_paired: bool) -> list[str]:
     shown = [name for name in METRICS if name != "nsd" or any(structures.tolerances)]
-    return [*meanings(shown), *([paired.meaning_of_pairs()] if is_paired else [])]
+    tolerances = [tolerances_in_words(structures.names, structures.tolerances)] if "nsd" in shown else []
+    return [*meanings(shown), *tolerances, *([paired.meaning_of_pairs()] if is_paired else [])]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from dar_uda.data.tolerances import tolerances_in_words
 from dar_uda.plan.cases import Cases
 from dar_uda.plan.config import Config
 from dar_uda.plan.methods import Method, domain_randomization_of
@@ -27,9 +28,13 @@ def stamp(config: Config) -> str:
 
 
 def stamp_with_changes(config: Config) -> str:
-    """Return the stamp, and what of the budget's values the user changed."""
-    changes = config.changes()
-    return f"{stamp(config)} Changed: {'; '.join(changes)}." if changes else stamp(config)
+    """Return the stamp, the tolerances of the NSD if it is shown, and what of the budget's values the user changed."""
+    said, changes, task = [stamp(config)], config.changes(), config.task
+    if "nsd" in config.metrics:
+        said.append(tolerances_in_words(task.structures, task.nsd_tolerances))
+    if changes:
+        said.append(f"Changed: {'; '.join(changes)}.")
+    return " ".join(said)
 
 
 def stamped_choices(config: Config) -> dict[str, str]:

@@ -70,7 +70,7 @@ def write_report(
         model_selection=MODEL_SELECTION[facts["model_selection"]],
         methods={name: (words_of_method(**_without_note(entry)), entry["note"]) for name, entry in methods.items()},
         directions=directions,
-        meanings=[*(METRICS[name] for name in facts["metrics"]), *COUNTS],
+        meanings=[entry.meaning.split(": ", 1) for entry in [*(METRICS[name] for name in facts["metrics"]), *COUNTS]],
         figures=[_figure(entry) for entry in drawn if not entry["direction"]],
         csv=_data_uri(summary),
         checks=Path(checks).read_text(encoding="utf-8").strip(),

@@ -211,6 +211,13 @@ def test_a_command_that_is_stopped_leaves_nothing_behind(tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["labels", "masks", "other"]
 
 
+def test_another_ending_than_tsv_is_refused_before_anything_is_scored(tmp_path):
+    """Before, `-o t.csv` held tabs, and `-o t.tsv.gz` refused its own table the second time."""
+    masks(tmp_path / "labels", a={0: 1}), masks(tmp_path / "masks", a={0: 1})
+    with pytest.raises(ValueError, match=r"DAR-356: .*table\.csv would hold tab-separated text"):
+        score_folders(tmp_path / "masks", tmp_path / "labels", LIVER, tmp_path / "table.csv")
+
+
 @pytest.mark.parametrize("there", ["table.tsv", "table-against.tsv", "table-differences.tsv"])
 def test_no_other_file_is_written_over(tmp_path, there):
     masks(tmp_path / "labels", a={0: 1}), masks(tmp_path / "masks", a={0: 1}), masks(tmp_path / "other", a={1: 1})

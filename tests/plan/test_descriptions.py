@@ -1,5 +1,6 @@
 import pytest
 
+from dar_uda.data.tolerances import tolerances_in_words
 from dar_uda.plan import descriptions
 from tests.plan.plans import CASES, EXTRAS, LABELED, plan_of
 
@@ -32,6 +33,13 @@ def test_a_stamp_has_what_the_user_changes_of_the_budget():
     assert descriptions.stamp_with_changes(config) == (
         "Task phantom, protocol clean, budget demo, seed 0. Changed: styles.clusters 2; segmentation.steps 5."
     )
+
+
+def test_the_tolerances_of_the_nsd_are_said_where_it_is_shown():
+    config = plan_of("{task: phantom, metrics: [nsd, dice]}").config
+    expected = "NSD tolerance: liver 5 mm, right_kidney 3 mm, left_kidney 3 mm, spleen 3 mm."
+    assert descriptions.stamp_with_changes(config) == f"{descriptions.stamp(config)} {expected}"
+    assert tolerances_in_words(["a", "b"], [2.5, None]) == "NSD tolerance: a 2.5 mm."
 
 
 def test_every_row_of_a_table_says_by_which_protocol_and_checkpoint():
