@@ -19,7 +19,7 @@ def test_every_row_of_the_papers_tables_is_filled(tmp_path):
             assert "Task phantom, protocol clean, budget tiny, seed 0." in page
         report = run.result(f"report-{table}.html").read_text(encoding="utf-8")
         directions = summary["direction"].nunique()
-        assert report.count('<table aria-label="Scores">') == directions and report.count("<svg") == 3 * directions
+        assert report.count('<table aria-label="Scores">') == directions and report.count("<svg") == 4 * directions
     assert "s per step" in run.result("tables/architecture_study.md").read_text()
     trained = {path.parent.parent.name for path in run.result("seed-0/segmenters").rglob("weights.safetensors")}
     assert trained == {
