@@ -56,4 +56,16 @@ def _scores(facts: Mapping[str, Any], metrics: Path) -> list[str]:
     names = {"direction": facts["direction"], "method": facts["method"], "seed": facts["run"]["seed"]}
     summary = summarize([{**names, "path": metrics}], [], facts["structures"], {}, [])
     table = method_table(summary, "How good")
-    return ["Means over test cases of the run:", "", markdown_table(table), "", "\n\n".join(meanings(list(METRICS)))]
+    means = ["Means over test cases of the run:", "", markdown_table(table), "", "\n\n".join(meanings(list(METRICS)))]
+    return [*_transductive(*facts["run"]["scored_in_training"]), *means]
+
+
+def _transductive(seen: int, scored: int) -> list[str]:
+    """Return what a reader must know if scored cases were in training."""
+    if not seen:
+        return []
+    return [
+        f"Transductive: {seen} of {scored} scored cases were in training, without their labels. The scores say how "
+        "well these very scans are segmented, not how new scans are.",
+        "",
+    ]

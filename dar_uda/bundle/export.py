@@ -10,6 +10,7 @@ from typing import Any
 
 from dar_uda.bundle.card import model_card
 from dar_uda.bundle.ood import TrainingDistribution
+from dar_uda.bundle.transductive import scored_in_training, training_cases
 from dar_uda.data.grid import Grid
 from dar_uda.data.network_volume import open_affine, open_image
 from dar_uda.data.phantom_files import is_phantom
@@ -82,7 +83,7 @@ def export_bundle(predictions: str | Path, bundle: str | Path, license: str) -> 
             "direction": predictions.parent.name,
             "domain": domain,
             "task": record.facts["choices"]["task"],
-            "run": _run_of(record.facts, case.inputs),
+            "run": _run_of(record.facts, case.inputs, scored_in_training(run, domain, weights, metrics)),
             "license": license,
             "structures": structures,
             "preprocessing": {
@@ -134,13 +135,20 @@ def _check_there(files: Sequence[Path]) -> None:
         )
 
 
-def _run_of(record: dict[str, Any], scans: Sequence[str]) -> dict[str, Any]:
-    """Return name, seed and budget (None: the task's own) of a method's run, and whether its scans were generated."""
+def _run_of(record: dict[str, Any], scans: Sequence[str], scored: Sequence[int]) -> dict[str, Any]:
+    """Return what a bundle says of the run that made it.
+
+    Args:
+        record: Provenance of the masks; its budget is None where the task's own was taken.
+        scans: Files that were preprocessed.
+        scored: See `scored_in_training`.
+    """
     return {
         "name": record["wildcards"]["run"],
         "seed": int(record["wildcards"]["seed"]),
         "budget": record["choices"]["budget"],
         "generated": any(map(is_phantom, scans)),
+        "scored_in_training": scored,
     }
 
 
@@ -168,9 +176,7 @@ def _slice_normal(images: Sequence[Path]) -> list[float]:
 
 def _training_images(run: Path, domain: str) -> list[Path]:
     """Return the domain's training scans on the network grid; none where the run has not sliced them."""
-    table = provenance_path(run / Paths().slices(domain))
-    names = json.loads(table.read_text(encoding="utf-8"))["params"]["cases"] if table.exists() else []
-    return [run / path for path in Paths().cases(domain, names, "image.nii")]
+    return [run / path for path in Paths().cases(domain, training_cases(run, domain), "image.nii")]
 
 
 def _out_of_distribution(images: Sequence[Path], domain: str) -> dict[str, Any] | None:

@@ -156,6 +156,7 @@ def _view(options: argparse.Namespace) -> None:
 def _check(options: argparse.Namespace) -> None:
     from dar_uda.data.cases_table import read_cases_table
     from dar_uda.data.checks.cases import check_cases
+    from dar_uda.data.splits import is_in
     from dar_uda.jobs.cores import usable_cores
 
     _log_plainly()
@@ -170,9 +171,10 @@ def _check(options: argparse.Namespace) -> None:
         | {what: folder / row[what] if row[what] else "" for what in ("image", "label")}
         for row in rows
     ]
-    for domain in sorted({row["domain"] for row in rows} - {row["domain"] for row in rows if row["split"] == "train"}):
+    for domain in sorted(set(domains) - {row["domain"] for row in rows if is_in(row["split"], "train")}):
         _say(
-            f"WARNING: domain {domain} has no case to train: trainings read the cases whose split is `train` (DAR-253)"
+            f"WARNING: domain {domain} has no case to train: trainings read the cases whose split is `train` or `both` "
+            "(DAR-253)"
         )
     processes = options.processes or usable_cores()
     _say("\n".join(check_cases(cases, dict(options.window), {}, processes)))

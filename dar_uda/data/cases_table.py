@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from dar_uda.data.patients import problems_of_split
+from dar_uda.data.splits import GROUPS
 
 COLUMNS = ("case", "domain", "image", "label", "split", "patient")
 REQUIRED = COLUMNS[:5]
 """All but `patient`, which a table may leave out."""
-SPLITS = ("train", "test")
 NOTHING = ("-", "na", "n/a", "none")
 """What people write, in either case, where a cell should be empty."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
@@ -65,7 +65,8 @@ def read_rows(
     for (domain, case), count in Counter((row["domain"], row["case"]) for row in rows).items():
         if count > 1:
             problems.append(
-                f"DAR-023: case {case} of domain {domain} stands {count} times; expected once, to train or to test"
+                f"DAR-023: case {case} of domain {domain} stands {count} times; expected once, with split "
+                "train, test or both"
             )
     problems += problems_of_split(rows)
     if not rows:
@@ -145,8 +146,8 @@ def _problems_of_row(row: Row, cells: dict) -> Iterator[str]:
     for what in ("image", "label"):
         for problem in problems_of_path(row[what]):
             yield f"{what} {row[what][:200]!r} {problem}"
-    if row["split"] not in SPLITS:
-        yield f"DAR-004: split {row['split'][:60]!r}; expected train or test"
+    if row["split"] not in GROUPS:
+        yield f"DAR-004: split {row['split'][:60]!r}; expected train, test or both"
 
 
 def refusal_of(row: Row) -> str | None:

@@ -13,6 +13,7 @@ from dar_uda.data.absent import advice_on_absent
 from dar_uda.data.cases_table import Row, problems_of_path, read_rows
 from dar_uda.data.companions import companions
 from dar_uda.data.phantom_files import is_phantom, path_in, phantom_path, problems_of_phantoms
+from dar_uda.data.splits import GROUPS, is_in
 from dar_uda.plan.config import Config
 from dar_uda.plan.errors import PlanError
 
@@ -57,12 +58,17 @@ class Cases:
 
     def __post_init__(self) -> None:
         for case in self.all:
-            self._groups.setdefault((case.domain, case.split), []).append(case)
+            for group in GROUPS[case.split]:
+                self._groups.setdefault((case.domain, group), []).append(case)
             self._by_name[case.domain, case.name] = case
 
-    def of(self, domain: str, split: str, labeled: bool = False) -> list[str]:
-        """Return the names of a domain's cases of one split, those with a label alone if `labeled`."""
-        return [case.name for case in self._groups.get((domain, split), []) if case.label or not labeled]
+    def of(self, domain: str, group: str, labeled: bool = False) -> list[str]:
+        """Return the names of a domain's cases in a group, those with a label alone if `labeled`.
+
+        Args:
+            group: `train`, `test`, or `both` for the cases that are in these two.
+        """
+        return [case.name for case in self._groups.get((domain, group), []) if case.label or not labeled]
 
     def named(self, domain: str, name: str) -> Case:
         """Return a case of a domain.
@@ -127,20 +133,21 @@ def _case_of(row: Row) -> Case:
 def cases_to_check(cases: Cases, config: Config) -> list[dict[str, str | bool]]:
     """Return the cases for rule check_cases, which describes only the labels on which the summary's methods train.
 
-    Those that trainings see or methods are tested on have their patient and split, where the table names the patient.
+    Those are the sources' and, where these do not score the method itself, the targets' for `supervised`. Cases that
+    trainings see or methods are tested on have their patient and split, where the table names the patient.
     """
     targets = {direction.target for direction in config.directions}
     sets = {config.methods[name]["training_set"] for name in config.tables["summary"]["methods"]}
     trained_on = {direction.source for direction in config.directions}
     if "{target}" in sets:
-        trained_on |= targets
+        trained_on |= {target for target in targets if not cases.of(target, "both", labeled=True)}
     return [
         {
             "name": case.name,
             "domain": case.domain,
             "image": case.image,
             "label": case.label,
-            "label_values": case.split == "train" and case.domain in trained_on,
+            "label_values": is_in(case.split, "train") and case.domain in trained_on,
             **_patient_to_check(case, targets),
         }
         for case in cases.all
@@ -148,8 +155,9 @@ def cases_to_check(cases: Cases, config: Config) -> list[dict[str, str | bool]]:
 
 
 def _patient_to_check(case: Case, targets: Collection[str]) -> dict[str, str | bool]:
-    is_used = case.split == "train" or case.domain in targets
-    return {"patient": case.patient, "split": case.split} if case.patient and is_used else {}
+    split = "train" if case.split == "both" and case.domain not in targets else case.split
+    is_used = split == "train" or case.domain in targets
+    return {"patient": case.patient, "split": split} if case.patient and is_used else {}
 
 
 def _find_table(config: Config, project: Path) -> tuple[str, str]:

@@ -1,13 +1,16 @@
 """What tables and reports say of a run, its cases and its methods."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from dar_uda.data.splits import GROUPS
 from dar_uda.data.tolerances import tolerances_in_words
 from dar_uda.plan.cases import Cases
 from dar_uda.plan.config import Config
 from dar_uda.plan.methods import Method, domain_randomization_of
 from dar_uda.plan.paths import Paths
 from dar_uda.plan.tables import Table
+from dar_uda.plan.task import Direction
 
 CHOSEN_BY = {
     "last": "",
@@ -19,7 +22,7 @@ SWITCHES = {"test_time_augmentation": "test-time augmentation", "keep_largest_co
 
 
 def stamp(config: Config) -> str:
-    """Return what every figure says of the run."""
+    """Return what every figure says of the run; those of masks and scores say more, see `stamp_of_scores`."""
     seeds = ", ".join(map(str, config.seeds))
     noun = "seed" if len(config.seeds) == 1 else "seeds"
     values = config.values
@@ -27,9 +30,24 @@ def stamp(config: Config) -> str:
     return f"{text} {CHOSEN_BY[config.selection_rule]}".rstrip()
 
 
-def stamp_with_changes(config: Config) -> str:
-    """Return the stamp, the tolerances of the NSD if it is shown, and what of the budget's values the user changed."""
-    said, changes, task = [stamp(config)], config.changes(), config.task
+def stamp_of_scores(config: Config, cases: Cases, direction: str) -> str:
+    """Return what figures of a direction's masks and scores say of the run, and in a second line of its cases."""
+    return "\n".join([stamp(config), *transductive(config, cases, [Direction.of(direction)])])
+
+
+def transductive(config: Config, cases: Cases, directions: Iterable[Direction]) -> Iterator[str]:
+    """Yield, in a sentence for each target, how many of its scored cases trainings see too: those with split `both`."""
+    for target in dict.fromkeys(direction.target for direction in directions):
+        scored, seen = (len(cases.of(target, group, labeled=True)) for group in ("test", "both"))
+        labels = "cropped by" if config.task.domains[target].crops_to_labels else "without"
+        counted = f"{seen} of {scored} scored cases of {target}"
+        if seen:
+            yield f"Transductive: {counted} are also training cases, {labels} their labels."
+
+
+def stamp_of_table(table: Table, config: Config, cases: Cases) -> str:
+    """Return the stamp, which scored cases train too, the NSD's tolerances if it is shown, and the user's changes."""
+    said, changes, task = [stamp(config), *transductive(config, cases, table.directions)], config.changes(), config.task
     if "nsd" in config.metrics:
         said.append(tolerances_in_words(task.structures, task.nsd_tolerances))
     if changes:
@@ -85,7 +103,6 @@ def ceilings(table: Table) -> list[str]:
 
 def run_facts(table: Table, config: Config, cases: Cases) -> dict[str, Any]:
     """Return what a report says of the run and its cases."""
-    groups = [(domain, split) for domain in config.task.domains for split in ("train", "test")]
     return {
         **{name: config.values[name] for name in ("task", "protocol")},
         "model_selection": config.selection_rule,
@@ -95,18 +112,19 @@ def run_facts(table: Table, config: Config, cases: Cases) -> dict[str, Any]:
         "budget": config.task.budget,
         "seeds": config.seeds,
         "metrics": config.metrics,
-        "stamp": stamp_with_changes(config),
-        "cases": [
-            {
-                "domain": domain,
-                "split": split,
-                "cases": cases.of(domain, split),
-                "labeled": len(cases.of(domain, split, labeled=True)),
-            }
-            for domain, split in groups
-            if cases.of(domain, split)
-        ],
+        "stamp": stamp_of_table(table, config, cases),
+        "transductive": list(transductive(config, cases, table.directions)),
+        "cases": [group for domain in config.task.domains for group in _groups(domain, cases)],
     }
+
+
+def _groups(domain: str, cases: Cases) -> Iterator[dict[str, Any]]:
+    """Yield the cases of a domain by their split, where there are any: each case is in one group."""
+    own = [case for case in cases.all if case.domain == domain]
+    for split in GROUPS:
+        if group := [case for case in own if case.split == split]:
+            names, labeled = [case.name for case in group], sum(bool(case.label) for case in group)
+            yield {"domain": domain, "split": split, "cases": names, "labeled": labeled}
 
 
 def methods_in_words(table: Table, config: Config) -> dict[str, dict[str, Any]]:

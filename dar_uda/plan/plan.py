@@ -12,7 +12,7 @@ from dar_uda.plan.figures import Figures
 from dar_uda.plan.methods import RANDOMIZED, SELECTION_RULES, TRANSLATIONS, Method, read_methods
 from dar_uda.plan.networks import Networks
 from dar_uda.plan.paths import Paths, ending_of, table_of
-from dar_uda.plan.tables import SUMMARY, Row, Table, lacking_for_summary, read_tables
+from dar_uda.plan.tables import SUMMARY, Row, Table, lacking_cases, lacking_for_summary, read_tables
 from dar_uda.plan.task import Direction, known_entry
 from dar_uda.plan.volumes import Volumes
 
@@ -158,9 +158,14 @@ class Plan:
         """Return the weights with which a method predicts.
 
         Raises:
-            PlanError: No table has the method.
+            PlanError: No table has the method, or its training lacks something in this direction.
         """
         of: Method = known_entry(self.methods, method, "method")
+        if lacking := lacking_cases(of, Direction.of(direction), self.cases):
+            raise PlanError(
+                f"DAR-040: Direction {direction}, method {method}: {lacking}. Choose another direction or method, or "
+                "change the cases table."
+            )
         training_set = of.training_set(Direction.of(direction))
         return f"{self.paths.training(seed, str(training_set), str(of.predictor))}/weights.safetensors"
 

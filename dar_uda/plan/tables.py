@@ -78,12 +78,14 @@ def read_tables(config: Config, cases: Cases, methods: Mapping[str, Method]) -> 
 
 
 def lacking_cases(method: Method, direction: Direction, cases: Cases) -> str | None:
-    """Return which cases a method's training lacks in a direction; None where it has all."""
+    """Return what a method's training lacks in a direction: cases, or labels that do not score it; None: nothing."""
     training_set = method.training_set(direction)
     if not cases.of(training_set.labeled, "train", labeled=True):
         return f"no training case of domain {training_set.labeled} has a label"
     if training_set.target is not None and not cases.of(training_set.target, "train"):
         return f"domain {training_set.target} has no training case"
+    if training_set.labeled == direction.target and cases.of(direction.target, "both", labeled=True):
+        return f"labels of domain {direction.target} would train and score it (split: both)"
     return None
 
 

@@ -43,8 +43,9 @@ def write_report(
 
     Args:
         facts: What was run: `run` (name), `folder`, `table`, `task`, `protocol`, `budget`, `model_selection`, `seeds`,
-            `metrics` (names of those shown, see `METRICS`), `stamp` and `cases`, a list of
-            `{"domain", "split", "cases", "labeled"}`.
+            `metrics` (names of those shown, see `METRICS`), `stamp`, `transductive` (a sentence for each target with
+            scored cases that are in training) and `cases`, a list of `{"domain", "split", "cases", "labeled"}`, each
+            case once.
         methods: What each method of the table is: arguments of `words_of_method`, and `note`.
         metrics: See `summarize`.
         tta_inconsistency: See `read_tta_inconsistency`.

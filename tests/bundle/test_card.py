@@ -5,7 +5,12 @@ from dar_uda.evaluation.score import ABSENT, FALSE_ALARM, FALSE_NEGATIVE, OK
 from tests.evaluation.metrics_files import write_metrics
 
 STRUCTURES = ["nan", "True", "spleen"]
-FACTS = {"direction": "ct-to-mr", "method": "dar_uda", "run": {"seed": 0}, "structures": STRUCTURES}
+FACTS = {
+    "direction": "ct-to-mr",
+    "method": "dar_uda",
+    "run": {"seed": 0, "scored_in_training": [0, 2]},
+    "structures": STRUCTURES,
+}
 
 
 def test_structures_and_cases_keep_names_that_look_like_values_and_every_number_its_count(tmp_path):

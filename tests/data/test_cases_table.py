@@ -62,6 +62,13 @@ def test_a_patient_in_both_splits_of_a_domain_is_refused(tmp_path):
     assert len(read_cases_table(write_patients(tmp_path, "P1", "P1", "P2"))) == 3
 
 
+def test_a_case_may_train_and_be_tested(tmp_path):
+    [row] = read_cases_table(write(tmp_path, "mr1\tmr\ta.nii\t\tboth"))
+    assert row["split"] == "both"
+    with pytest.raises(ValueError, match="line 2: DAR-004: split 'Both'; expected train, test or both"):
+        read_cases_table(write(tmp_path, "mr1\tmr\ta.nii\t\tBoth"))
+
+
 def test_all_problems_are_told_at_once_by_line(tmp_path):
     bad = ["../x\tct\ta.nii\t\ttrain", "", "c\tm r\t\t\tvalid", "d\tct\ta.nii\ttrain", "e\tct\ta\x07\t\ttest"]
     path = write(tmp_path, *bad)
@@ -72,7 +79,7 @@ def test_all_problems_are_told_at_once_by_line(tmp_path):
         "line 2: DAR-004: case '../x'; expected",
         "line 4: DAR-004: domain 'm r'",
         "line 4: DAR-004: no image",
-        "line 4: DAR-004: split 'valid'; expected train or test",
+        "line 4: DAR-004: split 'valid'; expected train, test or both",
         "line 5: DAR-004: it has more or fewer cells",
         "line 6: image 'a\\x07' holds control characters",
     ):
@@ -124,7 +131,9 @@ def test_a_word_for_no_label_is_refused_with_the_remedy(tmp_path, word):
 
 
 def test_a_case_in_both_splits_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="case ct1 of domain ct stands 2 times; expected once, to train or to test"):
+    with pytest.raises(
+        ValueError, match="case ct1 of domain ct stands 2 times; expected once, with split train, test or both"
+    ):
         read_cases_table(write(tmp_path, "ct1\tct\ta.nii\t\ttrain", "ct1\tct\tb.nii\t\ttest"))
 
 

@@ -30,6 +30,13 @@ def test_a_case_that_stands_twice_is_another_problem():
     assert len(list(problems_of_split(rows("p1/ct/train/", "p1/ct/test/", "p2/ct/test/p1")))) == 1
 
 
+def test_a_case_of_both_is_one_that_trainings_see():
+    table = rows("a1/mr/both/P1", "a2/mr/both/P1", "b1/mr/both/P2", "b2/mr/train/P2", "c1/mr/both/", "c2/ct/test/c1")
+    assert list(problems_of_split(table)) == []
+    [problem] = problems_of_split([*table, *rows("a3/mr/test/P1", "b3/ct/test/P2")])
+    assert "patient 'P1' of domain mr has training cases (a1, a2) and test cases (a3); " in problem
+
+
 def test_a_message_names_five_cases_and_counts_the_others():
     names = [f"c{number}" for number in range(5000)]
     assert listed(names) == "c0, c1, c2, c3, c4, 4995 more" and listed(names[:5]) == "c0, c1, c2, c3, c4"

@@ -5,6 +5,7 @@ import re
 import numpy as np
 
 from dar_uda.data.cases_table import read_cases_table
+from dar_uda.data.splits import GROUPS
 from tests.faults.limited import accepted
 
 GOOD = "case\tdomain\timage\tlabel\tsplit\tpatient\n" + "".join(
@@ -49,7 +50,7 @@ def test_a_broken_table_is_refused_by_name_or_has_rows_that_a_run_can_take(tmp_p
         assert len({(row["domain"], row["case"]) for row in result}) == len(result) > 0
         for row in result:
             assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", row["case"]) and ".." not in row["case"]
-            assert row["domain"].isalnum() and row["image"] and row["split"] in ("train", "test")
+            assert row["domain"].isalnum() and row["image"] and row["split"] in GROUPS
             assert not re.search(r"[\x00-\x1f]", row["image"] + row["label"] + row["patient"])
-        sides = {(row["domain"], row["patient"] or row["case"], row["split"]) for row in result}
+        sides = {(row["domain"], row["patient"] or row["case"], row["split"] == "test") for row in result}
         assert len({side[:2] for side in sides}) == len(sides)

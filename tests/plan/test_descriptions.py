@@ -8,6 +8,11 @@ CORRECTED = "styles: {inter_slice_correction: true}"
 PLAIN = "inference: {keep_largest_component: false}"
 
 
+def whole_stamp(plan):
+    """Return the stamp of the summary."""
+    return descriptions.stamp_of_table(plan.summary, plan.config, CASES)
+
+
 @pytest.mark.parametrize(
     ("text", "stamp"),
     [
@@ -24,21 +29,20 @@ PLAIN = "inference: {keep_largest_component: false}"
     ],
 )
 def test_a_stamp_has_all_that_numbers_depend_on(text, stamp):
-    config = plan_of(text).config
-    assert descriptions.stamp(config) == descriptions.stamp_with_changes(config) == stamp
+    plan = plan_of(text)
+    assert descriptions.stamp(plan.config) == whole_stamp(plan) == stamp
 
 
 def test_a_stamp_has_what_the_user_changes_of_the_budget():
-    config = plan_of("{styles: {clusters: 2}, segmentation: {steps: 5, batch_size: 2}}").config
-    assert descriptions.stamp_with_changes(config) == (
+    assert whole_stamp(plan_of("{styles: {clusters: 2}, segmentation: {steps: 5, batch_size: 2}}")) == (
         "Task phantom, protocol clean, budget demo, seed 0. Changed: styles.clusters 2; segmentation.steps 5."
     )
 
 
 def test_the_tolerances_of_the_nsd_are_said_where_it_is_shown():
-    config = plan_of("{task: phantom, metrics: [nsd, dice]}").config
+    plan = plan_of("{task: phantom, metrics: [nsd, dice]}")
     expected = "NSD tolerance: liver 5 mm, right_kidney 3 mm, left_kidney 3 mm, spleen 3 mm."
-    assert descriptions.stamp_with_changes(config) == f"{descriptions.stamp(config)} {expected}"
+    assert whole_stamp(plan) == f"{descriptions.stamp(plan.config)} {expected}"
     assert tolerances_in_words(["a", "b"], [2.5, None]) == "NSD tolerance: a 2.5 mm."
 
 
@@ -112,6 +116,7 @@ def test_a_report_says_what_the_run_is_and_which_cases_it_has():
         "seeds": [3, 1],
         "metrics": ["dice", "asd"],
         "stamp": "Task phantom, protocol clean, budget demo, seeds 3, 1. Changed: styles.clusters 2.",
+        "transductive": [],
         "cases": [
             {"domain": "ct", "split": "train", "cases": ["ct1", "ct2", "ct3"], "labeled": 2},
             {"domain": "mr", "split": "train", "cases": ["mr1", "mr2"], "labeled": 0},

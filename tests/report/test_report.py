@@ -118,7 +118,7 @@ def write_run(folder, dice, scored=True):
     choices = {"task": "phantom", "protocol": "clean", "budget": "demo", "model_selection": "last", "seeds": [0]}
     cases = [{"domain": "mr", "split": "test", "cases": [NASTY, "b"], "labeled": 2}]
     names = {"run": "phantom", "folder": str(folder), "table": "summary", "stamp": "A stamp.", "cases": cases}
-    names["metrics"] = ["dice", "asd"]
+    names |= {"metrics": ["dice", "asd"], "transductive": []}
     return {
         "facts": {**choices, **names},
         "methods": {
@@ -256,6 +256,19 @@ def test_a_run_of_several_seeds_shows_each(tmp_path):
     assert "A case is named where it happened under one seed or more." in text
     _, *rows = Page(text).tables["Dice by seed"]
     assert [cell["text"] for cell in rows[1]] == ["dar_uda", "0.750 0.750", "0.650 0.650", "0.700 0.700"]
+
+
+def test_cases_in_training_and_test_have_a_row_of_their_own_and_a_limit(tmp_path, report):
+    assert "test</dt><dd>2, 2 of them" in report and "these very scans" not in report
+    arguments = write_run(tmp_path, DICE)
+    both = {"domain": "mr", "split": "both", "cases": ["c", "d", "e"], "labeled": 1}
+    facts = {**arguments["facts"], "transductive": ["1 of 3 are both."]}
+    write_report(**{**arguments, "facts": {**facts, "cases": [*facts["cases"], both]}})
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<dt>Cases, mr, test</dt><dd>2, 2 of them" in text
+    assert "<dt>Cases, mr, train and test</dt><dd>3, 1 of them with a label" in text
+    assert "<strong>mr, train and test:</strong> c, d, e" in text
+    assert "<li>1 of 3 are both. These scores say how well these very scans are segmented" in text
 
 
 def test_names_are_escaped_wherever_they_stand(report):

@@ -151,6 +151,38 @@ def test_a_self_training_iteration_goes_on_from_a_training_that_mixes_the_source
     assert "cases/mr/mr2/image.nii" in inputs and "cases/mr/mr3" not in inputs, "training cases alone"
 
 
+def made_of(text, folder):
+    """Return all files from which a printed plan makes its outputs below a folder."""
+    jobs = {}
+    for _, inputs, outputs in files_of_jobs(text):
+        jobs |= dict.fromkeys(outputs.split(", "), inputs.split(", "))
+    found, left = set(), [output for output in jobs if folder in output]
+    while left:
+        new = set(jobs.get(left.pop(), [])) - found
+        found |= new
+        left += new
+    return found
+
+
+def test_labels_of_cases_that_train_and_are_tested_reach_no_mask_of_their_own_domain(tmp_path):
+    rows = [("ct3", "ct", True, "test"), ("mr1", "mr", True, "both"), ("mr2", "mr", True, "both")]
+    table = write_cases(tmp_path, [*ROWS[:2], *rows, ("mr3", "mr", True, "test")])
+    methods = "methods=[source_only,source_randomized,dar_uda,supervised]"
+    choices = ("task=abdomen", "budget=laptop", "directions=[ct-to-mr,mr-to-ct]", methods)
+    selection = "model_selection={rule: source_validation}"
+    jobs, text = planned(tmp_path, "all", "comparison", "--config", f"cases={table}", *choices, selection)
+    assert min(jobs["label_target"], jobs["select_model"], jobs["measure_structures"], jobs["train_ada_output"]) > 1
+    label = re.compile(r"mr_\d_label|cases/mr/(\w+)/label")
+    of_mr, of_ct = (
+        {match[1] for path in made_of(text, f"/predictions/{direction}/") if (match := label.search(path))}
+        for direction in ("ct-to-mr", "mr-to-ct")
+    )
+    assert of_mr == set() and of_ct >= {"mr1", "mr2"}, "where MR is the source, its labels train"
+    assert "ct-to-mr/supervised" not in text and "mr-to-ct/supervised" in text
+    readers = {rule for rule, inputs, _ in files_of_jobs(text) if re.search(r"mr_\d_label", inputs)}
+    assert readers == {"check_cases", "preprocess_label", "score_method", "draw_overlays", "draw_extremes"}
+
+
 def test_the_voxels_beside_a_header_file_are_inputs_too(labeled_target):
     assert re.search(r"rule preprocess_case:\n    input: \S*ct_1_image.img, \S*ct_1_image.hdr", labeled_target)
 

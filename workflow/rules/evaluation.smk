@@ -129,7 +129,7 @@ rule tabulate:
         unavailable=lambda wildcards: plain(PLAN.tables[wildcards.table].unavailable),
         notes=lambda wildcards: descriptions.method_notes(PLAN.tables[wildcards.table], CONFIG),
         usage=lambda wildcards: PLAN.usage(wildcards.table),
-        stamp=descriptions.stamp_with_changes(CONFIG),
+        stamp=lambda wildcards: descriptions.stamp_of_table(PLAN.tables[wildcards.table], CONFIG, PLAN.cases),
         choices=descriptions.stamped_choices(CONFIG),
         bounds=lambda wildcards: descriptions.gap_bounds(PLAN.tables[wildcards.table]),
         ceilings=lambda wildcards: descriptions.ceilings(PLAN.tables[wildcards.table]),

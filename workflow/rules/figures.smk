@@ -136,7 +136,7 @@ rule draw_overlays:
         structures=list(TASK.structures),
         values=lambda wildcards: TASK.target(wildcards.direction).label_values,
         slice_axis=lambda wildcards: TASK.target(wildcards.direction).slice_axis,
-        stamp=STAMP,
+        stamp=lambda wildcards: descriptions.stamp_of_scores(CONFIG, PLAN.cases, wildcards.direction),
         version=lambda wildcards: version_of(
             PLAN.figures.overlay_images(wildcards.direction),
             PLAN.figures.overlay_references(wildcards.direction),
@@ -171,7 +171,7 @@ rule draw_boxes:
     params:
         rows=lambda wildcards: plain(PLAN.drawn(wildcards.of_table, wildcards.direction)),
         structures=list(TASK.structures),
-        stamp=STAMP,
+        stamp=lambda wildcards: descriptions.stamp_of_scores(CONFIG, PLAN.cases, wildcards.direction),
         code=code_version("dar_uda.report.figures.scores"),
     script:
         "../scripts/draw_boxes.py"
@@ -204,7 +204,7 @@ rule draw_differences:
         structures=list(TASK.structures),
         reference=lambda wildcards: PLAN.table_ending(wildcards.of_table).reference,
         metric=CONFIG.metrics[0],
-        stamp=STAMP,
+        stamp=lambda wildcards: descriptions.stamp_of_scores(CONFIG, PLAN.cases, wildcards.direction),
         code=code_version("dar_uda.report.figures.differences"),
     script:
         "../scripts/draw_differences.py"
@@ -234,7 +234,7 @@ rule draw_dice_against_asd:
         runtime="10m",
     params:
         rows=lambda wildcards: plain(PLAN.drawn(wildcards.of_table, wildcards.direction)),
-        stamp=STAMP,
+        stamp=lambda wildcards: descriptions.stamp_of_scores(CONFIG, PLAN.cases, wildcards.direction),
         code=code_version("dar_uda.report.figures.scores"),
     script:
         "../scripts/draw_dice_against_asd.py"
@@ -274,7 +274,7 @@ rule draw_extremes:
         structures=list(TASK.structures),
         values=lambda wildcards: TASK.target(wildcards.direction).label_values,
         slice_axis=lambda wildcards: TASK.target(wildcards.direction).slice_axis,
-        stamp=STAMP,
+        stamp=lambda wildcards: descriptions.stamp_of_scores(CONFIG, PLAN.cases, wildcards.direction),
         version=lambda wildcards: version_of(
             PLAN.volumes.scored(wildcards.direction, "image"),
             PLAN.volumes.scored(wildcards.direction, "label"),
@@ -309,7 +309,7 @@ rule draw_reliability:
     params:
         rows=lambda wildcards: plain(PLAN.drawn(wildcards.of_table, wildcards.direction)),
         structures=list(TASK.structures),
-        stamp=STAMP,
+        stamp=lambda wildcards: descriptions.stamp_of_scores(CONFIG, PLAN.cases, wildcards.direction),
         code=code_version("dar_uda.report.figures.calibration"),
     script:
         "../scripts/draw_reliability.py"

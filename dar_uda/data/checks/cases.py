@@ -20,6 +20,7 @@ from dar_uda.data.grid import Grid
 from dar_uda.data.patients import listed
 from dar_uda.data.phantom_files import is_phantom
 from dar_uda.data.reading import reason_of
+from dar_uda.data.splits import is_in
 from dar_uda.data.versions import Versions
 from dar_uda.data.volume import read_grid, read_volume
 from dar_uda.jobs.files import write_beside
@@ -42,7 +43,7 @@ class CaseFiles:
         label_values: Whether findings may say what the label holds. Of a label on which no method trains they say
             whether it is a label map, no more: what is in a target's label reaches nothing but its scores.
         patient: "" where the table does not name one, or a run uses the case neither to train nor to test.
-        split: "train" or "test" where `patient` is given.
+        split: Its value in the column, see `splits.GROUPS`, where `patient` is given.
     """
 
     name: str
@@ -214,12 +215,12 @@ def _twice(cases: Sequence[CaseFiles]) -> Iterator[Finding]:
 
 
 def _seen_in_training(cases: Sequence[CaseFiles]) -> Iterator[Finding]:
-    """Yield the test cases whose patient has training cases: in another domain, since a table has none in the same."""
-    training: dict[str, list[str]] = defaultdict(list)
+    """Yield the test cases whose patient has training cases in another domain."""
+    training: dict[str, list[CaseFiles]] = defaultdict(list)
     for case in cases:
-        if case.patient and case.split == "train":
-            training[case.patient].append(f"{case.domain}/{case.name}")
+        if case.patient and is_in(case.split, "train"):
+            training[case.patient].append(case)
     for case in cases:
-        if case.split == "test" and case.patient in training:
-            found = f"of the same patient as {listed(training[case.patient])}"
-            yield Finding(SEEN, case.domain, case.name, found)
+        tested = training[case.patient] if is_in(case.split, "test") else []
+        if others := [f"{other.domain}/{other.name}" for other in tested if other.domain != case.domain]:
+            yield Finding(SEEN, case.domain, case.name, f"of the same patient as {listed(others)}")

@@ -125,7 +125,10 @@ NOWHERE = Kind(
     False,
 )
 FEW_VOXELS = Kind("DAR-102: Structures of few voxels", "if that is not meant, look at the label file", False)
-TWICE = Kind("DAR-104: Files that stand twice in the table", "a scan is one case, to train or to test")
+TWICE = Kind(
+    "DAR-104: Files that stand twice in the table",
+    "a scan is one case; to train and to test with it, give that case the split both",
+)
 SHARED_LABEL = Kind(
     "DAR-105: Labels that several cases name",
     "if their scans do not show the same voxels, name the label of each scan",

@@ -22,6 +22,7 @@ from dar_uda.data.layouts.case import Case, Found, need_folder
 from dar_uda.data.layouts.check import problem_of
 from dar_uda.data.layouts.split import draw_split
 from dar_uda.data.patients import problems_of_split
+from dar_uda.data.splits import is_in
 from dar_uda.jobs.files import check_writable, turn, write_beside
 
 LISTED = 8
@@ -141,11 +142,12 @@ def write_cases(
 def _with_known_patients(cases: Sequence[Case], rows: Sequence[dict[str, str]]) -> list[Case]:
     """Return the cases, those whose patient has a case in the table on its side of the split.
 
-    Cases of one name are of one patient.
+    Cases of one name are of one patient. The side of split `both` is training: that a case also tests, the user says.
     """
-    of_names = {row["case"]: row["split"] for row in rows}
+    sides = [(row, "train" if is_in(row["split"], "train") else row["split"]) for row in rows]
+    of_names = {row["case"]: side for row, side in sides}
     of_patients = {case.patient: of_names[case.name] for case in cases if case.name in of_names}
-    of_patients |= {row["patient"] or row["case"]: row["split"] for row in rows}
+    of_patients |= {row["patient"] or row["case"]: side for row, side in sides}
     return [replace(case, split=case.split or of_patients.get(case.patient)) for case in cases]
 
 
@@ -167,10 +169,10 @@ def _report(cases: Sequence[Case], found: Found) -> Iterator[str]:
 def _lacking(rows: Sequence[dict[str, str]]) -> Iterator[str]:
     """Yield what domains without cases of a split cannot be."""
     for domain in sorted({row["domain"] for row in rows}):
-        splits = {row["split"] for row in rows if row["domain"] == domain}
-        if "train" not in splits:
+        splits = [row["split"] for row in rows if row["domain"] == domain]
+        if not any(is_in(split, "train") for split in splits):
             yield f"WARNING: domain {domain} has no case to train: no training can read it (DAR-253)"
-        if "test" not in splits:
+        if not any(is_in(split, "test") for split in splits):
             yield f"Domain {domain} has no case to test: it can be a source, not a target (DAR-253)"
 
 

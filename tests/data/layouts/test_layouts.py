@@ -277,6 +277,21 @@ def test_a_later_session_goes_to_its_subjects_side_and_the_patients_of_the_table
     assert len(rows) == 8 and all(row["split"] == sides[row["patient"]] for row in rows.values())
 
 
+def test_further_scans_of_a_patient_of_both_train_and_its_domain_has_cases_to_train_and_to_test(tmp_path, capsys):
+    write_sessions(tmp_path, "01_b", "02_b")
+    (tmp_path / "cases.tsv").write_text(
+        "case\tdomain\timage\tlabel\tsplit\tpatient\n"
+        "sub-01_a\tT1w\told.nii\t\tboth\tsub-01\n"
+        "sub-02_a\tT1w\tother.nii\t\tboth\tsub-02\n"
+    )
+    rows, printed = write_table(tmp_path, capsys, "bids", tmp_path, "--append")
+    assert splits(rows) == {
+        **{"sub-01_a": "both", "sub-02_a": "both"},
+        **{"sub-01_ses-b": "train", "sub-02_ses-b": "train"},
+    }
+    assert "T1w: 2 to train (0 with a label), 0 to test" in printed and "DAR-253" not in printed
+
+
 def test_a_published_split_that_tears_a_patient_of_the_table_apart_is_refused(tmp_path, capsys):
     write_tree(tmp_path / "vs_gk_203_t1", "vs_gk_t1_refT1.nii.gz")  # a test case of the dataset's own split
     (tmp_path / "cases.tsv").write_text(
