@@ -17,7 +17,7 @@ from dar_uda.evaluation.quantities import METRICS
 from dar_uda.plan.descriptions import stamped_choices
 from dar_uda.plan.renamed import names
 from docs.glossary import PAGE, TITLES, page, schema_keys
-from tests.plan.configs import config_of
+from tests.plan.plans import CASES, plan_of
 
 REPOSITORY = Path(__file__).parents[1]
 PACKAGE = REPOSITORY / "dar_uda"
@@ -261,9 +261,10 @@ def with_metric(column):
 
 
 SUMMARY = list(dict.fromkeys(map(with_metric, summary.COLUMNS)))
+STAMPED = stamped_choices(plan_of().summary, plan_of().config, CASES)
 FROM_ELSEWHERE = {
     *score.COLUMNS,
-    *(*SUMMARY, *differences.COLUMNS, *stamped_choices(config_of())),
+    *(*SUMMARY, *differences.COLUMNS, *STAMPED),
     *("code_{n}", "{structure}", "step"),
     *("s", "max_rss"),  # Snakemake's
 }
@@ -289,9 +290,9 @@ def test_columns():
         ("versions.tsv", versions.COLUMNS),
         ("metrics/{direction}/{method}.tsv", score.COLUMNS),
         ("calibration/{direction}/{method}.tsv", calibration.COLUMNS),
-        ("tables/calibration.tsv", [*calibration_table.COLUMNS, *stamped_choices(config_of())]),
-        ("tables/{table}.tsv", [*SUMMARY, *stamped_choices(config_of())]),
-        ("tables/{table}-differences.tsv", [*differences.COLUMNS, *stamped_choices(config_of())]),
+        ("tables/calibration.tsv", [*calibration_table.COLUMNS, *STAMPED]),
+        ("tables/{table}.tsv", [*SUMMARY, *STAMPED]),
+        ("tables/{table}-differences.tsv", [*differences.COLUMNS, *STAMPED]),
         ("FOLDER/volumes.tsv", predict.COLUMNS),
     ],
 )

@@ -37,12 +37,18 @@ def stamp_of_scores(config: Config, cases: Cases, direction: str) -> str:
 
 def transductive(config: Config, cases: Cases, directions: Iterable[Direction]) -> Iterator[str]:
     """Yield, in a sentence for each target, how many of its scored cases trainings see too: those with split `both`."""
-    for target in dict.fromkeys(direction.target for direction in directions):
-        scored, seen = (len(cases.of(target, group, labeled=True)) for group in ("test", "both"))
+    for target, counted in _scored_in_training(cases, directions).items():
         labels = "cropped by" if config.task.domains[target].crops_to_labels else "without"
-        counted = f"{seen} of {scored} scored cases of {target}"
-        if seen:
-            yield f"Transductive: {counted} are also training cases, {labels} their labels."
+        yield f"Transductive: {counted} scored cases of {target} are also training cases, {labels} their labels."
+
+
+def _scored_in_training(cases: Cases, directions: Iterable[Direction]) -> dict[str, str]:
+    """Return how many of the scored cases of each target are in training, such as `2 of 3`, where any is."""
+    counts: dict[str, str] = {}
+    for target in dict.fromkeys(direction.target for direction in directions):
+        seen, scored = (len(cases.of(target, group, labeled=True)) for group in ("both", "test"))
+        counts |= {target: f"{seen} of {scored}"} if seen else {}
+    return counts
 
 
 def stamp_of_table(table: Table, config: Config, cases: Cases) -> str:
@@ -55,14 +61,16 @@ def stamp_of_table(table: Table, config: Config, cases: Cases) -> str:
     return " ".join(said)
 
 
-def stamped_choices(config: Config) -> dict[str, str]:
+def stamped_choices(table: Table, config: Config, cases: Cases) -> dict[str, str]:
     """Return what every row of a table says of the run, by column."""
+    seen = _scored_in_training(cases, table.directions)
     values = config.values
     return {
         "task": values["task"],
         "budget": config.task.budget,
         "protocol": values["protocol"],
         "model_selection": config.selection_rule,
+        "transductive": ", ".join(f"{target} {counted}" for target, counted in seen.items()),
     }
 
 

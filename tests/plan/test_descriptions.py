@@ -47,12 +47,13 @@ def test_the_tolerances_of_the_nsd_are_said_where_it_is_shown():
 
 
 def test_every_row_of_a_table_says_by_which_protocol_and_checkpoint():
-    config = plan_of("{task: abdomen, protocol: paper, model_selection: {rule: target_oracle}}").config
-    assert descriptions.stamped_choices(config) == {
+    plan = plan_of("{task: abdomen, protocol: paper, model_selection: {rule: target_oracle}}")
+    assert descriptions.stamped_choices(plan.summary, plan.config, CASES) == {
         "task": "abdomen",
         "budget": "paper",
         "protocol": "paper",
         "model_selection": "target_oracle",
+        "transductive": "",
     }
 
 

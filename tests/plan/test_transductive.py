@@ -127,6 +127,12 @@ def test_tables_reports_and_figures_of_scores_say_how_many_scored_cases_are_in_t
     ]
 
 
+def test_every_row_of_a_table_says_how_many_scored_cases_of_its_targets_are_in_training():
+    for directions, said in {"ct-to-mr": "mr 2 of 3", "[ct-to-mr, mr-to-ct]": "mr 2 of 3, ct 1 of 1"}.items():
+        made = plan(f"directions: {directions}")
+        assert descriptions.stamped_choices(made.summary, made.config, CASES)["transductive"] == said
+
+
 def test_every_target_of_a_table_has_its_sentence():
     config = config_of(BOTH)
     of_ct = "Transductive: 1 of 1 scored cases of ct are also training cases, without their labels."

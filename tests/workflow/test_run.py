@@ -26,7 +26,17 @@ COLUMNS = [
     *("direction", "method", "structure", "n", "patients", "seeds"),
     *("references", "false_negatives", "failures", "absences", "false_alarms", "reference_ml", "predicted_ml"),
     *(f"{metric}_{name}" for metric in METRICS for name in OF_METRIC),
-    *("above_floor", "gap_closed", "gap_low", "gap_high", "task", "budget", "protocol", "model_selection"),
+    *(
+        "above_floor",
+        "gap_closed",
+        "gap_low",
+        "gap_high",
+        "task",
+        "budget",
+        "protocol",
+        "model_selection",
+        "transductive",
+    ),
 ]
 ALL_METHODS = ("--config", "methods=[source_only,average_style,dar_uda,supervised]")
 AFTER_SEGMENTERS = {

@@ -130,7 +130,7 @@ rule tabulate:
         notes=lambda wildcards: descriptions.method_notes(PLAN.tables[wildcards.table], CONFIG),
         usage=lambda wildcards: PLAN.usage(wildcards.table),
         stamp=lambda wildcards: descriptions.stamp_of_table(PLAN.tables[wildcards.table], CONFIG, PLAN.cases),
-        choices=descriptions.stamped_choices(CONFIG),
+        choices=lambda wildcards: descriptions.stamped_choices(PLAN.tables[wildcards.table], CONFIG, PLAN.cases),
         bounds=lambda wildcards: descriptions.gap_bounds(PLAN.tables[wildcards.table]),
         ceilings=lambda wildcards: descriptions.ceilings(PLAN.tables[wildcards.table]),
         structures=list(TASK.structures),
@@ -158,7 +158,7 @@ rule tabulate_tta_inconsistency:
         runtime="10m",
     params:
         masked=plain(PLAN.summary.masked),
-        choices=descriptions.stamped_choices(CONFIG),
+        choices=descriptions.stamped_choices(PLAN.summary, CONFIG, PLAN.cases),
         code=code_version("dar_uda.evaluation.tta_inconsistency"),
     script:
         "../scripts/tabulate_tta_inconsistency.py"
@@ -213,7 +213,7 @@ rule tabulate_calibration:
     params:
         rows=plain(PLAN.summary.scored),
         structures=list(TASK.structures),
-        choices=descriptions.stamped_choices(CONFIG),
+        choices=descriptions.stamped_choices(PLAN.summary, CONFIG, PLAN.cases),
         code=code_version("dar_uda.evaluation.calibration_table"),
     script:
         "../scripts/tabulate_calibration.py"
