@@ -133,8 +133,8 @@ def _case_of(row: Row) -> Case:
 def cases_to_check(cases: Cases, config: Config) -> list[dict[str, str | bool]]:
     """Return the cases for rule check_cases, which describes only the labels on which the summary's methods train.
 
-    Those are the sources' and, where these do not score the method itself, the targets' for `supervised`. Cases that
-    trainings see or methods are tested on have their patient and split, where the table names the patient.
+    Those are labels of the sources and, for `supervised`, of targets whose cases with split `both` have none. Cases
+    that trainings see or methods are tested on have their patient and split, where the table names the patient.
     """
     targets = {direction.target for direction in config.directions}
     sets = {config.methods[name]["training_set"] for name in config.tables["summary"]["methods"]}
