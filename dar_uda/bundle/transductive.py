@@ -33,9 +33,12 @@ def training_cases(run: Path, domain: str) -> list[str]:
 
 
 def _seen(run: Path, domain: str, weights: Path) -> set[str]:
-    """Return the target's cases that trainings saw as slices or volumes; none where the source alone trains."""
+    """Return the target's cases that trainings saw; none where the source alone trains.
+
+    Trainings see slices. One that reads volumes, AdaOutput's, may be of a run that has sliced nothing.
+    """
     if TrainingSet.of(weights.parents[1].name).target is None:
         return set()
     inputs = map(Path, read_record(run, provenance_path(weights)).inputs)
-    volumes = {path.parent.name for path in inputs if path.name == "image.nii" and path.parent.parent.name == domain}
-    return volumes | set(training_cases(run, domain))
+    volumes = [path.parent.name for path in inputs if path.name == "image.nii" and path.parent.parent.name == domain]
+    return set(training_cases(run, domain) or volumes)

@@ -46,6 +46,12 @@ def test_a_training_that_reads_volumes_of_the_target_sees_those(run):
     assert scored_in_training(run, "mr", weights, run / "metrics.tsv") == [1, 3] and training_cases(run, "mr") == []
 
 
+def test_volumes_that_choose_weights_are_not_those_of_a_training(run):
+    folder = "segmenters/ct-to-mr.disentangled-multi/dar_unet-target_oracle"
+    weights = write_provenance(run, f"{folder}/weights.safetensors", ["results/mine/cases/mr/mr4/image.nii"])
+    assert scored_in_training(run, "mr", weights, run / "metrics.tsv") == [2, 3]
+
+
 def test_without_scores_none_is_counted(run):
     weights = write_provenance(run, "segmenters/ct-to-mr.disentangled-multi/dar_unet/weights.safetensors", [])
     assert scored_in_training(run, "mr", weights, run / "absent.tsv") == [0, 0]
