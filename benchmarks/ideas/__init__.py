@@ -1,0 +1,1 @@
+"""Trials of ideas that may raise Dice, each recorded: gain or none."""

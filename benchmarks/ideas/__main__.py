@@ -1,0 +1,91 @@
+"""Try ideas on stored volumes: python -m benchmarks.ideas CONFIG DIRECTION VARIANT ... [--seeds N ...].
+
+CONFIG is the config file of a run that has its synthetic volumes:
+snakemake --configfile CONFIG --until synthesize_volume translate_volume measure_structures preprocess_label
+Variants are those of `variants.py`. Dice and CPU minutes become rows of `measured/trials.tsv`; what stands there, of
+the same code, is not measured again. A trial that was stopped goes on.
+"""
+
+import argparse
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import yaml
+
+from benchmarks.ideas.record import Key, is_recorded, record
+from benchmarks.ideas.trial import Trial
+from benchmarks.ideas.variants import VARIANTS
+from dar_uda.plan.cases import read_cases
+from dar_uda.plan.code_version import code_version
+from dar_uda.plan.config import read_config
+from dar_uda.plan.plan import Plan
+from dar_uda.training.job import Job
+
+PROJECT = Path(__file__).parents[2]
+CODE = "dar_uda.adaptation.self_training"
+"""The module whose digest tells which code was measured: trainings and all that they import."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", type=Path)
+    parser.add_argument("direction")
+    parser.add_argument("variants", nargs="+", choices=VARIANTS, metavar="VARIANT")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    given = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    bench = Bench(_plan(given.config), given.direction)
+    for name in given.variants:
+        for seed in given.seeds:
+            bench.measure(name, seed)
+
+
+def _plan(path: Path) -> Plan:
+    text = path.read_text()
+    config = read_config(PROJECT, yaml.safe_load(text), {str(path): text})
+    return Plan.of(config, read_cases(config, PROJECT))
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The trials of a run in one direction."""
+
+    plan: Plan
+    direction: str
+
+    def measure(self, name: str, seed: int) -> Path:
+        """Measure the stages of a variant that the table lacks; return the weights of its first training."""
+        variant, code = VARIANTS[name], code_version(CODE)
+        folder = Path(f"{self.plan.paths.folder}/ideas/{code}/seed-{seed}/{self.direction}/{name}")
+        folder.mkdir(parents=True, exist_ok=True)
+        trial = Trial(self.plan, self.direction, variant, folder, Job.prepare(seed, code, 1, "cpu", "auto"))
+        key = Key(name, variant.settings, self.plan.config.run, self.direction, seed, code)
+        if variant.after:
+            weights = first = self.measure(variant.after, seed)
+        else:
+            weights = first = folder / "first.safetensors"
+            self._stage(trial, key, "first", weights, trial.train)
+        for number in range(1, len(variant.iterations) + 1):
+            teachers = [self.measure(teacher, seed) for teacher in variant.teachers] if number == 1 else []
+            initial, weights = weights, folder / f"iteration-{number}.safetensors"
+            iterate = partial(trial.iterate, initial, teachers or [initial], number)
+            self._stage(trial, key, weights.stem, weights, iterate)
+        return first
+
+    @staticmethod
+    def _stage(trial: Trial, key: Key, stage: str, weights: Path, train: Callable[[], Path]) -> None:
+        if is_recorded(key, stage) and weights.exists():
+            return
+        begun = time.process_time()
+        if not weights.exists():
+            train()
+        minutes = (time.process_time() - begun) / 60
+        record(key, stage, trial.score(weights, stage), minutes)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""Ways to change the look and the place of a training patch: the shipped ones, and those that are tried."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dar_uda.segmentation.augmentation import ROTATION_DEGREES, _elastic_displacement
+from dar_uda.segmentation.domain_randomization import (
+    CONSTANT,
+    HIDDEN,
+    KERNELS,
+    LAYERS,
+    LEVEL,
+    LOG_CONTRAST,
+    SLOPE,
+    _standardized,
+    _tensor,
+)
+
+AIR = 0.05
+LOG_GAIN, LOG_GAMMA, CONTRAST = (-0.9, 0.3), (-0.5, 0.5), (0.6, 1.4)
+SHIFT = 0.08
+
+
+def change_intensity_widely(image: Tensor, rng: np.random.Generator) -> Tensor:
+    """Change gain, gamma and contrast, each with probability one half; clip to [0, 1]."""
+    gain, gamma = np.exp(rng.uniform(*LOG_GAIN)), np.exp(rng.uniform(*LOG_GAMMA))
+    factor = rng.uniform(*CONTRAST)
+    bent, gained, contrasted = rng.random(3) < 0.5
+    if bent:
+        image = image.clamp(min=0) ** gamma
+    if gained:
+        image = image * gain
+    if contrasted:
+        image = image * factor + image.mean() * (1 - factor)
+    return image.clamp(0, 1)
+
+
+def random_convolution_in_range(image: Tensor, rng: np.random.Generator) -> Tensor:
+    """GIN as in `random_convolution`, brought back to [0, 1] by its minimum and maximum."""
+    mean, deviation = image.mean(), image.std()
+    x = standard = ((image - mean) / deviation.clamp(min=CONSTANT))[:, None]
+    widths = [1] + [HIDDEN] * (LAYERS - 1) + [1]
+    for layer, (inputs, outputs) in enumerate(zip(widths, widths[1:], strict=False)):
+        kernel = int(rng.choice(KERNELS))
+        weight, bias = rng.normal(size=(outputs, inputs, kernel, kernel)), rng.normal(size=outputs)
+        x = F.conv2d(x, _tensor(weight, image), _tensor(bias, image), padding=kernel // 2)
+        x = F.leaky_relu(x, SLOPE) if layer < LAYERS - 1 else x
+    alpha = float(rng.random())
+    mixed = (alpha * _standardized(x) + (1 - alpha) * standard)[:, 0]
+    low, high = mixed.min(), mixed.max()
+    return torch.where(deviation < CONSTANT, image, (mixed - low) / (high - low).clamp(min=CONSTANT))
+
+
+def change_classes(
+    image: Tensor, label: Tensor, rng: np.random.Generator, classes: int, background_classes: int
+) -> Tensor:
+    """Give every structure, and every one of some intervals of the background's intensities, its own look.
+
+    As `change_structures`, which leaves the background as it is; so does this below `AIR`.
+    """
+    thresholds = np.sort(rng.uniform(AIR, 1, size=background_classes - 1))
+    total = classes + background_classes
+    gains, shifts = np.exp(rng.normal(scale=LOG_CONTRAST, size=total)), rng.normal(scale=LEVEL, size=total)
+    gains[0], shifts[0] = 1, 0
+    intervals = torch.bucketize(image, _tensor(thresholds, image)) + classes
+    here = torch.where(label > 0, label.long(), torch.where(image < AIR, 0, intervals))
+    masks = [here == index for index in range(total)]
+    means = torch.stack([(image * mask).sum() / mask.sum().clamp(min=1) for mask in masks])
+    gain = _tensor(gains, image)
+    offset = means * (1 - gain) + _tensor(shifts, image)
+    smooth = F.avg_pool2d(torch.stack([gain[here], offset[here]]), 3, 1, 1, count_include_pad=False)
+    return (image * smooth[0] + smooth[1]).clamp(0, 1)
+
+
+def upright_grid(shape: tuple[int, int], rng: np.random.Generator, scale: float) -> Tensor:
+    """Where every output pixel comes from, (1, H, W, 2): rotation, a scale per axis, a shift, elastic displacement."""
+    height, width = shape
+    rotated, scaled, shifted, elastic = rng.random(4) < 0.5
+    angle = np.deg2rad(rng.uniform(-ROTATION_DEGREES, ROTATION_DEGREES)) if rotated else 0.0
+    zoom = 1 / rng.uniform(1 - scale, 1 + scale, size=2) if scaled else np.ones(2)
+    shift = 2 * rng.uniform(-SHIFT, SHIFT, size=2) if shifted else np.zeros(2)
+    aspect = height / width
+    rotation = np.array([[np.cos(angle), -np.sin(angle) * aspect], [np.sin(angle) / aspect, np.cos(angle)]])
+    matrix = np.column_stack([np.diag(zoom) @ rotation, shift])
+    grid = F.affine_grid(torch.tensor(matrix, dtype=torch.float32)[None], [1, 1, height, width], align_corners=False)
+    return grid + _elastic_displacement(height, width, rng) if elastic else grid
+
+
+def moved(image: Tensor, label: Tensor, grid: Tensor) -> tuple[Tensor, Tensor]:
+    """Resample a patch and its classes."""
+    image = F.grid_sample(image[None], grid, mode="bilinear", align_corners=False)[0]
+    classes = F.grid_sample(label[None].float(), grid, mode="nearest", align_corners=False)[0]
+    return image, classes.to(label.dtype)

@@ -1,0 +1,104 @@
+"""What is tried: a variant is the run's budget but for what it names."""
+
+from dataclasses import dataclass, fields, replace
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A segmenter, and what it is trained on; None: as the budget has it.
+
+    Attributes:
+        volumes: The synthetic training sets, or `source`.
+        steps: Of the first training, as a multiple of the budget's.
+        source_fraction: Of patches from untranslated source volumes.
+        intensity: `narrow` as shipped, or `wide`.
+        geometry: `flipped` as shipped, or `upright`.
+        gin: Fraction of patches seen through a random convolution.
+        gin_form: `clip` to [0, 1] as shipped, or `range`.
+        contrast: Fraction of patches whose structures change their contrast.
+        background_classes: Intervals of the background's intensities that do so too.
+        consistency: Weight of the KL divergence between two looks of each patch, which then are the batch.
+        ema_decay: Of the averaged network.
+        iterations: Steps of each self-training iteration.
+        rate: Of the self-training iterations.
+        pseudo_label_fraction: Of their patches.
+        after: The variant whose first training this one takes, by name.
+        teachers: Variants whose first trainings label the target in the first iteration, by the mean of their
+            probabilities; () : the one that goes on alone, as in later iterations.
+        ignores: Whether voxels in which teachers differ teach nothing.
+    """
+
+    volumes: tuple[str, ...] = ("disentangled-multi",)
+    steps: float = 1.0
+    source_fraction: float | None = None
+    intensity: str = "narrow"
+    geometry: str = "flipped"
+    gin: float | None = None
+    gin_form: str = "clip"
+    contrast: float | None = None
+    background_classes: int = 0
+    consistency: float = 0.0
+    ema_decay: float | None = None
+    iterations: tuple[int, ...] = ()
+    rate: float = 2.0e-3
+    pseudo_label_fraction: float = 0.5
+    after: str = ""
+    teachers: tuple[str, ...] = ()
+    ignores: bool = False
+
+    @property
+    def settings(self) -> str:
+        """What differs from the budget, as text."""
+        given = {entry.name: (getattr(self, entry.name), entry.default) for entry in fields(self)}
+        return "; ".join(f"{name} {value}" for name, (value, shipped) in given.items() if value != shipped)
+
+
+SHIPPED = Variant()
+PLAIN = Variant(gin=0, contrast=0, source_fraction=0)
+SHORT = Variant(steps=0.6)
+BACKGROUND = {"contrast": 0.5, "background_classes": 5}
+DIVERSE = {"intensity": "wide", "geometry": "upright", "gin": 0.2, "gin_form": "range", "ema_decay": 0.99, **BACKGROUND}
+SOURCE = {"volumes": ("source",), "source_fraction": 0}
+CYCLEGAN = ("cyclegan-single",)
+BOTH = ("disentangled-multi", "cyclegan-single")
+
+VARIANTS = {
+    "shipped": SHIPPED,
+    "shipped_iterated": replace(SHIPPED, iterations=(250,), after="shipped"),
+    "plain": PLAIN,
+    "average": replace(PLAIN, ema_decay=0.99),
+    "wide": replace(SHIPPED, intensity="wide"),
+    "upright": replace(SHIPPED, geometry="upright"),
+    "gin": replace(SHIPPED, gin=0.2),
+    "gin_range": replace(SHIPPED, gin=0.2, gin_form="range"),
+    "contrast": replace(SHIPPED, contrast=0.3),
+    "background": replace(SHIPPED, **BACKGROUND),
+    "source_mixed": replace(SHIPPED, source_fraction=0.25),
+    "diverse": replace(SHIPPED, **DIVERSE),
+    "diverse_iterated": replace(SHIPPED, **DIVERSE, iterations=(125, 125), after="diverse"),
+    "short": SHORT,
+    "short_wide": replace(SHORT, intensity="wide"),
+    "short_diverse": replace(SHORT, **DIVERSE),
+    "short_diverse_iterated": replace(SHORT, **DIVERSE, iterations=(120, 120), after="short_diverse"),
+    "short_iterated": replace(SHORT, iterations=(120, 120), after="short"),
+    "short_diverse_twins": replace(SHORT, **DIVERSE | {"gin": 0.5}, consistency=2.0),
+    "short_diverse_cyclegan": replace(SHORT, **DIVERSE, volumes=CYCLEGAN),
+    "short_diverse_both": replace(SHORT, **DIVERSE, volumes=BOTH),
+    "short_diverse_both_iterated": replace(
+        SHORT, **DIVERSE, volumes=BOTH, iterations=(120, 120), after="short_diverse_both"
+    ),
+    "short_cyclegan": replace(SHORT, volumes=CYCLEGAN),
+    "short_both": replace(SHORT, volumes=BOTH),
+    "consensus": replace(
+        SHORT,
+        volumes=BOTH,
+        source_fraction=0,
+        iterations=(120, 120),
+        after="short",
+        teachers=("short", "short_cyclegan"),
+        ignores=True,
+    ),
+    "source": replace(PLAIN, **SOURCE),
+    "source_diverse": replace(SHIPPED, **DIVERSE | SOURCE | {"gin": 0.5}),
+    "short_source_diverse": replace(SHORT, **DIVERSE | SOURCE | {"gin": 0.5}),
+}
