@@ -175,7 +175,7 @@ def suffixes_of_trainings():
 
 
 def test_what_the_names_of_trainings_end_with_has_rows():
-    listed = re.findall(r"/\{network\}(-\w+)/", "\n".join(rows("path")))
+    listed = re.findall(r"/\{network\}(-\w+)(?:\{iteration\})?/", "\n".join(rows("path")))
     values = [value.partition(": ") for value in rows("config value")]
     rules = {f"-{value}" for key, _, value in values if key == "model_selection.rule" and value != "last"}
     assert set(listed) == suffixes_of_trainings() | rules | {"-candidates"}

@@ -12,7 +12,7 @@ from benchmarks.ideas.consensus import label_by_consensus
 from benchmarks.ideas.sampler import IdeaSampler, Looks
 from benchmarks.ideas.trainer import IdeaTrainer
 from benchmarks.ideas.variants import Variant
-from dar_uda.adaptation.self_training import SECOND_ITERATION, kept_cases
+from dar_uda.adaptation.self_training import SEED_PER_ITERATION, kept_cases
 from dar_uda.data.network_volume import open_image
 from dar_uda.plan.plan import Plan
 from dar_uda.plan.task import Direction
@@ -70,7 +70,7 @@ class Trial:
         pairs = [(i, str(folder / "labels" / f"{c}.nii")) for c, i in zip(cases, images, strict=True) if c in kept]
         mixed_in = ([image for image, _ in pairs], [label for _, label in pairs], self.variant.pseudo_label_fraction)
         torch.manual_seed(self.job.seed)
-        job = replace(self.job, seed=self.job.seed + SECOND_ITERATION * number)
+        job = replace(self.job, seed=self.job.seed + number * SEED_PER_ITERATION)
         network = load_segmenter(initial, job.device)
         return self._trained(folder.name, network, job, steps, self.variant.rate, mixed_in if pairs else ((), (), 0))
 

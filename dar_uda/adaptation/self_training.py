@@ -1,4 +1,4 @@
-"""A self-training iteration: further training on the segmenter's own masks of the target and the synthetic volumes."""
+"""Self-training iterations: further training on the segmenter's own masks of the target and the synthetic volumes."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -16,8 +16,8 @@ from dar_uda.segmentation.train import OPTIMIZATION, SegmenterTrainer, sampling_
 from dar_uda.training.job import Job
 
 logger = logging.getLogger(__name__)
-SECOND_ITERATION = 1_000_003
-"""Added to the seed: patches other than those of the first training."""
+SEED_PER_ITERATION = 1_000_003
+"""Added to the seed once per iteration: patches other than those of the trainings before it."""
 
 
 def train_on_pseudo_labels(
@@ -34,11 +34,12 @@ def train_on_pseudo_labels(
     segmentation: Mapping[str, Any],
     self_training: Mapping[str, Any],
     domain_randomization: Mapping[str, float],
+    iteration: int,
 ) -> None:
     """Go on training a segmenter on its training set and on pseudo-labeled target volumes; write its weights.
 
     Args:
-        initial: Weights of the first training.
+        initial: Weights of the iteration before, or of the first training.
         images: The training set of the first training.
         labels: The label volume of each.
         cases: Names of the target's training cases.
@@ -52,6 +53,7 @@ def train_on_pseudo_labels(
             pseudo-labeled volumes.
         domain_randomization: See `DomainRandomization`; its `source_fraction` gives way to
             `pseudo_label_fraction`.
+        iteration: Its number, from 1.
     """
     kept = kept_cases(table)
     masks = [Path(pseudo_labels) / f"{case}.nii" for case in cases]
@@ -65,10 +67,10 @@ def train_on_pseudo_labels(
     sampler = PatchSampler(images, labels, **sampling_of(segmentation), domain_randomization=mixed, source=source)
     rates = {**segmentation, "learning_rate": self_training["learning_rate"]}
     settings = {key: rates[key] for key in OPTIMIZATION}
-    steps, second = self_training["steps"], replace(job, seed=job.seed + SECOND_ITERATION)
-    trainer = SegmenterTrainer(segmenter, sampler, second, steps, **settings)
+    steps, drawing = self_training["steps"], replace(job, seed=job.seed + iteration * SEED_PER_ITERATION)
+    trainer = SegmenterTrainer(segmenter, sampler, drawing, steps, **settings)
     files = [initial, *images, *labels, *(path for pair in volumes for path in pair)]
-    choices = {"self_training": self_training, "domain_randomization": domain_randomization}
+    choices = {"self_training": self_training, "domain_randomization": domain_randomization, "iteration": iteration}
     with job.training("self_train_segmenter", trainer, steps, segmentation, history, files, trainer.picture, **choices):
         trainer.candidate(steps).save(weights)
 

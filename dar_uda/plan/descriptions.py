@@ -85,8 +85,9 @@ def notes_of(method: Method, config: Config) -> list[str]:
         ]
         if method.is_synthetic:
             notes.append(f"source fraction {domain_randomization['source_fraction']}")
-    if method.is_self_trained:
-        notes.append(f"self-training {config.branch('segmentation')['self_training']['steps']} steps")
+    if count := method.self_training_iterations:
+        steps = config.branch("segmentation")["self_training"]["steps"]
+        notes.append(f"self-training {count} iteration{'s' if count > 1 else ''} of {steps} steps")
     if method.is_synthetic and config.branch("styles")["inter_slice_correction"]:
         notes.append("inter-slice correction")
     inference = config.branch("inference")
@@ -143,7 +144,7 @@ def methods_in_words(table: Table, config: Config) -> dict[str, dict[str, Any]]:
             "network": method.network,
             "is_2d": method.is_2d,
             "randomized": method.is_randomized,
-            "self_trained": method.is_self_trained,
+            "self_training_iterations": method.self_training_iterations,
             "note": ", ".join(notes_of(method, config)),
         }
         for method in table.methods

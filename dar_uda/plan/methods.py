@@ -1,4 +1,4 @@
-"""Methods, the networks that they train, and the names of both, such as `dar_unet-randomized-selftrained`."""
+"""Methods, the networks that they train, and the names of both, such as `dar_unet-randomized-self_training_1`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ SELECTION_RULES = ("source_validation", "target_oracle")
 """Ways to choose a training's weights among candidates."""
 
 CANDIDATES = "candidates"
-RANDOMIZED, SELF_TRAINED = "-randomized", "-selftrained"
+RANDOMIZED, SELF_TRAINING = "-randomized", "-self_training_"
 
 
 @dataclass(frozen=True)
@@ -72,32 +72,36 @@ def direction_of(training_set: str) -> str:
 
 @dataclass(frozen=True)
 class Training:
-    """One training of a network; as text, and in paths, `dar_unet-randomized-source_validation-selftrained`.
+    """One training of a network; as text, and in paths, `dar_unet-randomized-source_validation-self_training_1`.
 
     Attributes:
         network: Its name in the config.
         is_randomized: Whether volumes are randomized as they are read.
         weights: "" where the last weights are kept, `candidates` where several are, one of `SELECTION_RULES` where
             one of these was chosen.
-        is_self_trained: Whether it goes on from those weights with masks of the target.
+        iteration: Of self-training, which goes on from the weights of the one before with their masks of the target;
+            0: the first training.
     """
 
     network: str
     is_randomized: bool = False
     weights: str = ""
-    is_self_trained: bool = False
+    iteration: int = 0
 
     @classmethod
     def of(cls, text: str) -> Self:
         """Return the training that a text such as `dar_unet-randomized` names."""
         network, *parts = text.split("-")
         weights = next((part for part in parts if part in (CANDIDATES, *SELECTION_RULES)), "")
-        return cls(network, RANDOMIZED[1:] in parts, weights, SELF_TRAINED[1:] in parts)
+        prefix = SELF_TRAINING[1:]
+        iteration = next((int(part.removeprefix(prefix)) for part in parts if part.startswith(prefix)), 0)
+        return cls(network, RANDOMIZED[1:] in parts, weights, iteration)
 
     def __str__(self) -> str:
         randomized = RANDOMIZED if self.is_randomized else ""
         weights = f"-{self.weights}" if self.weights else ""
-        return f"{self.network}{randomized}{weights}{SELF_TRAINED if self.is_self_trained else ''}"
+        iteration = f"{SELF_TRAINING}{self.iteration}" if self.iteration else ""
+        return f"{self.network}{randomized}{weights}{iteration}"
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ class Method:
 
     Attributes:
         training_set_pattern: The training set as the config has it, such as `{direction}.disentangled-multi`.
-        iterations: The first training and, where there is one, the self-training iteration; the last one predicts.
+        iterations: The first training and the self-training iterations after it; the last one predicts.
         is_2d: Whether the network is 2D.
     """
 
@@ -136,9 +140,9 @@ class Method:
         return self.predictor.is_randomized
 
     @property
-    def is_self_trained(self) -> bool:
-        """Whether a self-training iteration trains on masks of the target."""
-        return self.predictor.is_self_trained
+    def self_training_iterations(self) -> int:
+        """How many self-training iterations follow the first training."""
+        return self.predictor.iteration
 
     @property
     def is_synthetic(self) -> bool:
@@ -172,10 +176,8 @@ def _method(name: str, definition: Values, config: Config) -> Method:
     is_chosen = pattern == "{source}" or pattern.endswith(TRANSLATIONS)
     rule = config.selection_rule
     first = Training(network, is_randomized, rule if is_chosen and rule != "last" else "")
-    steps = config.branch("segmentation")["self_training"]["steps"]
-    is_self_trained = definition.get("self_trained", False) and steps > 0
-    second = (replace(first, is_self_trained=True),) if is_self_trained else ()
-    return Method(name, pattern, (first, *second), is_2d)
+    last = config.branch("segmentation")["self_training"]["iterations"] if definition.get("self_trained") else 0
+    return Method(name, pattern, tuple(replace(first, iteration=number) for number in range(last + 1)), is_2d)
 
 
 def _check_definition(name: str, definition: Values, is_2d: bool) -> None:

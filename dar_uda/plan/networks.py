@@ -42,6 +42,11 @@ class Networks:
         """Return how masks are predicted, however many cases a job has."""
         return {key: value for key, value in self.config.branch("inference").items() if key != "chunk_size"}
 
+    def self_training(self) -> Values:
+        """Return how a self-training iteration trains, however many there are."""
+        values: Values = self.config.branch("segmentation")["self_training"]
+        return {key: value for key, value in values.items() if key != "iterations"}
+
     def domain_randomization(self, training: str) -> Values | None:
         """Return how the volumes of a training are randomized; None where they are not."""
         return domain_randomization_of(self.config) if Training.of(training).is_randomized else None

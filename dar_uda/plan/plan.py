@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dar_uda.plan.candidates import Candidates
 from dar_uda.plan.cases import Cases
 from dar_uda.plan.config import Config
 from dar_uda.plan.errors import PlanError
 from dar_uda.plan.figures import Figures
-from dar_uda.plan.methods import RANDOMIZED, SELECTION_RULES, TRANSLATIONS, Method, read_methods
+from dar_uda.plan.methods import RANDOMIZED, SELECTION_RULES, TRANSLATIONS, Method, Training, read_methods
 from dar_uda.plan.networks import Networks
 from dar_uda.plan.paths import Paths, ending_of, table_of
 from dar_uda.plan.tables import SUMMARY, Row, Table, lacking_cases, lacking_for_summary, read_tables
@@ -94,6 +94,7 @@ class Plan:
             "method": NAME,
             "network": rf"{TRAINED}(-{'|-'.join(SELECTION_RULES)})?",
             "selection": "|".join(SELECTION_RULES),
+            "iteration": r"[1-9]\d*",
             "table": "|".join(self.tables),
             "of_table": "|".join(map(ending_of, self.tables)),
             "translation": "|".join(TRANSLATIONS),
@@ -168,6 +169,15 @@ class Plan:
             )
         training_set = of.training_set(Direction.of(direction))
         return f"{self.paths.training(seed, str(training_set), str(of.predictor))}/weights.safetensors"
+
+    def weights_before(self, iteration: int | str, training_set: str, network: str, seed: int | str) -> str:
+        """Return the weights that label the target for a self-training iteration, and from which it goes on.
+
+        Args:
+            network: The name of the first training, such as `dar_unet-randomized`.
+        """
+        before = replace(Training.of(network), iteration=int(iteration) - 1)
+        return f"{self.paths.training(seed, training_set, str(before))}/weights.safetensors"
 
     def metrics(self, rows: Iterable[Row]) -> list[str]:
         """Return the scores of rows."""

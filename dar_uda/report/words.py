@@ -12,7 +12,9 @@ TRAINING_SETS = {
     "ada_output": "AdaOutput: trained so that another network cannot tell its masks of the two domains apart.",
 }
 RANDOMIZED = "The intensities of its training volumes are changed at random."
-SELF_TRAINED = "A self-training iteration learns from the first training's own masks of the unlabeled target scans."
+SELF_TRAINED = (
+    "Self-training iterations: {}. Each learns from the previous training's own masks of the unlabeled target scans."
+)
 PROTOCOLS = {
     "clean": "test scans are taken whole. Labels of the target are read for the scores alone, and by methods that say "
     "so below",
@@ -104,8 +106,14 @@ CAPTIONS = {
 }
 
 
-def words_of_method(training_set: str, network: str, *, is_2d: bool, randomized: bool, self_trained: bool) -> str:
+def words_of_method(
+    training_set: str, network: str, *, is_2d: bool, randomized: bool, self_training_iterations: int
+) -> str:
     """Return what a method is, in sentences, from its definition in the config; `is_2d`: its network is 2D."""
     kind = training_set if training_set in TRAINING_SETS else training_set.partition(".")[2]
     sentences = [TRAINING_SETS[kind], f"Network: {network} ({'2D, slice by slice' if is_2d else '3D'})."]
-    return " ".join(sentences + [RANDOMIZED] * randomized + [SELF_TRAINED] * self_trained)
+    if randomized:
+        sentences.append(RANDOMIZED)
+    if self_training_iterations:
+        sentences.append(SELF_TRAINED.format(self_training_iterations))
+    return " ".join(sentences)

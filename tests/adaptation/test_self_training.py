@@ -1,4 +1,4 @@
-"""The self-training iteration, for real on tiny volumes: which masks it learns from, and from where it goes on."""
+"""Self-training iterations, for real on tiny volumes: which masks it learns from, and from where it goes on."""
 
 from dataclasses import replace
 
@@ -13,6 +13,7 @@ from dar_uda.adaptation.self_training import kept_cases, train_on_pseudo_labels
 from dar_uda.data.network_volume import open_affine, open_label, write_image, write_label
 from dar_uda.preprocessing.structures import measure_structures
 from dar_uda.segmentation.networks import load_segmenter
+from dar_uda.segmentation.patches import PatchSampler
 from dar_uda.segmentation.train import train_segmenter
 from dar_uda.training.checkpoint import CheckpointFolder
 from dar_uda.training.job import Job
@@ -59,12 +60,13 @@ def first_training(tmp_path_factory):
     return folder
 
 
-def iterate(first, folder, job=JOB, **changes):
+def iterate(first, folder, job=JOB, iteration=1, initial=None, **changes):
+    """Train an iteration on the masks in folder `first`, from the weights there or in `initial`; return its weights."""
     train_on_pseudo_labels(
-        first / "weights.safetensors", [first / "source.nii"], [first / "label.nii"],
+        (initial or first) / "weights.safetensors", [first / "source.nii"], [first / "label.nii"],
         ["t1", "t2"], [first / "target.nii", first / "empty.nii"], first / "labels", first / "plausibility.tsv",
         folder / "weights.safetensors", folder / "history.tsv", job, SETTINGS, {**SELF_TRAINING, **changes},
-        RANDOMIZATION,
+        RANDOMIZATION, iteration,
     )  # fmt: skip
     return (folder / "weights.safetensors").read_bytes()
 
@@ -104,11 +106,32 @@ def test_tensorboard_shows_the_patches_and_changes_no_bit(first_training, tmp_pa
     assert shown == [(step, 2 * 32, 3 * 32) for step in (2, 4, 6)]
 
 
-def test_the_self_training_iteration_goes_on_from_the_first(first_training, tmp_path):
+def parameters_of(folder):
+    return torch.cat([p.flatten() for p in load_segmenter(folder / "weights.safetensors", JOB.device).parameters()])
+
+
+def test_the_first_iteration_goes_on_from_the_first_training(first_training, tmp_path):
     iterate(first_training, tmp_path, steps=1, learning_rate=1e-12)
-    before, after = (load_segmenter(p / "weights.safetensors", torch.device("cpu")) for p in (first_training, tmp_path))
-    for old, new in zip(before.parameters(), after.parameters(), strict=True):
-        torch.testing.assert_close(new, old, rtol=0, atol=1e-9)
+    torch.testing.assert_close(parameters_of(tmp_path), parameters_of(first_training), rtol=0, atol=1e-9)
+
+
+def test_the_second_iteration_goes_on_from_the_first_with_other_patches(first_training, tmp_path, monkeypatch):
+    drawn, draw = [], PatchSampler.draw
+
+    def draw_and_keep(*arguments):
+        drawn.append(draw(*arguments))
+        return drawn[-1]
+
+    monkeypatch.setattr(PatchSampler, "draw", draw_and_keep)
+    one, two = tmp_path / "one", tmp_path / "two"
+    iterate(first_training, one, steps=1)
+    of_one = [images for images, _ in drawn]
+    iterate(first_training, two, iteration=2, initial=one, steps=1, learning_rate=1e-12)
+    of_two = [images for images, _ in drawn[len(of_one) :]]
+    assert len(of_one) == len(of_two) == 1 + 2, "of a step and of the statistics"
+    assert not any(torch.equal(one_batch, other) for one_batch in of_one for other in of_two)
+    torch.testing.assert_close(parameters_of(two), parameters_of(one), rtol=0, atol=1e-9)
+    assert (parameters_of(two) - parameters_of(first_training)).abs().max() > 1e-3
 
 
 def test_a_killed_iteration_resumes_to_the_same_weights(first_training, tmp_path, monkeypatch):

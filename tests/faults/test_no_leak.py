@@ -122,7 +122,7 @@ def test_without_the_targets_test_scans_every_training_is_the_same(tmp_path, dat
     weights = [f"results/phantom/seed-0/segmenters/{name}/weights.safetensors" for name in (
         "ct/dar_unet",
         "ct/unet_2d",
-        "ct-to-mr.disentangled-multi/dar_unet-selftrained",
+        "ct-to-mr.disentangled-multi/dar_unet-self_training_1",
         "ct-to-mr.disentangled-average/dar_unet",
         "ct-to-mr.cyclegan-single/dar_unet",
         "ct-to-mr.cyclegan-single/unet_2d",

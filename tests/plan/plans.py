@@ -5,7 +5,7 @@ from dar_uda.plan.plan import Plan
 from tests.plan.configs import REPOSITORY, config_of
 
 EXTRAS = (
-    "segmentation: {self_training: {steps: 5}, "
+    "segmentation: {self_training: {iterations: 1, steps: 5}, "
     "domain_randomization: {gin: 0.5, structure_contrast: 0.1, source_fraction: 0.25}}"
 )
 """What makes `dar_uda` randomize volumes and train itself."""

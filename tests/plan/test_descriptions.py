@@ -6,6 +6,7 @@ from tests.plan.plans import CASES, EXTRAS, LABELED, plan_of
 
 CORRECTED = "styles: {inter_slice_correction: true}"
 PLAIN = "inference: {keep_largest_component: false}"
+TWO_ITERATIONS = "segmentation: {self_training: {iterations: 2, steps: 120}}"
 
 
 def whole_stamp(plan):
@@ -66,6 +67,8 @@ def test_every_row_of_a_table_says_by_which_protocol_and_checkpoint():
         (f"{PLAIN}\n{CORRECTED}", "cyclegan_3d", ["inter-slice correction"]),
         (f"{PLAIN}\n{CORRECTED}", "source_only", []),
         (f"{PLAIN}\n{EXTRAS}", "source_only", []),
+        (f"{PLAIN}\n{TWO_ITERATIONS}", "dar_uda", ["self-training 2 iterations of 120 steps"]),
+        (f"{PLAIN}\n{TWO_ITERATIONS}", "cyclegan_3d", []),
         (f"{PLAIN}\n{EXTRAS}", "source_randomized", ["GIN 0.5", "structure contrast 0.1"]),
         (
             f"{PLAIN}\n{EXTRAS}\n{CORRECTED}",
@@ -74,7 +77,7 @@ def test_every_row_of_a_table_says_by_which_protocol_and_checkpoint():
                 "GIN 0.5",
                 "structure contrast 0.1",
                 "source fraction 0.25",
-                "self-training 5 steps",
+                "self-training 1 iteration of 5 steps",
                 "inter-slice correction",
             ],
         ),
@@ -134,7 +137,7 @@ def test_a_report_says_what_each_method_is():
             "network": "unet_2d",
             "is_2d": True,
             "randomized": False,
-            "self_trained": False,
+            "self_training_iterations": 0,
             "note": "",
         },
         "dar_uda": {
@@ -142,7 +145,7 @@ def test_a_report_says_what_each_method_is():
             "network": "dar_unet",
             "is_2d": False,
             "randomized": True,
-            "self_trained": True,
-            "note": "GIN 0.5, structure contrast 0.1, source fraction 0.25, self-training 5 steps",
+            "self_training_iterations": 1,
+            "note": "GIN 0.5, structure contrast 0.1, source fraction 0.25, self-training 1 iteration of 5 steps",
         },
     }

@@ -52,8 +52,10 @@ def test_real_volumes_have_no_direction():
         ("unet_2d-randomized", Training("unet_2d", True)),
         ("dar_unet-candidates", Training("dar_unet", False, "candidates")),
         ("dar_unet-randomized-target_oracle", Training("dar_unet", True, "target_oracle")),
-        ("dar_unet-selftrained", Training("dar_unet", False, "", True)),
-        ("dar_unet-randomized-source_validation-selftrained", Training("dar_unet", True, "source_validation", True)),
+        ("dar_unet-self_training_1", Training("dar_unet", iteration=1)),
+        ("dar_unet-randomized-self_training_2", Training("dar_unet", True, iteration=2)),
+        ("dar_unet-source_validation-self_training_12", Training("dar_unet", False, "source_validation", 12)),
+        ("self_training_1", Training("self_training_1")),
         ("randomized", Training("randomized")),
     ],
 )
@@ -110,13 +112,13 @@ def test_a_budget_that_randomizes_nothing_and_has_no_self_training_trains_plain_
         ("last", "source_only", ["dar_unet"], ["dar_unet"]),
         ("last", "source_randomized", ["dar_unet-randomized"], ["dar_unet-randomized"]),
         ("last", "dar_uda_no_self_training", ["dar_unet-randomized"], ["dar_unet-randomized"]),
-        ("last", "dar_uda", *[["dar_unet-randomized", "dar_unet-randomized-selftrained"]] * 2),
+        ("last", "dar_uda", *[["dar_unet-randomized", "dar_unet-randomized-self_training_1"]] * 2),
         ("source_validation", "source_only_2d", ["unet_2d-source_validation"], ["unet_2d-candidates"]),
         ("target_oracle", "cyclegan_3d", ["dar_unet-randomized-target_oracle"], ["dar_unet-randomized-candidates"]),
         (
             *("source_validation", "dar_uda"),
-            ["dar_unet-randomized-source_validation", "dar_unet-randomized-source_validation-selftrained"],
-            ["dar_unet-randomized-candidates", "dar_unet-randomized-source_validation-selftrained"],
+            ["dar_unet-randomized-source_validation", "dar_unet-randomized-source_validation-self_training_1"],
+            ["dar_unet-randomized-candidates", "dar_unet-randomized-source_validation-self_training_1"],
         ),
         ("target_oracle", "supervised", ["dar_unet"], ["dar_unet"]),
         ("source_validation", "ada_output_multilevel", ["unet_2d_multilevel"], ["unet_2d_multilevel"]),
@@ -127,7 +129,22 @@ def test_the_iterations_of_a_method_and_the_trainings_that_run(rule, name, itera
     assert names(method.iterations) == iterations and names(method.trainings) == trainings
     assert (str(method.predictor), method.network) == (iterations[-1], iterations[0].split("-")[0])
     assert method.is_randomized == ("randomized" in iterations[0])
-    assert method.is_self_trained == (len(iterations) == 2)
+    assert method.self_training_iterations == len(iterations) - 1
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 12])
+def test_self_training_iterations_follow_the_first_training_and_the_last_one_predicts(count):
+    methods = methods_of(f"segmentation: {{self_training: {{iterations: {count}}}}}")
+    method, numbers = methods["dar_uda"], range(1, count + 1)
+    assert names(method.iterations) == ["dar_unet", *(f"dar_unet-self_training_{number}" for number in numbers)]
+    assert (method.predictor, method.self_training_iterations) == (Training("dar_unet", iteration=count), count)
+    others = [other for name, other in methods.items() if name != "dar_uda"]
+    assert {other.self_training_iterations for other in others} == {0}
+
+
+def test_self_training_is_switched_off_by_its_iterations_alone():
+    with pytest.raises(PlanError, match=r"segmentation\.self_training\.steps"):
+        methods_of("segmentation: {self_training: {iterations: 1, steps: 0}}")
 
 
 def test_2d_networks_and_synthetic_sets_are_known():

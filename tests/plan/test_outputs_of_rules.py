@@ -129,7 +129,7 @@ def rule_of(training_set, training):
     """Return the rule whose outputs are a training's."""
     if not training_set.has_volumes:
         return ON_BOTH_DOMAINS[training_set.adaptation]
-    if training.is_self_trained:
+    if training.iteration:
         return "self_train_segmenter"
     if training.weights == CANDIDATES:
         return "train_candidates"

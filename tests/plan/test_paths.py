@@ -29,8 +29,8 @@ PATHS = Paths.of_run("mine")
         ),
         (PATHS.training(3, "ct", "dar_unet"), "/seed-3/segmenters/ct/dar_unet"),
         (
-            PATHS.training(3, "ct-to-mr.disentangled-multi", "dar_unet-randomized-target_oracle-selftrained"),
-            "/seed-3/segmenters/ct-to-mr.disentangled-multi/dar_unet-randomized-target_oracle-selftrained",
+            PATHS.training(3, "ct-to-mr.disentangled-multi", "dar_unet-randomized-target_oracle-self_training_2"),
+            "/seed-3/segmenters/ct-to-mr.disentangled-multi/dar_unet-randomized-target_oracle-self_training_2",
         ),
         (PATHS.predictions(3, "ct-to-mr", "dar_uda"), "/seed-3/predictions/ct-to-mr/dar_uda"),
         (PATHS.metrics(3, "ct-to-mr", "dar_uda"), "/seed-3/metrics/ct-to-mr/dar_uda.tsv"),

@@ -96,8 +96,17 @@ def test_methods_predict_with_the_weights_of_their_last_training():
     folder = f"{RUN}/seed-2/segmenters/mr-to-ct.disentangled-multi"
     first = f"{folder}/dar_unet-randomized-source_validation"
     assert plan.weights("dar_uda_no_self_training", "mr-to-ct", 2) == f"{first}/weights.safetensors"
-    assert plan.weights("dar_uda", "mr-to-ct", 2) == f"{first}-selftrained/weights.safetensors"
+    assert plan.weights("dar_uda", "mr-to-ct", 2) == f"{first}-self_training_1/weights.safetensors"
     assert plan.weights("supervised", "mr-to-ct", 2) == f"{RUN}/seed-2/segmenters/ct/dar_unet/weights.safetensors"
+
+
+@pytest.mark.parametrize("iteration", [1, 2, 13])
+def test_a_self_training_iteration_goes_on_from_the_one_before_and_the_first_from_the_first_training(iteration):
+    network = "dar_unet-randomized-source_validation"
+    before = {1: "", 2: "-self_training_1", 13: "-self_training_12"}[iteration]
+    weights = f"{RUN}/seed-2/segmenters/ct-to-mr.disentangled-multi/{network}{before}/weights.safetensors"
+    for number in (iteration, str(iteration)):
+        assert plan_of().weights_before(number, "ct-to-mr.disentangled-multi", network, 2) == weights
 
 
 def test_a_method_or_a_network_that_a_path_names_must_be_known():
@@ -199,8 +208,9 @@ def test_a_figure_of_differences_knows_its_rows_and_is_refused_where_there_is_no
         (
             "network",
             ["unet_2d", "x-randomized", "x-target_oracle", "x-randomized-source_validation"],
-            ["x-candidates", "x-selftrained"],
+            ["x-candidates", "x-self_training_1", "x-randomized-self_training_2"],
         ),
+        ("iteration", ["1", "2", "12"], ["0", "01", "-1", "x", ""]),
         ("chunk", ["1", "A-1.x_2"], ["a/b", ""]),
         ("selection", ["source_validation", "target_oracle"], ["last", "candidates"]),
         ("table", ["summary", "comparison"], ["mine", "tta_inconsistency"]),
@@ -221,7 +231,7 @@ def test_a_training_from_nothing_has_neither_chosen_weights_nor_a_self_training(
         "x-source_validation",
         "x-randomized-target_oracle",
         "x-candidates",
-        "x-selftrained",
+        "x-self_training_1",
     ]
     assert [name for name in names if re.fullmatch(TRAINED, name)] == names[:2]
 

@@ -102,7 +102,7 @@ def test_overlays_show_the_methods_that_have_what_their_training_needs():
 def test_losses_are_those_of_the_first_seeds_trainings_each_once():
     text = f"methods: [source_only, cyclegan_3d, dar_uda, supervised]\nseeds: [7, 3]\n{BOTH}\n{EXTRAS}"
     seed = f"{RUN}/seed-7"
-    histories = plan_of(text, LABELED).figures.histories()
+    histories = plan_of(text.replace("iterations: 1", "iterations: 2"), LABELED).figures.histories()
     assert list(histories)[:2] == ["disentangled", "cyclegan"]
     assert histories["disentangled"] == f"{seed}/translators/disentangled/history.tsv"
     assert histories["cyclegan"] == f"{seed}/translators/cyclegan/history.tsv"
@@ -113,7 +113,8 @@ def test_losses_are_those_of_the_first_seeds_trainings_each_once():
             (real[0], "dar_unet"),
             (f"{direction}.cyclegan-single", "dar_unet-randomized"),
             (f"{direction}.disentangled-multi", "dar_unet-randomized"),
-            (f"{direction}.disentangled-multi", "dar_unet-randomized-selftrained"),
+            (f"{direction}.disentangled-multi", "dar_unet-randomized-self_training_1"),
+            (f"{direction}.disentangled-multi", "dar_unet-randomized-self_training_2"),
         ]
     }
     assert {name: path for name, path in histories.items() if name not in ("disentangled", "cyclegan")} == segmenters

@@ -13,7 +13,7 @@ def networks_of(text="{}"):
     ("depth", "training", "expected"),
     [
         (8, "dar_unet", 8),
-        (8, "dar_unet-randomized-source_validation-selftrained", 8),
+        (8, "dar_unet-randomized-source_validation-self_training_2", 8),
         (8, "unet_2d", 8),
         (8, "isotropic_unet", 16),
         (16, "isotropic_unet-candidates", 16),
@@ -37,6 +37,13 @@ def test_training_values_are_the_branch_with_the_networks_patch_without_the_keys
     left_out = networks.training_values("isotropic_unet", "domain_randomization", "self_training", "channels")
     assert set(values) - set(left_out) == {"domain_randomization", "self_training", "channels"}
     assert (left_out["patch_size"], left_out["steps"]) == ([16, 64, 64], 340)
+
+
+def test_the_number_of_iterations_is_not_a_value_of_one_of_them():
+    values = {"steps": 120, "pseudo_label_fraction": 0.5, "learning_rate": 2e-3}
+    for count in (1, 2):
+        text = f"segmentation: {{self_training: {{iterations: {count}, steps: 120}}}}"
+        assert networks_of(text).self_training() == values
 
 
 def test_the_size_of_chunks_is_not_a_value_of_the_prediction():

@@ -114,7 +114,8 @@ def write_run(folder, dice, scored=True):
         ("styles", "average", "ct-to-mr", folder / "styles.svg"),
         ("losses", "", "", folder / "losses.svg"),
     ]
-    definition = {"network": "dar_unet", "is_2d": False, "randomized": False, "self_trained": False, "note": NASTY}
+    switches = {"is_2d": False, "randomized": False, "self_training_iterations": 0}
+    definition = {"network": "dar_unet", **switches, "note": NASTY}
     choices = {"task": "phantom", "protocol": "clean", "budget": "demo", "model_selection": "last", "seeds": [0]}
     cases = [{"domain": "mr", "split": "test", "cases": [NASTY, "b"], "labeled": 2}]
     names = {"run": "phantom", "folder": str(folder), "table": "summary", "stamp": "A stamp.", "cases": cases}
@@ -411,10 +412,10 @@ def test_durations_are_said_as_people_do(seconds, text):
 def test_every_training_set_of_the_schema_has_words():
     schema = yaml.safe_load((Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml").read_text())
     for name in schema["$defs"]["method"]["properties"]["training_set"]["enum"]:
-        assert words_of_method(name, "dar_unet", is_2d=False, randomized=False, self_trained=False), name
+        assert words_of_method(name, "dar_unet", is_2d=False, randomized=False, self_training_iterations=0), name
 
 
 def test_a_method_is_described_from_its_definition():
-    switches = {"is_2d": False, "randomized": True, "self_trained": True}
+    switches = {"is_2d": False, "randomized": True, "self_training_iterations": 2}
     text = words_of_method("{direction}.disentangled-multi", "dar_unet", **switches)
-    assert "several styles" in text and "3D" in text and "self-training iteration" in text and "at random" in text
+    assert "several styles" in text and "3D" in text and "Self-training iterations: 2." in text and "at random" in text

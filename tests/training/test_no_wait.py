@@ -109,7 +109,7 @@ def begin(training, data, job):
         train_on_pseudo_labels(
             data / "initial.safetensors", image, label, **target, weights=out[0], history=out[1], job=job,
             segmentation=SEGMENTATION, self_training={"pseudo_label_fraction": 0.5, "learning_rate": 1e-3, "steps": 8},
-            domain_randomization=LOOKS,
+            domain_randomization=LOOKS, iteration=1,
         )  # fmt: skip
     elif training == "translator":
         train_translator(stacks, *out, job=job, translation=TRANSLATION)

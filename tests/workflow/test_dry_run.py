@@ -114,15 +114,16 @@ def test_the_papers_tables_share_every_artifact(tmp_path):
 
 @pytest.fixture(scope="module")
 def labeled_target(tmp_path_factory):
-    """The printed plan of a run whose target is labeled too, with self-training; the first CT is a pair of files."""
+    """The printed plan of a run whose target is labeled too, two self-training iterations; the first CT is a pair."""
     folder = tmp_path_factory.mktemp("labeled_target")
     table = write_cases(folder, [(case, domain, True, split) for case, domain, _, split in ROWS])
     (folder / "ct_1_image.hdr").touch()
     (folder / "ct_1_image.img").touch()
     table.write_text(table.read_text().replace("ct_1_image.nii.gz", "ct_1_image.hdr"))
     choices = ("task=abdomen", "budget=laptop", "directions=ct-to-mr", "methods=[source_only,dar_uda]")
-    jobs, text = planned(folder, "--config", f"cases={table}", *choices)
-    assert (jobs["label_target"], jobs["self_train_segmenter"], jobs["train_segmenter"]) == (1, 1, 2)
+    iterations = "segmentation={self_training: {iterations: 2}}"
+    jobs, text = planned(folder, "--config", f"cases={table}", *choices, iterations)
+    assert (jobs["label_target"], jobs["self_train_segmenter"], jobs["train_segmenter"]) == (2, 2, 2)
     return text
 
 
@@ -140,15 +141,22 @@ def test_target_labels_are_read_for_the_scores_alone(labeled_target):
     assert readers == {"check_cases", "score_method", "draw_overlays", "draw_extremes"}
 
 
-def test_a_self_training_iteration_goes_on_from_a_training_that_mixes_the_source_in(labeled_target):
+def test_each_self_training_iteration_goes_on_from_the_training_before_and_from_its_masks(labeled_target):
     folder = "results/abdomen/seed-0/segmenters/ct-to-mr.disentangled-multi/dar_unet-randomized"
     jobs = {outputs.split(",")[0]: (rule, inputs) for rule, inputs, outputs in files_of_jobs(labeled_target)}
     rule, inputs = jobs[f"{folder}/weights.safetensors"]
     assert rule == "train_segmenter" and "cases/ct/ct1/image.nii" in inputs and "style-5.nii" in inputs
-    rule, inputs = jobs[f"{folder}-selftrained/weights.safetensors"]
-    assert rule == "self_train_segmenter" and f"{folder}/weights.safetensors" in inputs
-    (inputs,) = [inputs for rule, inputs in jobs.values() if rule == "label_target"]
-    assert "cases/mr/mr2/image.nii" in inputs and "cases/mr/mr3" not in inputs, "training cases alone"
+    for before, training in (("", "-self_training_1"), ("-self_training_1", "-self_training_2")):
+        weights, labels = f"{folder}{before}/weights.safetensors", f"{folder}{training}/labels"
+        labels = labels.replace("/segmenters/", "/pseudo_labels/")
+        rule, inputs = jobs[labels]
+        assert rule == "label_target" and "/mr2/image.nii" in inputs and "cases/mr/mr3" not in inputs, "no test case"
+        assert [path for path in inputs.split(", ") if "/segmenters/" in path] == [weights]
+        rule, inputs = jobs[f"{folder}{training}/weights.safetensors"]
+        assert rule == "self_train_segmenter" and {weights, labels} <= {*inputs.split(", ")}
+        assert sum("/segmenters/" in path or path.endswith("/labels") for path in inputs.split(", ")) == 2
+    (inputs,) = [inputs for rule, inputs in jobs.values() if rule == "predict_cases" and "disentangled-multi" in inputs]
+    assert f"{folder}-self_training_2/weights.safetensors" in inputs.split(", ")
 
 
 def made_of(text, folder):

@@ -107,7 +107,7 @@ def test_every_artifact_stands_where_the_house_says(finished):
         "seed-0/synthetic/ct-to-mr/disentangled-multi/ct1/style-1.nii",
         "seed-0/synthetic/ct-to-mr/disentangled-average/ct1/style-0.nii",
         "seed-0/segmenters/ct-to-mr.disentangled-multi/dar_unet/weights.safetensors",
-        "seed-0/segmenters/ct-to-mr.disentangled-multi/dar_unet-selftrained/weights.safetensors",
+        "seed-0/segmenters/ct-to-mr.disentangled-multi/dar_unet-self_training_1/weights.safetensors",
         "seed-0/segmenters/mr/dar_unet/history.tsv",
         "figures/overlays-ct-to-mr.png",
         "figures/overlays-ct-to-mr.svg",
@@ -197,7 +197,7 @@ def test_weights_are_chosen_from_candidates_and_every_table_says_how(finished, t
     step = table.loc[table["selected"], "step"].item()
     chosen = run.result(f"{segmenters}/dar_unet-{selection}/weights.safetensors").read_bytes()
     assert chosen == run.result(f"{segmenters}/dar_unet-candidates/weights/step-{step:07d}.safetensors").read_bytes()
-    assert run.result(f"{segmenters}/dar_unet-{selection}-selftrained/weights.safetensors").is_file()
+    assert run.result(f"{segmenters}/dar_unet-{selection}-self_training_1/weights.safetensors").is_file()
     for suffix in ("md", "tex", "html"):
         assert stamp in run.result(f"tables/summary.{suffix}").read_text()
     for path in ("tables/summary.md", "report.html"):

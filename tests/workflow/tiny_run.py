@@ -20,7 +20,7 @@ budgets:
       batch_size: 1
       steps: 4
       patch_size: [4, 32, 32]
-      self_training: {steps: 2}
+      self_training: {iterations: 1, steps: 2}
       checkpoint_every: 1
     cyclegan: {width: 2, blocks: 1, batch_size: 1, steps: 4, checkpoint_every: 2}
     synseg_net: {joint_slices: 2}

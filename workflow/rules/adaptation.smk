@@ -4,18 +4,22 @@ from dar_uda.plan.methods import direction_of
 
 
 rule label_target:
-    """Segment the target's training cases with the segmenter of the first training."""
+    """Segment the target's training cases for a self-training iteration, with the segmenter of the training before."""
     input:
         images=lambda wildcards: PLAN.volumes.of_target(direction_of(wildcards.training_set), "image.nii"),
-        weights="results/{run}/seed-{seed}/segmenters/{training_set}/{network}/weights.safetensors",
+        weights=lambda wildcards: PLAN.weights_before(
+            wildcards.iteration, wildcards.training_set, wildcards.network, wildcards.seed
+        ),
         source_structures=lambda wildcards: PLAN.volumes.structures_of_source(direction_of(wildcards.training_set)),
     output:
-        labels=directory("results/{run}/seed-{seed}/pseudo_labels/{training_set}/{network}/labels"),
-        table="results/{run}/seed-{seed}/pseudo_labels/{training_set}/{network}/plausibility.tsv",
+        labels=directory(
+            "results/{run}/seed-{seed}/pseudo_labels/{training_set}/{network}-self_training_{iteration}/labels"
+        ),
+        table="results/{run}/seed-{seed}/pseudo_labels/{training_set}/{network}-self_training_{iteration}/plausibility.tsv",
     log:
-        "results/{run}/logs/label_target/{training_set}-{network}-{seed}.log",
+        "results/{run}/logs/label_target/{training_set}-{network}-self_training_{iteration}-{seed}.log",
     benchmark:
-        "results/{run}/benchmarks/label_target/{training_set}-{network}-{seed}.tsv"
+        "results/{run}/benchmarks/label_target/{training_set}-{network}-self_training_{iteration}-{seed}.tsv"
     conda:
         "../../envs/torch.yaml"
     threads: half_the_cores
@@ -34,21 +38,21 @@ rule label_target:
 
 
 rule self_train_segmenter:
-    """Go on training on the training set and on those masks."""
+    """Go on from the training before, on the training set and on those masks: a self-training iteration."""
     input:
-        initial="results/{run}/seed-{seed}/segmenters/{training_set}/{network}/weights.safetensors",
+        initial=rules.label_target.input.weights,
         images=lambda wildcards: PLAN.volumes.images(wildcards.training_set, wildcards.seed),
         labels=lambda wildcards: PLAN.volumes.labels(wildcards.training_set),
         target_images=lambda wildcards: PLAN.volumes.of_target(direction_of(wildcards.training_set), "image.nii"),
-        pseudo_labels="results/{run}/seed-{seed}/pseudo_labels/{training_set}/{network}/labels",
-        table="results/{run}/seed-{seed}/pseudo_labels/{training_set}/{network}/plausibility.tsv",
+        pseudo_labels="results/{run}/seed-{seed}/pseudo_labels/{training_set}/{network}-self_training_{iteration}/labels",
+        table="results/{run}/seed-{seed}/pseudo_labels/{training_set}/{network}-self_training_{iteration}/plausibility.tsv",
     output:
-        weights="results/{run}/seed-{seed}/segmenters/{training_set}/{network}-selftrained/weights.safetensors",
-        history="results/{run}/seed-{seed}/segmenters/{training_set}/{network}-selftrained/history.tsv",
+        weights="results/{run}/seed-{seed}/segmenters/{training_set}/{network}-self_training_{iteration}/weights.safetensors",
+        history="results/{run}/seed-{seed}/segmenters/{training_set}/{network}-self_training_{iteration}/history.tsv",
     log:
-        "results/{run}/logs/self_train_segmenter/{training_set}-{network}-{seed}.log",
+        "results/{run}/logs/self_train_segmenter/{training_set}-{network}-self_training_{iteration}-{seed}.log",
     benchmark:
-        "results/{run}/benchmarks/self_train_segmenter/{training_set}-{network}-{seed}.tsv"
+        "results/{run}/benchmarks/self_train_segmenter/{training_set}-{network}-self_training_{iteration}-{seed}.tsv"
     conda:
         "../../envs/torch.yaml"
     threads: half_the_cores
@@ -65,9 +69,10 @@ rule self_train_segmenter:
             "steps",
             "learning_rate",
         ),
-        self_training=CONFIG.branch("segmentation")["self_training"],
+        self_training=PLAN.networks.self_training(),
         domain_randomization=CONFIG.branch("segmentation")["domain_randomization"],
         cases=lambda wildcards: PLAN.volumes.target_cases(direction_of(wildcards.training_set)),
+        iteration=lambda wildcards: int(wildcards.iteration),
         seed=lambda wildcards: int(wildcards.seed),
         code=code_version("dar_uda.adaptation.self_training"),
     script:
