@@ -44,6 +44,11 @@ def main() -> None:
             bench.measure(name, seed)
 
 
+def stage_of(number: int) -> str:
+    """Return the name of a self-training iteration, or of the first training for 0."""
+    return f"iteration-{number}" if number else "first"
+
+
 def _plan(path: Path) -> Plan:
     text = path.read_text()
     config = read_config(PROJECT, yaml.safe_load(text), {str(path): text})
@@ -65,20 +70,22 @@ class Bench:
         trial = Trial(self.plan, self.direction, variant, folder, Job.prepare(seed, code, 1, "cpu", "auto"))
         key = Key(name, variant.settings, self.plan.config.run, self.direction, seed, code)
         if variant.after:
-            weights = first = self.measure(variant.after, seed)
+            self.measure(variant.after, seed)
+            weights = folder.parent / variant.after / f"{stage_of(variant.after_iteration)}.safetensors"
         else:
-            weights = first = folder / "first.safetensors"
-            self._stage(trial, key, "first", weights, trial.train)
-        for number in range(1, len(variant.iterations) + 1):
-            teachers = [self.measure(teacher, seed) for teacher in variant.teachers] if number == 1 else []
-            initial, weights = weights, folder / f"iteration-{number}.safetensors"
-            iterate = partial(trial.iterate, initial, teachers or [initial], number)
-            self._stage(trial, key, weights.stem, weights, iterate)
-        return first
+            weights = folder / f"{stage_of(0)}.safetensors"
+            self._stage(trial, key, weights, trial.train)
+        for number, steps in enumerate(variant.iterations, start=variant.after_iteration + 1):
+            first = number == variant.after_iteration + 1
+            teachers = [self.measure(teacher, seed) for teacher in variant.teachers] if first else []
+            initial, weights = weights, folder / f"{stage_of(number)}.safetensors"
+            iterate = partial(trial.iterate, initial, teachers or [initial], number, steps)
+            self._stage(trial, key, weights, iterate)
+        return folder / f"{stage_of(0)}.safetensors"
 
     @staticmethod
-    def _stage(trial: Trial, key: Key, stage: str, weights: Path, train: Callable[[], Path]) -> None:
-        if is_recorded(key, stage) and weights.exists():
+    def _stage(trial: Trial, key: Key, weights: Path, train: Callable[[], Path]) -> None:
+        if is_recorded(key, stage := weights.stem) and weights.exists():
             return
         begun = time.process_time()
         if not weights.exists():

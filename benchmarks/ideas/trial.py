@@ -46,11 +46,13 @@ class Trial:
         torch.manual_seed(self.job.seed)
         segmentation = self.plan.networks.training_values(NETWORK)
         classes = len(self.plan.config.task.structures) + 1
-        network = make_segmenter(classes, segmentation["channels"], **self.plan.networks.switches(NETWORK))
+        attention = {} if self.variant.attention else {"qam": False, "vam": False}
+        switches = {**self.plan.networks.switches(NETWORK), **attention}
+        network = make_segmenter(classes, segmentation["channels"], **switches)
         steps = round(self.variant.steps * segmentation["steps"])
         return self._trained("first", network, self.job, steps, segmentation["learning_rate"], self._source())
 
-    def iterate(self, initial: Path, teachers: Sequence[Path], number: int) -> Path:
+    def iterate(self, initial: Path, teachers: Sequence[Path], number: int, steps: int) -> Path:
         """Return the weights after self-training iteration `number`, for which the teachers label the target."""
         folder, volumes = self.folder / f"iteration-{number}", self.plan.volumes
         cases, images = volumes.target_cases(self.direction), volumes.of_target(self.direction, "image.nii")
@@ -69,7 +71,7 @@ class Trial:
         mixed_in = ([image for image, _ in pairs], [label for _, label in pairs], self.variant.pseudo_label_fraction)
         torch.manual_seed(self.job.seed)
         job = replace(self.job, seed=self.job.seed + SECOND_ITERATION * number)
-        network, steps = load_segmenter(initial, job.device), self.variant.iterations[number - 1]
+        network = load_segmenter(initial, job.device)
         return self._trained(folder.name, network, job, steps, self.variant.rate, mixed_in if pairs else ((), (), 0))
 
     def score(self, weights: Path, stage: str) -> dict[str, float]:

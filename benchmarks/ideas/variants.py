@@ -8,6 +8,7 @@ class Variant:
     """A segmenter, and what it is trained on; None: as the budget has it.
 
     Attributes:
+        attention: Whether the network has its attention, QAM and VAM.
         volumes: The synthetic training sets, or `source`.
         steps: Of the first training, as a multiple of the budget's.
         source_fraction: Of patches from untranslated source volumes.
@@ -23,11 +24,13 @@ class Variant:
         rate: Of the self-training iterations.
         pseudo_label_fraction: Of their patches.
         after: The variant whose first training this one takes, by name.
+        after_iteration: Which of its iterations, where not its first training.
         teachers: Variants whose first trainings label the target in the first iteration, by the mean of their
             probabilities; () : the one that goes on alone, as in later iterations.
         ignores: Whether voxels in which teachers differ teach nothing.
     """
 
+    attention: bool = True
     volumes: tuple[str, ...] = ("disentangled-multi",)
     steps: float = 1.0
     source_fraction: float | None = None
@@ -43,6 +46,7 @@ class Variant:
     rate: float = 2.0e-3
     pseudo_label_fraction: float = 0.5
     after: str = ""
+    after_iteration: int = 0
     teachers: tuple[str, ...] = ()
     ignores: bool = False
 
@@ -89,6 +93,10 @@ VARIANTS = {
     ),
     "short_cyclegan": replace(SHORT, volumes=CYCLEGAN),
     "short_both": replace(SHORT, volumes=BOTH),
+    "short_iterated_on": replace(SHORT, iterations=(120, 120), after="short_iterated", after_iteration=2),
+    "short_iterated_mostly": replace(SHORT, iterations=(120, 120), after="short", pseudo_label_fraction=0.75),
+    "short_iterated_diverse": replace(SHORT, **DIVERSE, iterations=(120, 120), after="short"),
+    "short_iterated_long": replace(SHORT, iterations=(240,), after="short"),
     "consensus": replace(
         SHORT,
         volumes=BOTH,
@@ -98,6 +106,8 @@ VARIANTS = {
         teachers=("short", "short_cyclegan"),
         ignores=True,
     ),
+    "no_attention": replace(SHIPPED, steps=0.9, attention=False),
+    "no_attention_diverse": replace(SHIPPED, **DIVERSE, steps=0.9, attention=False),
     "source": replace(PLAIN, **SOURCE),
     "source_diverse": replace(SHIPPED, **DIVERSE | SOURCE | {"gin": 0.5}),
     "short_source_diverse": replace(SHORT, **DIVERSE | SOURCE | {"gin": 0.5}),
