@@ -140,4 +140,4 @@ def test_a_rule_of_the_page_runs_the_file_and_writes_what_the_page_says(rule, fi
 
 
 def test_the_page_follows_an_image_through_the_stages():
-    assert len(LEVELS) == 12
+    assert len(LEVELS) == 13

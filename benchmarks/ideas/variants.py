@@ -94,9 +94,11 @@ VARIANTS = {
     "short_cyclegan": replace(SHORT, volumes=CYCLEGAN),
     "short_both": replace(SHORT, volumes=BOTH),
     "short_iterated_on": replace(SHORT, iterations=(120, 120), after="short_iterated", after_iteration=2),
+    "short_iterated_further": replace(SHORT, iterations=(120, 120), after="short_iterated_on", after_iteration=4),
     "short_iterated_mostly": replace(SHORT, iterations=(120, 120), after="short", pseudo_label_fraction=0.75),
     "short_iterated_diverse": replace(SHORT, **DIVERSE, iterations=(120, 120), after="short"),
     "short_iterated_long": replace(SHORT, iterations=(240,), after="short"),
+    "diverse_then_shipped": replace(SHORT, iterations=(120, 120), after="short_diverse"),
     "consensus": replace(
         SHORT,
         volumes=BOTH,

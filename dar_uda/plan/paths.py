@@ -79,6 +79,10 @@ class Paths:
         """Return the table of the structures in a domain's labels: how large, and whether one component."""
         return f"{self._below}structures/{domain}.tsv"
 
+    def grid_ceiling(self, domain: str) -> str:
+        """Return the table of the Dice that a domain's labels keep on the way to the network grid and back."""
+        return f"{self._below}grid_ceiling/{domain}.tsv"
+
     def translator(self, seed: int | str, name: str) -> str:
         """Return the folder of translator `disentangled` or `cyclegan`."""
         return f"{self.seed(seed)}/translators/{name}"

@@ -14,7 +14,7 @@ from dar_uda.plan.networks import Networks
 from dar_uda.plan.paths import Paths, ending_of, table_of
 from dar_uda.plan.tables import SUMMARY, Row, Table, lacking_cases, lacking_for_summary, read_tables
 from dar_uda.plan.task import Direction, known_entry
-from dar_uda.plan.volumes import Volumes
+from dar_uda.plan.volumes import GRID, Volumes
 
 NAME = "[A-Za-z][A-Za-z0-9_]*"
 CASE = "[A-Za-z0-9][A-Za-z0-9_.-]*"
@@ -199,6 +199,20 @@ class Plan:
         """Return the folders of a table's masks that no label can score."""
         rows = [row for row in table.masked if not self.volumes.test_cases(row.direction, labeled=True)]
         return self.predictions(rows)
+
+    def grid_ceilings(self, table: Table) -> dict[str, str]:
+        """Return the table of the source's grid ceiling by direction, where training cases of it have labels."""
+        measured = [direction for direction in table.directions if self.volumes.labeled(direction.source)]
+        return {str(direction): self.paths.grid_ceiling(direction.source) for direction in measured}
+
+    def grids(self, table: Table) -> dict[str, str]:
+        """Return by path the domain of the grids of the source's labeled training and the target's test cases."""
+        found: dict[str, str] = {}
+        for direction in table.directions:
+            used = {direction.source: self.volumes.labeled(direction.source)}
+            used |= {direction.target: self.volumes.test_cases(str(direction))}
+            found |= {path: domain for domain, names in used.items() for path in self.paths.cases(domain, names, GRID)}
+        return found
 
     def usage(self, table: str) -> dict[str, list[str]]:
         """Return what the trainings of a table's methods took, files by method, where the table shows it.

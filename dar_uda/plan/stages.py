@@ -15,7 +15,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     ),
     "evaluation": (
         *("score_method", "score_chunk", "gather_scores", "tabulate", "tabulate_tta_inconsistency"),
-        *("measure_calibration", "tabulate_calibration"),
+        *("measure_calibration", "tabulate_calibration", "measure_grid_ceiling"),
         *("draw_translations", "draw_styles", "draw_losses", "draw_overlays", "draw_extremes"),
         *("draw_boxes", "draw_differences", "draw_dice_against_asd", "draw_reliability", "write_report"),
     ),

@@ -93,6 +93,10 @@ class Volumes:
         """Return the user's `image` or `label` file of each case, see `file_of`."""
         return [self.file_of(domain, name, what) for name in names]
 
+    def files_of_labeled(self, domain: str, what: str) -> list[str]:
+        """Return the user's `image` or `label` file of each labeled training case of a domain."""
+        return self.files_of(domain, self.labeled(domain), what)
+
     def file_of(self, domain: str, case: str, what: str) -> str:
         """Return the user's `image` or `label` file of a case.
 

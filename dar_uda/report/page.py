@@ -7,7 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from dar_uda.evaluation.cells import SCORE
 from dar_uda.evaluation.differences import read_differences
+from dar_uda.evaluation.grid_ceiling import read_grid_ceiling, slice_spacings
 from dar_uda.evaluation.quantities import COUNTS, MEAN, METRICS
 from dar_uda.evaluation.score_tables import gain_remarks, means_table
 from dar_uda.evaluation.summary import read_summary
@@ -30,6 +32,8 @@ def write_report(
     methods: Mapping[str, Mapping[str, Any]],
     metrics: Sequence[dict],
     tta_inconsistency: Sequence[dict],
+    grid_ceilings: Sequence[dict],
+    grids: Sequence[dict],
     unavailable: Sequence[dict],
     drawn: Sequence[dict],
     table: str | Path,
@@ -49,6 +53,8 @@ def write_report(
         methods: What each method of the table is: arguments of `words_of_method`, and `note`.
         metrics: See `summarize`.
         tta_inconsistency: See `read_tta_inconsistency`.
+        grid_ceilings: One `{"direction", "path"}` per table of `measure_grid_ceiling`, that of the direction's source.
+        grids: One `{"domain", "path"}` per JSON of `preprocess_image`.
         unavailable: `{"direction", "method", "reason"}`: methods without a score.
         drawn: One `{"kind", "variant", "direction", "path"}` per SVG; kinds are those of `CAPTIONS`, a variant or a
             direction may be empty.
@@ -63,6 +69,7 @@ def write_report(
     directions = [
         _scores(name, summary, compared, facts["metrics"], ceilings)
         | _direction(name, changes, metrics, unavailable, drawn)
+        | {"grid_ceiling": _grid_ceiling(name, grid_ceilings), "spacings": _spacings(Direction.of(name), grids)}
         for name in dict.fromkeys(summary["direction"])
     ]
     text = render(
@@ -116,6 +123,19 @@ def _direction(
         "unavailable": [entry for entry in unavailable if entry["direction"] == name],
         "figures": [_figure(entry) for entry in drawn if entry["direction"] == name],
     }
+
+
+def _grid_ceiling(name: str, grid_ceilings: Sequence[dict]) -> dict[str, str]:
+    """Return the grid ceiling of each structure of a direction's source, and their mean; empty where there is none."""
+    paths = [entry["path"] for entry in grid_ceilings if entry["direction"] == name]
+    known = pd.concat([pd.Series(dtype=float), *map(read_grid_ceiling, paths)]).dropna()
+    return {} if known.empty else {**known.map(SCORE), MEAN: SCORE(known.mean())}
+
+
+def _spacings(direction: Direction, grids: Sequence[dict]) -> dict[str, tuple[float, float]]:
+    """Return `slice_spacings` of the source and of the target."""
+    paths = {name: [entry["path"] for entry in grids if entry["domain"] == name] for name in vars(direction).values()}
+    return {name: slice_spacings(of_domain) for name, of_domain in paths.items() if of_domain}
 
 
 def _worst_overlays(metrics: Sequence[dict], drawn: Sequence[dict]) -> dict[str, str]:

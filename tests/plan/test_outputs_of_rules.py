@@ -86,6 +86,7 @@ def files_of(plan):
         for suffix in ("npy", "tsv"):
             yield paths.slices(domain, suffix), "extract_slices"
         yield paths.structures(domain), "measure_structures"
+        yield paths.grid_ceiling(domain), "measure_grid_ceiling"
     for name, rule in {"disentangled": "train_translator", "cyclegan": "train_cyclegan"}.items():
         for file in ("weights.safetensors", "history.tsv"):
             yield f"{paths.translator(seed, name)}/{file}", rule

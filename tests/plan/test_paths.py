@@ -12,6 +12,7 @@ PATHS = Paths.of_run("mine")
         (PATHS.checks, "/checks.txt"),
         (PATHS.region, "/region.json"),
         (PATHS.structures("ct"), "/structures/ct.tsv"),
+        (PATHS.grid_ceiling("ct"), "/grid_ceiling/ct.tsv"),
         (PATHS.logs, "/logs"),
         (PATHS.benchmarks, "/benchmarks"),
         (PATHS.seed(3), "/seed-3"),

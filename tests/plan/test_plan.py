@@ -243,3 +243,20 @@ def test_schema_and_cases_table_allow_the_names_that_wildcards_take():
     for wildcard in ("case", "chunk"):
         assert CASE.pattern == plan_of().wildcard_constraints()[wildcard].replace("*", "{0,99}")
     assert DOMAIN.pattern == "[A-Za-z0-9]{1,40}", "as in the wildcard training_set, and without the - of -to-"
+
+
+def test_the_grid_ceiling_is_that_of_the_source_of_each_direction_where_it_has_labels():
+    plan = plan_of(BOTH, LABELED)
+    tables = {"ct-to-mr": "ct", "mr-to-ct": "mr"}
+    assert plan.grid_ceilings(plan.summary) == {
+        direction: f"results/phantom/grid_ceiling/{domain}.tsv" for direction, domain in tables.items()
+    }
+    unlabeled = plan_of(cases=Cases((case("ct1", "train", False), case("mr1", "test", True))))
+    assert unlabeled.grid_ceilings(unlabeled.summary) == {}
+
+
+def test_a_report_knows_the_grids_of_labeled_source_cases_and_of_the_targets_test_cases():
+    plan = plan_of()
+    names = {"ct1": "ct", "ct2": "ct", "mr3": "mr", "mr4": "mr"}
+    expected = {f"results/phantom/cases/{domain}/{name}/grid.json": domain for name, domain in names.items()}
+    assert plan.grids(plan.summary) == expected, "not those of ct3 without a label, nor of training cases of the target"

@@ -8,11 +8,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from matplotlib.figure import Figure
 
+from dar_uda.data.grid import Grid, write_grids
 from dar_uda.evaluation.score import FAILURE, FALSE_ALARM, FALSE_NEGATIVE, OK
 from dar_uda.evaluation.tables import tabulate
 from dar_uda.figures.style import save_figure
@@ -102,6 +104,11 @@ def write_run(folder, dice, scored=True):
         row = {"direction": "ct-to-mr", "method": method, "seed": 0}
         metrics += [{**row, "path": paths[0]}] if scored else []
         tta_inconsistency.append({**row, "path": paths[1]})
+    (folder / "ct.tsv").write_text("structure\tdice\nliver\t0.9375\nspleen\t0.8125\nkidney\t\n")
+    grids = {"ct": (4.0, 6.0), "mr": (3.0, 6.0)}
+    for domain, (scan, network) in grids.items():
+        original, of_network = (Grid((4, 4, 4), np.diag([1, 1, step, 1])) for step in (scan, network))
+        write_grids(folder / f"{domain}.json", original, of_network)
     unavailable = [] if metrics else [{"direction": "ct-to-mr", "method": "dar_uda", "reason": "no label"}]
     tables = write_tables(folder, metrics, tta_inconsistency, unavailable)
     (folder / "checks.txt").write_text(f"1 warning: {NASTY}\n")
@@ -128,6 +135,8 @@ def write_run(folder, dice, scored=True):
         },
         "metrics": metrics,
         "tta_inconsistency": tta_inconsistency,
+        "grid_ceilings": [{"direction": "ct-to-mr", "path": folder / "ct.tsv"}],
+        "grids": [{"domain": domain, "path": folder / f"{domain}.json"} for domain in grids],
         "unavailable": unavailable,
         "drawn": [dict(zip(("kind", "variant", "direction", "path"), entry, strict=True)) for entry in drawn],
         **tables,
@@ -270,6 +279,14 @@ def test_cases_in_training_and_test_have_a_row_of_their_own_and_a_limit(tmp_path
     assert "<dt>Cases, mr, train and test</dt><dd>3, 1 of them with a label" in text
     assert "<strong>mr, train and test:</strong> c, d, e" in text
     assert "<li>1 of 3 are both. These scores say how well these very scans are segmented" in text
+
+
+def test_the_grid_ceiling_of_the_source_is_shown_with_the_spacings_of_both_domains(tmp_path, report):
+    text = " ".join(re.sub(r"<[^>]*>", "", report).split())
+    assert "Grid ceiling on the labels of ct: liver 0.938, spleen 0.812, mean 0.875." in text, "no label has a kidney"
+    assert "Slices of ct: 4 mm apart in the scans, 6 mm on the network grid. Slices of mr: 3 mm apart in" in text
+    write_report(**{**write_run(tmp_path, {}), "grid_ceilings": []})
+    assert "Grid ceiling on" not in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_names_are_escaped_wherever_they_stand(report):

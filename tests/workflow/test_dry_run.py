@@ -70,6 +70,7 @@ def test_default_plan_has_the_jobs_counted_by_hand(tmp_path):
         "preprocess_label": 8 + 8,  # CT training; MR training for `supervised`
         "extract_slices": 2,
         "measure_structures": 1,  # CT, the source
+        "measure_grid_ceiling": 1,
         "train_translator": 1,
         "encode_styles": 1,
         "synthesize_volume": 8,
@@ -188,7 +189,8 @@ def test_labels_of_cases_that_train_and_are_tested_reach_no_mask_of_their_own_do
     assert of_mr == set() and of_ct >= {"mr1", "mr2"}, "where MR is the source, its labels train"
     assert "ct-to-mr/supervised" not in text and "mr-to-ct/supervised" in text
     readers = {rule for rule, inputs, _ in files_of_jobs(text) if re.search(r"mr_\d_label", inputs)}
-    assert readers == {"check_cases", "preprocess_label", "score_method", "draw_overlays", "draw_extremes"}
+    of_source = {"preprocess_label", "measure_grid_ceiling"}
+    assert readers == {"check_cases", *of_source, "score_method", "draw_overlays", "draw_extremes"}
 
 
 def test_the_voxels_beside_a_header_file_are_inputs_too(labeled_target):

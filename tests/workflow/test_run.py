@@ -99,6 +99,7 @@ def test_every_artifact_stands_where_the_house_says(finished):
         "cases/ct/ct0/label.nii",
         "slices/mr.npy",
         "slices/mr.tsv",
+        "grid_ceiling/ct.tsv",
         "seed-0/translators/disentangled/weights.safetensors",
         "seed-0/translators/disentangled/history.tsv",
         "seed-0/translators/disentangled/previews.png",

@@ -217,3 +217,38 @@ rule tabulate_calibration:
         code=code_version("dar_uda.evaluation.calibration_table"),
     script:
         "../scripts/tabulate_calibration.py"
+
+
+rule measure_grid_ceiling:
+    """Bring the labels of a domain back from the network grid, as masks are, and compare them with themselves."""
+    input:
+        lambda wildcards: voxels(
+            PLAN.volumes.files_of_labeled(wildcards.domain, "label")
+            + PLAN.volumes.files_of_labeled(wildcards.domain, "image")
+        ),
+        images=lambda wildcards: given(PLAN.volumes.files_of_labeled(wildcards.domain, "image")),
+        labels=lambda wildcards: given(PLAN.volumes.files_of_labeled(wildcards.domain, "label")),
+        grids=lambda wildcards: PLAN.paths.cases(wildcards.domain, PLAN.volumes.labeled(wildcards.domain), "grid.json"),
+        network_labels=lambda wildcards: PLAN.volumes.labels(wildcards.domain),
+    output:
+        table="results/{run}/grid_ceiling/{domain}.tsv",
+    log:
+        "results/{run}/logs/measure_grid_ceiling/{domain}.log",
+    benchmark:
+        "results/{run}/benchmarks/measure_grid_ceiling/{domain}.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    resources:
+        mem_mb=4000,
+        runtime="4h",
+    params:
+        cases=lambda wildcards: PLAN.volumes.labeled(wildcards.domain),
+        structures=list(TASK.structures),
+        values=lambda wildcards: TASK.domains[wildcards.domain].label_values,
+        version=lambda wildcards: version_of(
+            PLAN.volumes.files_of_labeled(wildcards.domain, "image"),
+            PLAN.volumes.files_of_labeled(wildcards.domain, "label"),
+        ),
+        code=code_version("dar_uda.evaluation.grid_ceiling"),
+    script:
+        "../scripts/measure_grid_ceiling.py"

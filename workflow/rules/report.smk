@@ -14,6 +14,8 @@ rule write_report:
         table=lambda wildcards: PLAN.paths.table(PLAN.table_ending(wildcards.of_table).name),
         differences=lambda wildcards: PLAN.paths.differences(PLAN.table_ending(wildcards.of_table).name),
         checks="results/{run}/checks.txt",
+        grid_ceilings=lambda wildcards: list(PLAN.grid_ceilings(PLAN.table_ending(wildcards.of_table)).values()),
+        grids=lambda wildcards: list(PLAN.grids(PLAN.table_ending(wildcards.of_table))),
         masks=lambda wildcards: PLAN.unscored_predictions(PLAN.table_ending(wildcards.of_table)),
     output:
         page="results/{run}/report{of_table}.html",
@@ -32,6 +34,12 @@ rule write_report:
         rows=lambda wildcards: plain(PLAN.table_ending(wildcards.of_table).scored),
         masked=lambda wildcards: plain(PLAN.table_ending(wildcards.of_table).masked),
         unavailable=lambda wildcards: plain(PLAN.table_ending(wildcards.of_table).unavailable),
+        grid_ceilings=lambda wildcards: [
+            {"direction": direction} for direction in PLAN.grid_ceilings(PLAN.table_ending(wildcards.of_table))
+        ],
+        grids=lambda wildcards: [
+            {"domain": domain} for domain in PLAN.grids(PLAN.table_ending(wildcards.of_table)).values()
+        ],
         drawn=lambda wildcards: plain(PLAN.figures.of_table(PLAN.table_ending(wildcards.of_table))),
         templates=template_version(),
         code=code_version("dar_uda.report.page"),
