@@ -26,8 +26,8 @@ from dar_uda.plan.plan import Plan
 from dar_uda.training.job import Job
 
 PROJECT = Path(__file__).parents[2]
-CODE = "dar_uda.adaptation.self_training"
-"""The module whose digest tells which code was measured: trainings and all that they import."""
+CODE = "dar_uda.segmentation.train"
+"""The module whose digest tells which code was measured: the segmenter's training and all that it imports."""
 
 
 def main() -> None:
