@@ -16,7 +16,8 @@ class Key:
     """What was measured: a variant with its settings, in a run (task, budget and cases), direction and seed.
 
     Attributes:
-        code: Digest of the package's training of segmenters. The looks of this folder are not in it: a changed one gets a new name.
+        code: Digest of the package's training of segmenters. The looks of this folder are not in it: a changed one gets
+            a new name.
     """
 
     variant: str
