@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from dar_uda.plan.config import Config
 from dar_uda.plan.errors import PlanError
 from dar_uda.plan.merge import Values
 from dar_uda.plan.task import Direction
+
+if TYPE_CHECKING:
+    from dar_uda.plan.config import Config
 
 TRANSLATIONS = ("disentangled-multi", "disentangled-average", "cyclegan-single")
 """Ways to draw synthetic volumes, the paper's first."""
@@ -156,18 +158,18 @@ class Method:
         return [replace(first, weights=CANDIDATES) if first.weights else first, *others]
 
 
-def read_methods(config: Config) -> Mapping[str, Method]:
+def read_methods(config: "Config") -> Mapping[str, Method]:
     """Return the methods of all tables by name."""
     return {name: _method(name, definition, config) for name, definition in config.methods.items()}
 
 
-def domain_randomization_of(config: Config) -> Values | None:
+def domain_randomization_of(config: "Config") -> Values | None:
     """Return how volumes are randomized; None where the budget randomizes nothing."""
     values: Values = config.branch("segmentation")["domain_randomization"]
     return values if any(values.values()) else None
 
 
-def _method(name: str, definition: Values, config: Config) -> Method:
+def _method(name: str, definition: Values, config: "Config") -> Method:
     pattern, network = definition["training_set"], definition["network"]
     is_2d = config.values["networks"][network].get("architecture") == "unet_2d"
     _check_definition(name, definition, is_2d)
