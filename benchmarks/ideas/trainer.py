@@ -37,7 +37,7 @@ class IdeaTrainer(SegmenterTrainer):
 
 
 def as_background(scores: Tensor, known: Tensor) -> Tensor:
-    """Return the scores, where the class is not known those of a voxel that surely is background, without a gradient.
+    """Return the scores, where the class is unknown those of sure background, without a gradient.
 
     Args:
         scores: Before softmax, (N, classes, D, H, W).
