@@ -97,6 +97,12 @@ VARIANTS = {
     "short_iterated_further": replace(SHORT, iterations=(120, 120), after="short_iterated_on", after_iteration=4),
     "short_iterated_mostly": replace(SHORT, iterations=(120, 120), after="short", pseudo_label_fraction=0.75),
     "short_iterated_diverse": replace(SHORT, **DIVERSE, iterations=(120, 120), after="short"),
+    "short_iterated_upright": replace(SHORT, geometry="upright", iterations=(120, 120), after="short"),
+    "short_iterated_background": replace(SHORT, **BACKGROUND, iterations=(120, 120), after="short"),
+    "short_iterated_wide": replace(SHORT, intensity="wide", iterations=(120, 120), after="short"),
+    "short_upright": replace(SHORT, geometry="upright"),
+    "short_upright_iterated": replace(SHORT, geometry="upright", iterations=(120, 120), after="short_upright"),
+    "short_cyclegan_iterated": replace(SHORT, volumes=CYCLEGAN, iterations=(120, 120), after="short_cyclegan"),
     "short_iterated_long": replace(SHORT, iterations=(240,), after="short"),
     "diverse_then_shipped": replace(SHORT, iterations=(120, 120), after="short_diverse"),
     "consensus": replace(

@@ -17,6 +17,8 @@ from dar_uda.jobs.files import write_beside
 DOMAINS = ("ct", "mr")
 RARE_STYLE = "rare"
 RARE_NUMBERS = (7, 11)
+COLLECTION_NUMBER = 13
+"""The MR case of a table with a collection of fluid, brighter than all else: its percentile leaves the organs dark."""
 COMMON_STYLES = tuple(name for name in MR_STYLES if name != RARE_STYLE)
 ORIENTATIONS = ("LPS", "RAS", "LAS", "RPI", "PSR", "SLP", "ASL", "LPI")
 
@@ -28,6 +30,7 @@ def make_phantom(
     label: str | Path,
     seed: int = 0,
     style: str | None = None,
+    has_collection: bool = False,
 ) -> None:
     """Write one case: an int16 image (CT in HU, MR in arbitrary units) and its uint8 label map.
 
@@ -39,6 +42,7 @@ def make_phantom(
         seed: Another seed makes other patients.
         style: A name in MR_STYLES instead of the case's own (`style_of`); it changes the scanner, not the
             patient. Without effect on CT.
+        has_collection: Whether the patient has a large collection of fluid.
     """
     if domain not in DOMAINS:
         raise ValueError(f"DAR-360: Domain {domain!r} is none of {DOMAINS}")
@@ -49,7 +53,7 @@ def make_phantom(
     thickness = MR_STYLES[style].thickness if domain == "mr" else 1.0
     where = draw_grid(domain, grid, thickness)
     points = world_points(where)
-    tissue = build_anatomy(points, patient)
+    tissue = build_anatomy(points, patient, has_collection)
     spacing = spacing_of(where.affine)
     if domain == "ct":
         scan = scan_ct(tissue, points, spacing, scanner)

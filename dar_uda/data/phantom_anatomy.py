@@ -19,7 +19,7 @@ TISSUES = (
     "air", "fat", "visceral_fat", "muscle", "lung", "cortical_bone", "marrow", "canal", "artery", "vein",
     "liver", "hepatic_vessel", "lesion", "right_kidney", "left_kidney", "spleen", "renal_sinus",
     "gallbladder", "stomach_wall", "stomach_content", "gas", "pancreas", "heart", "bowel_wall",
-    "bowel_fluid", "bowel_food", "bowel_contrast", "bowel_solid",
+    "bowel_fluid", "bowel_food", "bowel_contrast", "bowel_solid", "collection",
 )  # fmt: skip
 CODE = {name: np.uint8(code) for code, name in enumerate(TISSUES)}
 LABELS = {"liver": 1, "hepatic_vessel": 1, "lesion": 1, "right_kidney": 2, "left_kidney": 3, "spleen": 4}
@@ -28,12 +28,13 @@ BOWEL_CONTENTS = (
 )  # fmt: skip
 
 
-def build_anatomy(points: Floats, rng: np.random.Generator) -> NDArray[np.uint8]:
+def build_anatomy(points: Floats, rng: np.random.Generator, has_collection: bool = False) -> NDArray[np.uint8]:
     """Return one random patient's tissue codes (indices into TISSUES), of shape (x, y, z).
 
     Args:
         points: World coordinates in mm, RAS, of shape (3, x, y, z).
         rng: Decides the patient; a generator in the same state gives the same patient on any grid.
+        has_collection: Whether the patient has a large collection of fluid, which spares the four organs.
     """
     to_left = np.array([-1, 1, 1], np.float32)[:, None, None, None]
     canvas = Canvas(deform(points * to_left, rng), rng)
@@ -46,6 +47,8 @@ def build_anatomy(points: Floats, rng: np.random.Generator) -> NDArray[np.uint8]
     paint_kidneys(canvas)
     paint_great_vessels(canvas)
     paint_chest(canvas, cavity)
+    if has_collection:
+        paint_collection(canvas, cavity)
     return canvas.tissue
 
 
@@ -300,3 +303,10 @@ def paint_chest(canvas: Canvas, cavity: Mask) -> None:
     canvas.paint(free & (z > rng.uniform(66, 80) - 18 * ((x / 130) ** 2 + (y / 85) ** 2)), "lung")
     heart = canvas.ellipsoid(canvas.near((18, 30, 108), 5), canvas.about((62, 44, 30)))
     canvas.paint((heart < 1) & canvas.is_tissue("lung", "visceral_fat"), "heart")
+
+
+def paint_collection(canvas: Canvas, cavity: Mask) -> None:
+    """Paint a collection of fluid among the bowel, below the liver and behind the abdominal wall."""
+    collection = canvas.ellipsoid(canvas.near((10, 50, -60), 6), canvas.about((66, 36, 48)))
+    displaced = canvas.is_tissue("visceral_fat", "gas", "stomach_wall", "stomach_content", "bowel_wall", *BOWEL_CONTENTS)
+    canvas.paint((collection < 1) & cavity & displaced, "collection")

@@ -32,6 +32,8 @@ T2 = {
     "bowel_solid": 0.5,
 }  # fmt: skip
 T2_SPREAD = 0.06
+COLLECTION_HU, COLLECTION_T2 = 12, 2.6
+"""Of a collection of watery fluid, which decays slower than bile, and lies near the coil."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ MR_STYLES = {
 def scan_ct(tissue: NDArray[np.uint8], points: Floats, spacing: Spacing, rng: np.random.Generator) -> Floats:
     """Return a CT in HU of tissue codes (x, y, z) at world points (3, x, y, z), on the patient table."""
     values = {name: rng.uniform(middle - half, middle + half) for name, (middle, half) in HU.items()}
-    image = _paint_values(tissue, values)
+    image = _paint_values(tissue, values | {"collection": COLLECTION_HU})
     x, y, _ = points
     table = (np.abs(y + 134 - x**2 / 700) < 2.5) & (np.abs(x) < 190) & (tissue == 0)
     image[table] = -150
@@ -94,7 +96,7 @@ def scan_ct(tissue: NDArray[np.uint8], points: Floats, spacing: Spacing, rng: np
 def scan_mr(tissue: NDArray[np.uint8], style: MrStyle, spacing: Spacing, rng: np.random.Generator) -> Floats:
     """Return an MR of tissue codes (x, y, z) in arbitrary units, as the style's scanner shows it."""
     values = {name: signal * rng.normal(1, T2_SPREAD) for name, signal in (T2 | style.signals).items()}
-    image = _paint_values(tissue, values)
+    image = _paint_values(tissue, values | {"collection": COLLECTION_T2})
     image *= 1 + np.float32(0.07) * smooth_field(tissue.shape, spacing, 18, rng)
     image = np.maximum(image, 0) ** np.float32(style.gamma)
     image = _blur(image, spacing, in_plane=style.blur)

@@ -2,6 +2,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from dar_uda.data import phantom_table
 from dar_uda.data.phantom import make_phantom, style_of
 
 LIVER, RIGHT_KIDNEY, LEFT_KIDNEY, SPLEEN = ORGANS = (1, 2, 3, 4)
@@ -110,6 +111,32 @@ def test_rare_style_is_case_7_of_training_and_11_of_test_and_the_others_take_tur
     assert [number for number, style in enumerate(styles) if style == "rare"] == [7, 11]
     assert len(set(styles[:4])) == 4
     assert styles[8] not in styles[4:7]
+
+
+def test_a_collection_leaves_the_patient_as_he_is_and_sets_the_percentile_that_becomes_1(tmp_path):
+    scans = []
+    for has_collection in (False, True):
+        image, label = tmp_path / f"{has_collection}-image.nii.gz", tmp_path / f"{has_collection}-label.nii.gz"
+        make_phantom("mr", 13, image, label, has_collection=has_collection)
+        scans.append((nib.load(image), nib.load(label)))
+    (plain, organs), (bright, same) = scans
+    changed = np.asarray(plain.dataobj) != np.asarray(bright.dataobj)
+    liters = changed.sum() * abs(np.linalg.det(plain.affine[:3, :3])) / 1e6
+    np.testing.assert_array_equal(np.asarray(organs.dataobj), np.asarray(same.dataobj))
+    assert 0.2 < liters < 1.0
+    for scan, low, high in ((plain, 0.5, 1.0), (bright, 0.15, 0.45)):
+        ones = np.percentile(np.asarray(scan.dataobj), 99.5)
+        assert low < organ_means(scan, organs)[SPLEEN] / ones < high
+
+
+def test_the_last_mr_case_of_the_shipped_table_alone_has_a_collection(tmp_path, monkeypatch):
+    given = []
+    monkeypatch.setattr(
+        phantom_table, "make_phantom", lambda domain, number, *_, has_collection: given.append((number, has_collection))
+    )
+    domains = ["ct"] * 14 + ["mr"] * 14
+    phantom_table.make_phantoms(domains, domains, domains, domains, 0)
+    assert given == [(number, False) for number in range(14)] + [(number, number == 13) for number in range(14)]
 
 
 def test_unknown_domain_and_style_are_named(tmp_path):
