@@ -72,6 +72,8 @@ class Bench:
         if variant.after:
             self.measure(variant.after, seed)
             weights = folder.parent / variant.after / f"{stage_of(variant.after_iteration)}.safetensors"
+            if not variant.iterations:
+                self._stage(trial, key, weights, lambda: weights)
         else:
             weights = folder / f"{stage_of(0)}.safetensors"
             self._stage(trial, key, weights, trial.train)

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.ideas.looks import (
+    LOG_STRETCH,
     change_classes,
     change_intensity_widely,
     moved,
     random_convolution_in_range,
+    stretched,
     upright_grid,
 )
 from benchmarks.ideas.trainer import UNKNOWN
@@ -74,11 +76,14 @@ class IdeaSampler(PatchSampler):
         image_path, label_path = volumes[int(rng.integers(len(volumes)))]
         label = open_label(label_path)
         corner = self._corner(label_path, label, rng)
-        cut = _cut(label, corner, self.patch_size)
-        image = torch.from_numpy(_cut(open_image(image_path), corner, self.patch_size)).float().div_(LEVELS)
-        classes = torch.from_numpy(cut)
-        if self.variant.geometry == "upright":
-            grid = upright_grid(image.shape[1:], rng, self.scale)
+        bent = self.variant.geometry == "bent"
+        if bent and rng.random() < 0.5:
+            stored, cut = self._stretched(open_image(image_path), label, corner, rng)
+        else:
+            stored, cut = (_cut(volume, corner, self.patch_size) for volume in (open_image(image_path), label))
+        image, classes = torch.from_numpy(stored).float().div_(LEVELS), torch.from_numpy(cut)
+        if self.variant.geometry != "flipped":
+            grid = upright_grid(image.shape[1:], rng, self.scale, bent)
         else:
             if rng.random() < 0.5:
                 image, classes = image.flip(1), classes.flip(1)
@@ -86,6 +91,17 @@ class IdeaSampler(PatchSampler):
         if grid is not None:
             image, classes = moved(image, classes, grid)
         return image, classes, int(cut[cut != UNKNOWN].max(initial=0)) + 1
+
+    def _stretched(
+        self, image: NDArray[np.uint16], label: NDArray[np.uint8], corner: tuple[int, ...], rng: np.random.Generator
+    ) -> tuple[NDArray, NDArray[np.uint8]]:
+        """Return the patch with its slices further apart or nearer to each other."""
+        slices, *plane = self.patch_size
+        wide = int(np.ceil(slices * np.exp(LOG_STRETCH))) // 2 * 2 + slices % 2
+        first = corner[0] - (wide - slices) // 2
+        boxes = [_cut(volume, (first, *corner[1:]), (wide, *plane)) for volume in (image, label)]
+        inside = (max(0, -first), min(wide, len(image) - first) - 1)
+        return stretched(*boxes, slices, np.exp(rng.uniform(-LOG_STRETCH, LOG_STRETCH)), inside)
 
     def _structure_voxel(
         self, path: str | Path, label: NDArray[np.uint8], rng: np.random.Generator

@@ -18,18 +18,21 @@ SURE = 20.0
 
 
 class IdeaTrainer(SegmenterTrainer):
-    """Adds `consistency` times the KL divergence between the two looks of a batch's patches."""
+    """Weighs the losses of coarse outputs by powers of `deep`.
 
-    def __init__(self, *args: Any, consistency: float, **kwargs: Any) -> None:
+    Adds `consistency` times the KL divergence between the two looks of a batch's patches.
+    """
+
+    def __init__(self, *args: Any, consistency: float, deep: float, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.consistency = consistency
+        self.consistency, self.deep = consistency, deep
 
     def _gradients(self, images: Tensor, labels: Tensor) -> Iterator[dict[str, Tensor]]:
         known = labels != UNKNOWN
         outputs = [as_background(scores, known) for scores in self._outputs(images)]
         labels = labels * known
         losses = [segmentation_loss(scores, labels, self.focal_weight) for scores in outputs]
-        loss = sum(losses)
+        loss = sum(self.deep**level * each for level, each in enumerate(losses))
         if self.consistency:
             loss = loss + self.consistency * divergence(outputs[0])
         differentiate(self.optimizer, loss)

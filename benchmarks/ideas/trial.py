@@ -1,19 +1,22 @@
 """A trial: train a variant's segmenter on stored volumes, let it learn from its own masks, segment, score."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from benchmarks.ideas.consensus import label_by_consensus
+from benchmarks.ideas.guided import guided
 from benchmarks.ideas.sampler import IdeaSampler, Looks
 from benchmarks.ideas.trainer import IdeaTrainer
 from benchmarks.ideas.variants import Variant
 from dar_uda.adaptation.self_training import SEED_PER_ITERATION, kept_cases
-from dar_uda.data.network_volume import open_image
+from dar_uda.data.network_volume import LEVELS, open_image
 from dar_uda.plan.plan import Plan
 from dar_uda.plan.task import Direction
 from dar_uda.preprocessing.classes import read_classes
@@ -65,6 +68,7 @@ class Trial:
             folder / "plausibility.tsv",
             self.plan.config.task.structures,
             self.variant.ignores,
+            self.variant.guided,
         )
         kept = kept_cases(folder / "plausibility.tsv")
         pairs = [(i, str(folder / "labels" / f"{c}.nii")) for c, i in zip(cases, images, strict=True) if c in kept]
@@ -84,7 +88,7 @@ class Trial:
         given = (volumes.scored(self.direction, what) for what in ("image", "label"))
         rows = []
         for case, image, grid, scan, reference in zip(volumes.test_cases(self.direction), *files, *given, strict=True):
-            mask = mask_of(predictor.slabs(open_image(image)), grid, single)
+            mask = mask_of(self._slabs(predictor, open_image(image)), grid, single)
             true = read_classes(case, reference, scan, mask.grid, values)
             rows += [
                 (case, name, dice(mask.array == index, true == index)) for index, name in enumerate(structures, start=1)
@@ -123,7 +127,8 @@ class Trial:
             variant=self.variant,
         )
         chosen = {key: settings[key] for key in OPTIMIZATION}
-        trainer = IdeaTrainer(network, sampler, job, steps, **chosen, consistency=self.variant.consistency)
+        own = {"consistency": self.variant.consistency, "deep": self.variant.deep}
+        trainer = IdeaTrainer(network, sampler, job, steps, **chosen, **own)
         weights, history = self.folder / f"{stage}.safetensors", self.folder / f"{stage}.tsv"
         files = [*images, *labels, *mixed_in[0], *mixed_in[1]]
         name = f"{self.folder.name} {stage}"
@@ -146,9 +151,15 @@ class Trial:
         images, labels = (self.plan.volumes.of_source(self.direction, name) for name in ("image.nii", "label.nii"))
         return images, labels, fraction
 
+    def _slabs(self, predictor: Predictor, image: NDArray[np.uint16]) -> Iterator[Tensor]:
+        if not self.variant.guided:
+            return predictor.slabs(image)
+        probabilities = torch.cat(list(predictor.slabs(image)), dim=1)
+        return iter([guided(probabilities, torch.from_numpy(np.array(image, np.float32)) / LEVELS, self.variant.guided)])
+
     def _predictor(self, weights: Path) -> Predictor:
         inference = self.plan.networks.inference()
-        chosen = {key: inference[key] for key in ("overlap", "weighting", "batch_size")}
+        chosen = {key: inference[key] for key in ("overlap", "weighting", "batch_size", "guided_filter_radius")}
         window = self.plan.networks.patch_size(NETWORK)
         return Predictor.load(weights, self.job.device, "auto", window=window, **chosen)
 

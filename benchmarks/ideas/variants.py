@@ -13,12 +13,13 @@ class Variant:
         steps: Of the first training, as a multiple of the budget's.
         source_fraction: Of patches from untranslated source volumes.
         intensity: `narrow` as shipped, or `wide`.
-        geometry: `flipped` as shipped, or `upright`.
+        geometry: `flipped` as shipped, `upright`, or `bent`, which is upright, and displaced and stretched further.
         gin: Fraction of patches seen through a random convolution.
         gin_form: `clip` to [0, 1] as shipped, or `range`.
         contrast: Fraction of patches whose structures change their contrast.
         background_classes: Intervals of the background's intensities that do so too.
         consistency: Weight of the KL divergence between two looks of each patch, which then are the batch.
+        deep: Weight of each output's loss over that of the next finer one.
         ema_decay: Of the averaged network.
         iterations: Steps of each self-training iteration.
         rate: Of the self-training iterations.
@@ -28,6 +29,7 @@ class Variant:
         teachers: Variants whose first trainings label the target in the first iteration, by the mean of their
             probabilities; () : the one that goes on alone, as in later iterations.
         ignores: Whether voxels in which teachers differ teach nothing.
+        guided: Radius of a guided filter of probabilities by the scan, pixels; 0: none. Of pseudo-labels and masks.
     """
 
     attention: bool = True
@@ -41,6 +43,7 @@ class Variant:
     contrast: float | None = None
     background_classes: int = 0
     consistency: float = 0.0
+    deep: float = 1.0
     ema_decay: float | None = None
     iterations: tuple[int, ...] = ()
     rate: float = 2.0e-3
@@ -49,6 +52,7 @@ class Variant:
     after_iteration: int = 0
     teachers: tuple[str, ...] = ()
     ignores: bool = False
+    guided: int = 0
 
     @property
     def settings(self) -> str:
@@ -92,6 +96,15 @@ VARIANTS = {
         SHORT, **DIVERSE, volumes=BOTH, iterations=(120, 120), after="short_diverse_both"
     ),
     "short_cyclegan": replace(SHORT, volumes=CYCLEGAN),
+    "short_guided": replace(SHORT, guided=4, after="short"),
+    "shipped_guided": replace(SHIPPED, guided=2, after="shipped"),
+    "short_guided_iterated": replace(SHORT, guided=4, iterations=(120, 120), after="short"),
+    "short_iterated_further_guided": replace(SHORT, guided=4, after="short_iterated_further", after_iteration=6),
+    "short_cyclegan_guided": replace(SHORT, volumes=CYCLEGAN, guided=4, after="short_cyclegan"),
+    "short_cyclegan_guided_iterated": replace(
+        SHORT, volumes=CYCLEGAN, guided=4, iterations=(120, 120), after="short_cyclegan"
+    ),
+    "short_both_guided_iterated": replace(SHORT, volumes=BOTH, guided=4, iterations=(120, 120), after="short_both"),
     "short_both": replace(SHORT, volumes=BOTH),
     "short_iterated_on": replace(SHORT, iterations=(120, 120), after="short_iterated", after_iteration=2),
     "short_iterated_further": replace(SHORT, iterations=(120, 120), after="short_iterated_on", after_iteration=4),
@@ -100,9 +113,13 @@ VARIANTS = {
     "short_iterated_upright": replace(SHORT, geometry="upright", iterations=(120, 120), after="short"),
     "short_iterated_background": replace(SHORT, **BACKGROUND, iterations=(120, 120), after="short"),
     "short_iterated_wide": replace(SHORT, intensity="wide", iterations=(120, 120), after="short"),
+    "short_iterated_bent": replace(SHORT, geometry="bent", iterations=(120, 120), after="short"),
+    "short_bent": replace(SHORT, geometry="bent"),
+    "short_bent_iterated": replace(SHORT, geometry="bent", iterations=(120, 120), after="short_bent"),
     "short_upright": replace(SHORT, geometry="upright"),
     "short_upright_iterated": replace(SHORT, geometry="upright", iterations=(120, 120), after="short_upright"),
     "short_cyclegan_iterated": replace(SHORT, volumes=CYCLEGAN, iterations=(120, 120), after="short_cyclegan"),
+    "short_iterated_halved": replace(SHORT, deep=0.5, iterations=(120, 120), after="short"),
     "short_iterated_long": replace(SHORT, iterations=(240,), after="short"),
     "diverse_then_shipped": replace(SHORT, iterations=(120, 120), after="short_diverse"),
     "consensus": replace(

@@ -81,7 +81,8 @@ class Segmenter:
         folder = Path(bundle)
         facts = read_facts(folder)
         where = use_device(find_device(device), threads or min(torch.get_num_threads(), usable_cores()))
-        inference = {key: facts["inference"][key] for key in ("overlap", "weighting", "batch_size")}
+        keys = ("overlap", "weighting", "batch_size", "guided_filter_radius")
+        inference = {key: {"guided_filter_radius": 0, **facts["inference"]}[key] for key in keys}
         weights, windows = folder / "weights.safetensors", {"window": facts["patch_size"], **inference}
         return cls(folder, facts, Predictor.load(weights, where, "auto", **windows))
 

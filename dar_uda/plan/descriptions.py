@@ -91,6 +91,8 @@ def notes_of(method: Method, config: Config) -> list[str]:
     if method.is_synthetic and config.branch("styles")["inter_slice_correction"]:
         notes.append("inter-slice correction")
     inference = config.branch("inference")
+    if radius := inference["guided_filter_radius"]:
+        notes.append(f"guided filter of radius {radius}")
     return notes + [words for key, words in SWITCHES.items() if inference[key]]
 
 

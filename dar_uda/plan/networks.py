@@ -42,6 +42,11 @@ class Networks:
         """Return how masks are predicted, however many cases a job has."""
         return {key: value for key, value in self.config.branch("inference").items() if key != "chunk_size"}
 
+    def predictor(self) -> dict[str, Any]:
+        """Return what makes weights a `Predictor`, but for the window."""
+        inference = self.config.branch("inference")
+        return {key: inference[key] for key in ("overlap", "weighting", "batch_size", "guided_filter_radius")}
+
     def self_training(self) -> Values:
         """Return how a self-training iteration trains, however many there are."""
         values: Values = self.config.branch("segmentation")["self_training"]

@@ -31,6 +31,7 @@ def select_model(
     overlap: float,
     weighting: Weighting,
     batch_size: int,
+    guided_filter_radius: int,
     device: str,
     precision: str,
     threads: int,
@@ -48,14 +49,14 @@ def select_model(
         weights: Output, safetensors.
         table: Output TSV: `step dice tta_inconsistency score selected`.
         structures: Names of the classes 1..K.
-        window: See `predict_slabs`, as are the next three.
+        window: See `Predictor`, as for the next four.
         precision: See `prediction_precision`.
     """
     where = prepare_device(device, threads)
     paths = sorted(Path(candidates).glob("*.safetensors"))
     progress, rows = Progress("select_model", len(paths), unit="candidate"), []
     for done, path in enumerate(paths, start=1):
-        predictor = Predictor.load(path, where, precision, window, overlap, weighting, batch_size)
+        predictor = Predictor.load(path, where, precision, window, overlap, weighting, batch_size, guided_filter_radius)
         masks = map(predictor.classes, map(open_image, images))
         of_labeled = [_dice(mask, open_label(k), len(structures)) for mask, k in zip(masks, labels, strict=True)]
         changes = [_tta_inconsistency(predictor.tta_probabilities(open_image(i)), len(structures)) for i in unlabeled]

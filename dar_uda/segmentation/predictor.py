@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dar_uda.segmentation.guided_filter import follow_edges
 from dar_uda.segmentation.networks import load_segmenter
 from dar_uda.segmentation.sliding_window import Weighting, count_windows, predict_slabs
 from dar_uda.segmentation.tta import likeliest, mean_of, predict_transformed
@@ -28,6 +29,7 @@ class Predictor:
         scores: The network; copies of this object share it.
         device: Where it computes.
         window, overlap, weighting, batch_size: See `predict_slabs`.
+        guided_filter_radius: See `guided_filter`; 0: probabilities are as the network has them.
     """
 
     scores: WindowScores
@@ -36,6 +38,7 @@ class Predictor:
     overlap: float
     weighting: Weighting
     batch_size: int
+    guided_filter_radius: int
 
     @classmethod
     def load(
@@ -47,6 +50,7 @@ class Predictor:
         overlap: float,
         weighting: Weighting,
         batch_size: int,
+        guided_filter_radius: int,
     ) -> "Predictor":
         """Return the predictor of a weights file.
 
@@ -54,7 +58,7 @@ class Predictor:
             precision: See `prediction_precision`.
         """
         scores = WindowScores(load_segmenter(weights, device), prediction_precision(precision, device))
-        return cls(scores, device, window, overlap, weighting, batch_size)
+        return cls(scores, device, window, overlap, weighting, batch_size, guided_filter_radius)
 
     def within_memory(self, work: Callable[["Predictor"], T], name: str) -> T:
         """Return `work(predictor)`; see `within_memory`: the predictor changes where a GPU's memory is too small."""
@@ -63,7 +67,9 @@ class Predictor:
     def slabs(self, image: NDArray[np.uint16]) -> Iterator[Tensor]:
         """Return the probabilities (classes, slices, H, W) of an image, slab after slab; see `predict_slabs`."""
         scores = self.scores.on(self.device, self.batch_size)
-        return predict_slabs(scores, image, self.window, self.overlap, self.weighting, self.batch_size, self.device)
+        windows = self.window, self.overlap, self.weighting, self.batch_size, self.device
+        slabs = predict_slabs(scores, image, *windows)
+        return follow_edges(slabs, image, self.guided_filter_radius) if self.guided_filter_radius else slabs
 
     def tta_probabilities(self, image: NDArray[np.uint16]) -> Iterator[list[Tensor]]:
         """Return the probabilities of every TTA transform of an image, slab after slab; see `predict_transformed`."""

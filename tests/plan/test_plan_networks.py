@@ -55,6 +55,7 @@ def test_the_size_of_chunks_is_not_a_value_of_the_prediction():
             "overlap": 0.5,
             "weighting": "constant",
             "batch_size": 4,
+            "guided_filter_radius": GUIDED,
             "test_time_augmentation": False,
             "keep_largest_component": True,
             "save_probabilities": False,

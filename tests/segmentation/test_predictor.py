@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 import dar_uda
+from dar_uda.segmentation.guided_filter import guided_filter
 from dar_uda.segmentation.predictor import Predictor
 from dar_uda.segmentation.window_scores import WindowScores
 
@@ -18,7 +19,8 @@ def predictor():
     """Every image is one window: its probabilities are the network's."""
     torch.manual_seed(0)
     network = nn.Conv3d(1, 3, 3, padding=1).eval()
-    return Predictor(WindowScores(network, torch.float32), CPU, WINDOW, 0.5, "gaussian", batch_size=4)
+    options = {"batch_size": 4, "guided_filter_radius": 0}
+    return Predictor(WindowScores(network, torch.float32), CPU, WINDOW, 0.5, "gaussian", **options)
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +43,20 @@ def test_slabs_are_the_probabilities_and_classes_the_likeliest(predictor, image)
     assert classes.dtype == np.uint8 and classes.shape == WINDOW
     np.testing.assert_array_equal(classes, expected.argmax(axis=0))
     assert predictor.count_windows((3, 6, 8)) == 1 and predictor.count_windows((3, 6, 12)) == 2
+
+
+def test_all_that_a_predictor_gives_is_filtered_by_the_image_that_it_is_of(predictor, image):
+    tall = np.concatenate([image, image[::-1] // 2, image // 3])
+    filtered = replace(predictor, guided_filter_radius=2)
+    plain = torch.cat(list(predictor.slabs(tall)), dim=1)
+    expected = guided_filter(plain, torch.from_numpy(tall.astype(np.float32)) / 65535, 2).clamp(0, 1)
+    assert len(list(predictor.slabs(tall))) > 1, "several slabs, each with its part of the image"
+    assert (expected - plain).abs().max() > 0.05
+    torch.testing.assert_close(torch.cat(list(filtered.slabs(tall)), dim=1), expected)
+    np.testing.assert_array_equal(filtered.classes(tall), expected.argmax(dim=0))
+    flipped = torch.cat([slabs[1] for slabs in filtered.tta_probabilities(tall)], dim=1)
+    turned = torch.cat(list(filtered.slabs(tall[:, ::-1].copy())), dim=1).flip(-2)
+    torch.testing.assert_close(flipped, turned)
 
 
 def test_averaged_are_the_mean_over_the_papers_five_transforms(predictor, image):

@@ -261,6 +261,7 @@ def test_kept_probabilities_leave_the_masks_as_they_are_and_their_argmax_is_the_
             window=[4, 32, 32],
             overlap=0.5,
             weighting="constant",
+            guided_filter_radius=0,
             batch_size=1,
             test_time_augmentation=False,
             keep_largest_component=False,

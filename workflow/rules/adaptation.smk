@@ -30,7 +30,7 @@ rule label_target:
     params:
         cases=lambda wildcards: PLAN.volumes.target_cases(direction_of(wildcards.training_set)),
         structures=list(TASK.structures),
-        inference={key: CONFIG.branch("inference")[key] for key in ("overlap", "weighting", "batch_size")},
+        inference=PLAN.networks.predictor(),
         window=lambda wildcards: PLAN.networks.patch_size(wildcards.network),
         code=code_version("dar_uda.adaptation.pseudo_labels"),
     script:

@@ -106,7 +106,7 @@ rule select_model:
         runtime="4h",
     params:
         structures=list(TASK.structures),
-        inference={key: CONFIG.branch("inference")[key] for key in ("overlap", "weighting", "batch_size")},
+        inference=PLAN.networks.predictor(),
         window=lambda wildcards: PLAN.networks.patch_size(wildcards.network),
         code=code_version("dar_uda.segmentation.model_selection"),
     script:
