@@ -184,9 +184,10 @@ def prediction(bench: Bench) -> Found:
     window = bench.size(32, 256, 256)
     shape = window if bench.tiny else (90, 512, 512)
     image = np.random.default_rng(0).integers(0, 65536, shape).astype(np.uint16)
-    options = {key: inference[key] for key in ("overlap", "weighting", "batch_size", "guided_filter_radius")} | {"window": window}
+    options = {key: inference[key] for key in ("overlap", "weighting", "batch_size")} | {"window": window}
 
-    predictor = Predictor(WindowScores(network, torch.bfloat16), bench.device, **options)
+    scores = WindowScores(network, torch.bfloat16)
+    predictor = Predictor(scores, bench.device, **options, guided_filter_radius=0, flips=True)
 
     def ours() -> None:
         for slab in counted(predictor.tta_probabilities(image), TtaInconsistency(CLASSES - 1), average=True):

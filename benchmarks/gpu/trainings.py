@@ -73,7 +73,7 @@ def test_dices(
     In the precision of predictions on this card. cuDNN does not try its algorithms for windows of so few scans.
     """
     options = {key: inference[key] for key in ("overlap", "weighting", "batch_size", "guided_filter_radius")}
-    predictor, dices = Predictor.load(weights, device, "auto", window, **options), []
+    predictor, dices = Predictor.load(weights, device, "auto", window, **options, flips=False), []
     for image, label in zip(split.test_images, split.test_labels, strict=True):
         with trying_algorithms(False):
             predicted = predictor.classes(open_image(image))

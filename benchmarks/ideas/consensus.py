@@ -8,13 +8,13 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.ideas.guided import guided
 from benchmarks.ideas.trainer import UNKNOWN
 from dar_uda.adaptation.pseudo_labels import is_plausible, volumes_of
 from dar_uda.data.components import keep_largest
 from dar_uda.data.network_volume import LEVELS, open_affine, open_image, write_label
 from dar_uda.jobs.progress import Progress
 from dar_uda.preprocessing.structures import mean_volumes, single_structures
+from dar_uda.segmentation.guided_filter import guided_filter
 from dar_uda.segmentation.predictor import Predictor
 
 
@@ -62,5 +62,5 @@ def classes_of(
     classes = torch.stack([probabilities.argmax(0) for probabilities in each])
     mean = torch.stack(each).mean(0)
     if radius:
-        mean = guided(mean, torch.from_numpy(np.array(image, np.float32)) / LEVELS, radius)
+        mean = guided_filter(mean, torch.from_numpy(np.array(image, np.float32)) / LEVELS, radius)
     return mean.argmax(0).to(torch.uint8).numpy(), (classes == classes[0]).all(0).numpy()

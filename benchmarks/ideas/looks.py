@@ -5,7 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dar_uda.segmentation.augmentation import ROTATION_DEGREES, _elastic_displacement
+from dar_uda.segmentation.augmentation import _elastic_displacement
+from dar_uda.segmentation.deformation import ROTATION_DEGREES
 from dar_uda.segmentation.domain_randomization import (
     CONSTANT,
     HIDDEN,
@@ -21,8 +22,6 @@ from dar_uda.segmentation.domain_randomization import (
 AIR = 0.05
 LOG_GAIN, LOG_GAMMA, CONTRAST = (-0.9, 0.3), (-0.5, 0.5), (0.6, 1.4)
 SHIFT = 0.08
-BEND_PIXELS, BEND_KNOTS = 4.5, (4, 8)
-LOG_STRETCH = 0.22
 
 
 def change_intensity_widely(image: Tensor, rng: np.random.Generator) -> Tensor:
@@ -76,14 +75,10 @@ def change_classes(
     return (image * smooth[0] + smooth[1]).clamp(0, 1)
 
 
-def upright_grid(shape: tuple[int, int], rng: np.random.Generator, scale: float, bent: bool = False) -> Tensor:
-    """Where every output pixel comes from, (1, H, W, 2): rotation, a scale per axis, a shift, elastic displacement.
-
-    Args:
-        bent: Displace more patches, further, on several scales.
-    """
+def upright_grid(shape: tuple[int, int], rng: np.random.Generator, scale: float) -> Tensor:
+    """Where every output pixel comes from, (1, H, W, 2): rotation, a scale per axis, a shift, elastic displacement."""
     height, width = shape
-    rotated, scaled, shifted, elastic = rng.random(4) < (0.5, 0.5, 0.5, 0.8 if bent else 0.5)
+    rotated, scaled, shifted, elastic = rng.random(4) < 0.5
     angle = np.deg2rad(rng.uniform(-ROTATION_DEGREES, ROTATION_DEGREES)) if rotated else 0.0
     zoom = 1 / rng.uniform(1 - scale, 1 + scale, size=2) if scaled else np.ones(2)
     shift = 2 * rng.uniform(-SHIFT, SHIFT, size=2) if shifted else np.zeros(2)
@@ -91,24 +86,7 @@ def upright_grid(shape: tuple[int, int], rng: np.random.Generator, scale: float,
     rotation = np.array([[np.cos(angle), -np.sin(angle) * aspect], [np.sin(angle) / aspect, np.cos(angle)]])
     matrix = np.column_stack([np.diag(zoom) @ rotation, shift])
     grid = F.affine_grid(torch.tensor(matrix, dtype=torch.float32)[None], [1, 1, height, width], align_corners=False)
-    if not elastic:
-        return grid
-    return grid + (_bend if bent else _elastic_displacement)(height, width, rng)
-
-
-def _bend(height: int, width: int, rng: np.random.Generator) -> Tensor:
-    knots = rng.normal(scale=BEND_PIXELS, size=(1, 2, *[int(rng.integers(*BEND_KNOTS))] * 2))
-    pixels = F.interpolate(torch.tensor(knots, dtype=torch.float32), size=(height, width), mode="bicubic")
-    return pixels.movedim(1, -1) * torch.tensor([2 / width, 2 / height])
-
-
-def stretched(image: np.ndarray, label: np.ndarray, slices: int, factor: float, inside: tuple[int, int]) -> tuple:
-    """Return `slices` slices about the middle of (D, H, W), `factor` slices apart, those beyond `inside` repeated."""
-    places = (len(image) - 1) / 2 + (np.arange(slices) - (slices - 1) / 2) * factor
-    places = places.clip(*inside)
-    low = np.floor(places).astype(int).clip(0, len(image) - 2)
-    weight = (places - low)[:, None, None].astype(np.float32)
-    return image[low] * (1 - weight) + image[low + 1] * weight, label[np.rint(places).astype(int)]
+    return grid + _elastic_displacement(height, width, rng) if elastic else grid
 
 
 def moved(image: Tensor, label: Tensor, grid: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,21 +9,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmarks.ideas import looks
 from benchmarks.ideas.looks import (
-    LOG_STRETCH,
     change_classes,
     change_intensity_widely,
     moved,
     random_convolution_in_range,
-    stretched,
-    upright_grid,
 )
 from benchmarks.ideas.trainer import UNKNOWN
 from benchmarks.ideas.variants import Variant
 from dar_uda.data.network_volume import LEVELS, open_image, open_label
+from dar_uda.segmentation import deformation
 from dar_uda.segmentation.augmentation import change_intensity, random_grid
+from dar_uda.segmentation.deformation import cut, cut_stretched
 from dar_uda.segmentation.domain_randomization import change_structures, random_convolution
-from dar_uda.segmentation.patches import PatchSampler, StructureVoxels, _cut
+from dar_uda.segmentation.patches import PatchSampler, StructureVoxels
 
 
 @dataclass(frozen=True)
@@ -78,30 +78,19 @@ class IdeaSampler(PatchSampler):
         corner = self._corner(label_path, label, rng)
         bent = self.variant.geometry == "bent"
         if bent and rng.random() < 0.5:
-            stored, cut = self._stretched(open_image(image_path), label, corner, rng)
+            stored, found = cut_stretched((open_image(image_path), label), corner, self.patch_size, rng)
         else:
-            stored, cut = (_cut(volume, corner, self.patch_size) for volume in (open_image(image_path), label))
-        image, classes = torch.from_numpy(stored).float().div_(LEVELS), torch.from_numpy(cut)
+            stored, found = (cut(volume, corner, self.patch_size) for volume in (open_image(image_path), label))
+        image, classes = torch.from_numpy(stored).float().div_(LEVELS), torch.from_numpy(found)
         if self.variant.geometry != "flipped":
-            grid = upright_grid(image.shape[1:], rng, self.scale, bent)
+            grid = (deformation if bent else looks).upright_grid(image.shape[1:], rng, self.scale)
         else:
             if rng.random() < 0.5:
                 image, classes = image.flip(1), classes.flip(1)
             grid = random_grid(image.shape[1:], rng, self.scale)
         if grid is not None:
             image, classes = moved(image, classes, grid)
-        return image, classes, int(cut[cut != UNKNOWN].max(initial=0)) + 1
-
-    def _stretched(
-        self, image: NDArray[np.uint16], label: NDArray[np.uint8], corner: tuple[int, ...], rng: np.random.Generator
-    ) -> tuple[NDArray, NDArray[np.uint8]]:
-        """Return the patch with its slices further apart or nearer to each other."""
-        slices, *plane = self.patch_size
-        wide = int(np.ceil(slices * np.exp(LOG_STRETCH))) // 2 * 2 + slices % 2
-        first = corner[0] - (wide - slices) // 2
-        boxes = [_cut(volume, (first, *corner[1:]), (wide, *plane)) for volume in (image, label)]
-        inside = (max(0, -first), min(wide, len(image) - first) - 1)
-        return stretched(*boxes, slices, np.exp(rng.uniform(-LOG_STRETCH, LOG_STRETCH)), inside)
+        return image, classes, int(found[found != UNKNOWN].max(initial=0)) + 1
 
     def _structure_voxel(
         self, path: str | Path, label: NDArray[np.uint8], rng: np.random.Generator

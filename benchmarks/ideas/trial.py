@@ -1,22 +1,19 @@
 """A trial: train a variant's segmenter on stored volumes, let it learn from its own masks, segment, score."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from benchmarks.ideas.consensus import label_by_consensus
-from benchmarks.ideas.guided import guided
 from benchmarks.ideas.sampler import IdeaSampler, Looks
 from benchmarks.ideas.trainer import IdeaTrainer
 from benchmarks.ideas.variants import Variant
 from dar_uda.adaptation.self_training import SEED_PER_ITERATION, kept_cases
-from dar_uda.data.network_volume import LEVELS, open_image
+from dar_uda.data.network_volume import open_image
 from dar_uda.plan.plan import Plan
 from dar_uda.plan.task import Direction
 from dar_uda.preprocessing.classes import read_classes
@@ -62,7 +59,7 @@ class Trial:
         label_by_consensus(
             cases,
             images,
-            [self._predictor(weights) for weights in teachers],
+            [self._predictor(weights, 0) for weights in teachers],
             volumes.structures_of_source(self.direction),
             folder / "labels",
             folder / "plausibility.tsv",
@@ -82,13 +79,13 @@ class Trial:
         """Return the mean Dice of every structure over the test cases, on their own grids, and that of all."""
         volumes, structures = self.plan.volumes, self.plan.config.task.structures
         values = self.plan.config.task.target(self.direction).label_values
-        predictor = self._predictor(weights)
+        predictor = self._predictor(weights, self.variant.guided)
         single = single_structures(volumes.structures_of_source(self.direction))
         files = (volumes.of_tests(self.direction, name) for name in ("image.nii", "grid.json"))
         given = (volumes.scored(self.direction, what) for what in ("image", "label"))
         rows = []
         for case, image, grid, scan, reference in zip(volumes.test_cases(self.direction), *files, *given, strict=True):
-            mask = mask_of(self._slabs(predictor, open_image(image)), grid, single)
+            mask = mask_of(predictor.slabs(open_image(image)), grid, single)
             true = read_classes(case, reference, scan, mask.grid, values)
             rows += [
                 (case, name, dice(mask.array == index, true == index)) for index, name in enumerate(structures, start=1)
@@ -137,13 +134,16 @@ class Trial:
         return weights
 
     def _volumes(self) -> tuple[list[str], list[str]]:
-        """Return the images of the variant's training sets, and the label map of each."""
-        names = [
-            Direction.of(self.direction).source if translation == "source" else f"{self.direction}.{translation}"
-            for translation in self.variant.volumes
-        ]
-        images = [image for name in names for image in self.plan.volumes.images(name, self.job.seed)]
-        return images, [label for name in names for label in self.plan.volumes.labels(name)]
+        """Return the images of the variant's training sets, each set as often as any other, and the label of each."""
+        sets = []
+        for translation in self.variant.volumes:
+            source = Direction.of(self.direction).source
+            name = source if translation == "source" else f"{self.direction}.{translation}"
+            sets.append((self.plan.volumes.images(name, self.job.seed), self.plan.volumes.labels(name)))
+        most = max(len(images) for images, _ in sets)
+        repeated = [(files * (most // len(images)) for files in (images, labels)) for images, labels in sets]
+        images, labels = (sum(files, start=[]) for files in zip(*repeated, strict=True))
+        return images, labels
 
     def _source(self) -> tuple[Sequence[str], Sequence[str], float]:
         shipped = self.plan.config.branch("segmentation")["domain_randomization"]["source_fraction"]
@@ -151,17 +151,13 @@ class Trial:
         images, labels = (self.plan.volumes.of_source(self.direction, name) for name in ("image.nii", "label.nii"))
         return images, labels, fraction
 
-    def _slabs(self, predictor: Predictor, image: NDArray[np.uint16]) -> Iterator[Tensor]:
-        if not self.variant.guided:
-            return predictor.slabs(image)
-        probabilities = torch.cat(list(predictor.slabs(image)), dim=1)
-        return iter([guided(probabilities, torch.from_numpy(np.array(image, np.float32)) / LEVELS, self.variant.guided)])
-
-    def _predictor(self, weights: Path) -> Predictor:
+    def _predictor(self, weights: Path, radius: int) -> Predictor:
         inference = self.plan.networks.inference()
-        chosen = {key: inference[key] for key in ("overlap", "weighting", "batch_size", "guided_filter_radius")}
+        chosen = {key: inference[key] for key in ("overlap", "weighting", "batch_size")}
         window = self.plan.networks.patch_size(NETWORK)
-        return Predictor.load(weights, self.job.device, "auto", window=window, **chosen)
+        return Predictor.load(
+            weights, self.job.device, "auto", window=window, **chosen, guided_filter_radius=radius, flips=False
+        )
 
     @staticmethod
     def _chosen(given: float | None, shipped: float) -> float:

@@ -13,7 +13,8 @@ class Variant:
         steps: Of the first training, as a multiple of the budget's.
         source_fraction: Of patches from untranslated source volumes.
         intensity: `narrow` as shipped, or `wide`.
-        geometry: `flipped` as shipped, `upright`, or `bent`, which is upright, and displaced and stretched further.
+        geometry: `flipped` as shipped, `upright`, `bent`, which is upright, and displaced and stretched further, or
+            `bent_flipped`.
         gin: Fraction of patches seen through a random convolution.
         gin_form: `clip` to [0, 1] as shipped, or `range`.
         contrast: Fraction of patches whose structures change their contrast.
@@ -69,6 +70,8 @@ DIVERSE = {"intensity": "wide", "geometry": "upright", "gin": 0.2, "gin_form": "
 SOURCE = {"volumes": ("source",), "source_fraction": 0}
 CYCLEGAN = ("cyclegan-single",)
 BOTH = ("disentangled-multi", "cyclegan-single")
+BENT = replace(SHORT, geometry="bent", guided=4)
+BENT_BOTH, BENT_CYCLEGAN = replace(BENT, volumes=BOTH), replace(BENT, volumes=CYCLEGAN)
 
 VARIANTS = {
     "shipped": SHIPPED,
@@ -113,6 +116,12 @@ VARIANTS = {
     "short_iterated_upright": replace(SHORT, geometry="upright", iterations=(120, 120), after="short"),
     "short_iterated_background": replace(SHORT, **BACKGROUND, iterations=(120, 120), after="short"),
     "short_iterated_wide": replace(SHORT, intensity="wide", iterations=(120, 120), after="short"),
+    "bent": BENT,
+    "bent_iterated": replace(BENT, iterations=(120, 120), after="bent"),
+    "bent_both": BENT_BOTH,
+    "bent_both_iterated": replace(BENT_BOTH, iterations=(120, 120), after="bent_both"),
+    "bent_cyclegan": BENT_CYCLEGAN,
+    "bent_cyclegan_iterated": replace(BENT_CYCLEGAN, iterations=(120, 120), after="bent_cyclegan"),
     "short_iterated_bent": replace(SHORT, geometry="bent", iterations=(120, 120), after="short"),
     "short_bent": replace(SHORT, geometry="bent"),
     "short_bent_iterated": replace(SHORT, geometry="bent", iterations=(120, 120), after="short_bent"),

@@ -33,6 +33,7 @@ def label_target(
     weighting: Weighting,
     batch_size: int,
     guided_filter_radius: int,
+    flips: bool,
     device: str,
     precision: str,
     threads: int,
@@ -47,11 +48,12 @@ def label_target(
         labels: Folder of label maps to write, `{case}.nii`.
         table: TSV to write: `case kept` and for each structure its volume over the source's mean (1 where the
             source has none of it). A case is kept if all of them lie within PLAUSIBLE.
-        window: See `Predictor`, as for the next four.
+        window: See `Predictor`, as for the next five.
         precision: See `prediction_precision`.
     """
     where = prepare_device(device, threads)
-    predictor = Predictor.load(weights, where, precision, window, overlap, weighting, batch_size, guided_filter_radius)
+    windows = window, overlap, weighting, batch_size
+    predictor = Predictor.load(weights, where, precision, *windows, guided_filter_radius, flips)
     single, usual = single_structures(source_structures), np.array(mean_volumes(source_structures))
     progress, rows = Progress("label_target", len(cases), unit="case"), []
     for done, (case, image) in enumerate(zip(cases, images, strict=True), start=1):

@@ -51,7 +51,7 @@ def predict_scans(
     Args:
         scans: Volume files, folders of one DICOM series, or folders of volume files, of which each is a scan.
         output: Folder to write into.
-        average: Average the probabilities of five TTA transforms of a scan.
+        average: Average the probabilities of the TTA transforms of a scan.
         probabilities: Write those of all classes too: `probabilities/{scan}.nii.gz`, see `Segmenter.predict`.
         skip_done: Leave the masks that are whole and were made of the same scans in the same way.
 

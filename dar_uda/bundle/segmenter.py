@@ -26,10 +26,12 @@ from dar_uda.preprocessing.preprocess import preprocess_image
 from dar_uda.preprocessing.settings import Preprocessing
 from dar_uda.segmentation.predict import mask_of
 from dar_uda.segmentation.predictor import Predictor
-from dar_uda.segmentation.tta import TTA_TRANSFORMS
+from dar_uda.segmentation.tta import transforms_of
 from dar_uda.training.device import find_device, use_device
 
 logger = logging.getLogger(__name__)
+BEFORE_THERE_WERE = {"guided_filter_radius": 0, "flips": True}
+"""Keys that a bundle may lack, and what it means."""
 
 
 def read_facts(bundle: Path) -> dict[str, Any]:
@@ -81,8 +83,8 @@ class Segmenter:
         folder = Path(bundle)
         facts = read_facts(folder)
         where = use_device(find_device(device), threads or min(torch.get_num_threads(), usable_cores()))
-        keys = ("overlap", "weighting", "batch_size", "guided_filter_radius")
-        inference = {key: {"guided_filter_radius": 0, **facts["inference"]}[key] for key in keys}
+        said = {**BEFORE_THERE_WERE, **facts["inference"]}
+        inference = {key: said[key] for key in ("overlap", "weighting", "batch_size", *BEFORE_THERE_WERE)}
         weights, windows = folder / "weights.safetensors", {"window": facts["patch_size"], **inference}
         return cls(folder, facts, Predictor.load(weights, where, "auto", **windows))
 
@@ -93,7 +95,7 @@ class Segmenter:
 
         Args:
             scan: NIfTI, MetaImage or NRRD file, or folder of one DICOM series.
-            test_time_augmentation: Average the probabilities of five TTA transforms; None: as the method had it.
+            test_time_augmentation: Average the probabilities of the TTA transforms; None: as the method had it.
             probabilities: Where to write those of all classes, background first, see `probabilities_file`; their
                 argmax is the mask before largest components are chosen.
 
@@ -109,8 +111,10 @@ class Segmenter:
             original, classes = read_grids(grid)[0], len(self.structures) + 1
             kept = probabilities_file(probabilities, original, classes) if probabilities else nullcontext()
 
+            transforms = len(transforms_of(self.predictor.flips))
+
             def mask_by(predictor: Predictor) -> Volume:
-                with self._progress(scan, image, len(TTA_TRANSFORMS) if test_time_augmentation else 1):
+                with self._progress(scan, image, transforms if test_time_augmentation else 1):
                     slabs_of = predictor.averaged if test_time_augmentation else predictor.slabs
                     return mask_of(slabs_of(open_image(image)), grid, self.facts["single_component"], stored)
 

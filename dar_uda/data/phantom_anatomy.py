@@ -308,5 +308,7 @@ def paint_chest(canvas: Canvas, cavity: Mask) -> None:
 def paint_collection(canvas: Canvas, cavity: Mask) -> None:
     """Paint a collection of fluid among the bowel, below the liver and behind the abdominal wall."""
     collection = canvas.ellipsoid(canvas.near((10, 50, -60), 6), canvas.about((66, 36, 48)))
-    displaced = canvas.is_tissue("visceral_fat", "gas", "stomach_wall", "stomach_content", "bowel_wall", *BOWEL_CONTENTS)
+    displaced = canvas.is_tissue(
+        "visceral_fat", "gas", "stomach_wall", "stomach_content", "bowel_wall", *BOWEL_CONTENTS
+    )
     canvas.paint((collection < 1) & cavity & displaced, "collection")

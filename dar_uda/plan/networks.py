@@ -8,6 +8,8 @@ from dar_uda.plan.merge import Values
 from dar_uda.plan.methods import Training, domain_randomization_of
 from dar_uda.plan.task import known_entry
 
+PREDICTOR = ("overlap", "weighting", "batch_size", "guided_filter_radius", "flips")
+"""Values of the prediction that masks of any kind depend on."""
 COARSEST = 16
 """What divides the depth of a patch that every level of a network halves."""
 
@@ -40,12 +42,13 @@ class Networks:
 
     def inference(self) -> dict[str, Any]:
         """Return how masks are predicted, however many cases a job has."""
-        return {key: value for key, value in self.config.branch("inference").items() if key != "chunk_size"}
+        values = {key: value for key, value in self.config.branch("inference").items() if key != "chunk_size"}
+        return {**values, "flips": self.config.branch("segmentation")["augmentation"] == "published"}
 
     def predictor(self) -> dict[str, Any]:
         """Return what makes weights a `Predictor`, but for the window."""
-        inference = self.config.branch("inference")
-        return {key: inference[key] for key in ("overlap", "weighting", "batch_size", "guided_filter_radius")}
+        inference = self.inference()
+        return {key: inference[key] for key in PREDICTOR}
 
     def self_training(self) -> Values:
         """Return how a self-training iteration trains, however many there are."""

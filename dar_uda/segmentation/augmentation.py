@@ -1,13 +1,15 @@
 """Augmentation of training patches: intensity first, then one in-plane resampling for image and label alike."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dar_uda.segmentation.deformation import ROTATION_DEGREES, upright_grid
 from dar_uda.training.prefetch import to_device
 
-ROTATION_DEGREES = 15.0
 ELASTIC_KNOTS, ELASTIC_PIXELS = 5, 3.0
 
 
@@ -24,8 +26,21 @@ def augment(image: Tensor, label: Tensor, rng: np.random.Generator, scale: float
     if rng.random() < 0.5:
         image, label = image.flip(1), label.flip(1)
     grid = random_grid(image.shape[1:], rng, scale)
-    if grid is None:
-        return image, label
+    return (image, label) if grid is None else _moved(image, label, grid)
+
+
+def augment_upright(image: Tensor, label: Tensor, rng: np.random.Generator, scale: float) -> tuple[Tensor, Tensor]:
+    """Return an augmented patch that is not flipped, see `upright_grid`; images and labels as in `augment`."""
+    if rng.random() < 0.5:
+        image = change_intensity(image, rng)
+    return _moved(image, label, upright_grid(image.shape[1:], rng, scale))
+
+
+AUGMENTATIONS: dict[str, Callable[..., tuple[Tensor, Tensor]]] = {"published": augment, "upright": augment_upright}
+"""By the name of `segmentation.augmentation`."""
+
+
+def _moved(image: Tensor, label: Tensor, grid: Tensor) -> tuple[Tensor, Tensor]:
     grid = to_device(grid, image.device)
     moved = F.grid_sample(image[None], grid, mode="bilinear", align_corners=False)[0]
     moved_label = F.grid_sample(label[None].float(), grid, mode="nearest", align_corners=False)[0]

@@ -32,6 +32,7 @@ def select_model(
     weighting: Weighting,
     batch_size: int,
     guided_filter_radius: int,
+    flips: bool,
     device: str,
     precision: str,
     threads: int,
@@ -49,14 +50,15 @@ def select_model(
         weights: Output, safetensors.
         table: Output TSV: `step dice tta_inconsistency score selected`.
         structures: Names of the classes 1..K.
-        window: See `Predictor`, as for the next four.
+        window: See `Predictor`, as for the next five.
         precision: See `prediction_precision`.
     """
     where = prepare_device(device, threads)
+    windows = window, overlap, weighting, batch_size
     paths = sorted(Path(candidates).glob("*.safetensors"))
     progress, rows = Progress("select_model", len(paths), unit="candidate"), []
     for done, path in enumerate(paths, start=1):
-        predictor = Predictor.load(path, where, precision, window, overlap, weighting, batch_size, guided_filter_radius)
+        predictor = Predictor.load(path, where, precision, *windows, guided_filter_radius, flips)
         masks = map(predictor.classes, map(open_image, images))
         of_labeled = [_dice(mask, open_label(k), len(structures)) for mask, k in zip(masks, labels, strict=True)]
         changes = [_tta_inconsistency(predictor.tta_probabilities(open_image(i)), len(structures)) for i in unlabeled]

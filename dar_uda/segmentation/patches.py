@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dar_uda.data.network_volume import LEVELS, open_image, open_label
-from dar_uda.segmentation.augmentation import augment
+from dar_uda.segmentation.augmentation import AUGMENTATIONS
+from dar_uda.segmentation.deformation import cut, cut_stretched
 from dar_uda.segmentation.domain_randomization import DomainRandomization
 from dar_uda.training.prefetch import to_device
 
@@ -24,6 +25,7 @@ class PatchSampler:
         foreground_fraction: Fraction of patches around a voxel of a structure, each structure as likely as any other;
             the others lie anywhere (0: the paper's uniform crops).
         scale: See `augment`.
+        augmentation: One of `AUGMENTATIONS`; of `upright` patches half are cut by `cut_stretched`.
         domain_randomization: None: none.
         source: Images and labels of the untranslated source, of which `domain_randomization` draws a fraction.
     """
@@ -36,12 +38,14 @@ class PatchSampler:
         batch_size: int,
         foreground_fraction: float,
         scale: float = 0.1,
+        augmentation: str = "published",
         domain_randomization: DomainRandomization | None = None,
         source: tuple[Sequence[str | Path], Sequence[str | Path]] = ((), ()),
     ) -> None:
         self.volumes = list(zip(images, labels or [None] * len(images), strict=True))
         self.source = list(zip(*source, strict=True))
         self.patch_size, self.batch_size, self.scale = tuple(patch_size), batch_size, scale
+        self.augmentation = augmentation
         self.foreground_fraction, self.domain_randomization = foreground_fraction, domain_randomization
         self._voxels: dict[str | Path, StructureVoxels] = {}
 
@@ -57,12 +61,20 @@ class PatchSampler:
         image = open_image(image_path)
         label = np.broadcast_to(np.uint8(0), image.shape) if label_path is None else open_label(label_path)
         corner = self._corner(label_path, label, rng)
-        stored = to_device(torch.from_numpy(_cut(image, corner, self.patch_size)), device)
-        cut = _cut(label, corner, self.patch_size)
-        patch, classes = augment(stored.float().div_(LEVELS), to_device(torch.from_numpy(cut), device), rng, self.scale)
+        stored, found = self._cut(image, label, corner, rng)
+        patch, classes = (to_device(torch.from_numpy(array), device) for array in (stored, found))
+        augmented = AUGMENTATIONS[self.augmentation]
+        patch, classes = augmented(patch.float().div_(LEVELS), classes, rng, self.scale)
         if self.domain_randomization:
-            patch = self.domain_randomization.apply(patch, classes, rng, int(cut.max()) + 1)
+            patch = self.domain_randomization.apply(patch, classes, rng, int(found.max()) + 1)
         return patch, classes
+
+    def _cut(
+        self, image: NDArray[np.uint16], label: NDArray[np.uint8], corner: Sequence[int], rng: np.random.Generator
+    ) -> tuple[NDArray, NDArray[np.uint8]]:
+        if self.augmentation == "upright" and rng.random() < 0.5:
+            return cut_stretched((image, label), corner, self.patch_size, rng)
+        return cut(image, corner, self.patch_size), cut(label, corner, self.patch_size)
 
     def _draw_volumes(self, rng: np.random.Generator) -> list[tuple[str | Path, str | Path | None]]:
         if self.domain_randomization and self.source and rng.random() < self.domain_randomization.source_fraction:
@@ -114,15 +126,3 @@ class StructureVoxels:
         in_slice = np.argwhere(label[depth] == structure)
         height, width = in_slice[index - cumulative[depth]]  # negative: counted from the slice's last voxel
         return depth, int(height), int(width)
-
-
-def _cut(volume: np.ndarray, corner: Sequence[int], shape: Sequence[int]) -> np.ndarray:
-    """Return the box at `corner`, zero (background) outside the volume."""
-    out = np.zeros(shape, dtype=volume.dtype)
-    inside, into = [], []
-    for start, side, full in zip(corner, shape, volume.shape, strict=True):
-        low, high = max(start, 0), min(start + side, full)
-        inside.append(slice(low, high))
-        into.append(slice(low - start, high - start))
-    out[tuple(into)] = volume[tuple(inside)]
-    return out

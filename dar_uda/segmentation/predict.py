@@ -42,6 +42,7 @@ def predict_cases(
     weighting: Weighting,
     batch_size: int,
     guided_filter_radius: int,
+    flips: bool,
     test_time_augmentation: bool,
     keep_largest_component: bool,
     save_probabilities: bool,
@@ -61,7 +62,7 @@ def predict_cases(
         tta_inconsistency: Output TSV, `case structure tta_inconsistency`, see `TtaInconsistency`; empty where no
             mask has the structure.
         structures: Names of the classes.
-        guided_filter_radius: See `Predictor`.
+        guided_filter_radius, flips: See `Predictor`.
         test_time_augmentation: Masks are those of the mean probabilities of all TTA transforms of an image, not of
             the image as it is.
         keep_largest_component: Keep the largest connected component of each structure that is one in the source.
@@ -72,7 +73,8 @@ def predict_cases(
     from dar_uda.data.volume import write_mask
 
     where = prepare_device(device, threads)
-    predictor = Predictor.load(weights, where, precision, window, overlap, weighting, batch_size, guided_filter_radius)
+    windows = window, overlap, weighting, batch_size
+    predictor = Predictor.load(weights, where, precision, *windows, guided_filter_radius, flips)
     single = single_structures(source_structures) if keep_largest_component and source_structures else []
     progress = Progress("predict", len(images), unit="case")
     rows = []

@@ -30,6 +30,7 @@ class Predictor:
         device: Where it computes.
         window, overlap, weighting, batch_size: See `predict_slabs`.
         guided_filter_radius: See `guided_filter`; 0: probabilities are as the network has them.
+        flips: See `transforms_of`.
     """
 
     scores: WindowScores
@@ -39,6 +40,7 @@ class Predictor:
     weighting: Weighting
     batch_size: int
     guided_filter_radius: int
+    flips: bool
 
     @classmethod
     def load(
@@ -51,6 +53,7 @@ class Predictor:
         weighting: Weighting,
         batch_size: int,
         guided_filter_radius: int,
+        flips: bool,
     ) -> "Predictor":
         """Return the predictor of a weights file.
 
@@ -58,7 +61,7 @@ class Predictor:
             precision: See `prediction_precision`.
         """
         scores = WindowScores(load_segmenter(weights, device), prediction_precision(precision, device))
-        return cls(scores, device, window, overlap, weighting, batch_size, guided_filter_radius)
+        return cls(scores, device, window, overlap, weighting, batch_size, guided_filter_radius, flips)
 
     def within_memory(self, work: Callable[["Predictor"], T], name: str) -> T:
         """Return `work(predictor)`; see `within_memory`: the predictor changes where a GPU's memory is too small."""
@@ -73,7 +76,7 @@ class Predictor:
 
     def tta_probabilities(self, image: NDArray[np.uint16]) -> Iterator[list[Tensor]]:
         """Return the probabilities of every TTA transform of an image, slab after slab; see `predict_transformed`."""
-        return predict_transformed(image, self.slabs)
+        return predict_transformed(image, self.slabs, self.flips)
 
     def averaged(self, image: NDArray[np.uint16]) -> Iterator[Tensor]:
         """Return the mean over the TTA transforms of an image, slab after slab."""

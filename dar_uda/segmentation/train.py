@@ -28,7 +28,7 @@ from dar_uda.training.randomness import generator_for
 from dar_uda.training.usage import TimedTrainer, write_training_usage
 
 BETAS = (0.9, 0.999)
-SAMPLING = ("patch_size", "batch_size", "foreground_fraction", "scale")
+SAMPLING = ("patch_size", "batch_size", "foreground_fraction", "scale", "augmentation")
 OPTIMIZATION = ("learning_rate", "final_learning_rate", "weight_decay", "focal_weight", "ema_decay")
 STATISTICS_BATCHES = 20
 

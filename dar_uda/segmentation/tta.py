@@ -12,6 +12,7 @@ from dar_uda.data.network_volume import LEVELS
 
 Image = NDArray[np.uint16]
 Slabs = Iterator[Tensor]
+Transform = tuple[Callable[[Image], Image], Callable[[Tensor], Tensor]]
 
 
 def _as_it_is(volume: Image | Tensor) -> Image | Tensor:
@@ -37,7 +38,7 @@ def _scaled(factor: float, shift: float) -> Callable[[Image], Image]:
 
 
 # (image changed, probabilities brought back): as it is, antero-posterior flip, intensity x 1.1, x 0.9, + 0.1.
-TTA_TRANSFORMS: tuple[tuple[Callable[[Image], Image], Callable[[Tensor], Tensor]], ...] = (
+TTA_TRANSFORMS: tuple[Transform, ...] = (
     (_as_it_is, _as_it_is),
     (_flipped, _flipped_back),
     (_scaled(1.1, 0.0), _as_it_is),
@@ -46,15 +47,29 @@ TTA_TRANSFORMS: tuple[tuple[Callable[[Image], Image], Callable[[Tensor], Tensor]
 )
 
 
-def predict_transformed(image: Image, slabs_of: Callable[[Image], Slabs]) -> Iterator[list[Tensor]]:
+UPRIGHT_TRANSFORMS = tuple(transform for transform in TTA_TRANSFORMS if transform[0] is not _flipped)
+
+
+def transforms_of(flips: bool) -> tuple[Transform, ...]:
+    """Return the TTA transforms of a network.
+
+    Args:
+        flips: Whether it was trained on flipped patches; others see scans upright alone.
+    """
+    return TTA_TRANSFORMS if flips else UPRIGHT_TRANSFORMS
+
+
+def predict_transformed(image: Image, slabs_of: Callable[[Image], Slabs], flips: bool) -> Iterator[list[Tensor]]:
     """Yield the probabilities of every TTA transform of an image, slab after slab, the image as it is first.
 
     Args:
         image: (D, H, W) as stored.
         slabs_of: Gives the probabilities (classes, slices, H, W) of an image.
+        flips: See `transforms_of`.
     """
-    for slabs in zip(*(slabs_of(change(image)) for change, _ in TTA_TRANSFORMS), strict=True):
-        yield [back(slab) for (_, back), slab in zip(TTA_TRANSFORMS, slabs, strict=True)]
+    transforms = transforms_of(flips)
+    for slabs in zip(*(slabs_of(change(image)) for change, _ in transforms), strict=True):
+        yield [back(slab) for (_, back), slab in zip(transforms, slabs, strict=True)]
 
 
 def mean_of(slabs: Sequence[Tensor]) -> Tensor:
@@ -75,17 +90,16 @@ class TtaInconsistency:
     """
 
     def __init__(self, structures: int) -> None:
-        self.common = np.zeros((len(TTA_TRANSFORMS) - 1, structures))
-        self.voxels = np.zeros((len(TTA_TRANSFORMS) - 1, structures))
+        self.common = self.voxels = np.zeros((1, structures))
 
     def add(self, slabs: Sequence[Tensor]) -> None:
         """Count the voxels of one slab: its probabilities under every TTA transform."""
         classes = len(slabs[0])
         first, *others = (likeliest(slab).flatten() for slab in slabs)
-        for transform, other in enumerate(others):
-            pairs = torch.bincount(first * classes + other, minlength=classes**2).view(classes, classes).cpu().numpy()
-            self.common[transform] += pairs.diagonal()[1:]
-            self.voxels[transform] += (pairs.sum(axis=0) + pairs.sum(axis=1))[1:]
+        counts = [torch.bincount(first * classes + other, minlength=classes**2) for other in others]
+        pairs = torch.stack(counts).view(-1, classes, classes).cpu().numpy()
+        self.common = self.common + pairs.diagonal(axis1=1, axis2=2)[:, 1:]
+        self.voxels = self.voxels + (pairs.sum(axis=1) + pairs.sum(axis=2))[:, 1:]
 
     def values(self) -> NDArray[np.float64]:
         """Return (structures,): the mean over the changes of 1 - Dice, in network voxels; NaN where no mask has any."""

@@ -55,7 +55,8 @@ def first_training(tmp_path_factory):
     label_target(
         ["t1", "t2"], [folder / "target.nii", folder / "empty.nii"], folder / "weights.safetensors",
         folder / "structures.tsv", folder / "labels", folder / "plausibility.tsv", ["organ"],
-        window=(4, 32, 32), overlap=0.5, weighting="constant", batch_size=1, guided_filter_radius=0, device="cpu", precision="auto", threads=1,
+        window=(4, 32, 32), overlap=0.5, weighting="constant", batch_size=1, guided_filter_radius=0, flips=True,
+        device="cpu", precision="auto", threads=1,
     )  # fmt: skip
     return folder
 
@@ -170,7 +171,8 @@ def test_a_structure_that_the_source_lacks_drops_no_case(first_training, tmp_pat
     label_target(
         ["t1"], [first_training / "target.nii"], first_training / "weights.safetensors", tmp_path / "structures.tsv",
         tmp_path / "labels", tmp_path / "plausibility.tsv", ["organ", "nowhere"],
-        window=(4, 32, 32), overlap=0.5, weighting="constant", batch_size=1, guided_filter_radius=0, device="cpu", precision="auto", threads=1,
+        window=(4, 32, 32), overlap=0.5, weighting="constant", batch_size=1, guided_filter_radius=0, flips=True,
+        device="cpu", precision="auto", threads=1,
     )  # fmt: skip
     row = pd.read_csv(tmp_path / "plausibility.tsv", sep="\t").loc[0]
     assert row["kept"] and row["nowhere"] == 1

@@ -129,14 +129,17 @@ def test_a_collection_leaves_the_patient_as_he_is_and_sets_the_percentile_that_b
         assert low < organ_means(scan, organs)[SPLEEN] / ones < high
 
 
-def test_the_last_mr_case_of_the_shipped_table_alone_has_a_collection(tmp_path, monkeypatch):
+def test_the_last_mr_case_of_the_shipped_table_alone_has_a_collection(monkeypatch):
     given = []
-    monkeypatch.setattr(
-        phantom_table, "make_phantom", lambda domain, number, *_, has_collection: given.append((number, has_collection))
-    )
+
+    def make(domain, number, *_, has_collection):
+        given.append((domain, number, has_collection))
+
+    monkeypatch.setattr(phantom_table, "make_phantom", make)
     domains = ["ct"] * 14 + ["mr"] * 14
     phantom_table.make_phantoms(domains, domains, domains, domains, 0)
-    assert given == [(number, False) for number in range(14)] + [(number, number == 13) for number in range(14)]
+    expected = [(domain, number, (domain, number) == ("mr", 13)) for domain in ("ct", "mr") for number in range(14)]
+    assert given == expected
 
 
 def test_unknown_domain_and_style_are_named(tmp_path):

@@ -55,12 +55,19 @@ def test_the_size_of_chunks_is_not_a_value_of_the_prediction():
             "overlap": 0.5,
             "weighting": "constant",
             "batch_size": 4,
-            "guided_filter_radius": GUIDED,
+            "guided_filter_radius": 2,
             "test_time_augmentation": False,
             "keep_largest_component": True,
             "save_probabilities": False,
+            "flips": False,
         }
     )
+
+
+def test_networks_that_saw_flipped_patches_are_predicted_with_flips():
+    published = networks_of("segmentation: {augmentation: published}")
+    assert published.inference()["flips"] and published.predictor()["flips"]
+    assert set(published.predictor()) == {"overlap", "weighting", "batch_size", "guided_filter_radius", "flips"}
 
 
 def test_randomization_is_that_of_the_trainings_that_have_it():

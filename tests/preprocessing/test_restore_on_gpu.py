@@ -64,7 +64,7 @@ def test_from_window_to_class_all_lies_on_the_device(weighting):
     meta, image = torch.device("meta"), np.zeros((10, 40, 50), np.uint16)
     network = torch.nn.Conv3d(1, 3, 3, padding=1).to(meta)
     whole = (4, 16, 16), 0.5, weighting, 3, meta
-    for slabs in predict_transformed(image, lambda view: sliding_window.predict_slabs(network, view, *whole)):
+    for slabs in predict_transformed(image, lambda view: sliding_window.predict_slabs(network, view, *whole), True):
         mean = sum(slabs[1:], start=slabs[0]) / len(slabs)
         moved = _interpolated(mean, np.diag([0.5, 0.5, 0.5, 1]), [np.arange(7), np.arange(8), np.arange(9)])
         assert mean.is_meta and likeliest(mean).is_meta

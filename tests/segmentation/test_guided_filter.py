@@ -18,7 +18,10 @@ def by_definition(values, guide, radius):
             i, p = guide[reach[y][x]], values[reach[y][x]]
             slope[y, x] = ((i * p).mean() - i.mean() * p.mean()) / (i.var() + EPSILON)
             offset[y, x] = p.mean() - slope[y, x] * i.mean()
-    lines = [[slope[reach[y][x]].mean() * guide[y, x] + offset[reach[y][x]].mean() for x in range(width)] for y in range(height)]
+    lines = [
+        [slope[reach[y][x]].mean() * guide[y, x] + offset[reach[y][x]].mean() for x in range(width)]
+        for y in range(height)
+    ]
     return np.array(lines)
 
 
@@ -27,7 +30,9 @@ def test_every_slice_and_class_is_filtered_as_the_paper_defines_it(radius):
     rng = np.random.default_rng(0)
     values, guide = rng.random((2, 3, 7, 9)), rng.random((3, 7, 9))
     found = guided_filter(torch.from_numpy(values), torch.from_numpy(guide), radius)
-    expected = [[by_definition(plane, where, radius) for plane, where in zip(each, guide, strict=True)] for each in values]
+    expected = [
+        [by_definition(plane, where, radius) for plane, where in zip(each, guide, strict=True)] for each in values
+    ]
     np.testing.assert_allclose(found, expected, atol=1e-9)
 
 

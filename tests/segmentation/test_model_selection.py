@@ -40,7 +40,7 @@ def choose(folder, unlabeled):
     """Return what was chosen, and the table."""
     inputs = (folder / "candidates", [folder / "image.nii"], [folder / "label.nii"], unlabeled)
     outputs = (folder / "weights.safetensors", folder / "model_selection.tsv")
-    model_selection.select_model(*inputs, *outputs, ["organ"], [4, 6, 8], 0.5, "constant", 1, 0, "cpu", "auto", 1)
+    model_selection.select_model(*inputs, *outputs, ["organ"], [4, 6, 8], 0.5, "constant", 1, 0, True, "cpu", "auto", 1)
     return outputs[0].read_text(), pd.read_csv(outputs[1], sep="\t")
 
 

@@ -19,7 +19,7 @@ def predictor():
     """Every image is one window: its probabilities are the network's."""
     torch.manual_seed(0)
     network = nn.Conv3d(1, 3, 3, padding=1).eval()
-    options = {"batch_size": 4, "guided_filter_radius": 0}
+    options = {"batch_size": 4, "guided_filter_radius": 0, "flips": True}
     return Predictor(WindowScores(network, torch.float32), CPU, WINDOW, 0.5, "gaussian", **options)
 
 

@@ -262,6 +262,7 @@ def test_kept_probabilities_leave_the_masks_as_they_are_and_their_argmax_is_the_
             overlap=0.5,
             weighting="constant",
             guided_filter_radius=0,
+            flips=True,
             batch_size=1,
             test_time_augmentation=False,
             keep_largest_component=False,

@@ -16,7 +16,7 @@ def test_transforms_are_flip_and_intensity_and_come_back_where_they_were():
     image = np.zeros((2, 3, 2), np.uint16)
     image[1, 0, 1] = 0.5 * LEVELS
     image[0, 2, 0] = LEVELS
-    slabs = list(predict_transformed(image, slabs_of))
+    slabs = list(predict_transformed(image, slabs_of, flips=True))
     assert len(slabs) == 2, "one list per slab"
     here = [slab[1, 0, 0, 1] for slab in slabs[1]]
     np.testing.assert_allclose(here, [0.5, 0.5, 0.55, 0.45, 0.6], atol=1e-4)
@@ -27,6 +27,13 @@ def test_transforms_are_flip_and_intensity_and_come_back_where_they_were():
 def test_the_likeliest_class_is_the_first_of_equal_ones():
     probabilities = torch.tensor([[0.4, 0.2, 0.3], [0.4, 0.2, 0.4], [0.2, 0.6, 0.3]])
     assert likeliest(probabilities).tolist() == [0, 2, 1]
+
+
+def test_a_network_that_never_saw_a_flip_sees_none():
+    image = np.zeros((1, 3, 2), np.uint16)
+    image[0, 2, 0] = 0.5 * LEVELS
+    (slab,) = predict_transformed(image, slabs_of, flips=False)
+    np.testing.assert_allclose([each[1, 0, 2, 0] for each in slab], [0.5, 0.55, 0.45, 0.6], atol=1e-4)
 
 
 def test_the_flip_is_antero_posterior():
