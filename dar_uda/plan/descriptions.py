@@ -76,10 +76,11 @@ def stamped_choices(table: Table, config: Config, cases: Cases) -> dict[str, str
 
 def notes_of(method: Method, config: Config) -> list[str]:
     """Return in what a method differs from the paper in training or inference."""
-    notes = []
+    augmentation = config.branch("segmentation")["augmentation"]
+    notes = [] if augmentation == "published" else [f"{augmentation} augmentation"]
     domain_randomization = domain_randomization_of(config)
     if method.is_randomized and domain_randomization:
-        notes = [
+        notes += [
             f"GIN {domain_randomization['gin']}",
             f"structure contrast {domain_randomization['structure_contrast']}",
         ]

@@ -5,7 +5,7 @@ from dar_uda.plan import descriptions
 from tests.plan.plans import CASES, EXTRAS, LABELED, plan_of
 
 CORRECTED = "styles: {inter_slice_correction: true}"
-PLAIN = "inference: {keep_largest_component: false}"
+PLAIN = "inference: {keep_largest_component: false, guided_filter_radius: 0}"
 TWO_ITERATIONS = "segmentation: {self_training: {iterations: 2, steps: 120}}"
 
 
@@ -61,9 +61,13 @@ def test_every_row_of_a_table_says_by_which_protocol_and_checkpoint():
 @pytest.mark.parametrize(
     ("text", "name", "notes"),
     [
-        ("{}", "dar_uda", ["largest component"]),
+        ("{}", "dar_uda", ["guided filter of radius 2", "largest component"]),
         (PLAIN, "dar_uda", []),
-        ("inference: {test_time_augmentation: true}", "source_only", ["test-time augmentation", "largest component"]),
+        (
+            "inference: {test_time_augmentation: true, guided_filter_radius: 3}",
+            "source_only",
+            ["guided filter of radius 3", "test-time augmentation", "largest component"],
+        ),
         (f"{PLAIN}\n{CORRECTED}", "cyclegan_3d", ["inter-slice correction"]),
         (f"{PLAIN}\n{CORRECTED}", "source_only", []),
         (f"{PLAIN}\n{EXTRAS}", "source_only", []),
@@ -86,10 +90,16 @@ def test_every_row_of_a_table_says_by_which_protocol_and_checkpoint():
 def test_a_methods_notes_are_what_differs_from_the_paper(text, name, notes):
     methods = "methods: [source_only, source_randomized, cyclegan_3d, dar_uda]"
     plan = plan_of(methods if text == "{}" else f"{methods}\n{text}")
+    notes = ["upright augmentation", *notes]
     assert descriptions.notes_of(plan.methods[name], plan.config) == notes
-    expected = {name: ", ".join(notes)} if notes else {}
+    expected = {name: ", ".join(notes)}
     shown = descriptions.method_notes(plan.summary, plan.config)
     assert {key: text for key, text in shown.items() if key == name} == expected
+
+
+def test_the_papers_budget_has_no_notes_of_its_own():
+    plan = plan_of("budget: paper")
+    assert descriptions.method_notes(plan.summary, plan.config) == {}
 
 
 def test_2d_methods_close_the_gap_between_2d_bounds():
@@ -138,7 +148,7 @@ def test_a_report_says_what_each_method_is():
             "is_2d": True,
             "randomized": False,
             "self_training_iterations": 0,
-            "note": "",
+            "note": "upright augmentation",
         },
         "dar_uda": {
             "training_set": "{direction}.disentangled-multi",
@@ -146,6 +156,7 @@ def test_a_report_says_what_each_method_is():
             "is_2d": False,
             "randomized": True,
             "self_training_iterations": 1,
-            "note": "GIN 0.5, structure contrast 0.1, source fraction 0.25, self-training 1 iteration of 5 steps",
+            "note": "upright augmentation, GIN 0.5, structure contrast 0.1, source fraction 0.25, "
+            "self-training 1 iteration of 5 steps",
         },
     }
