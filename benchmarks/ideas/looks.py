@@ -38,6 +38,32 @@ def change_intensity_widely(image: Tensor, rng: np.random.Generator) -> Tensor:
     return image.clamp(0, 1)
 
 
+def change_intensity_richly(image: Tensor, rng: np.random.Generator) -> Tensor:
+    """Change an image as nnU-Net does: noise, blur, gain, contrast, low resolution, gamma; and by a bias field."""
+    noisy, blurred, gained, contrasted, coarse, bent, biased = rng.random(7) < 0.3
+    deviation, sigma, gain, factor = rng.uniform(0, 0.06), rng.uniform(0.5, 1), *rng.uniform(0.7, 1.3, size=2)
+    zoom, gamma = rng.uniform(0.5, 1), np.exp(rng.uniform(-0.4, 0.4))
+    if biased:
+        knots = _tensor(rng.normal(scale=0.25, size=(1, 1, 3, 3)), image)
+        image = image * F.interpolate(knots, size=image.shape[1:], mode="bicubic")[0, 0].exp()
+    if blurred:
+        taps = torch.exp(-_tensor(np.arange(-2, 3) ** 2, image) / (2 * sigma**2))
+        taps = taps / taps.sum()
+        image = F.conv2d(image[:, None], (taps[:, None] * taps)[None, None], padding=2)[:, 0]
+    if noisy:
+        image = image + _tensor(rng.normal(scale=deviation, size=tuple(image.shape)), image)
+    if gained:
+        image = image * gain
+    if contrasted:
+        image = image * factor + image.mean() * (1 - factor)
+    if coarse:
+        small = F.interpolate(image[:, None], scale_factor=zoom, mode="nearest")
+        image = F.interpolate(small, size=image.shape[1:], mode="bilinear")[:, 0]
+    if bent:
+        image = image.clamp(0, 1) ** gamma
+    return image.clamp(0, 1)
+
+
 def random_convolution_in_range(image: Tensor, rng: np.random.Generator) -> Tensor:
     """GIN as in `random_convolution`, brought back to [0, 1] by its minimum and maximum."""
     mean, deviation = image.mean(), image.std()

@@ -12,6 +12,7 @@ from torch import Tensor
 from benchmarks.ideas import looks
 from benchmarks.ideas.looks import (
     change_classes,
+    change_intensity_richly,
     change_intensity_widely,
     moved,
     random_convolution_in_range,
@@ -40,6 +41,8 @@ class Looks:
         label, background = label * (label != UNKNOWN), self.variant.background_classes
         if self.variant.intensity == "wide":
             image = change_intensity_widely(image, rng)
+        elif self.variant.intensity == "rich":
+            image = change_intensity_richly(image, rng)
         elif rng.random() < 0.5:
             image = change_intensity(image, rng)
         if rng.random() < self.structure_contrast:

@@ -12,7 +12,7 @@ class Variant:
         volumes: The synthetic training sets, or `source`.
         steps: Of the first training, as a multiple of the budget's.
         source_fraction: Of patches from untranslated source volumes.
-        intensity: `narrow` as shipped, or `wide`.
+        intensity: `narrow` as shipped, `wide`, or `rich`, like nnU-Net's.
         geometry: `flipped` as shipped, `upright`, `bent`, which is upright, and displaced and stretched further, or
             `bent_flipped`.
         gin: Fraction of patches seen through a random convolution.
@@ -122,6 +122,19 @@ VARIANTS = {
     "bent_both_iterated": replace(BENT_BOTH, iterations=(120, 120), after="bent_both"),
     "bent_cyclegan": BENT_CYCLEGAN,
     "bent_cyclegan_iterated": replace(BENT_CYCLEGAN, iterations=(120, 120), after="bent_cyclegan"),
+    **{
+        f"short_iterated_bent_{name}": replace(SHORT, geometry="bent", iterations=(120,), after="short", **change)
+        for name, change in {
+            "rich": {"intensity": "rich"},
+            "wide": {"intensity": "wide"},
+            "background": BACKGROUND,
+            "gin": {"gin": 0.5, "gin_form": "range"},
+            "plain": {"gin": 0.0, "contrast": 0.0},
+            "mostly": {"pseudo_label_fraction": 0.75},
+            "halved": {"deep": 0.5},
+            "cyclegan": {"volumes": CYCLEGAN},
+        }.items()
+    },
     "short_iterated_bent": replace(SHORT, geometry="bent", iterations=(120, 120), after="short"),
     "short_bent": replace(SHORT, geometry="bent"),
     "short_bent_iterated": replace(SHORT, geometry="bent", iterations=(120, 120), after="short_bent"),
