@@ -72,6 +72,8 @@ CYCLEGAN = ("cyclegan-single",)
 BOTH = ("disentangled-multi", "cyclegan-single")
 BENT = replace(SHORT, geometry="bent", guided=4)
 BENT_BOTH, BENT_CYCLEGAN = replace(BENT, volumes=BOTH), replace(BENT, volumes=CYCLEGAN)
+BENT_MIXED = replace(BENT, volumes=("cyclegan-single", "disentangled-average"))
+BENT_ALL = replace(BENT, volumes=("cyclegan-single", "disentangled-average", "disentangled-multi"))
 
 VARIANTS = {
     "shipped": SHIPPED,
@@ -121,6 +123,9 @@ VARIANTS = {
     "bent_both": BENT_BOTH,
     "bent_both_iterated": replace(BENT_BOTH, iterations=(120, 120), after="bent_both"),
     "bent_cyclegan": BENT_CYCLEGAN,
+    "bent_mixed": BENT_MIXED,
+    "bent_mixed_iterated": replace(BENT_MIXED, iterations=(120, 120), after="bent_mixed"),
+    "bent_all": BENT_ALL,
     "bent_cyclegan_iterated": replace(BENT_CYCLEGAN, iterations=(120, 120), after="bent_cyclegan"),
     **{
         f"short_iterated_bent_{name}": replace(SHORT, geometry="bent", iterations=(120,), after="short", **change)
