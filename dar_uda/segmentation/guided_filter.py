@@ -17,6 +17,8 @@ EPSILON = 1.0e-3
 def follow_edges(slabs: Iterable[Tensor], image: NDArray[np.uint16], radius: int) -> Iterator[Tensor]:
     """Yield slabs of probabilities (classes, slices, H, W), filtered by the image that they are of.
 
+    The filter may leave [0, 1]: what lies below is 0, and the others are scaled to sum to 1.
+
     Args:
         slabs: One after another along the depth, as `predict_slabs` gives them.
         image: (D, H, W) as stored.
@@ -26,7 +28,8 @@ def follow_edges(slabs: Iterable[Tensor], image: NDArray[np.uint16], radius: int
     for slab in slabs:
         here = image[first : first + slab.shape[1]]
         guide = torch.from_numpy(here.astype(np.float32)).to(slab.device) / LEVELS
-        yield guided_filter(slab, guide, radius).clamp(0, 1)
+        filtered = guided_filter(slab, guide, radius).clamp_(min=0)
+        yield filtered.div_(filtered.sum(dim=0))
         first += slab.shape[1]
 
 

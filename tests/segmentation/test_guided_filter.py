@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from dar_uda.segmentation.guided_filter import EPSILON, guided_filter
+from dar_uda.data.network_volume import LEVELS
+from dar_uda.segmentation.guided_filter import EPSILON, follow_edges, guided_filter
 
 
 def by_definition(values, guide, radius):
@@ -50,3 +51,16 @@ def test_probabilities_go_on_summing_to_1():
     probabilities = torch.rand(5, 2, 12, 12, generator=torch.Generator().manual_seed(0)).softmax(0)
     image = torch.rand(2, 12, 12, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(guided_filter(probabilities, image, 3).sum(0), torch.ones(2, 12, 12))
+
+
+def test_where_the_filter_leaves_0_to_1_probabilities_still_sum_to_1_and_the_likeliest_stays():
+    """One bright pixel: before, two classes had 1 there, and the first of them became the mask."""
+    image, probabilities = np.full((1, 64, 64), 0.45), torch.zeros(3, 1, 64, 64)
+    image[:, :20], image[:, 40, 40] = 0, 1
+    probabilities[2, :, :20] = 1
+    probabilities[:2, :, 20:] = torch.tensor([0.49, 0.51])[:, None, None, None]
+    stored = (image * LEVELS).astype(np.uint16)
+    assert guided_filter(probabilities, torch.from_numpy(image).float(), 63).max() > 1
+    (found,) = follow_edges([probabilities], stored, 63)
+    assert found.min() >= 0 and found[:, 0, 40, 40].argmax() == 1
+    torch.testing.assert_close(found.sum(0), torch.ones(1, 64, 64))
