@@ -15,6 +15,7 @@ from dar_uda.data import cases_table, versions
 from dar_uda.evaluation import calibration, calibration_table, differences, score, summary
 from dar_uda.evaluation.quantities import METRICS
 from dar_uda.plan.descriptions import stamped_choices
+from dar_uda.plan.networks import PREDICTOR
 from dar_uda.plan.renamed import names
 from docs.glossary import PAGE, TITLES, page, schema_keys
 from tests.plan.plans import CASES, plan_of
@@ -203,7 +204,7 @@ def test_bundle_keys():
         *values,
         *(f"run.{key}" for key in keys_of(run)),
         *(f"preprocessing.{key}" for key in preprocessing),
-        *(f"inference.{key}" for key in SHIPPED["inference"] if key != "chunk_size"),
+        *(f"inference.{key}" for key in {*SHIPPED["inference"], *PREDICTOR} - {"chunk_size"}),
         *(f"out_of_distribution.{field}" for field in fields_of_the_class(PACKAGE / "bundle" / "ood.py")),
     ]
     assert differing(found, "bundle key") == NONE

@@ -215,7 +215,7 @@ def _predict(commands: argparse._SubParsersAction) -> None:
     predict.add_argument(
         "--tta",
         action="store_true",
-        help="test-time augmentation (TTA): average the probabilities of five transforms; slower, sometimes better",
+        help="test-time augmentation (TTA): average the probabilities of all transforms; slower, sometimes better",
     )
     predict.add_argument(
         "--save-probabilities",

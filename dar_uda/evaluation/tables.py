@@ -121,9 +121,9 @@ def explanation(metrics: Sequence[str]) -> list[str]:
         "that both find. Better and worse count patients. p (Holm): how often equal methods would differ as much by "
         "chance, by the same t-test, then corrected for the number of rows; intervals are not corrected. With one "
         "seed, p and bold compare these very trainings.",
-        "TTA inconsistency, found without labels: 1 - Dice between the masks of a scan and of the same scan flipped, "
-        "brighter, darker or shifted in intensity (test-time augmentation, TTA), on the network grid; means over the "
-        "structures and seeds.",
+        "TTA inconsistency, found without labels: 1 - Dice between the masks of a scan and of the same scan "
+        "brighter, darker or shifted in intensity and, where training flipped patches, flipped (test-time "
+        "augmentation, TTA), on the network grid; means over the structures and seeds.",
     ]
 
 
