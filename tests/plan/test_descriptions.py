@@ -72,7 +72,8 @@ def test_every_row_of_a_table_says_by_which_protocol_and_checkpoint():
         (f"{PLAIN}\n{CORRECTED}", "source_only", []),
         (f"{PLAIN}\n{EXTRAS}", "source_only", []),
         (f"{PLAIN}\n{TWO_ITERATIONS}", "dar_uda", ["self-training 2 iterations of 120 steps"]),
-        (f"{PLAIN}\n{TWO_ITERATIONS}", "cyclegan_3d", []),
+        (f"{PLAIN}\n{TWO_ITERATIONS}", "cyclegan_3d", ["self-training 2 iterations of 120 steps"]),
+        (f"{PLAIN}\n{TWO_ITERATIONS}", "source_randomized", []),
         (f"{PLAIN}\n{EXTRAS}", "source_randomized", ["GIN 0.5", "structure contrast 0.1"]),
         (
             f"{PLAIN}\n{EXTRAS}\n{CORRECTED}",
