@@ -99,7 +99,9 @@ def test_a_methods_training_set_follows_the_direction(name, ct_to_mr, mr_to_ct):
 
 
 def test_a_budget_that_randomizes_nothing_and_has_no_self_training_trains_plain_networks():
-    methods = methods_of("methods: [source_only, source_randomized, dar_uda]")
+    methods = methods_of(
+        "methods: [source_only, source_randomized, dar_uda]\nsegmentation: {self_training: {iterations: 0}}"
+    )
     for method in methods.values():
         assert method.iterations == (Training(method.network),) and method.trainings == [Training(method.network)]
     assert methods["source_randomized"].iterations == methods["source_only"].iterations

@@ -120,4 +120,10 @@ def test_losses_are_those_of_the_first_seeds_trainings_each_once():
 
 def test_the_losses_of_candidates_are_drawn_where_weights_are_chosen_and_nothing_that_is_not_trained():
     names = list(plan_of("model_selection: {rule: source_validation}").figures.histories())
-    assert names == ["disentangled", "ct dar_unet-candidates", "ct-to-mr.disentangled-multi dar_unet-candidates"]
+    synthetic = "ct-to-mr.disentangled-multi dar_unet"
+    assert names == [
+        "disentangled",
+        "ct dar_unet-candidates",
+        f"{synthetic}-candidates",
+        f"{synthetic}-source_validation-self_training_1",
+    ]
