@@ -6,6 +6,7 @@ from tests.plan.plans import CASES, EXTRAS, LABELED, plan_of
 
 CORRECTED = "styles: {inter_slice_correction: true}"
 PLAIN = "inference: {keep_largest_component: false, guided_filter_radius: 0}"
+ONCE = "segmentation: {self_training: {iterations: 0}}"
 TWO_ITERATIONS = "segmentation: {self_training: {iterations: 2, steps: 120}}"
 
 
@@ -61,18 +62,23 @@ def test_every_row_of_a_table_says_by_which_protocol_and_checkpoint():
 @pytest.mark.parametrize(
     ("text", "name", "notes"),
     [
-        ("{}", "dar_uda", ["guided filter of radius 2", "largest component"]),
-        (PLAIN, "dar_uda", []),
+        (
+            "{}",
+            "dar_uda",
+            ["self-training 1 iteration of 80 steps", "guided filter of radius 2", "largest component"],
+        ),
+        (f"{PLAIN}\n{ONCE}", "dar_uda", []),
         (
             "inference: {test_time_augmentation: true, guided_filter_radius: 3}",
             "source_only",
             ["guided filter of radius 3", "test-time augmentation", "largest component"],
         ),
-        (f"{PLAIN}\n{CORRECTED}", "cyclegan_3d", ["inter-slice correction"]),
+        (f"{PLAIN}\n{ONCE}\n{CORRECTED}", "cyclegan_3d", ["inter-slice correction"]),
         (f"{PLAIN}\n{CORRECTED}", "source_only", []),
         (f"{PLAIN}\n{EXTRAS}", "source_only", []),
         (f"{PLAIN}\n{TWO_ITERATIONS}", "dar_uda", ["self-training 2 iterations of 120 steps"]),
-        (f"{PLAIN}\n{TWO_ITERATIONS}", "cyclegan_3d", []),
+        (f"{PLAIN}\n{TWO_ITERATIONS}", "cyclegan_3d", ["self-training 2 iterations of 120 steps"]),
+        (f"{PLAIN}\n{TWO_ITERATIONS}", "source_randomized", []),
         (f"{PLAIN}\n{EXTRAS}", "source_randomized", ["GIN 0.5", "structure contrast 0.1"]),
         (
             f"{PLAIN}\n{EXTRAS}\n{CORRECTED}",

@@ -99,7 +99,9 @@ def test_a_methods_training_set_follows_the_direction(name, ct_to_mr, mr_to_ct):
 
 
 def test_a_budget_that_randomizes_nothing_and_has_no_self_training_trains_plain_networks():
-    methods = methods_of("methods: [source_only, source_randomized, dar_uda]")
+    methods = methods_of(
+        "methods: [source_only, source_randomized, dar_uda]\nsegmentation: {self_training: {iterations: 0}}"
+    )
     for method in methods.values():
         assert method.iterations == (Training(method.network),) and method.trainings == [Training(method.network)]
     assert methods["source_randomized"].iterations == methods["source_only"].iterations
@@ -114,7 +116,7 @@ def test_a_budget_that_randomizes_nothing_and_has_no_self_training_trains_plain_
         ("last", "dar_uda_no_self_training", ["dar_unet-randomized"], ["dar_unet-randomized"]),
         ("last", "dar_uda", *[["dar_unet-randomized", "dar_unet-randomized-self_training_1"]] * 2),
         ("source_validation", "source_only_2d", ["unet_2d-source_validation"], ["unet_2d-candidates"]),
-        ("target_oracle", "cyclegan_3d", ["dar_unet-randomized-target_oracle"], ["dar_unet-randomized-candidates"]),
+        ("target_oracle", "average_style", ["dar_unet-randomized-target_oracle"], ["dar_unet-randomized-candidates"]),
         (
             *("source_validation", "dar_uda"),
             ["dar_unet-randomized-source_validation", "dar_unet-randomized-source_validation-self_training_1"],
@@ -125,7 +127,9 @@ def test_a_budget_that_randomizes_nothing_and_has_no_self_training_trains_plain_
     ],
 )
 def test_the_iterations_of_a_method_and_the_trainings_that_run(rule, name, iterations, trainings):
-    method = methods_of(f"model_selection: {{rule: {rule}}}\nmethods: [source_randomized, dar_uda]\n{EXTRAS}")[name]
+    method = methods_of(
+        f"model_selection: {{rule: {rule}}}\nmethods: [source_randomized, average_style, dar_uda]\n{EXTRAS}"
+    )[name]
     assert names(method.iterations) == iterations and names(method.trainings) == trainings
     assert (str(method.predictor), method.network) == (iterations[-1], iterations[0].split("-")[0])
     assert method.is_randomized == ("randomized" in iterations[0])
@@ -138,7 +142,8 @@ def test_self_training_iterations_follow_the_first_training_and_the_last_one_pre
     method, numbers = methods["dar_uda"], range(1, count + 1)
     assert names(method.iterations) == ["dar_unet", *(f"dar_unet-self_training_{number}" for number in numbers)]
     assert (method.predictor, method.self_training_iterations) == (Training("dar_unet", iteration=count), count)
-    others = [other for name, other in methods.items() if name != "dar_uda"]
+    assert methods["cyclegan_3d"].iterations == method.iterations
+    others = [other for name, other in methods.items() if name not in ("cyclegan_3d", "dar_uda")]
     assert {other.self_training_iterations for other in others} == {0}
 
 

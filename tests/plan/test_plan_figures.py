@@ -106,15 +106,13 @@ def test_losses_are_those_of_the_first_seeds_trainings_each_once():
     assert list(histories)[:2] == ["disentangled", "cyclegan"]
     assert histories["disentangled"] == f"{seed}/translators/disentangled/history.tsv"
     assert histories["cyclegan"] == f"{seed}/translators/cyclegan/history.tsv"
+    translations, parts = ("cyclegan-single", "disentangled-multi"), ("", "-self_training_1", "-self_training_2")
     segmenters = {
         f"{made} {training}": f"{seed}/segmenters/{made}/{training}/history.tsv"
         for direction, real in {"ct-to-mr": ("ct", "mr"), "mr-to-ct": ("mr", "ct")}.items()
         for made, training in [
             (real[0], "dar_unet"),
-            (f"{direction}.cyclegan-single", "dar_unet-randomized"),
-            (f"{direction}.disentangled-multi", "dar_unet-randomized"),
-            (f"{direction}.disentangled-multi", "dar_unet-randomized-self_training_1"),
-            (f"{direction}.disentangled-multi", "dar_unet-randomized-self_training_2"),
+            *((f"{direction}.{volumes}", f"dar_unet-randomized{part}") for volumes in translations for part in parts),
         ]
     }
     assert {name: path for name, path in histories.items() if name not in ("disentangled", "cyclegan")} == segmenters
@@ -122,4 +120,10 @@ def test_losses_are_those_of_the_first_seeds_trainings_each_once():
 
 def test_the_losses_of_candidates_are_drawn_where_weights_are_chosen_and_nothing_that_is_not_trained():
     names = list(plan_of("model_selection: {rule: source_validation}").figures.histories())
-    assert names == ["disentangled", "ct dar_unet-candidates", "ct-to-mr.disentangled-multi dar_unet-candidates"]
+    synthetic = "ct-to-mr.disentangled-multi dar_unet"
+    assert names == [
+        "disentangled",
+        "ct dar_unet-candidates",
+        f"{synthetic}-candidates",
+        f"{synthetic}-source_validation-self_training_1",
+    ]
