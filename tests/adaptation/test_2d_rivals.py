@@ -19,6 +19,7 @@ SEGMENTATION = {
     "patch_size": [4, 32, 32],
     "foreground_fraction": 0.5,
     "scale": 0.1,
+    "augmentation": "published",
     "channels": [4, 4, 8, 8, 8],
     "steps": 6,
     "learning_rate": 5e-3,

@@ -28,6 +28,7 @@ SETTINGS = {
     "patch_size": [4, 32, 32],
     "foreground_fraction": 0.5,
     "scale": 0.1,
+    "augmentation": "published",
     "ema_decay": 0.0,
     "learning_rate": 5e-3,
     "final_learning_rate": 1e-4,

@@ -30,6 +30,7 @@ SegmenterTrainer.update = update_in_little_memory
 train.STATISTICS_BATCHES = 2
 SETTINGS = dict(
     steps=8, batch_size=1, patch_size=[4, 32, 32], foreground_fraction=0.5, scale=0.1, ema_decay=0.0,
+    augmentation="published",
     channels=[4, 4, 8, 8, 8],
     learning_rate=5e-3, final_learning_rate=1e-5, weight_decay=1e-4, focal_weight=10.0, checkpoint_every=2,
 )

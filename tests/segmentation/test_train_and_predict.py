@@ -33,6 +33,7 @@ SETTINGS = {
     "patch_size": [4, 32, 32],
     "foreground_fraction": 0.5,
     "scale": 0.1,
+    "augmentation": "published",
     "ema_decay": 0.0,
     "channels": [4, 4, 8, 8, 8],
     "learning_rate": 5e-3,
@@ -41,7 +42,14 @@ SETTINGS = {
     "focal_weight": 10.0,
     "checkpoint_every": 2,
 }
-CHANGES = {"focal_weight": 5.0, "steps": 8, "seed": 1, "patch_size": [4, 16, 32], "scale": 0.3}
+CHANGES = {
+    "focal_weight": 5.0,
+    "steps": 8,
+    "seed": 1,
+    "patch_size": [4, 16, 32],
+    "scale": 0.3,
+    "augmentation": "upright",
+}
 JOB = Job(0, "c", torch.device("cpu"), torch.float32)
 pytestmark = pytest.mark.usefixtures("few_statistics")
 

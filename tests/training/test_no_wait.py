@@ -31,6 +31,7 @@ SEGMENTATION = {
         "batch_size": 2,
         "foreground_fraction": 0.5,
         "scale": 0.1,
+        "augmentation": "published",
         "channels": [4, 4, 8, 8, 8],
         "steps": 8,
     },

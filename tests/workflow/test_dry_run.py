@@ -75,6 +75,8 @@ def test_default_plan_has_the_jobs_counted_by_hand(tmp_path):
         "encode_styles": 1,
         "synthesize_volume": 8,
         "train_segmenter": 3,
+        "label_target": 1,
+        "self_train_segmenter": 1,
         "predict_cases": 3,
         "score_method": 3,
         "tabulate": 1,
@@ -106,8 +108,8 @@ def test_the_papers_tables_share_every_artifact(tmp_path):
     assert jobs["train_segmenter"] == 2 * 2 + 2 * (3 + 1) + 5
     assert jobs["train_synseg_net"] == 2 and jobs["train_ada_output"] == 2 * 2
     assert jobs["translate_volume"] == jobs["synthesize_volume"] == jobs["synthesize_average_volume"] == 16
-    # eleven methods both ways, and six networks of which one is dar_uda without a self-training iteration
-    assert jobs["predict_cases"] == jobs["score_method"] == 2 * 11 + 6
+    # twelve methods both ways, and six networks of which one is among them, dar_uda without self-training
+    assert jobs["predict_cases"] == jobs["score_method"] == 2 * 12 + 5
     assert jobs["tabulate"] == 3
     assert jobs["preprocess_label"] == 16
     assert "cases/mr/mr10/label.nii" not in text  # a test case
