@@ -49,7 +49,7 @@ def make_cases(run: Path, folder: Path) -> list[str]:
     names = [f"new{number:02d}" for number in range(CASES)]
     for number, name in enumerate(names):
         scan, label = folder / f"{name}.nii.gz", folder / f"{name}_label.nii.gz"
-        make_phantom("mr", number, scan, label, PATIENTS, scanner_of(number))
+        make_phantom("mr", number, scan, label, PATIENTS, scanner_of(number), has_collection=False)
         preprocess_image(name, scan, folder / f"{name}.nii", folder / f"{name}.json", settings)
     return names
 

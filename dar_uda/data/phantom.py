@@ -18,7 +18,7 @@ DOMAINS = ("ct", "mr")
 RARE_STYLE = "rare"
 RARE_NUMBERS = (7, 11)
 COLLECTION_NUMBER = 13
-"""The MR case of a table with a collection of fluid, brighter than all else: its percentile leaves the organs dark."""
+"""The MR case with a collection of fluid, brighter than all else: its percentile leaves the organs dark."""
 COMMON_STYLES = tuple(name for name in MR_STYLES if name != RARE_STYLE)
 ORIENTATIONS = ("LPS", "RAS", "LAS", "RPI", "PSR", "SLP", "ASL", "LPI")
 
@@ -30,7 +30,7 @@ def make_phantom(
     label: str | Path,
     seed: int = 0,
     style: str | None = None,
-    has_collection: bool = False,
+    has_collection: bool | None = None,
 ) -> None:
     """Write one case: an int16 image (CT in HU, MR in arbitrary units) and its uint8 label map.
 
@@ -42,13 +42,15 @@ def make_phantom(
         seed: Another seed makes other patients.
         style: A name in MR_STYLES instead of the case's own (`style_of`); it changes the scanner, not the
             patient. Without effect on CT.
-        has_collection: Whether the patient has a large collection of fluid.
+        has_collection: Whether the patient has a large collection of fluid; None: the MR case of COLLECTION_NUMBER does.
     """
     if domain not in DOMAINS:
         raise ValueError(f"DAR-360: Domain {domain!r} is none of {DOMAINS}")
     style = style or style_of(number)
     if style not in MR_STYLES:
         raise ValueError(f"DAR-360: MR style {style!r} is none of {tuple(MR_STYLES)}")
+    if has_collection is None:
+        has_collection = domain == "mr" and number == COLLECTION_NUMBER
     patient, grid, scanner = np.random.default_rng([seed, DOMAINS.index(domain), number]).spawn(3)
     thickness = MR_STYLES[style].thickness if domain == "mr" else 1.0
     where = draw_grid(domain, grid, thickness)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from dar_uda.data.phantom import COLLECTION_NUMBER, make_phantom
+from dar_uda.data.phantom import make_phantom
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +31,6 @@ def make_phantoms(
     for case, domain, image, label in zip(cases, domains, images, labels, strict=True):
         with TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
             unwanted = Path(scratch) / "label.nii.gz"
-            number, written = numbers[domain], (image, label or unwanted)
-            has_collection = domain == "mr" and number == COLLECTION_NUMBER
-            make_phantom(domain, number, *written, seed, has_collection=has_collection)
+            make_phantom(domain, numbers[domain], image, label or unwanted, seed)
         numbers[domain] += 1
         logger.info("Phantom %s (%s), %d of %d", case, domain, numbers.total(), len(cases))

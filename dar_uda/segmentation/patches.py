@@ -21,7 +21,8 @@ class PatchSampler:
     Args:
         images: Volumes on the network grid.
         labels: The label volume of each image; None: there are none, and the patches' labels are background.
-        patch_size: (depth, height, width) in voxels; a smaller volume is padded with background.
+        patch_size: (depth, height, width) in voxels; a smaller volume is padded with background, or,
+            where it is stretched, with its outermost slices.
         foreground_fraction: Fraction of patches around a voxel of a structure, each structure as likely as any other;
             the others lie anywhere (0: the paper's uniform crops).
         scale: See `augment`.

@@ -2,7 +2,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from dar_uda.data import phantom_table
+from dar_uda.data import phantom
 from dar_uda.data.phantom import make_phantom, style_of
 
 LIVER, RIGHT_KIDNEY, LEFT_KIDNEY, SPLEEN = ORGANS = (1, 2, 3, 4)
@@ -129,17 +129,18 @@ def test_a_collection_leaves_the_patient_as_he_is_and_sets_the_percentile_that_b
         assert low < organ_means(scan, organs)[SPLEEN] / ones < high
 
 
-def test_the_last_mr_case_of_the_shipped_table_alone_has_a_collection(monkeypatch):
-    given = []
+@pytest.mark.parametrize("domain, number", [("mr", 13), ("mr", 12), ("ct", 13)])
+def test_case_13_of_the_mr_alone_has_a_collection(monkeypatch, tmp_path, domain, number):
+    class Enough(Exception):
+        pass
 
-    def make(domain, number, *_, has_collection):
-        given.append((domain, number, has_collection))
+    def build(points, rng, has_collection):
+        assert has_collection == ((domain, number) == ("mr", 13))
+        raise Enough
 
-    monkeypatch.setattr(phantom_table, "make_phantom", make)
-    domains = ["ct"] * 14 + ["mr"] * 14
-    phantom_table.make_phantoms(domains, domains, domains, domains, 0)
-    expected = [(domain, number, (domain, number) == ("mr", 13)) for domain in ("ct", "mr") for number in range(14)]
-    assert given == expected
+    monkeypatch.setattr(phantom, "build_anatomy", build)
+    with pytest.raises(Enough):
+        phantom.make_phantom(domain, number, tmp_path / "image.nii", tmp_path / "label.nii")
 
 
 def test_unknown_domain_and_style_are_named(tmp_path):
