@@ -42,7 +42,7 @@ def make_phantom(
         seed: Another seed makes other patients.
         style: A name in MR_STYLES instead of the case's own (`style_of`); it changes the scanner, not the
             patient. Without effect on CT.
-        has_collection: Whether the patient has a large collection of fluid; None: the MR case of COLLECTION_NUMBER does.
+        has_collection: Whether the patient has a large collection of fluid; None: as COLLECTION_NUMBER has it.
     """
     if domain not in DOMAINS:
         raise ValueError(f"DAR-360: Domain {domain!r} is none of {DOMAINS}")
@@ -55,7 +55,7 @@ def make_phantom(
     thickness = MR_STYLES[style].thickness if domain == "mr" else 1.0
     where = draw_grid(domain, grid, thickness)
     points = world_points(where)
-    tissue = build_anatomy(points, patient, has_collection)
+    tissue = build_anatomy(points, patient, has_collection=has_collection)
     spacing = spacing_of(where.affine)
     if domain == "ct":
         scan = scan_ct(tissue, points, spacing, scanner)
