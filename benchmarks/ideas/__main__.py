@@ -93,7 +93,7 @@ class Bench:
         if not weights.exists():
             train()
         minutes = (time.process_time() - begun) / 60
-        record(key, stage, trial.score(weights, stage), minutes)
+        record(key, stage, trial.score(weights), minutes)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,17 @@
-"""The table of trials."""
+"""The tables of trials: means of structures, and means of cases."""
 
 import csv
 import fcntl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 from datetime import datetime
 from pathlib import Path
 
+import pandas as pd
+
 TABLE = Path(__file__).parent / "measured" / "trials.tsv"
-COLUMNS = ["variant", "settings", "run", "direction", "seed", "code", "stage", "structure", "dice", "minutes", "date"]
+KEY = ["variant", "settings", "run", "direction", "seed", "code", "stage"]
+COLUMNS, CASE_COLUMNS = [*KEY, "structure", "dice", "minutes", "date"], [*KEY, "case", "dice"]
 
 
 @dataclass(frozen=True)
@@ -37,17 +40,35 @@ def is_recorded(key: Key, stage: str) -> bool:
         return any(row[: len(wanted)] == wanted for row in csv.reader(file, delimiter="\t"))
 
 
-def record(key: Key, stage: str, dice: Mapping[str, float], minutes: float) -> None:
-    """Append a row per structure and one of their mean; the CPU minutes are those of the stage's training."""
-    print(key.variant, key.direction, f"seed {key.seed} {stage}: {minutes:.1f} min", _in_words(dice), flush=True)
-    with TABLE.open("a", newline="") as file:
+def cases_table() -> Path:
+    """Return the table of the cases' means, beside that of the structures' means."""
+    return TABLE.with_name("cases.tsv")
+
+
+def record(key: Key, stage: str, dice: pd.DataFrame, minutes: float) -> None:
+    """Append rows to both tables: one per case; one per structure, and one of their mean.
+
+    Args:
+        dice: `case structure dice`, every case with every structure.
+        minutes: CPU minutes of the stage's training.
+    """
+    means = dice.groupby("structure", sort=False)["dice"].mean().to_dict()
+    means["mean"] = sum(means.values()) / len(means)
+    print(key.variant, key.direction, f"seed {key.seed} {stage}: {minutes:.1f} min", _in_words(means), flush=True)
+    start, today = [*astuple(key), stage], datetime.now().date()
+    by_case = dice.groupby("case", sort=False)["dice"].mean()
+    _append(cases_table(), CASE_COLUMNS, ([*start, case, f"{value:.4f}"] for case, value in by_case.items()))
+    rows = ([*start, structure, f"{value:.4f}", f"{minutes:.1f}", today] for structure, value in means.items())
+    _append(TABLE, COLUMNS, rows)
+
+
+def _append(table: Path, columns: list[str], rows: Iterable[list[object]]) -> None:
+    with table.open("a", newline="") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        rows = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
         if file.tell() == 0:
-            rows.writerow(COLUMNS)
-        today = datetime.now().date()
-        for structure, value in dice.items():
-            rows.writerow([*astuple(key), stage, structure, f"{value:.4f}", f"{minutes:.1f}", today])
+            writer.writerow(columns)
+        writer.writerows(rows)
 
 
 def _in_words(dice: Mapping[str, float]) -> str:

@@ -32,7 +32,7 @@ class Trial:
     """One variant in one direction under one seed, in a folder of its own.
 
     Attributes:
-        folder: Of weights, pseudo-labels, and the Dice of every case and structure.
+        folder: Of weights and pseudo-labels.
     """
 
     plan: Plan
@@ -75,8 +75,8 @@ class Trial:
         network = load_segmenter(initial, job.device)
         return self._trained(folder.name, network, job, steps, self.variant.rate, mixed_in if pairs else ((), (), 0))
 
-    def score(self, weights: Path, stage: str) -> dict[str, float]:
-        """Return the mean Dice of every structure over the test cases, on their own grids, and that of all."""
+    def score(self, weights: Path) -> pd.DataFrame:
+        """Return `case structure dice` of the test cases, on their own grids."""
         volumes, structures = self.plan.volumes, self.plan.config.task.structures
         values = self.plan.config.task.target(self.direction).label_values
         predictor = self._predictor(weights, self.variant.guided)
@@ -90,10 +90,7 @@ class Trial:
             rows += [
                 (case, name, dice(mask.array == index, true == index)) for index, name in enumerate(structures, start=1)
             ]
-        table = pd.DataFrame(rows, columns=["case", "structure", "dice"])
-        table.to_csv(self.folder / f"{stage}-dice.tsv", sep="\t", index=False, float_format="%.6f")
-        means = table.groupby("structure", sort=False)["dice"].mean()
-        return {**means.to_dict(), "mean": float(means.mean())}
+        return pd.DataFrame(rows, columns=["case", "structure", "dice"])
 
     def _trained(
         self,

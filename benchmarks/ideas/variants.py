@@ -119,6 +119,7 @@ VARIANTS = {
     "short_iterated_background": replace(SHORT, **BACKGROUND, iterations=(120, 120), after="short"),
     "short_iterated_wide": replace(SHORT, intensity="wide", iterations=(120, 120), after="short"),
     "bent": BENT,
+    "bent_unguided": replace(BENT, guided=0, after="bent"),
     "bent_iterated": replace(BENT, iterations=(120, 120), after="bent"),
     "bent_both": BENT_BOTH,
     "bent_both_iterated": replace(BENT_BOTH, iterations=(120, 120), after="bent_both"),

@@ -3,12 +3,14 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from benchmarks.ideas import record
 from benchmarks.ideas.consensus import classes_of
 from benchmarks.ideas.looks import change_classes, change_intensity_widely, random_convolution_in_range, upright_grid
+from benchmarks.ideas.paired import paired
 from benchmarks.ideas.trainer import UNKNOWN, as_background, divergence
 from benchmarks.ideas.transductive import write_transductive
 from benchmarks.ideas.variants import VARIANTS, Variant
@@ -81,7 +83,8 @@ def test_what_is_recorded_is_found_again_by_all_of_its_key(tmp_path, monkeypatch
     monkeypatch.setattr(record, "TABLE", tmp_path / "trials.tsv")
     key = record.Key("wide", Variant(intensity="wide").settings, "abdomen", "ct-to-mr", 0, "abc")
     assert not record.is_recorded(key, "first")
-    record.record(key, "first", {"liver": 0.5, "mean": 0.5}, 12.34)
+    dice = pd.DataFrame([("m1", "liver", 0.4), ("m1", "spleen", 0.6), ("m2", "liver", 0.6), ("m2", "spleen", 1.0)])
+    record.record(key, "first", dice.set_axis(["case", "structure", "dice"], axis=1), 12.34)
     assert record.is_recorded(key, "first")
     assert not record.is_recorded(key, "iteration-1")
     assert not record.is_recorded(record.Key(*list(vars(key).values())[:-1], "abd"), "first")
@@ -89,7 +92,29 @@ def test_what_is_recorded_is_found_again_by_all_of_its_key(tmp_path, monkeypatch
     assert lines[0].split("\t") == record.COLUMNS
     settings = "intensity wide"
     assert lines[1].split("\t")[:7] == ["wide", settings, "abdomen", "ct-to-mr", "0", "abc", "first"]
-    assert lines[1].split("\t")[7:10] == ["liver", "0.5000", "12.3"]
+    assert [line.split("\t")[7:10] for line in lines[1:]] == [
+        ["liver", "0.5000", "12.3"],
+        ["spleen", "0.8000", "12.3"],
+        ["mean", "0.6500", "12.3"],
+    ]
+    cases = pd.read_csv(tmp_path / "cases.tsv", sep="\t")
+    assert list(cases) == record.CASE_COLUMNS
+    assert dict(zip(cases["case"], cases["dice"], strict=True)) == {"m1": 0.5, "m2": 0.8}
+
+
+def test_variants_are_paired_by_case_wherever_both_are_recorded():
+    def row(variant, direction, stage, case, dice):
+        return variant, "", "abdomen", direction, 0, "abc", stage, case, dice
+
+    rows = [row("a", "ct-to-mr", "first", case, 0.5) for case in ("m1", "m2", "m3")]
+    later = zip(("m3", "m2", "m1"), (0.5, 0.6, 0.7), strict=True)
+    rows += [row("b", "ct-to-mr", "iteration-1", case, dice) for case, dice in later]
+    rows += [row("a", "mr-to-ct", "first", "c1", 0.5), row("b", "ct-to-mr", "first", "m1", 0.9)]
+    frame = pd.DataFrame(rows, columns=record.CASE_COLUMNS)
+    # 0, 0.1, 0.2: mean 0.1, standard error 0.1 / sqrt(3), t of two degrees of freedom 4.3027
+    assert list(paired(frame, "a", "b:iteration-1")) == [
+        "abdomen ct-to-mr seed 0: +0.100 [-0.148, +0.348], better in 2 of 3"
+    ]
 
 
 def test_labeled_cases_of_a_transductive_table_train_and_are_tested(tmp_path):
