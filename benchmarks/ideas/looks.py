@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dar_uda.segmentation.augmentation import _elastic_displacement
-from dar_uda.segmentation.deformation import ROTATION_DEGREES
+from dar_uda.segmentation.deformation import affine_grid
 from dar_uda.segmentation.domain_randomization import (
     CONSTANT,
     HIDDEN,
@@ -21,7 +21,6 @@ from dar_uda.segmentation.domain_randomization import (
 
 AIR = 0.05
 LOG_GAIN, LOG_GAMMA, CONTRAST = (-0.9, 0.3), (-0.5, 0.5), (0.6, 1.4)
-SHIFT = 0.08
 
 
 def change_intensity_widely(image: Tensor, rng: np.random.Generator) -> Tensor:
@@ -102,17 +101,10 @@ def change_classes(
 
 
 def upright_grid(shape: tuple[int, int], rng: np.random.Generator, scale: float) -> Tensor:
-    """Where every output pixel comes from, (1, H, W, 2): rotation, a scale per axis, a shift, elastic displacement."""
-    height, width = shape
-    rotated, scaled, shifted, elastic = rng.random(4) < 0.5
-    angle = np.deg2rad(rng.uniform(-ROTATION_DEGREES, ROTATION_DEGREES)) if rotated else 0.0
-    zoom = 1 / rng.uniform(1 - scale, 1 + scale, size=2) if scaled else np.ones(2)
-    shift = 2 * rng.uniform(-SHIFT, SHIFT, size=2) if shifted else np.zeros(2)
-    aspect = height / width
-    rotation = np.array([[np.cos(angle), -np.sin(angle) * aspect], [np.sin(angle) / aspect, np.cos(angle)]])
-    matrix = np.column_stack([np.diag(zoom) @ rotation, shift])
-    grid = F.affine_grid(torch.tensor(matrix, dtype=torch.float32)[None], [1, 1, height, width], align_corners=False)
-    return grid + _elastic_displacement(height, width, rng) if elastic else grid
+    """As the budgets' grid of this name, with the published elastic displacement, in half of the patches."""
+    *placed, displaced = rng.random(4) < 0.5
+    grid = affine_grid(shape, rng, scale, *placed)
+    return grid + _elastic_displacement(*shape, rng) if displaced else grid
 
 
 def moved(image: Tensor, label: Tensor, grid: Tensor) -> tuple[Tensor, Tensor]:

@@ -24,16 +24,23 @@ def upright_grid(shape: tuple[int, int], rng: np.random.Generator, scale: float)
     Half of the patches each are rotated by up to 15 degrees, scaled along either axis, and shifted; most are displaced
     elastically, on a scale of their own.
     """
+    *placed, displaced = rng.random(4) < (0.5, 0.5, 0.5, ELASTIC_FRACTION)
+    grid = affine_grid(shape, rng, scale, *placed)
+    return grid + _displacement(*shape, rng) if displaced else grid
+
+
+def affine_grid(
+    shape: tuple[int, int], rng: np.random.Generator, scale: float, rotated: bool, scaled: bool, shifted: bool
+) -> Tensor:
+    """Return where every output pixel comes from, (1, H, W, 2) in [-1, 1], of a patch that moves as a whole."""
     height, width = shape
-    rotated, scaled, shifted, displaced = rng.random(4) < (0.5, 0.5, 0.5, ELASTIC_FRACTION)
     angle = np.deg2rad(rng.uniform(-ROTATION_DEGREES, ROTATION_DEGREES)) if rotated else 0.0
     zoom = 1 / rng.uniform(1 - scale, 1 + scale, size=2) if scaled else np.ones(2)
     shift = 2 * rng.uniform(-SHIFT, SHIFT, size=2) if shifted else np.zeros(2)
     aspect = height / width
     rotation = np.array([[np.cos(angle), -np.sin(angle) * aspect], [np.sin(angle) / aspect, np.cos(angle)]])
     matrix = np.column_stack([np.diag(zoom) @ rotation, shift])
-    grid = F.affine_grid(torch.tensor(matrix, dtype=torch.float32)[None], [1, 1, height, width], align_corners=False)
-    return grid + _displacement(height, width, rng) if displaced else grid
+    return F.affine_grid(torch.tensor(matrix, dtype=torch.float32)[None], [1, 1, height, width], align_corners=False)
 
 
 def cut_stretched(
