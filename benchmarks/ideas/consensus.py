@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from benchmarks.ideas.trainer import UNKNOWN
 from dar_uda.adaptation.pseudo_labels import is_plausible, volumes_of
 from dar_uda.data.components import keep_largest
-from dar_uda.data.network_volume import LEVELS, open_affine, open_image, write_label
+from dar_uda.data.network_volume import open_affine, open_image, write_label
 from dar_uda.jobs.progress import Progress
 from dar_uda.preprocessing.structures import mean_volumes, single_structures
-from dar_uda.segmentation.guided_filter import guided_filter
 from dar_uda.segmentation.predictor import Predictor
 
 
@@ -27,18 +26,13 @@ def label_by_consensus(
     table: Path,
     structures: Sequence[str],
     ignores: bool,
-    radius: int,
 ) -> None:
-    """As `label_target`, by the teachers' mean probabilities; `ignores`: voxels in which they differ are UNKNOWN.
-
-    Args:
-        radius: See `classes_of`.
-    """
+    """As `label_target`, by the teachers' mean probabilities; `ignores`: voxels in which they differ are UNKNOWN."""
     single, usual = single_structures(source_structures), np.array(mean_volumes(source_structures))
     progress, rows = Progress("label_by_consensus", len(cases), unit="case"), []
     labels.mkdir(parents=True, exist_ok=True)
     for done, (case, image) in enumerate(zip(cases, images, strict=True), start=1):
-        classes, is_agreed = classes_of(open_image(image), teachers, radius)
+        classes, is_agreed = classes_of(open_image(image), teachers)
         classes = keep_largest(classes, single)
         volumes = volumes_of(classes, len(structures))
         ratios = np.divide(volumes, usual, out=np.ones_like(usual), where=usual > 0)
@@ -50,17 +44,11 @@ def label_by_consensus(
     frame.to_csv(table, sep="\t", index=False, float_format="%.3f")
 
 
-def classes_of(
-    image: NDArray[np.uint16], teachers: Sequence[Predictor], radius: int
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Return the likeliest class of every voxel by the mean over teachers, and whether all have the same, (D, H, W).
-
-    Args:
-        radius: Of the guided filter of that mean, pixels; 0: none.
-    """
-    each = [torch.cat(list(teacher.slabs(image)), dim=1) for teacher in teachers]
-    classes = torch.stack([probabilities.argmax(0) for probabilities in each])
-    mean = torch.stack(each).mean(0)
-    if radius:
-        mean = guided_filter(mean, torch.from_numpy(np.array(image, np.float32)) / LEVELS, radius)
-    return mean.argmax(0).to(torch.uint8).numpy(), (classes == classes[0]).all(0).numpy()
+def classes_of(image: NDArray[np.uint16], teachers: Sequence[Predictor]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Return the likeliest class of every voxel by the mean over teachers, and whether all have the same, (D, H, W)."""
+    classes, agreed = [], []
+    for slabs in zip(*(teacher.slabs(image) for teacher in teachers), strict=True):
+        each = torch.stack([slab.argmax(0) for slab in slabs])
+        classes.append(torch.stack(list(slabs)).mean(0).argmax(0).to(torch.uint8))
+        agreed.append((each == each[0]).all(0))
+    return torch.cat(classes).numpy(), torch.cat(agreed).numpy()

@@ -59,13 +59,12 @@ class Trial:
         label_by_consensus(
             cases,
             images,
-            [self._predictor(weights, 0) for weights in teachers],
+            [self._predictor(weights) for weights in teachers],
             volumes.structures_of_source(self.direction),
             folder / "labels",
             folder / "plausibility.tsv",
             self.plan.config.task.structures,
             self.variant.ignores,
-            self.variant.guided,
         )
         kept = kept_cases(folder / "plausibility.tsv")
         pairs = [(i, str(folder / "labels" / f"{c}.nii")) for c, i in zip(cases, images, strict=True) if c in kept]
@@ -79,7 +78,7 @@ class Trial:
         """Return `case structure dice` of the test cases, on their own grids."""
         volumes, structures = self.plan.volumes, self.plan.config.task.structures
         values = self.plan.config.task.target(self.direction).label_values
-        predictor = self._predictor(weights, self.variant.guided)
+        predictor = self._predictor(weights)
         single = single_structures(volumes.structures_of_source(self.direction))
         files = (volumes.of_tests(self.direction, name) for name in ("image.nii", "grid.json"))
         given = (volumes.scored(self.direction, what) for what in ("image", "label"))
@@ -148,13 +147,12 @@ class Trial:
         images, labels = (self.plan.volumes.of_source(self.direction, name) for name in ("image.nii", "label.nii"))
         return images, labels, fraction
 
-    def _predictor(self, weights: Path, radius: int) -> Predictor:
+    def _predictor(self, weights: Path) -> Predictor:
         inference = self.plan.networks.inference()
         chosen = {key: inference[key] for key in ("overlap", "weighting", "batch_size")}
         window = self.plan.networks.patch_size(NETWORK)
-        return Predictor.load(
-            weights, self.job.device, "auto", window=window, **chosen, guided_filter_radius=radius, flips=False
-        )
+        chosen |= {"window": window, "guided_filter_radius": self.variant.guided, "flips": False}
+        return Predictor.load(weights, self.job.device, "auto", **chosen)
 
     @staticmethod
     def _chosen(given: float | None, shipped: float) -> float:

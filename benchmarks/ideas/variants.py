@@ -13,8 +13,8 @@ class Variant:
         steps: Of the first training, as a multiple of the budget's.
         source_fraction: Of patches from untranslated source volumes.
         intensity: `narrow` as shipped, `wide`, or `rich`, like nnU-Net's.
-        geometry: `flipped` as shipped, `upright`, `bent`, which is upright, and displaced and stretched further, or
-            `bent_flipped`.
+        geometry: `flipped` as published, `upright`, or `bent`, which is the budgets' `upright`: displaced further,
+            and stretched along the slices.
         gin: Fraction of patches seen through a random convolution.
         gin_form: `clip` to [0, 1] as shipped, or `range`.
         contrast: Fraction of patches whose structures change their contrast.

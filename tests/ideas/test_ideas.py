@@ -75,7 +75,7 @@ class Teacher:
 
 def test_teachers_vote_by_their_mean_and_differ_where_their_classes_do():
     sure, other = Teacher([0.9, 0.1], [0.9, 0.1]), Teacher([0.4, 0.6], [0.7, 0.3])
-    classes, agreed = classes_of(np.zeros((1, 1, 2), np.uint16), [sure, other], 0)
+    classes, agreed = classes_of(np.zeros((1, 1, 2), np.uint16), [sure, other])
     assert classes.tolist() == [[[0, 0]]] and agreed.tolist() == [[[False, True]]]
 
 
