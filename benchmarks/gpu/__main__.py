@@ -30,7 +30,8 @@ def main(arguments: list[str]) -> int:
             device=given.device,
             tiny=given.tiny,
         )
-        stages = [stage for stage in STAGES if given.only in (None, stage.name)]
+        by_name = {stage.name: stage for stage in STAGES}
+        stages = [by_name[name] for name in given.only or by_name]
         return run(settings, given.seconds, stages, given.resume)
 
 
@@ -40,7 +41,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder for results.jsonl and log.txt")
     parser.add_argument("--seconds", type=float, required=True, help="of the whole run")
     parser.add_argument("--resume", type=Path, help="results.jsonl of an earlier run: what it has is not done again")
-    parser.add_argument("--only", choices=[stage.name for stage in STAGES], help="one stage alone")
+    parser.add_argument(
+        "--only", nargs="+", choices=[stage.name for stage in STAGES], help="these stages, in this order"
+    )
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
     parser.add_argument("--tiny", action="store_true", help="smallest sizes, to see that everything runs")
     given = parser.parse_args(arguments)

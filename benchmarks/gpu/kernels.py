@@ -22,7 +22,7 @@ CONVOLUTION = "conv"
 
 def run(tasks: Tasks) -> None:
     bench = Bench(tasks.device, tasks.tiny)
-    for step in ("GAN step",) if tasks.tiny else ("DAR-UNet step", "GAN step", "gpu budget"):
+    for step in ("GAN step",) if tasks.tiny else ("windows of a slab", "DAR-UNet step", "GAN step", "gpu budget"):
         tasks.do(step, lambda step=step: profiled(lambda: made_step(step, bench), bench), seconds=25)
 
 

@@ -36,9 +36,10 @@ def main() -> None:
     parser.add_argument("direction")
     parser.add_argument("variants", nargs="+", choices=VARIANTS, metavar="VARIANT")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    bench = Bench(_plan(given.config), given.direction)
+    bench = Bench(plan_of(given.config), given.direction, given.device)
     for name in given.variants:
         for seed in given.seeds:
             bench.measure(name, seed)
@@ -49,7 +50,8 @@ def stage_of(number: int) -> str:
     return f"iteration-{number}" if number else "first"
 
 
-def _plan(path: Path) -> Plan:
+def plan_of(path: Path) -> Plan:
+    """Return the plan of a run by its config file."""
     text = path.read_text()
     config = read_config(PROJECT, yaml.safe_load(text), {str(path): text})
     return Plan.of(config, read_cases(config, PROJECT))
@@ -61,13 +63,14 @@ class Bench:
 
     plan: Plan
     direction: str
+    device: str
 
     def measure(self, name: str, seed: int) -> Path:
         """Measure the stages of a variant that the table lacks; return the weights of its first training."""
         variant, code = VARIANTS[name], code_version(CODE)
         folder = Path(f"{self.plan.paths.folder}/ideas/{code}/seed-{seed}/{self.direction}/{name}")
         folder.mkdir(parents=True, exist_ok=True)
-        trial = Trial(self.plan, self.direction, variant, folder, Job.prepare(seed, code, 1, "cpu", "auto"))
+        trial = Trial(self.plan, self.direction, variant, folder, Job.prepare(seed, code, 1, self.device, "auto"))
         key = Key(name, variant.settings, self.plan.config.run, self.direction, seed, code)
         if variant.after:
             self.measure(variant.after, seed)

@@ -51,4 +51,4 @@ def classes_of(image: NDArray[np.uint16], teachers: Sequence[Predictor]) -> tupl
         each = torch.stack([slab.argmax(0) for slab in slabs])
         classes.append(torch.stack(list(slabs)).mean(0).argmax(0).to(torch.uint8))
         agreed.append((each == each[0]).all(0))
-    return torch.cat(classes).numpy(), torch.cat(agreed).numpy()
+    return torch.cat(classes).cpu().numpy(), torch.cat(agreed).cpu().numpy()

@@ -68,12 +68,32 @@ SHORT = Variant(steps=0.6)
 BACKGROUND = {"contrast": 0.5, "background_classes": 5}
 DIVERSE = {"intensity": "wide", "geometry": "upright", "gin": 0.2, "gin_form": "range", "ema_decay": 0.99, **BACKGROUND}
 SOURCE = {"volumes": ("source",), "source_fraction": 0}
+PLAIN_SOURCE = {**SOURCE, "gin": 0.0, "contrast": 0.0}
 CYCLEGAN = ("cyclegan-single",)
 BOTH = ("disentangled-multi", "cyclegan-single")
 BENT = replace(SHORT, geometry="bent", guided=4)
 BENT_BOTH, BENT_CYCLEGAN = replace(BENT, volumes=BOTH), replace(BENT, volumes=CYCLEGAN)
 BENT_MIXED = replace(BENT, volumes=("cyclegan-single", "disentangled-average"))
 BENT_ALL = replace(BENT, volumes=("cyclegan-single", "disentangled-average", "disentangled-multi"))
+
+CHANGES = {
+    "flipped": {"geometry": "flipped"},
+    "upright": {"geometry": "upright"},
+    "rich": {"intensity": "rich"},
+    "wide": {"intensity": "wide"},
+    "gin": {"gin": 0.5, "gin_form": "range"},
+    "no_gin": {"gin": 0.0},
+    "no_contrast": {"contrast": 0.0},
+    "no_source": {"source_fraction": 0.0},
+    "plain": {"gin": 0.0, "contrast": 0.0, "source_fraction": 0.0},
+    "background": BACKGROUND,
+    "halved": {"deep": 0.5},
+    "no_attention": {"attention": False},
+    "long": {"steps": 1.2},
+    "longer": {"steps": 2.4},
+    "twins": {"consistency": 2.0},
+}
+"""One change at a time, of a first training or of self-training iterations."""
 
 VARIANTS = {
     "shipped": SHIPPED,
@@ -121,7 +141,21 @@ VARIANTS = {
     "bent": BENT,
     "bent_unguided": replace(BENT, guided=0, after="bent"),
     "bent_iterated": replace(BENT, iterations=(120, 120), after="bent"),
+    "bent_on": replace(BENT, iterations=(120, 120), after="bent_iterated", after_iteration=2),
+    "bent_source": replace(BENT, **PLAIN_SOURCE),
     "bent_both": BENT_BOTH,
+    **{f"bent_both_{name}": replace(BENT_BOTH, **change) for name, change in CHANGES.items()},
+    **{
+        f"bent_both_iterated_{name}": replace(BENT_BOTH, iterations=(120, 120), after="bent_both", **change)
+        for name, change in (
+            CHANGES | {"mostly": {"pseudo_label_fraction": 0.75}, "ignoring": {"ignores": True}}
+        ).items()
+        if "steps" not in change and "attention" not in change
+    },
+    "bent_both_on": replace(BENT_BOTH, iterations=(120, 120), after="bent_both_iterated", after_iteration=2),
+    "bent_cyclegan_on": replace(
+        BENT_CYCLEGAN, iterations=(120, 120), after="bent_cyclegan_iterated", after_iteration=2
+    ),
     "bent_both_iterated": replace(BENT_BOTH, iterations=(120, 120), after="bent_both"),
     "bent_cyclegan": BENT_CYCLEGAN,
     "bent_mixed": BENT_MIXED,
@@ -164,4 +198,9 @@ VARIANTS = {
     "source": replace(PLAIN, **SOURCE),
     "source_diverse": replace(SHIPPED, **DIVERSE | SOURCE | {"gin": 0.5}),
     "short_source_diverse": replace(SHORT, **DIVERSE | SOURCE | {"gin": 0.5}),
+    "bent_source_diverse": replace(BENT, **DIVERSE | SOURCE | {"gin": 0.5, "geometry": "bent"}),
+    "bent_source_rich": replace(BENT, **BACKGROUND, **SOURCE, intensity="rich", gin=0.5, gin_form="range"),
+    "bent_source_gin": replace(BENT, **SOURCE, gin=0.5, gin_form="range", contrast=0.0),
+    "bent_source_background": replace(BENT, **BACKGROUND, **SOURCE, gin=0.0),
+    "published": replace(PLAIN, steps=0.6),
 }
