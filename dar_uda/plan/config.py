@@ -26,6 +26,8 @@ BRANCHES = (
     "inference",
 )
 """The method's values: those that a budget and a task may change."""
+LAYERED = (*BRANCHES, "method_definitions")
+"""What they may change."""
 
 NAMES_TAKEN = ("all", "run", "calibration", "tta_inconsistency", "usage", *ORDER)
 """Names of rules, and of the tables that every run has: no table of a config can have one."""
@@ -122,8 +124,8 @@ def read_config(
     _check_tensorboard(values)
     task = read_task(values)
     layers = (values["budgets"][task.budget], task.changes)
-    without_user = {branch: _layered(branch, shipped, *layers) for branch in BRANCHES}
-    changed = {branch: _changes_of_user(shipped[branch], read_values(user.get(branch, {}))) for branch in BRANCHES}
+    without_user = {branch: _layered(branch, shipped, *layers) for branch in LAYERED}
+    changed = {branch: _changes_of_user(shipped[branch], read_values(user.get(branch, {}))) for branch in LAYERED}
     values = {**values, **merged(without_user, changed)}
     directions = _read_directions(values, task)
     _check_protocol_and_region(values, task, directions)

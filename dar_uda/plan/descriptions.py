@@ -8,6 +8,7 @@ from dar_uda.data.tolerances import tolerances_in_words
 from dar_uda.plan.cases import Cases
 from dar_uda.plan.config import Config
 from dar_uda.plan.methods import Method, domain_randomization_of
+from dar_uda.plan.networks import Networks
 from dar_uda.plan.paths import Paths
 from dar_uda.plan.tables import Table
 from dar_uda.plan.task import Direction
@@ -89,9 +90,11 @@ def notes_of(method: Method, config: Config) -> list[str]:
     if count := method.self_training_iterations:
         steps = config.branch("segmentation")["self_training"]["steps"]
         notes.append(f"self-training {count} iteration{'s' if count > 1 else ''} of {steps} steps")
-    if method.is_synthetic and config.branch("styles")["inter_slice_correction"]:
+    if len(method.translations) > 1:
+        notes.append("volumes of CycleGAN too")
+    if {*method.translations} - {"disentangled-uncorrected"} and config.branch("styles")["inter_slice_correction"]:
         notes.append("inter-slice correction")
-    inference = config.branch("inference")
+    inference = Networks(config).inference(method.is_post_processed)
     if radius := inference["guided_filter_radius"]:
         notes.append(f"guided filter of radius {radius}")
     return notes + [words for key, words in SWITCHES.items() if inference[key]]

@@ -78,8 +78,15 @@ class Figures:
     def translations(self, direction: str) -> list[str]:
         """Return the translations that the summary's methods use in a direction, the paper's first."""
         methods = self.tables[SUMMARY].methods
-        used = {method.training_set(Direction.of(direction)).adaptation for method in methods}
+        used = {name for method in methods for name in method.training_set(Direction.of(direction)).translations}
         return [translation for translation in TRANSLATIONS if translation in used]
+
+    def translation_of_each(self, direction: str) -> list[str]:
+        """Return the first of the translations in a direction that each translator draws."""
+        first: dict[str, str] = {}
+        for name in self.translations(direction):
+            first.setdefault(name.split("-")[0], name)
+        return list(first.values())
 
     def histories(self) -> dict[str, str]:
         """Return the losses of the first seed's trainings, files by name."""

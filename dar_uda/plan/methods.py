@@ -11,8 +11,11 @@ from dar_uda.plan.task import Direction
 if TYPE_CHECKING:
     from dar_uda.plan.config import Config
 
-TRANSLATIONS = ("disentangled-multi", "disentangled-average", "cyclegan-single")
+TRANSLATIONS = ("disentangled-multi", "disentangled-uncorrected", "disentangled-average", "cyclegan-single")
 """Ways to draw synthetic volumes, the paper's first."""
+
+JOINED = "+"
+"""Between the translations of a training set that has the volumes of several."""
 
 TRAINED_ON_BOTH = ("synseg_net", "ada_output")
 """Trainings on the labeled source and the unlabeled target."""
@@ -31,7 +34,7 @@ class TrainingSet:
     Attributes:
         labeled: The domain whose labels it has.
         target: The domain to which the network is adapted; None for a domain's real volumes.
-        adaptation: One of `TRANSLATIONS` or `TRAINED_ON_BOTH`; "" for real volumes.
+        adaptation: `TRANSLATIONS`, one or several, `JOINED`, or one of `TRAINED_ON_BOTH`; "" for real volumes.
     """
 
     labeled: str
@@ -62,9 +65,14 @@ class TrainingSet:
         return Direction(self.labeled, self.target)
 
     @property
+    def translations(self) -> list[str]:
+        """The ways in which its synthetic volumes are drawn; none where it has no such volumes."""
+        return _translations_in(self.adaptation)
+
+    @property
     def has_volumes(self) -> bool:
         """Whether it is a list of volumes, real or synthetic, and not a training on both domains."""
-        return self.adaptation in ("", *TRANSLATIONS)
+        return not self.adaptation or bool(self.translations)
 
 
 def direction_of(training_set: str) -> str:
@@ -114,12 +122,14 @@ class Method:
         training_set_pattern: The training set as the config has it, such as `{direction}.disentangled-multi`.
         iterations: The first training and the self-training iterations after it; the last one predicts.
         is_2d: Whether the network is 2D.
+        is_post_processed: Whether probabilities are filtered and the largest components kept, as the config says.
     """
 
     name: str
     training_set_pattern: str
     iterations: tuple[Training, ...]
     is_2d: bool
+    is_post_processed: bool = True
 
     def training_set(self, direction: Direction) -> TrainingSet:
         """Return what the method trains on in a direction."""
@@ -147,9 +157,14 @@ class Method:
         return self.predictor.iteration
 
     @property
+    def translations(self) -> list[str]:
+        """The ways in which the synthetic volumes are drawn that it trains on."""
+        return _translations_in(self.training_set_pattern.partition(".")[2])
+
+    @property
     def is_synthetic(self) -> bool:
         """Whether it trains on synthetic volumes."""
-        return self.training_set_pattern.endswith(TRANSLATIONS)
+        return bool(self.translations)
 
     @property
     def trainings(self) -> list[Training]:
@@ -179,7 +194,12 @@ def _method(name: str, definition: Values, config: "Config") -> Method:
     rule = config.selection_rule
     first = Training(network, is_randomized, rule if is_chosen and rule != "last" else "")
     last = config.branch("segmentation")["self_training"]["iterations"] if definition.get("self_trained") else 0
-    return Method(name, pattern, tuple(replace(first, iteration=number) for number in range(last + 1)), is_2d)
+    iterations = tuple(replace(first, iteration=number) for number in range(last + 1))
+    return Method(name, pattern, iterations, is_2d, definition.get("post_processed", True))
+
+
+def _translations_in(adaptation: str) -> list[str]:
+    return [name for name in adaptation.split(JOINED) if name in TRANSLATIONS]
 
 
 def _check_definition(name: str, definition: Values, is_2d: bool) -> None:

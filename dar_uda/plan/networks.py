@@ -40,10 +40,15 @@ class Networks:
         values = {**self.config.branch("segmentation"), "patch_size": self.patch_size(training)}
         return {key: value for key, value in values.items() if key not in left_out}
 
-    def inference(self) -> dict[str, Any]:
-        """Return how masks are predicted, however many cases a job has."""
+    def inference(self, post_processed: bool = True) -> dict[str, Any]:
+        """Return how masks are predicted, however many cases a job has.
+
+        Args:
+            post_processed: Whether probabilities are filtered and the largest components kept, as the config says.
+        """
         values = {key: value for key, value in self.config.branch("inference").items() if key != "chunk_size"}
-        return {**values, "flips": self.config.branch("segmentation")["augmentation"] == "published"}
+        plain = {} if post_processed else {"guided_filter_radius": 0, "keep_largest_component": False}
+        return {**values, **plain, "flips": self.config.branch("segmentation")["augmentation"] == "published"}
 
     def predictor(self) -> dict[str, Any]:
         """Return what makes weights a `Predictor`, but for the window."""

@@ -7,7 +7,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     ),
     "translation": (
         *("train_translator", "train_cyclegan", "encode_styles"),
-        *("synthesize_volume", "synthesize_average_volume", "translate_volume"),
+        *("synthesize_volume", "synthesize_uncorrected_volume", "synthesize_average_volume", "translate_volume"),
     ),
     "segmentation": (
         *("train_segmenter", "train_candidates", "select_model", "label_target", "self_train_segmenter"),

@@ -7,10 +7,12 @@ from dar_uda.plan.cases import Cases
 from dar_uda.plan.chunks import chunks_of
 from dar_uda.plan.config import Config
 from dar_uda.plan.errors import PlanError
-from dar_uda.plan.methods import Training, TrainingSet, domain_randomization_of
+from dar_uda.plan.methods import Method, Training, TrainingSet, domain_randomization_of
 from dar_uda.plan.paths import Paths
 from dar_uda.plan.task import Direction
 
+SEVERAL_STYLES = ("disentangled-multi", "disentangled-uncorrected")
+"""The translations that draw a volume in each of several styles."""
 IMAGE, LABEL, GRID = "image.nii", "label.nii", "grid.json"
 """The preprocessed files of a case."""
 
@@ -130,7 +132,7 @@ class Volumes:
 
     def style_count(self, translation: str) -> int:
         """Return how many synthetic volumes a translation draws of each source case."""
-        count: int = self.config.branch("styles")["clusters"] if translation == "disentangled-multi" else 1
+        count: int = self.config.branch("styles")["clusters"] if translation in SEVERAL_STYLES else 1
         return count
 
     def synthetic(self, direction: str, translation: str, case: str, seed: int | str) -> list[str]:
@@ -152,19 +154,31 @@ class Volumes:
         return self.cases.of(TrainingSet.of(training_set).labeled, "train", labeled=True)
 
     def images(self, training_set: str, seed: int | str, cases: Sequence[str] | None = None) -> list[str]:
-        """Return the volumes that a training set has of its labeled cases, or of some of them."""
+        """Return the volumes that a training set has of its labeled cases, or of some of them.
+
+        Of several translations each has as many: one that draws fewer volumes of a case has them several times.
+        """
         of = TrainingSet.of(training_set)
         cases = self.labeled(training_set) if cases is None else cases
         if of.target is None:
             return self.paths.cases(of.labeled, cases, IMAGE)
-        return [volume for case in cases for volume in self.synthetic(str(of.direction), of.adaptation, case, seed)]
+        most = max(map(self.style_count, of.translations))
+        return [
+            volume
+            for name in of.translations
+            for case in cases
+            for volume in self.synthetic(str(of.direction), name, case, seed) * (most // self.style_count(name))
+        ]
 
     def labels(self, training_set: str, cases: Sequence[str] | None = None) -> list[str]:
         """Return the label map of every volume that `images` returns."""
         of = TrainingSet.of(training_set)
         cases = self.labeled(training_set) if cases is None else cases
-        copies = 1 if of.target is None else self.style_count(of.adaptation)
-        return [label for label in self.paths.cases(of.labeled, cases, LABEL) for _ in range(copies)]
+        labels = self.paths.cases(of.labeled, cases, LABEL)
+        if of.target is None:
+            return labels
+        most = max(map(self.style_count, of.translations))
+        return [label for _ in of.translations for label in labels for _ in range(most)]
 
     def structures_of_source(self, direction: str) -> str:
         """Return the table of the structures in the source's labels.
@@ -175,10 +189,10 @@ class Volumes:
         self.source_cases(direction)
         return self.paths.structures(Direction.of(direction).source)
 
-    def components_of_source(self, direction: str) -> str | list[str]:
+    def components_of_source(self, direction: str, method: Method) -> str | list[str]:
         """Return that table where it tells which structures of a mask are one connected component, else no file."""
-        source = Direction.of(direction).source
-        used = self.config.branch("inference")["keep_largest_component"] and self.labeled(source)
+        source, asked = Direction.of(direction).source, self.config.branch("inference")["keep_largest_component"]
+        used = asked and method.is_post_processed and self.labeled(source)
         return self.paths.structures(source) if used else []
 
     def mixed_in(self, training_set: str, training: str, file: str, cases: Sequence[str] | None = None) -> list[str]:

@@ -6,6 +6,10 @@ TRAINING_SETS = {
     "{source}": "Trained on the labeled source scans as they are.",
     "{target}": "Trained on labels of the target, which adaptation does without: what would be reached with them.",
     "disentangled-multi": "Trained on source scans that the translator redrew in several styles of the target.",
+    "disentangled-uncorrected": "Trained on source scans that the translator redrew in several styles of the target, "
+    "slice by slice.",
+    "disentangled-multi+cyclegan-single": "Trained on source scans that two translators redrew, each as often: ours in "
+    "several styles of the target, CycleGAN in one way.",
     "disentangled-average": "Trained on source scans that the translator redrew in the mean style of the target.",
     "cyclegan-single": "Trained on source scans that CycleGAN translated to the target, in one way.",
     "synseg_net": "SynSeg-Net: CycleGAN and segmentation network trained together.",

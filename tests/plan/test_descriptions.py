@@ -5,8 +5,11 @@ from dar_uda.plan import descriptions
 from tests.plan.plans import CASES, EXTRAS, LABELED, plan_of
 
 CORRECTED = "styles: {inter_slice_correction: true}"
-PLAIN = "inference: {keep_largest_component: false, guided_filter_radius: 0}"
 ONCE = "segmentation: {self_training: {iterations: 0}}"
+JOINED = (
+    f"{ONCE}\nmethod_definitions: {{dar_uda: {{training_set: '{{direction}}.disentangled-multi+cyclegan-single'}}}}"
+)
+PLAIN = "inference: {keep_largest_component: false, guided_filter_radius: 0}"
 TWO_ITERATIONS = "segmentation: {self_training: {iterations: 2, steps: 120}}"
 
 
@@ -91,10 +94,12 @@ def test_every_row_of_a_table_says_by_which_protocol_and_checkpoint():
                 "inter-slice correction",
             ],
         ),
+        (f"{PLAIN}\n{CORRECTED}\n{JOINED}", "dar_uda", ["volumes of CycleGAN too", "inter-slice correction"]),
+        (CORRECTED, "dar_uda_published", []),
     ],
 )
 def test_a_methods_notes_are_what_differs_from_the_paper(text, name, notes):
-    methods = "methods: [source_only, source_randomized, cyclegan_3d, dar_uda]"
+    methods = "methods: [source_only, source_randomized, cyclegan_3d, dar_uda, dar_uda_published]"
     plan = plan_of(methods if text == "{}" else f"{methods}\n{text}")
     notes = ["upright augmentation", *notes]
     assert descriptions.notes_of(plan.methods[name], plan.config) == notes

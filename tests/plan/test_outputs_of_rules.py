@@ -24,7 +24,11 @@ DRAWN_BY = {
     "losses": "draw_losses",
 }
 SYNTHESIZED_BY = dict(
-    zip(TRANSLATIONS, ("synthesize_volume", "synthesize_average_volume", "translate_volume"), strict=True)
+    zip(
+        TRANSLATIONS,
+        ("synthesize_volume", "synthesize_uncorrected_volume", "synthesize_average_volume", "translate_volume"),
+        strict=True,
+    )
 )
 ON_BOTH_DOMAINS = {"synseg_net": "train_synseg_net", "ada_output": "train_ada_output"}
 

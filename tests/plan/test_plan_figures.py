@@ -73,6 +73,7 @@ def test_translations_are_those_of_the_summarys_methods_the_papers_first():
     assert figures.translations("ct-to-mr") == ["disentangled-multi", "disentangled-average", "cyclegan-single"]
     plain = plan_of("methods: [source_only, supervised, ada_output]", LABELED)
     assert plain.figures.translations("ct-to-mr") == []
+    assert figures.translation_of_each("ct-to-mr") == ["disentangled-multi", "cyclegan-single"]
     kinds = [figure.kind for figure in plain.figures.of_table(plain.summary)]
     assert kinds == ["dice", "differences", "dice_asd", "extremes", "overlays", "losses"]
 

@@ -104,12 +104,13 @@ def test_saved_probabilities_add_the_jobs_of_their_calibration(tmp_path):
 def test_the_papers_tables_share_every_artifact(tmp_path):
     jobs, text = planned(tmp_path, "comparison", "style_study", "architecture_study")
     assert jobs["train_translator"] == jobs["train_cyclegan"] == 1
-    # ct, mr, in 3D and 2D; in both directions three 3D and one 2D synthetic set; five ablations in one direction
-    assert jobs["train_segmenter"] == 2 * 2 + 2 * (3 + 1) + 5
+    # ct, mr, in 3D and 2D; in both directions four 3D and one 2D synthetic set; five ablations in one direction
+    assert jobs["train_segmenter"] == 2 * 2 + 2 * (4 + 1) + 5
     assert jobs["train_synseg_net"] == 2 and jobs["train_ada_output"] == 2 * 2
-    assert jobs["translate_volume"] == jobs["synthesize_volume"] == jobs["synthesize_average_volume"] == 16
-    # twelve methods both ways, and six networks of which one is among them, dar_uda without self-training
-    assert jobs["predict_cases"] == jobs["score_method"] == 2 * 12 + 5
+    drawn = ("translate_volume", "synthesize_volume", "synthesize_uncorrected_volume", "synthesize_average_volume")
+    assert [jobs[rule] for rule in drawn] == [16] * 4
+    # thirteen methods both ways, several styles both ways, and five ablations
+    assert jobs["predict_cases"] == jobs["score_method"] == 2 * 14 + 5
     assert jobs["tabulate"] == 3
     assert jobs["preprocess_label"] == 16
     assert "cases/mr/mr10/label.nii" not in text  # a test case
@@ -145,10 +146,12 @@ def test_target_labels_are_read_for_the_scores_alone(labeled_target):
 
 
 def test_each_self_training_iteration_goes_on_from_the_training_before_and_from_its_masks(labeled_target):
-    folder = "results/abdomen/seed-0/segmenters/ct-to-mr.disentangled-multi/dar_unet-randomized"
+    both = "disentangled-multi+cyclegan-single"
+    folder = f"results/abdomen/seed-0/segmenters/ct-to-mr.{both}/dar_unet-randomized"
     jobs = {outputs.split(",")[0]: (rule, inputs) for rule, inputs, outputs in files_of_jobs(labeled_target)}
     rule, inputs = jobs[f"{folder}/weights.safetensors"]
     assert rule == "train_segmenter" and "cases/ct/ct1/image.nii" in inputs and "style-5.nii" in inputs
+    assert "/cyclegan-single/ct1/style-0.nii" in inputs
     for before, training in (("", "-self_training_1"), ("-self_training_1", "-self_training_2")):
         weights, labels = f"{folder}{before}/weights.safetensors", f"{folder}{training}/labels"
         labels = labels.replace("/segmenters/", "/pseudo_labels/")
@@ -158,7 +161,7 @@ def test_each_self_training_iteration_goes_on_from_the_training_before_and_from_
         rule, inputs = jobs[f"{folder}{training}/weights.safetensors"]
         assert rule == "self_train_segmenter" and {weights, labels} <= {*inputs.split(", ")}
         assert sum("/segmenters/" in path or path.endswith("/labels") for path in inputs.split(", ")) == 2
-    (inputs,) = [inputs for rule, inputs in jobs.values() if rule == "predict_cases" and "disentangled-multi" in inputs]
+    (inputs,) = [inputs for rule, inputs in jobs.values() if rule == "predict_cases" and both in inputs]
     assert f"{folder}-self_training_2/weights.safetensors" in inputs.split(", ")
 
 

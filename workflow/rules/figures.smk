@@ -41,12 +41,13 @@ rule draw_translations:
     """Draw a source case, its synthetic volumes and real target volumes."""
     input:
         source=lambda wildcards: PLAN.volumes.of_source(wildcards.direction, "image.nii")[0],
-        synthetic=lambda wildcards: PLAN.volumes.synthetic(
-            wildcards.direction,
-            PLAN.figures.translations(wildcards.direction)[0],
-            PLAN.volumes.source_cases(wildcards.direction)[0],
-            FIRST_SEED,
-        ),
+        synthetic=lambda wildcards: [
+            volume
+            for translation in PLAN.figures.translation_of_each(wildcards.direction)
+            for volume in PLAN.volumes.synthetic(
+                wildcards.direction, translation, PLAN.volumes.source_cases(wildcards.direction)[0], FIRST_SEED
+            )
+        ],
         target=lambda wildcards: PLAN.volumes.of_target(wildcards.direction, "image.nii")[:2],
     output:
         figures=[

@@ -119,7 +119,9 @@ rule predict_cases:
         weights=lambda wildcards: PLAN.weights(wildcards.method, wildcards.direction, wildcards.seed),
         images=lambda wildcards: PLAN.volumes.of_tests(wildcards.direction, "image.nii"),
         grids=lambda wildcards: PLAN.volumes.of_tests(wildcards.direction, "grid.json"),
-        source_structures=lambda wildcards: PLAN.volumes.components_of_source(wildcards.direction),
+        source_structures=lambda wildcards: PLAN.volumes.components_of_source(
+            wildcards.direction, PLAN.methods[wildcards.method]
+        ),
     output:
         predictions=directory("results/{run}/seed-{seed}/predictions/{direction}/{method}"),
         tta_inconsistency="results/{run}/seed-{seed}/tta_inconsistency/{direction}/{method}.tsv",
@@ -139,7 +141,7 @@ rule predict_cases:
     params:
         cases=lambda wildcards: PLAN.volumes.test_cases(wildcards.direction),
         structures=list(TASK.structures),
-        inference=PLAN.networks.inference(),
+        inference=lambda wildcards: PLAN.networks.inference(PLAN.methods[wildcards.method].is_post_processed),
         window=lambda wildcards: PLAN.networks.patch_size(str(PLAN.methods[wildcards.method].predictor)),
         code=code_version("dar_uda.segmentation.predict"),
     script:

@@ -53,7 +53,7 @@ rule encode_styles:
         mem_mb=8000,
         runtime="1h",
     params:
-        strategy=lambda wildcards: wildcards.translation.removeprefix("disentangled-"),
+        strategy=lambda wildcards: "average" if wildcards.translation == "disentangled-average" else "multi",
         clusters=lambda wildcards: PLAN.volumes.style_count(wildcards.translation),
         domain=lambda wildcards: TASK.target(wildcards.direction).letter,
         source_cases=lambda wildcards: PLAN.volumes.source_cases(wildcards.direction),
@@ -105,3 +105,19 @@ use rule synthesize_volume as synthesize_average_volume with:
         "results/{run}/logs/synthesize_volume/{direction}-disentangled-average-{seed}/{case}.log",
     benchmark:
         "results/{run}/benchmarks/synthesize_volume/{direction}-disentangled-average-{seed}/{case}.tsv"
+
+
+use rule synthesize_volume as synthesize_uncorrected_volume with:
+    input:
+        weights="results/{run}/seed-{seed}/translators/disentangled/weights.safetensors",
+        styles="results/{run}/seed-{seed}/styles/{direction}/disentangled-uncorrected/styles.tsv",
+        image=lambda wildcards: PLAN.volumes.source_image(wildcards.direction, wildcards.case),
+    output:
+        volumes=expand(
+            "results/{{run}}/seed-{{seed}}/synthetic/{{direction}}/disentangled-uncorrected/{{case}}/style-{style}.nii",
+            style=range(PLAN.volumes.style_count("disentangled-uncorrected")),
+        ),
+    log:
+        "results/{run}/logs/synthesize_volume/{direction}-disentangled-uncorrected-{seed}/{case}.log",
+    benchmark:
+        "results/{run}/benchmarks/synthesize_volume/{direction}-disentangled-uncorrected-{seed}/{case}.tsv"

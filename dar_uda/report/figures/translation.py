@@ -54,14 +54,14 @@ def draw_translations(
 
     Args:
         source: Image on the network grid.
-        synthetic: The same case in each style, on the same grid.
+        synthetic: The same case in each style, and as CycleGAN translates it, on the same grid: the folder above that
+            of the case is the translation's.
         target: Images of the target domain; their slices come from the same relative depth.
         figures: Output files, PNG or SVG: rows at 30, 50 and 70 % of the depth; columns source, styles, targets.
         stamp: What it says of the run, in small type.
     """
     paths = [source, *synthetic, *target]
-    titles = ["source", *(f"style {index}" for index in range(len(synthetic)))]
-    titles += ["real target"] * len(target)
+    titles = ["source", *map(_title, synthetic), *["real target"] * len(target)]
     page = new_figure(1.6 * len(paths) + 0.4, 1.6 * len(DEPTHS) + 0.4)
     grid = page.subplots(len(DEPTHS), len(paths), squeeze=False)
     for column, (path, title) in enumerate(zip(paths, titles, strict=True)):
@@ -71,7 +71,12 @@ def draw_translations(
             pixels = volume[int(depth * len(volume))] / LEVELS
             axes.imshow(pixels, cmap="gray", vmin=0, vmax=1)
             hide_ticks(axes)
-        grid[0, column].set_title(title, fontsize=9, fontweight="normal" if "style" in title else "bold")
+        grid[0, column].set_title(title, fontsize=9, fontweight="normal" if path in synthetic else "bold")
     for row, depth in enumerate(DEPTHS):
         grid[row, 0].set_ylabel(f"{depth:.0%} depth", fontsize=8)
     save_figure(page, figures, stamp)
+
+
+def _title(volume: str | Path) -> str:
+    path = Path(volume)
+    return "CycleGAN" if path.parents[1].name.startswith("cyclegan") else path.stem.replace("-", " ")
