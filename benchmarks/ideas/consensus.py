@@ -34,7 +34,7 @@ def label_by_consensus(
     for done, (case, image) in enumerate(zip(cases, images, strict=True), start=1):
         classes, is_agreed = classes_of(open_image(image), teachers)
         classes = keep_largest(classes, single)
-        volumes = volumes_of(classes, len(structures))
+        volumes = volumes_of(classes, len(structures), open_affine(image))
         ratios = np.divide(volumes, usual, out=np.ones_like(usual), where=usual > 0)
         rows.append([case, is_plausible(ratios), *ratios])
         marked = np.where(is_agreed, classes, np.uint8(UNKNOWN)) if ignores else classes

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dar_uda.data.components import keep_largest
+from dar_uda.data.grid import ml_per_voxel
 from dar_uda.data.network_volume import open_affine, open_image, write_label
 from dar_uda.jobs.files import write_beside
 from dar_uda.jobs.progress import Progress
@@ -57,9 +58,9 @@ def label_target(
     single, usual = single_structures(source_structures), np.array(mean_volumes(source_structures))
     progress, rows = Progress("label_target", len(cases), unit="case"), []
     for done, (case, image) in enumerate(zip(cases, images, strict=True), start=1):
-        classes = keep_largest(predictor.classes(open_image(image)), single)
-        write_label(Path(labels) / f"{case}.nii", classes, open_affine(image))
-        volumes = volumes_of(classes, len(structures))
+        classes, affine = keep_largest(predictor.classes(open_image(image)), single), open_affine(image)
+        write_label(Path(labels) / f"{case}.nii", classes, affine)
+        volumes = volumes_of(classes, len(structures), affine)
         ratios = np.divide(volumes, usual, out=np.ones_like(usual), where=usual > 0)
         rows.append([case, is_plausible(ratios), *ratios])
         progress.report(done)
@@ -68,9 +69,9 @@ def label_target(
         frame.to_csv(partial, sep="\t", index=False, float_format="%.3f")
 
 
-def volumes_of(classes: NDArray[np.uint8], structures: int) -> NDArray[np.float64]:
-    """Return the number of voxels of every structure, classes 1..K."""
-    return np.bincount(classes.ravel(), minlength=structures + 1)[1 : structures + 1].astype(float)
+def volumes_of(classes: NDArray[np.uint8], structures: int, affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the volume of every structure, classes 1..K, in ml: slices of other domains may be thicker."""
+    return np.bincount(classes.ravel(), minlength=structures + 1)[1 : structures + 1] * ml_per_voxel(affine)
 
 
 def is_plausible(ratios: NDArray[np.float64]) -> bool:

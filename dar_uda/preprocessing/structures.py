@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 
 from dar_uda.data.components import component_sizes
-from dar_uda.data.network_volume import open_label
+from dar_uda.data.grid import ml_per_voxel
+from dar_uda.data.network_volume import open_affine, open_label
 from dar_uda.jobs.files import write_beside
 from dar_uda.jobs.progress import Progress
 
-COLUMNS = ["structure", "voxels", "largest_fraction"]
+COLUMNS = ["structure", "ml", "largest_fraction"]
 LEAST_FRACTION = 0.99
 """Fraction of a structure's voxels in its largest component, below which it is not taken for one component."""
 
@@ -22,25 +23,25 @@ def measure_structures(labels: Sequence[str | Path], structures: Sequence[str], 
     Args:
         labels: Label maps on the network grid.
         structures: Names of classes 1..K.
-        table: TSV to write: `structure voxels largest_fraction`. The mean number of voxels over all label maps; and the
-            least fraction of a structure's voxels in its largest connected component, over the label maps that have
-            the structure: empty where none has.
+        table: TSV to write: `structure ml largest_fraction`. The mean volume over all label maps; and the least fraction
+            of a structure's voxels in its largest connected component, over the label maps that have the structure:
+            empty where none has.
     """
     volumes, fractions = np.zeros((2, len(labels), len(structures)))
     progress = Progress("measure_structures", len(labels), unit="case")
     for done, path in enumerate(labels):
         sizes = component_sizes(open_label(path), len(structures))
-        volumes[done] = [each.sum() for each in sizes]
+        volumes[done] = [each.sum() * ml_per_voxel(open_affine(path)) for each in sizes]
         fractions[done] = [each.max() / each.sum() if len(each) else np.nan for each in sizes]
         progress.report(done + 1)
-    columns = {"structure": structures, "voxels": volumes.mean(axis=0), "largest_fraction": np.fmin.reduce(fractions)}
+    columns = {"structure": structures, "ml": volumes.mean(axis=0), "largest_fraction": np.fmin.reduce(fractions)}
     with write_beside(table) as partial:
         pd.DataFrame(columns).to_csv(partial, sep="\t", index=False)
 
 
 def mean_volumes(table: str | Path) -> list[float]:
-    """Return the mean number of voxels of every structure, from a table that `measure_structures` wrote."""
-    return list(_read(table)["voxels"])
+    """Return the mean volume of every structure in ml, from a table that `measure_structures` wrote."""
+    return list(_read(table)["ml"])
 
 
 def single_structures(table: str | Path) -> list[int]:

@@ -74,7 +74,11 @@ def iterate(first, folder, job=JOB, iteration=1, initial=None, **changes):
 
 
 def test_volumes_are_compared_with_the_sources():
-    assert volumes_of(np.array([[0, 1, 1], [3, 3, 3]], np.uint8), 3).tolist() == [2, 0, 3]
+    thin, thick = (np.diag([10, 10, depth, 1.0]) for depth in (5, 10))
+    classes = np.array([[0, 1, 1], [3, 3, 3]], np.uint8)
+    assert volumes_of(classes, 3, thin) == pytest.approx([1, 0, 1.5])
+    assert volumes_of(classes, 3, thick) == pytest.approx([2, 0, 3])
+    assert volumes_of(classes.repeat(2, 0), 3, thin) == pytest.approx([2, 0, 3])
     assert is_plausible(np.array([0.2, 1.0, 1.8]))
     assert not is_plausible(np.array([0.19, 1.0])) and not is_plausible(np.array([1.0, 1.81]))
 

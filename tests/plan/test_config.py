@@ -71,7 +71,11 @@ def test_a_budget_defines_a_method_otherwise_where_the_user_does_not():
         return config_of(text).methods["dar_uda"]["training_set"]
 
     laptop = "{task: abdomen, cases: x.tsv, budget: laptop"
-    assert [training_set(f"{laptop}}}"), training_set("{}"), training_set("{budget: paper}")] == [both, several, several]
+    assert [training_set(f"{laptop}}}"), training_set("{}"), training_set("{budget: paper}")] == [
+        both,
+        several,
+        several,
+    ]
     copy = (REPOSITORY / "config" / "config.yaml").read_text(encoding="utf-8")
     assert training_set(copy.replace("\nbudget: null\n", "\nbudget: laptop\n")) == both, "a copy changes nothing"
     mine = f"{laptop}, method_definitions: {{dar_uda: {{training_set: '{several}'}}}}}}"
