@@ -34,7 +34,7 @@ def write_kit(folder: Path, results: Path | None) -> None:
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    _download_wheels(folder / "wheels")
+    download_wheels(folder / "wheels", NAMES)
     with tempfile.TemporaryDirectory() as scratch:
         write_phantoms(Path(scratch), CASES)
         print(f"phantom: {pack(Path(scratch), folder / 'phantom.tar.xz')} cases")
@@ -67,8 +67,9 @@ def write_phantoms(folder: Path, cases: dict[str, int], size: int | None = None)
             preprocess_label(case.name, label, scan, network, case / "label.nii", values)
 
 
-def _download_wheels(folder: Path) -> None:
-    packages = [f"{name}=={version(name)}" for name in NAMES]
+def download_wheels(folder: Path, names: Sequence[str]) -> None:
+    """Write the wheels of installed packages, in their versions, for the machine with a card."""
+    packages = [f"{name}=={version(name)}" for name in names]
     platforms = [option for platform in PLATFORMS for option in ("--platform", platform)]
     target = ["--only-binary=:all:", "--python-version", PYTHON, "--implementation", "cp", *platforms]
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", *target, "--dest", str(folder)]

@@ -92,11 +92,12 @@ class Bench:
     def _stage(trial: Trial, key: Key, weights: Path, train: Callable[[], Path]) -> None:
         if is_recorded(key, stage := weights.stem) and weights.exists():
             return
-        begun = time.process_time()
+        clock = time.process_time if trial.job.device.type == "cpu" else time.perf_counter
+        begun = clock()
         if not weights.exists():
             train()
-        minutes = (time.process_time() - begun) / 60
-        record(key, stage, trial.score(weights), minutes)
+        minutes = (clock() - begun) / 60
+        record(key, stage, trial.score(weights), minutes, trial.job.device)
 
 
 if __name__ == "__main__":

@@ -8,10 +8,11 @@ from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
+import torch
 
 TABLE = Path(__file__).parent / "measured" / "trials.tsv"
 KEY = ["variant", "settings", "run", "direction", "seed", "code", "stage"]
-COLUMNS, CASE_COLUMNS = [*KEY, "structure", "dice", "minutes", "date"], [*KEY, "case", "dice"]
+COLUMNS, CASE_COLUMNS = [*KEY, "structure", "dice", "minutes", "date", "device"], [*KEY, "case", "dice"]
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,12 @@ def cases_table() -> Path:
     return TABLE.with_name("cases.tsv")
 
 
-def record(key: Key, stage: str, dice: pd.DataFrame, minutes: float) -> None:
+def record(key: Key, stage: str, dice: pd.DataFrame, minutes: float, device: torch.device) -> None:
     """Append rows to both tables: one per case; one per structure, and one of their mean.
 
     Args:
         dice: `case structure dice`, every case with every structure.
-        minutes: CPU minutes of the stage's training.
+        minutes: Of the stage's training: of CPU time, and on a card of wall time.
     """
     means = dice.groupby("structure", sort=False)["dice"].mean().to_dict()
     means["mean"] = sum(means.values()) / len(means)
@@ -58,7 +59,8 @@ def record(key: Key, stage: str, dice: pd.DataFrame, minutes: float) -> None:
     start, today = [*astuple(key), stage], datetime.now().date()
     by_case = dice.groupby("case", sort=False)["dice"].mean()
     _append(cases_table(), CASE_COLUMNS, ([*start, case, f"{value:.4f}"] for case, value in by_case.items()))
-    rows = ([*start, structure, f"{value:.4f}", f"{minutes:.1f}", today] for structure, value in means.items())
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+    rows = ([*start, structure, f"{value:.4f}", f"{minutes:.1f}", today, name] for structure, value in means.items())
     _append(TABLE, COLUMNS, rows)
 
 

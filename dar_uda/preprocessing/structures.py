@@ -23,8 +23,8 @@ def measure_structures(labels: Sequence[str | Path], structures: Sequence[str], 
     Args:
         labels: Label maps on the network grid.
         structures: Names of classes 1..K.
-        table: TSV to write: `structure ml largest_fraction`. The mean volume over all label maps; and the least fraction
-            of a structure's voxels in its largest connected component, over the label maps that have the structure:
+        table: TSV to write: `structure ml largest_fraction`. The mean volume over all label maps; and the least
+            fraction of a structure's voxels in its largest connected component, over the label maps that have it:
             empty where none has.
     """
     volumes, fractions = np.zeros((2, len(labels), len(structures)))

@@ -84,7 +84,7 @@ def test_what_is_recorded_is_found_again_by_all_of_its_key(tmp_path, monkeypatch
     key = record.Key("wide", Variant(intensity="wide").settings, "abdomen", "ct-to-mr", 0, "abc")
     assert not record.is_recorded(key, "first")
     dice = pd.DataFrame([("m1", "liver", 0.4), ("m1", "spleen", 0.6), ("m2", "liver", 0.6), ("m2", "spleen", 1.0)])
-    record.record(key, "first", dice.set_axis(["case", "structure", "dice"], axis=1), 12.34)
+    record.record(key, "first", dice.set_axis(["case", "structure", "dice"], axis=1), 12.34, torch.device("cpu"))
     assert record.is_recorded(key, "first")
     assert not record.is_recorded(key, "iteration-1")
     assert not record.is_recorded(record.Key(*list(vars(key).values())[:-1], "abd"), "first")
