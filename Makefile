@@ -47,6 +47,7 @@ docs: .venv/installed
 	$(VENV) -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs]'
 	$(VENV) -m docs.config_keys
 	$(VENV) -m docs.glossary
+	$(VENV) -m docs.decisions
 	NO_MKDOCS_2_WARNING=1 $(VENV) -m mkdocs build --strict --quiet
 
 .venv/installed: pyproject.toml constraints.txt

@@ -1,11 +1,13 @@
-"""What one variant has over another, case by case: python -m benchmarks.ideas.paired FIRST[:STAGE] SECOND[:STAGE].
+"""What one variant has over another, case by case: python -m benchmarks.ideas.paired FIRST SECOND.
 
-A line for every run, direction and seed in which both are recorded: how many cases, the mean of second minus first with
+Each is VARIANT[@RUN][:STAGE], such as `bent_both:iteration-2`; without a stage `first`, without a run every run. A
+line for every run, direction and seed in which both are recorded: how many cases, the mean of second minus first with
 its 95 % t interval over cases, which holds for these very trainings, and in how many cases the second is better.
 """
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pandas as pd
 from scipy.stats import t
@@ -15,35 +17,62 @@ from benchmarks.ideas.record import cases_table
 PLACE = ["run", "direction", "seed", "code"]
 
 
+@dataclass(frozen=True)
+class Paired:
+    """Second minus first, over the cases of a run in a direction under a seed; `low` and `high` bound the mean."""
+
+    run: str
+    direction: str
+    seed: int
+    mean: float
+    low: float
+    high: float
+    better: int
+    cases: int
+
+    def __str__(self) -> str:
+        interval = f"{self.mean:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
+        return f"{self.run} {self.direction} seed {self.seed}: {interval}, better in {self.better} of {self.cases}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("first")
     parser.add_argument("second")
     given = parser.parse_args()
-    rows = pd.read_csv(cases_table(), sep="\t", keep_default_na=False)
-    print("\n".join(paired(rows, given.first, given.second)) or "Nowhere are both recorded.")
+    found = [str(each) for each in paired(read_cases_table(), given.first, given.second)]
+    print("\n".join(found) or "Nowhere are both recorded.")
 
 
-def paired(rows: pd.DataFrame, first: str, second: str) -> Iterator[str]:
-    """Yield a line for every place in which both are recorded.
+def read_cases_table() -> pd.DataFrame:
+    """Return the rows of `cases.tsv`."""
+    return pd.read_csv(cases_table(), sep="\t", keep_default_na=False)
+
+
+def paired(rows: pd.DataFrame, first: str, second: str) -> Iterator[Paired]:
+    """Yield what the second has over the first, for every place in which both are recorded.
 
     Args:
         rows: Of `cases.tsv`.
-        first, second: Variants, with a stage such as `:iteration-2`; without one, `first`.
+        first, second: `VARIANT[@RUN][:STAGE]`; with a run on either side the code may differ, and the run that is
+            returned is the second's.
     """
-    both = _of(rows, first).merge(_of(rows, second), on=[*PLACE, "case"], suffixes=("_first", "_second"))
-    both["difference"] = both["dice_second"] - both["dice_first"]
-    for place, cases in both.groupby(PLACE, sort=False):
-        values = cases["difference"]
+    given, other = _of(rows, first), _of(rows, second)
+    place = ["direction", "seed"] if "@" in first + second else PLACE
+    both = given.merge(other, on=[*place, "case"], suffixes=("_first", ""))
+    both["difference"] = both["dice"] - both["dice_first"]
+    for _, cases in both.groupby([*PLACE], sort=False):
+        values, of = cases["difference"], cases.iloc[0]
         half = t.ppf(0.975, len(values) - 1) * values.sem()
-        interval = f"[{values.mean() - half:+.3f}, {values.mean() + half:+.3f}]"
-        where = f"{place[0]} {place[1]} seed {place[2]}"
-        yield f"{where}: {values.mean():+.3f} {interval}, better in {(values > 0).sum()} of {len(values)}"
+        bounds = values.mean(), values.mean() - half, values.mean() + half
+        yield Paired(of["run"], of["direction"], int(of["seed"]), *bounds, int((values > 0).sum()), len(values))
 
 
 def _of(rows: pd.DataFrame, name: str) -> pd.DataFrame:
-    variant, _, stage = name.partition(":")
-    return rows[(rows["variant"] == variant) & (rows["stage"] == (stage or "first"))]
+    variant_and_run, _, stage = name.partition(":")
+    variant, _, run = variant_and_run.partition("@")
+    here = rows[(rows["variant"] == variant) & (rows["stage"] == (stage or "first"))]
+    return here[here["run"] == run] if run else here
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The bench for ideas: looks, losses and the table of trials."""
 
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from benchmarks.ideas.trainer import UNKNOWN, as_background, divergence
 from benchmarks.ideas.transductive import write_transductive
 from benchmarks.ideas.variants import VARIANTS, Variant
 from dar_uda.segmentation.losses import segmentation_loss
+from docs import decisions
 
 
 def test_two_looks_that_exclude_each_other_diverge_by_log_two():
@@ -112,9 +114,19 @@ def test_variants_are_paired_by_case_wherever_both_are_recorded():
     rows += [row("a", "mr-to-ct", "first", "c1", 0.5), row("b", "ct-to-mr", "first", "m1", 0.9)]
     frame = pd.DataFrame(rows, columns=record.CASE_COLUMNS)
     # 0, 0.1, 0.2: mean 0.1, standard error 0.1 / sqrt(3), t of two degrees of freedom 4.3027
-    assert list(paired(frame, "a", "b:iteration-1")) == [
-        "abdomen ct-to-mr seed 0: +0.100 [-0.148, +0.348], better in 2 of 3"
-    ]
+    (found,) = paired(frame, "a", "b:iteration-1")
+    assert str(found) == "abdomen ct-to-mr seed 0: +0.100 [-0.148, +0.348], better in 2 of 3"
+
+
+def test_runs_are_compared_where_they_are_named():
+    def rows(run, code, *dice):
+        cases = zip(("m1", "m2"), dice, strict=True)
+        return [("a", "", run, "ct-to-mr", 0, code, "first", case, value) for case, value in cases]
+
+    frame = pd.DataFrame([*rows("thick", "abc", 0.5, 0.5), *rows("thin", "abd", 0.6, 0.8)], columns=record.CASE_COLUMNS)
+    (found,) = paired(frame, "a@thick", "a@thin")
+    assert (found.run, found.mean, found.better) == ("thin", pytest.approx(0.2), 2)
+    assert {each.mean for each in paired(frame, "a", "a")} == {0}, "each run with itself"
 
 
 def test_labeled_cases_of_a_transductive_table_train_and_are_tested(tmp_path):
@@ -130,3 +142,11 @@ def test_variants_name_others_that_exist_and_differ_in_their_settings():
     for variant in VARIANTS.values():
         assert {variant.after, *variant.teachers} - {""} <= VARIANTS.keys()
     assert len({variant.settings for variant in VARIANTS.values()}) == len(VARIANTS)
+
+
+def test_the_page_of_decisions_is_made_from_the_table_of_trials():
+    assert decisions.PAGE.read_text(encoding="utf-8") == decisions.page(), "python -m docs.decisions"
+    named = {
+        re.split("[@:]", name)[0] for decision in decisions.DECISIONS for pair in decision["pairs"] for name in pair
+    }
+    assert named <= VARIANTS.keys()
