@@ -50,7 +50,8 @@ class Trial:
         switches = {**self.plan.networks.switches(NETWORK), **attention}
         network = make_segmenter(classes, segmentation["channels"], **switches)
         steps = round(self.variant.steps * segmentation["steps"])
-        return self._trained("first", network, self.job, steps, segmentation["learning_rate"], self._source())
+        rate = self._chosen(self.variant.learning_rate, segmentation["learning_rate"])
+        return self._trained("first", network, self.job, steps, rate, self._source())
 
     def iterate(self, initial: Path, teachers: Sequence[Path], number: int, steps: int) -> Path:
         """Return the weights after self-training iteration `number`, for which the teachers label the target."""
@@ -102,7 +103,9 @@ class Trial:
     ) -> Path:
         """Train on the variant's volumes, of which a fraction is `mixed_in`: images, labels, fraction."""
         settings = {**self.plan.networks.training_values(NETWORK), "learning_rate": rate}
-        settings["ema_decay"] = self._chosen(self.variant.ema_decay, settings["ema_decay"])
+        for key in ("ema_decay", "batch_size"):
+            settings[key] = self._chosen(getattr(self.variant, key), settings[key])
+        settings["patch_size"] = self._window()
         images, labels = self._volumes()
         shipped = settings["domain_randomization"]
         looks = Looks(
@@ -150,9 +153,12 @@ class Trial:
     def _predictor(self, weights: Path) -> Predictor:
         inference = self.plan.networks.inference()
         chosen = {key: inference[key] for key in ("overlap", "weighting", "batch_size")}
-        window = self.plan.networks.patch_size(NETWORK)
-        chosen |= {"window": window, "guided_filter_radius": self.variant.guided, "flips": False}
+        chosen |= {"window": self._window(), "guided_filter_radius": self.variant.guided, "flips": False}
         return Predictor.load(weights, self.job.device, "auto", **chosen)
+
+    def _window(self) -> list[int]:
+        depth, *sides = self.plan.networks.patch_size(NETWORK)
+        return [depth, *(round(self._chosen(self.variant.side, side)) for side in sides)]
 
     @staticmethod
     def _chosen(given: float | None, shipped: float) -> float:

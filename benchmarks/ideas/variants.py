@@ -11,6 +11,9 @@ class Variant:
         attention: Whether the network has its attention, QAM and VAM.
         volumes: The synthetic training sets, or `source`.
         steps: Of the first training, as a multiple of the budget's.
+        batch_size: Patches per step.
+        side: In-plane side of a patch, and of a window in prediction, pixels.
+        learning_rate: Of the first training.
         source_fraction: Of patches from untranslated source volumes.
         intensity: `narrow` as shipped, `wide`, or `rich`, like nnU-Net's.
         geometry: `flipped` as published, `upright`, or `bent`, which is the budgets' `upright`: displaced further,
@@ -36,6 +39,9 @@ class Variant:
     attention: bool = True
     volumes: tuple[str, ...] = ("disentangled-multi",)
     steps: float = 1.0
+    batch_size: int | None = None
+    side: int | None = None
+    learning_rate: float | None = None
     source_fraction: float | None = None
     intensity: str = "narrow"
     geometry: str = "flipped"
@@ -91,11 +97,22 @@ CHANGES = {
     "no_attention": {"attention": False},
     "long": {"steps": 1.2},
     "longer": {"steps": 2.4},
+    "single": {"batch_size": 1, "steps": 1.2},
+    "single_fast": {"batch_size": 1, "steps": 1.2, "learning_rate": 1.0e-2},
     "twins": {"consistency": 2.0},
 }
 """One change at a time, of a first training or of self-training iterations."""
 
+DEMO = replace(SHIPPED, geometry="bent", guided=2)
+
 VARIANTS = {
+    "demo": DEMO,
+    "demo_iterated": replace(DEMO, iterations=(80, 80), after="demo"),
+    "demo_single": replace(DEMO, batch_size=1, steps=1.5),
+    "demo_cyclegan": replace(DEMO, volumes=CYCLEGAN),
+    "demo_cyclegan_iterated": replace(DEMO, volumes=CYCLEGAN, iterations=(80, 80), after="demo_cyclegan"),
+    "demo_both": replace(DEMO, volumes=BOTH),
+    "demo_both_iterated": replace(DEMO, volumes=BOTH, iterations=(80, 80), after="demo_both"),
     "shipped": SHIPPED,
     "shipped_iterated": replace(SHIPPED, iterations=(250,), after="shipped"),
     "plain": PLAIN,
@@ -158,6 +175,12 @@ VARIANTS = {
     ),
     "bent_both_iterated": replace(BENT_BOTH, iterations=(120, 120), after="bent_both"),
     "bent_cyclegan": BENT_CYCLEGAN,
+    "bent_cyclegan_single": replace(BENT_CYCLEGAN, batch_size=1, steps=1.2),
+    "bent_cyclegan_small": replace(BENT_CYCLEGAN, side=64, steps=1.8),
+    "bent_cyclegan_small_single": replace(BENT_CYCLEGAN, side=64, batch_size=1, steps=3.6),
+    "bent_both_small": replace(BENT_BOTH, side=64, steps=1.8),
+    "bent_both_smaller": replace(BENT_BOTH, side=80, steps=1.2),
+    "bent_cyclegan_halved": replace(BENT_CYCLEGAN, deep=0.5),
     "bent_mixed": BENT_MIXED,
     "bent_mixed_iterated": replace(BENT_MIXED, iterations=(120, 120), after="bent_mixed"),
     "bent_all": BENT_ALL,
