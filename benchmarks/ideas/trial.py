@@ -136,8 +136,9 @@ class Trial:
         """Return the images of the variant's training sets, each set as often as any other, and the label of each."""
         sets = []
         for translation in self.variant.volumes:
-            source = Direction.of(self.direction).source
-            name = source if translation == "source" else f"{self.direction}.{translation}"
+            way = Direction.of(self.direction)
+            real = {"source": way.source, "target": way.target}
+            name = real.get(translation, f"{self.direction}.{translation}")
             sets.append((self.plan.volumes.images(name, self.job.seed), self.plan.volumes.labels(name)))
         most = max(len(images) for images, _ in sets)
         repeated = [(files * (most // len(images)) for files in (images, labels)) for images, labels in sets]

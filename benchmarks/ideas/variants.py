@@ -9,7 +9,7 @@ class Variant:
 
     Attributes:
         attention: Whether the network has its attention, QAM and VAM.
-        volumes: The synthetic training sets, or `source`.
+        volumes: The synthetic training sets, or `source` or `target`, the real ones.
         steps: Of the first training, as a multiple of the budget's.
         batch_size: Patches per step.
         side: In-plane side of a patch, and of a window in prediction, pixels.
@@ -160,6 +160,8 @@ VARIANTS = {
     "bent_iterated": replace(BENT, iterations=(120, 120), after="bent"),
     "bent_on": replace(BENT, iterations=(120, 120), after="bent_iterated", after_iteration=2),
     "bent_source": replace(BENT, **PLAIN_SOURCE),
+    "bent_target": replace(BENT, **PLAIN_SOURCE | {"volumes": ("target",)}),
+    "bent_source_randomized": replace(BENT, **SOURCE),
     "bent_both": BENT_BOTH,
     **{f"bent_both_{name}": replace(BENT_BOTH, **change) for name, change in CHANGES.items()},
     **{
