@@ -23,6 +23,7 @@ from dar_uda.plan.cases import read_cases
 from dar_uda.plan.code_version import code_version
 from dar_uda.plan.config import read_config
 from dar_uda.plan.plan import Plan
+from dar_uda.training.device import find_device
 from dar_uda.training.job import Job
 
 PROJECT = Path(__file__).parents[2]
@@ -70,7 +71,8 @@ class Bench:
         variant, code = VARIANTS[name], code_version(CODE)
         folder = Path(f"{self.plan.paths.folder}/ideas/{code}/seed-{seed}/{self.direction}/{name}")
         folder.mkdir(parents=True, exist_ok=True)
-        trial = Trial(self.plan, self.direction, variant, folder, Job.prepare(seed, code, 1, self.device, "auto"))
+        job = Job.prepare(seed, code, 1, find_device(self.device), "auto")
+        trial = Trial(self.plan, self.direction, variant, folder, job)
         key = Key(name, variant.settings, self.plan.config.run, self.direction, seed, code)
         if variant.after:
             self.measure(variant.after, seed)
