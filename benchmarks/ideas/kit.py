@@ -75,10 +75,13 @@ def config_of(run: str) -> Path:
 
 
 def _described(config: Path, plan: Plan, scratch: Path) -> Path:
-    """Write config, cases table and labels; images, which a plan must find and no trial reads, are empty files."""
+    """Write config, cases table and labels; images, which a plan must find and no trial reads, are empty files.
+
+    The order of the structures in the config is that of the classes in the volumes.
+    """
     values = yaml.safe_load(config.read_text(encoding="utf-8"))
     cases = f"kit/{plan.config.run}/cases.tsv"
-    (scratch / "config.yaml").write_text(yaml.safe_dump({**values, "cases": cases}), encoding="utf-8")
+    (scratch / "config.yaml").write_text(yaml.safe_dump({**values, "cases": cases}, sort_keys=False), encoding="utf-8")
     with (scratch / "cases.tsv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, delimiter="\t", lineterminator="\n")
         writer.writeheader()

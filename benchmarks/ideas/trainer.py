@@ -46,9 +46,8 @@ def as_background(scores: Tensor, known: Tensor) -> Tensor:
         scores: Before softmax, (N, classes, D, H, W).
         known: (N, D, H, W).
     """
-    background = scores.new_zeros(scores.shape[1])
-    background[0] = SURE
-    return torch.where(known[:, None], scores, background[None, :, None, None, None])
+    is_background = torch.arange(scores.shape[1], device=scores.device) == 0
+    return torch.where(known[:, None], scores, SURE * is_background[None, :, None, None, None])
 
 
 def divergence(scores: Tensor) -> Tensor:

@@ -14,13 +14,16 @@ c1\tct\tc1.nii\tc1_label.nii\ttrain
 m1\tmr\tm1.nii\tm1_label.nii\tboth
 m2\tmr\tm2.nii\t\ttrain
 """
+TASK = """{budget: laptop, directions: [ct-to-mr], labels: {spleen: 2, liver: 1}, grid: {spacing: [3, 3, 6], size: 112},
+domains: {ct: {intensity: {window: [-350, 350]}}, mr: {intensity: {percentile: 99.5}}}}"""
 DEPTHS = {"c1": 3, "m1": 2, "m2": 4}
 
 
 def write_run(folder):
     """Write scans, labels, and the volumes of a run on the network grid, whose slice k of a case has intensity k/10."""
     (folder / "mine.tsv").write_text(CASES)
-    (folder / "mine.yaml").write_text(f"{{task: abdomen, run: small, budget: laptop, cases: {folder / 'mine.tsv'}}}")
+    config = f"{{task: mine, run: small, cases: {folder / 'mine.tsv'}, tasks: {{mine: {TASK}}}}}"
+    (folder / "mine.yaml").write_text(config)
     for name, depth in DEPTHS.items():
         image = np.full((depth, 4, 4), 0.1, np.float32) * np.arange(depth, dtype=np.float32)[:, None, None]
         write_image(folder / f"{name}.nii", image, np.eye(4))
@@ -42,6 +45,7 @@ def test_a_run_is_unpacked_with_its_labels_and_slices_and_without_its_scans(tmp_
     unpack(there)
     plan = plan_of(config_of("small"))
     assert [case.name for case in plan.cases.all] == ["c1", "m1", "m2"]
+    assert plan.config.task.structures == plan_of(here / "mine.yaml").config.task.structures == ("spleen", "liver")
     (label,) = plan.volumes.scored("ct-to-mr", "label")
     assert (there / label).read_bytes() == (here / "m1_label.nii").read_bytes()
     assert [(there / case.image).stat().st_size for case in plan.cases.all] == [0, 0, 0]
