@@ -32,12 +32,12 @@ LEVELS: dict[str, tuple[Callable[..., Form], tuple[int, ...]]] = {
     "GAN step, 256": (gan_step, (4, 256)),
 }
 COMPARED = {
+    "windows of a slab": ("captured_windows",),
     "DAR-UNet step": (
         *("channels_last", "captured_steps", "map_convolution", "quartet_kernels", "norm_kernels"),
         *("joint_batch_norm", "quartet_maxima"),
     ),
     "GAN step": ("captured_steps", "channels_last", "norm_kernels"),
-    "windows of a slab": ("captured_windows",),
     "gpu budget": ("captured_steps",),
     "GAN step, 256": ("captured_steps",),
 }
@@ -50,11 +50,11 @@ SECONDS = {"channels_last": 40, "map_convolution": 40, "cudnn.benchmark": 30}
 
 def run(tasks: Tasks) -> None:
     bench = Bench(tasks.device, tasks.tiny)
-    for step in list(COMPARED)[: 1 if tasks.tiny else 2]:
+    for step in list(COMPARED)[: 1 if tasks.tiny else 3]:
         compare(tasks, step, bench)
     flag = {str(value): partial(trying_algorithms, value) for value in (True, False)}
     tasks.do("choice cudnn.benchmark", lambda: each("DAR-UNet step", flag, bench), SECONDS["cudnn.benchmark"])
-    for step in [] if tasks.tiny else list(COMPARED)[2:]:
+    for step in [] if tasks.tiny else list(COMPARED)[3:]:
         compare(tasks, step, bench)
 
 

@@ -39,7 +39,7 @@ LEVELS, LITERAL_STEPS = 10, 3
 
 
 def run(tasks: Tasks) -> None:
-    tasks.do("hours", lambda: hours(tasks), seconds=35)
+    tasks.do("hours", lambda: hours(tasks), seconds=80)
 
 
 def hours(tasks: Tasks) -> dict[str, Any]:
