@@ -231,6 +231,9 @@ def _read_methods(values: Values, tables: Mapping[str, Values]) -> dict[str, Val
     for what, entry in {"": values, **{f" of table {name}": table for name, table in tables.items()}}.items():
         if (reference := entry.get("reference_method")) is not None:
             known_entry(values["method_definitions"], reference, "method", f" in reference_method{what}")
-    for method in methods.values():
+    for name, method in methods.items():
+        for key in ("training_set", "network"):
+            if key not in method:
+                raise PlanError(f"DAR-001: Config:\n  config.method_definitions.{name}: {key!r} is a required property")
         known_entry(values["networks"], method["network"], "network")
     return methods

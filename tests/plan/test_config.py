@@ -86,6 +86,8 @@ def test_a_budget_defines_a_method_otherwise_where_the_user_does_not():
 def test_a_new_method_needs_a_training_set_and_a_network():
     with pytest.raises(PlanError, match="'network' is a required property"):
         config_of("method_definitions: {mine: {training_set: '{source}'}}")
+    with pytest.raises(PlanError, match="method_definitions.mine: 'network' is a required property"):
+        config_of("methods: mine\nbudgets: {demo: {method_definitions: {mine: {training_set: '{source}'}}}}")
 
 
 def test_scalars_stand_for_lists_and_texts_for_numbers():
