@@ -20,16 +20,16 @@ DEPTHS = {"c1": 3, "m1": 2, "m2": 4}
 def write_run(folder):
     """Write scans, labels, and the volumes of a run on the network grid, whose slice k of a case has intensity k/10."""
     (folder / "mine.tsv").write_text(CASES)
-    (folder / "mine.yaml").write_text(f"{{task: abdomen, run: small, budget: laptop, cases: {folder / 'mine.tsv'}}}")
+    (folder / "mine.yaml").write_text(f"{{task: abdomen, run: small.v2, budget: laptop, cases: {folder / 'mine.tsv'}}}")
     for name, depth in DEPTHS.items():
         image = np.full((depth, 4, 4), 0.1, np.float32) * np.arange(depth, dtype=np.float32)[:, None, None]
         write_image(folder / f"{name}.nii", image, np.eye(4))
-        case = folder / "results" / "small" / "cases" / {"c": "ct", "m": "mr"}[name[0]] / name
+        case = folder / "results" / "small.v2" / "cases" / {"c": "ct", "m": "mr"}[name[0]] / name
         case.mkdir(parents=True)
         write_image(case / "image.nii", image, np.eye(4))
     for name in ("c1", "m1"):
         write_label(folder / f"{name}_label.nii", np.ones((DEPTHS[name], 4, 4), np.uint8), np.eye(4))
-    (folder / "results" / "small" / "structures").mkdir()
+    (folder / "results" / "small.v2" / "structures").mkdir()
 
 
 def test_a_run_is_unpacked_with_its_labels_and_slices_and_without_its_scans(tmp_path, monkeypatch):
@@ -40,7 +40,7 @@ def test_a_run_is_unpacked_with_its_labels_and_slices_and_without_its_scans(tmp_
     pack(here / "mine.yaml", there)
     monkeypatch.chdir(there)
     unpack(there)
-    plan = plan_of(config_of("small"))
+    plan = plan_of(config_of("small.v2"))
     assert [case.name for case in plan.cases.all] == ["c1", "m1", "m2"]
     (label,) = plan.volumes.scored("ct-to-mr", "label")
     assert (there / label).read_bytes() == (here / "m1_label.nii").read_bytes()
