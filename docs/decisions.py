@@ -43,10 +43,8 @@ def _section(decision: Mapping[str, Any], rows: pd.DataFrame) -> Iterator[str]:
     for pair in decision["pairs"]:
         for found in paired(rows, *pair):
             interval = f"{found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
-            names, where = (
-                " | ".join(f"`{name}`" for name in pair),
-                f"{WHERE.get(found.run, found.run)} {found.direction}",
-            )
+            names, run = " | ".join(f"`{name}`" for name in pair), WHERE.get(found.run, found.run)
+            where = f"{run} {found.direction}"
             yield f"| {names} | {where} | {found.seed} | {interval} | {found.better} of {found.cases} |"
     yield ""
 
