@@ -81,6 +81,9 @@ def test_a_budget_defines_a_method_otherwise_where_the_user_does_not():
     mine = f"{laptop}, method_definitions: {{dar_uda: {{training_set: '{several}'}}}}}}"
     assert training_set(mine) == several
     assert config_of(mine).methods["dar_uda"]["network"] == "dar_unet"
+    assert config_of(mine).changes() == [f'method_definitions.dar_uda.training_set "{several}"']
+    own = f"{laptop}, methods: own, method_definitions: {{own: {{training_set: '{several}', network: dar_unet}}}}}}"
+    assert config_of(own).changes() == []
 
 
 def test_a_new_method_needs_a_training_set_and_a_network():
