@@ -3,6 +3,7 @@
 import time
 
 import numpy as np
+import pytest
 
 from benchmarks.ideas import lent
 from benchmarks.ideas.__main__ import plan_of
@@ -47,6 +48,14 @@ def test_a_run_is_unpacked_with_its_labels_and_slices_and_without_its_scans(tmp_
     assert [(there / case.image).stat().st_size for case in plan.cases.all] == [0, 0, 0]
     slices = np.load(plan.paths.slices("mr"), mmap_mode="r")
     assert (slices[:, 0, 0] / 65535).round(3).tolist() == [0, 0.1, 0, 0.1, 0.2, 0.3], "m1, then m2"
+
+
+def test_jobs_are_read_before_any_begins():
+    jobs = "translations a 0 1\ntrials b ct-to-mr bent\n\n\ntrials a ct-to-mr bent\n"
+    assert [len(group) for group in lent.groups_of(jobs)] == [2, 1]
+    for line in ("trial a ct-to-mr bent", "translations a"):
+        with pytest.raises(ValueError, match=f"Job '{line}': expected one of translations, trials, a run, and more"):
+            lent.groups_of(f"{jobs}\n{line}")
 
 
 def test_each_process_has_a_folder_of_its_own_and_none_begins_after_the_end(tmp_path, monkeypatch, capsys):
