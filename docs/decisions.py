@@ -27,7 +27,7 @@ WHERE = {
     "cardiac_null": "heart",
     "phantom": "phantom",
 }
-"""What the runs are called."""
+"""What the runs are called; others by their names."""
 
 
 def page() -> str:
@@ -43,7 +43,8 @@ def _section(decision: Mapping[str, Any], rows: pd.DataFrame) -> Iterator[str]:
     for pair in decision["pairs"]:
         for found in paired(rows, *pair):
             interval = f"{found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
-            names, where = " | ".join(f"`{name}`" for name in pair), f"{WHERE[found.run]} {found.direction}"
+            names, run = " | ".join(f"`{name}`" for name in pair), WHERE.get(found.run, found.run)
+            where = f"{run} {found.direction}"
             yield f"| {names} | {where} | {found.seed} | {interval} | {found.better} of {found.cases} |"
     yield ""
 

@@ -61,7 +61,7 @@ def unpack(kit: Path) -> None:
     for path in archives:
         with tarfile.open(path) as archive:
             archive.extractall(filter="data")
-        plan = plan_of(config_of(path.name.partition(".")[0]))
+        plan = plan_of(config_of(path.name.removesuffix(".tar.xz")))
         for domain in plan.config.task.domains:
             names = plan.cases.of(domain, "train")
             slices, table = (Path(plan.paths.slices(domain, suffix)) for suffix in ("npy", "tsv"))

@@ -29,7 +29,7 @@ MODULES = {"translations": "benchmarks.ideas.translations", "trials": "benchmark
 
 def main(arguments: Sequence[str]) -> None:
     given = _parse(arguments)
-    end = time.monotonic() + given.seconds
+    end, groups = time.monotonic() + given.seconds, groups_of(given.jobs.read_text(encoding="utf-8"))
     given.out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="dar-uda-site-") as site:
         paths = [str(Path.cwd()), *map(str, unpack_missing(given.kit / "wheels", Path(site)))]
@@ -40,11 +40,24 @@ def main(arguments: Sequence[str]) -> None:
 
         unpack(given.kit)
         with ThreadPoolExecutor(given.processes) as pool:
-            for group in given.jobs.read_text(encoding="utf-8").split("\n\n"):
-                lines = [line for line in group.splitlines() if line.strip()]
+            for lines in groups:
                 list(pool.map(partial(do, out=given.out, device=given.device, end=end), lines))
     for table in (TABLE, cases_table()):
         shutil.copy(table, given.out)
+
+
+def groups_of(jobs: str) -> list[list[str]]:
+    """Return the lines of jobs that run side by side, group after group.
+
+    Raises:
+        ValueError: A line is none; nothing has begun then, whose rows would be lost.
+    """
+    groups = [[line for line in group.splitlines() if line.strip()] for group in jobs.split("\n\n")]
+    for line in (line for group in groups for line in group):
+        kind, *rest = line.split()
+        if kind not in MODULES or len(rest) < 2:
+            raise ValueError(f"Job {line!r}: expected one of {', '.join(MODULES)}, a run, and more")
+    return groups
 
 
 def do(line: str, out: Path, device: str, end: float) -> None:

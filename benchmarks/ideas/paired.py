@@ -55,13 +55,14 @@ def paired(rows: pd.DataFrame, first: str, second: str) -> Iterator[Paired]:
     Args:
         rows: Of `cases.tsv`.
         first, second: `VARIANT[@RUN][:STAGE]`; with a run on either side the code may differ, and the run that is
-            returned is the second's.
+            returned is the second's. Each run and code of the first is paired with each of the second.
     """
     given, other = _of(rows, first), _of(rows, second)
     place = ["direction", "seed"] if "@" in first + second else PLACE
     both = given.merge(other, on=[*place, "case"], suffixes=("_first", ""))
     both["difference"] = both["dice"] - both["dice_first"]
-    for _, cases in both.groupby([*PLACE], sort=False):
+    others = [f"{name}_first" for name in PLACE if name not in place]
+    for _, cases in both.groupby([*PLACE, *others], sort=False):
         values, of = cases["difference"], cases.iloc[0]
         half = t.ppf(0.975, len(values) - 1) * values.sem()
         bounds = values.mean(), values.mean() - half, values.mean() + half

@@ -8,11 +8,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dar_uda.data.components import keep_largest
-from dar_uda.data.grid import ml_per_voxel
 from dar_uda.data.network_volume import open_affine, open_image, write_label
 from dar_uda.jobs.files import write_beside
 from dar_uda.jobs.progress import Progress
-from dar_uda.preprocessing.structures import mean_volumes, single_structures
+from dar_uda.preprocessing.structures import depth_of_voxel, mean_volumes, single_structures
 from dar_uda.segmentation.predictor import Predictor
 from dar_uda.segmentation.sliding_window import Weighting
 from dar_uda.training.device import prepare_device
@@ -70,8 +69,8 @@ def label_target(
 
 
 def volumes_of(classes: NDArray[np.uint8], structures: int, affine: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the volume of every structure, classes 1..K, in ml: slices of other domains may be thicker."""
-    return np.bincount(classes.ravel(), minlength=structures + 1)[1 : structures + 1] * ml_per_voxel(affine)
+    """Return the volume of every structure, classes 1..K, see `depth_of_voxel`."""
+    return np.bincount(classes.ravel(), minlength=structures + 1)[1 : structures + 1] * depth_of_voxel(affine)
 
 
 def is_plausible(ratios: NDArray[np.float64]) -> bool:

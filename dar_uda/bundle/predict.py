@@ -26,7 +26,6 @@ from dar_uda.bundle.segmenter import Segmenter
 from dar_uda.data.cases_table import LONGEST_NAME
 from dar_uda.data.companions import companions
 from dar_uda.data.given_images import given_images, names_apart
-from dar_uda.data.grid import ml_per_voxel
 from dar_uda.data.reading import reason_of
 from dar_uda.data.volume import Volume, read_volume, write_mask
 from dar_uda.jobs.files import check_not_read, check_writable, folds_case, staging, turn, write_beside
@@ -190,6 +189,6 @@ def _write_segmentation(path: Path, series: Path, mask: Volume, segmenter: Segme
 
 def volumes_of(mask: Volume, structures: Sequence[str]) -> list[tuple[str, int, float]]:
     """Return name, voxels and ml of every structure."""
-    voxel = ml_per_voxel(mask.grid.affine)
+    voxel = abs(np.linalg.det(mask.grid.affine[:3, :3])) / 1000
     counts = np.bincount(mask.array.ravel(), minlength=len(structures) + 1)[1:]
     return [(name, int(count), float(count * voxel)) for name, count in zip(structures, counts, strict=True)]

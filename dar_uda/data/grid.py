@@ -29,7 +29,6 @@ GEOMETRY_FIELDS = (
 )
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 """From DICOM's and ITK's directions to NIfTI's."""
-MM3_PER_ML = 1000
 SCANNER = 1
 """NIfTI code of scanner coordinates."""
 
@@ -89,15 +88,6 @@ class Grid:
         """Return the grid that `to_dict` wrote."""
         affine = np.array(values["affine"], dtype=np.float64)
         return cls(tuple(values["shape"]), affine, values["header"], values["acquired"])
-
-
-def ml_per_voxel(affine: NDArray[np.float64]) -> float:
-    """Return the volume of a voxel in ml, also where the axes are not perpendicular (gantry tilt).
-
-    Args:
-        affine: Voxel index to mm; its first three columns count.
-    """
-    return float(abs(np.linalg.det(affine[:3, :3])) / MM3_PER_ML)
 
 
 def middle_of(shape: Sequence[int]) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from dar_uda.data.grid import ml_per_voxel
+MM3_PER_ML = 1000
 
 
 def dice(prediction: NDArray[np.bool_], reference: NDArray[np.bool_]) -> float:
@@ -32,7 +32,7 @@ def volume_ml(mask: NDArray[np.bool_], matrix: NDArray[np.float64]) -> float:
         matrix: Column k is the step in mm to the next voxel along axis k, (3, 3). Its determinant is the volume of a
             voxel, also where the axes are not perpendicular (gantry tilt).
     """
-    return float(np.count_nonzero(mask) * ml_per_voxel(matrix))
+    return float(np.count_nonzero(mask) * abs(np.linalg.det(matrix)) / MM3_PER_ML)
 
 
 def relative_volume_difference(predicted: float, reference: float) -> float:

@@ -119,7 +119,8 @@ class Method:
     """A row of the tables: networks trained one after the other on a training set.
 
     Attributes:
-        training_set_pattern: The training set as the config has it, such as `{direction}.disentangled-multi`.
+        training_set_pattern: The training set as the config has it, such as `{direction}.disentangled-multi`; where
+            nothing is corrected between slices, this stands for `{direction}.disentangled-uncorrected` too.
         iterations: The first training and the self-training iterations after it; the last one predicts.
         is_2d: Whether the network is 2D.
         is_post_processed: Whether probabilities are filtered and the largest components kept, as the config says.
@@ -186,6 +187,8 @@ def domain_randomization_of(config: "Config") -> Values | None:
 
 def _method(name: str, definition: Values, config: "Config") -> Method:
     pattern, network = definition["training_set"], definition["network"]
+    if not config.branch("styles")["inter_slice_correction"]:
+        pattern = pattern.replace("disentangled-uncorrected", "disentangled-multi")
     is_2d = config.values["networks"][network].get("architecture") == "unet_2d"
     _check_definition(name, definition, is_2d)
     is_randomized = definition.get("randomized", False) and domain_randomization_of(config) is not None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from dar_uda.plan.cases import Cases
 from dar_uda.plan.config import Config
 from dar_uda.plan.methods import Method, TrainingSet
+from dar_uda.plan.networks import Networks
 from dar_uda.plan.task import Direction
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Table:
     """One table.
 
     Attributes:
-        methods: Its methods; beside the summary, of those that this budget trains alike, as `dar_uda` without
+        methods: Its methods; beside the summary, of those whose masks this budget makes alike, as of `dar_uda` without
             self-training, the last.
         scored: The rows with scores.
         masked: The rows with masks; behind the summary also those that no label scores.
@@ -162,5 +163,10 @@ def _methods_of(name: str, config: Config, methods: Mapping[str, Method]) -> lis
     listed = [methods[method] for method in config.tables[name]["methods"]]
     if name == SUMMARY:
         return listed
-    last = {(method.training_set_pattern, method.iterations): method for method in listed}
-    return [method for method in listed if method in last.values()]
+    networks = Networks(config)
+
+    def made(method: Method) -> tuple[Any, ...]:
+        return method.training_set_pattern, method.iterations, networks.inference(method.is_post_processed)
+
+    others = [listed[place + 1 :] for place in range(len(listed))]
+    return [method for method, later in zip(listed, others, strict=True) if made(method) not in map(made, later)]

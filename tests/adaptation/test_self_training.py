@@ -74,11 +74,12 @@ def iterate(first, folder, job=JOB, iteration=1, initial=None, **changes):
 
 
 def test_volumes_are_compared_with_the_sources():
-    thin, thick = (np.diag([10, 10, depth, 1.0]) for depth in (5, 10))
+    thin, thick, wide = (np.diag([width, width, depth, 1.0]) for width, depth in ((2, 5), (2, 10), (3, 5)))
     classes = np.array([[0, 1, 1], [3, 3, 3]], np.uint8)
-    assert volumes_of(classes, 3, thin) == pytest.approx([1, 0, 1.5])
-    assert volumes_of(classes, 3, thick) == pytest.approx([2, 0, 3])
-    assert volumes_of(classes.repeat(2, 0), 3, thin) == pytest.approx([2, 0, 3])
+    assert volumes_of(classes, 3, thin) == pytest.approx([10, 0, 15])
+    assert volumes_of(classes, 3, thick) == pytest.approx([20, 0, 30])
+    assert volumes_of(classes.repeat(2, 0), 3, thin) == pytest.approx([20, 0, 30])
+    assert volumes_of(classes, 3, wide) == pytest.approx([10, 0, 15]), "of a wider body, where the grid is fitted to it"
     assert is_plausible(np.array([0.2, 1.0, 1.8]))
     assert not is_plausible(np.array([0.19, 1.0])) and not is_plausible(np.array([1.0, 1.81]))
 

@@ -127,6 +127,9 @@ def test_runs_are_compared_where_they_are_named():
     (found,) = paired(frame, "a@thick", "a@thin")
     assert (found.run, found.mean, found.better) == ("thin", pytest.approx(0.2), 2)
     assert {each.mean for each in paired(frame, "a", "a")} == {0}, "each run with itself"
+    frame = pd.DataFrame([*rows("thick", "old", 0.4, 0.4), *frame.itertuples(index=False)], columns=record.CASE_COLUMNS)
+    means = [(each.mean, each.cases) for each in paired(frame, "a@thick", "a@thin")]
+    assert means == [(pytest.approx(0.3), 2), (pytest.approx(0.2), 2)], "no case counts twice, under two codes"
 
 
 def test_labeled_cases_of_a_transductive_table_train_and_are_tested(tmp_path):
@@ -142,6 +145,14 @@ def test_variants_name_others_that_exist_and_differ_in_their_settings():
     for variant in VARIANTS.values():
         assert {variant.after, *variant.teachers} - {""} <= VARIANTS.keys()
     assert len({variant.settings for variant in VARIANTS.values()}) == len(VARIANTS)
+
+
+def test_a_run_that_the_page_of_decisions_has_no_words_for_has_its_name():
+    rows = [("a", "", "new", "ct-to-mr", 0, "abc", "first", f"m{n}", n / 4) for n in (1, 2)]
+    lines = decisions._section(
+        {"title": "T", "text": "", "pairs": [["a", "a"]]}, pd.DataFrame(rows, columns=record.CASE_COLUMNS)
+    )
+    assert "| `a` | `a` | new ct-to-mr | 0 | +0.000 [+0.000, +0.000] | 0 of 2 |" in lines
 
 
 def test_the_page_of_decisions_is_made_from_the_table_of_trials():

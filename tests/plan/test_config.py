@@ -81,11 +81,16 @@ def test_a_budget_defines_a_method_otherwise_where_the_user_does_not():
     mine = f"{laptop}, method_definitions: {{dar_uda: {{training_set: '{several}'}}}}}}"
     assert training_set(mine) == several
     assert config_of(mine).methods["dar_uda"]["network"] == "dar_unet"
+    assert config_of(mine).changes() == [f'method_definitions.dar_uda.training_set "{several}"']
+    own = f"{laptop}, methods: own, method_definitions: {{own: {{training_set: '{several}', network: dar_unet}}}}}}"
+    assert config_of(own).changes() == []
 
 
 def test_a_new_method_needs_a_training_set_and_a_network():
     with pytest.raises(PlanError, match="'network' is a required property"):
         config_of("method_definitions: {mine: {training_set: '{source}'}}")
+    with pytest.raises(PlanError, match="method_definitions.mine: 'network' is a required property"):
+        config_of("methods: mine\nbudgets: {demo: {method_definitions: {mine: {training_set: '{source}'}}}}")
 
 
 def test_scalars_stand_for_lists_and_texts_for_numbers():

@@ -60,6 +60,27 @@ def test_a_table_shows_the_self_training_iteration_beside_the_first_where_there_
     assert methods_of(summary.scored) == ["dar_uda_no_self_training", "dar_uda"], "the summary has what it is asked for"
 
 
+def test_a_table_shows_a_method_that_makes_other_masks_with_the_weights_of_another():
+    raw = (
+        "{training_set: '{direction}.disentangled-multi', network: dar_unet, self_trained: true, post_processed: false}"
+    )
+    text = f"method_definitions: {{raw: {raw}}}\ntables: {{mine: {{methods: [raw, dar_uda], directions: first}}}}"
+    assert methods_of(table_of("mine", text).scored) == ["raw", "dar_uda"]
+    plain = "inference: {guided_filter_radius: 0, keep_largest_component: false}"
+    assert methods_of(table_of("mine", f"{text}\n{plain}").scored) == ["dar_uda"]
+
+
+def test_the_method_as_published_trains_apart_only_where_something_was_added():
+    corrected = "styles: {inter_slice_correction: true}\nsegmentation: {self_training: {iterations: 0}}"
+    methods = plan_of(corrected).methods
+    assert methods["dar_uda_published"].translations == ["disentangled-uncorrected"]
+    for budget, rows in {"demo": 13, "paper": 11}.items():
+        plan = plan_of(f"budget: {budget}")
+        published, plain = (plan.methods[name] for name in ("dar_uda_published", "dar_uda_no_self_training"))
+        assert published.training_set(CT_TO_MR) == plain.training_set(CT_TO_MR), budget
+        assert len(plan.tables["comparison"].methods) == rows, "in paper dar_uda stands for both"
+
+
 @pytest.mark.parametrize(
     ("name", "text", "cases", "directions"),
     [

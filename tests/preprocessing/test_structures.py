@@ -18,7 +18,7 @@ def measured(tmp_path):
     parted[0, 8, 15] = 2
     speckled[0, 18, 18] = 1
     for name, label in {"whole": whole, "parted": parted, "speckled": speckled}.items():
-        write_label(tmp_path / f"{name}.nii", label, np.diag([10, 20, 20, 1]))
+        write_label(tmp_path / f"{name}.nii", label, np.diag([10, 20, 4, 1]))
 
     def measured(*names):
         measure_structures([tmp_path / f"{name}.nii" for name in names], NAMES, tmp_path / "ct.tsv")
@@ -36,8 +36,8 @@ def test_a_structure_is_single_where_every_label_map_has_it_in_one_component(mea
 def test_the_table_has_mean_volumes_and_least_fractions(measured):
     path = measured("whole", "parted", "speckled")
     table = pd.read_csv(path, sep="\t")
-    assert list(table) == ["structure", "ml", "largest_fraction"] and list(table["structure"]) == NAMES
-    assert mean_volumes(path) == pytest.approx([4 * (150 + 150 + 151) / 3, 4 * (8 + 9 + 8) / 3, 0]), "4 ml a voxel"
+    assert list(table) == ["structure", "voxel_mm", "largest_fraction"] and list(table["structure"]) == NAMES
+    assert mean_volumes(path) == pytest.approx([4 * (150 + 150 + 151) / 3, 4 * (8 + 9 + 8) / 3, 0]), "slices of 4 mm"
     assert table["largest_fraction"].tolist() == pytest.approx([150 / 151, 8 / 9, np.nan], nan_ok=True)
 
 

@@ -104,16 +104,22 @@ def test_saved_probabilities_add_the_jobs_of_their_calibration(tmp_path):
 def test_the_papers_tables_share_every_artifact(tmp_path):
     jobs, text = planned(tmp_path, "comparison", "style_study", "architecture_study")
     assert jobs["train_translator"] == jobs["train_cyclegan"] == 1
-    # ct, mr, in 3D and 2D; in both directions four 3D and one 2D synthetic set; five ablations in one direction
-    assert jobs["train_segmenter"] == 2 * 2 + 2 * (4 + 1) + 5
+    # ct, mr, in 3D and 2D; in both directions three 3D and one 2D synthetic set; five ablations in one direction
+    assert jobs["train_segmenter"] == 2 * 2 + 2 * (3 + 1) + 5
     assert jobs["train_synseg_net"] == 2 and jobs["train_ada_output"] == 2 * 2
-    drawn = ("translate_volume", "synthesize_volume", "synthesize_uncorrected_volume", "synthesize_average_volume")
-    assert [jobs[rule] for rule in drawn] == [16] * 4
+    assert jobs["translate_volume"] == jobs["synthesize_volume"] == jobs["synthesize_average_volume"] == 16
+    assert jobs["synthesize_uncorrected_volume"] == 0, "the demo corrects nothing"
     # thirteen methods both ways, several styles both ways, and five ablations
     assert jobs["predict_cases"] == jobs["score_method"] == 2 * 14 + 5
     assert jobs["tabulate"] == 3
     assert jobs["preprocess_label"] == 16
     assert "cases/mr/mr10/label.nii" not in text  # a test case
+
+
+def test_volumes_without_the_correction_are_drawn_where_the_budget_corrects(tmp_path):
+    choices = ("methods=[dar_uda_published]", "styles={inter_slice_correction: true}")
+    jobs, _ = planned(tmp_path, "--config", *choices)
+    assert (jobs["synthesize_uncorrected_volume"], jobs["synthesize_volume"], jobs["train_segmenter"]) == (8, 0, 1)
 
 
 @pytest.fixture(scope="module")
