@@ -26,6 +26,8 @@ from dar_uda.segmentation.normalization import GroupNorm
 from dar_uda.segmentation.sliding_window import predict_slabs
 from dar_uda.segmentation.unet_2d import UNet2D
 from dar_uda.segmentation.window_scores import WindowScores
+from dar_uda.training import cuda_options
+from dar_uda.training.cuda_graphs import EAGER_CALLS
 from dar_uda.training.device import autocast
 from dar_uda.training.optimizer import adabelief
 from dar_uda.translation.networks import ContentDiscriminator, ImageDiscriminator
@@ -41,6 +43,8 @@ LIMITS_OF_NETWORKS = {torch.float32: (1e-4, 2e-3), torch.bfloat16: (5e-2, 4e-1)}
 
 The forms for GPUs, on a CPU at these sizes and seeds 0 to 3, reach 9e-7 and 6e-4 in float32, 3e-2 and 2e-1 in bfloat16.
 """
+ROUNDING = 1e-6
+"""Of what is computed twice, launched and replayed."""
 CONVOLUTIONS = (  # inputs, outputs, stride, (D, H, W): those of DAR-UNet on a patch of 16 x 64 x 64
     *((1, 16, (1, 1, 1), (16, 64, 64)), (16, 16, (1, 1, 1), (16, 64, 64)), (48, 16, (1, 1, 1), (16, 64, 64))),
     *((16, 32, (1, 2, 2), (16, 64, 64)), (32, 32, (1, 1, 1), (16, 32, 32)), (32, 64, (1, 2, 2), (16, 32, 32))),
@@ -206,19 +210,20 @@ def augmentation_error(size: tuple[int, ...], device: torch.device) -> dict[str,
 
 
 def prediction_error(size: tuple[int, ...], device: torch.device) -> dict[str, Any]:
-    """Return the error of a volume's probabilities against float32 on the CPU."""
+    """Return the error of a volume's probabilities against float32 on the CPU, and of replayed against launched."""
     network = DARUNet(CLASSES, (8, 8, 8, 8, 8)).eval()
     image = np.random.default_rng(0).integers(0, 65536, (size[0] + 2, *size[1:])).astype(np.uint16)
 
-    def predicted(where: torch.device, dtype: torch.dtype) -> Tensor:
-        there = copy.deepcopy(network).to(where)
-        return vector(
-            list(predict_slabs(WindowScores(there, dtype).on(where, 2), image, size, 0.5, "gaussian", 2, where))
-        )
+    def predicted(where: torch.device, dtype: torch.dtype, times: int = 1) -> list[Tensor]:
+        scores = WindowScores(copy.deepcopy(network).to(where), dtype).on(where, 2)
+        windows = scores, image, size, 0.5, "gaussian", 2, where
+        return [vector(list(predict_slabs(*windows))) for _ in range(times)]
 
-    exact, errors = predicted(CPU, torch.float32), {}
+    with cuda_options.choosing(captured_windows=True):
+        launched, *_, replayed = predicted(device, torch.bfloat16, EAGER_CALLS + 2)
+    (exact,), errors = predicted(CPU, torch.float32), within("replayed", [error(replayed, launched)], [ROUNDING])
     for dtype, limits in LIMITS.items():
-        errors |= within(str(dtype)[6:], [error(predicted(device, dtype), exact)], limits)
+        errors |= within(str(dtype)[6:], [error(predicted(device, dtype)[0], exact)], limits)
     return checked(errors)
 
 
