@@ -157,7 +157,7 @@ VARIANTS = {
     "short_iterated_wide": replace(SHORT, intensity="wide", iterations=(120, 120), after="short"),
     "bent": BENT,
     "bent_unguided": replace(BENT, guided=0, after="bent"),
-    "bent_unguided_iterated": replace(BENT, guided=0, iterations=(120, 120, 120, 120), after="bent_unguided"),
+    "bent_unguided_iterated": replace(BENT, guided=0, iterations=(120, 120), after="bent"),
     "bent_iterated": replace(BENT, iterations=(120, 120), after="bent"),
     "bent_long": replace(BENT, steps=1.2),
     "bent_on": replace(BENT, iterations=(120, 120), after="bent_iterated", after_iteration=2),
