@@ -26,8 +26,6 @@ BRANCHES = (
     "inference",
 )
 """The method's values: those that a budget and a task may change."""
-LAYERED = (*BRANCHES, "method_definitions")
-"""What they may change."""
 
 NAMES_TAKEN = ("all", "run", "calibration", "tta_inconsistency", "usage", *ORDER)
 """Names of rules, and of the tables that every run has: no table of a config can have one."""
@@ -44,7 +42,7 @@ class Config:
 
     Attributes:
         values: All keys, the method's as this run uses them.
-        without_user: The method's values, and the definitions of methods, as the budget and the task have them.
+        without_user: The method's values as the budget and the task have them.
         task: The task, as the run's protocol and budget have it.
         directions: The run's.
         tables: Every table by name, its methods each once: the summary, and those that are targets of their own.
@@ -88,16 +86,11 @@ class Config:
         return dict(self.values[name])
 
     def changes(self) -> list[str]:
-        """Return the user's changes of the budget's values, `branch.key value`, but the rule of model selection.
-
-        Of the methods those of the tables that are not the user's own.
-        """
-        shown = {name: self.methods[name] for name in self.without_user["method_definitions"] if name in self.methods}
-        used = {**{branch: self.values[branch] for branch in BRANCHES}, "method_definitions": shown}
+        """Return the user's changes of the budget's values, `branch.key value`, but the rule of model selection."""
         return [
             line
-            for branch, values in used.items()
-            for line in listed(different(values, self.without_user[branch]), branch)
+            for branch in BRANCHES
+            for line in listed(different(self.values[branch], self.without_user[branch]), branch)
             if not line.startswith("model_selection.rule ")
         ]
 
@@ -129,8 +122,8 @@ def read_config(
     _check_tensorboard(values)
     task = read_task(values)
     layers = (values["budgets"][task.budget], task.changes)
-    without_user = {branch: _layered(branch, shipped, *layers) for branch in LAYERED}
-    changed = {branch: _changes_of_user(shipped[branch], read_values(user.get(branch, {}))) for branch in LAYERED}
+    without_user = {branch: _layered(branch, shipped, *layers) for branch in BRANCHES}
+    changed = {branch: _changes_of_user(shipped[branch], read_values(user.get(branch, {}))) for branch in BRANCHES}
     values = {**values, **merged(without_user, changed)}
     directions = _read_directions(values, task)
     _check_protocol_and_region(values, task, directions)
@@ -236,9 +229,6 @@ def _read_methods(values: Values, tables: Mapping[str, Values]) -> dict[str, Val
     for what, entry in {"": values, **{f" of table {name}": table for name, table in tables.items()}}.items():
         if (reference := entry.get("reference_method")) is not None:
             known_entry(values["method_definitions"], reference, "method", f" in reference_method{what}")
-    for name, method in methods.items():
-        for key in ("training_set", "network"):
-            if key not in method:
-                raise PlanError(f"DAR-001: Config:\n  config.method_definitions.{name}: {key!r} is a required property")
+    for method in methods.values():
         known_entry(values["networks"], method["network"], "network")
     return methods

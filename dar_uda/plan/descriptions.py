@@ -90,9 +90,8 @@ def notes_of(method: Method, config: Config) -> list[str]:
     if count := method.self_training_iterations:
         steps = config.branch("segmentation")["self_training"]["steps"]
         notes.append(f"self-training {count} iteration{'s' if count > 1 else ''} of {steps} steps")
-    if len(method.translations) > 1:
-        notes.append("volumes of CycleGAN too")
-    if {*method.translations} - {"disentangled-uncorrected"} and config.branch("styles")["inter_slice_correction"]:
+    is_corrected = method.is_synthetic and not method.training_set_pattern.endswith("disentangled-uncorrected")
+    if is_corrected and config.branch("styles")["inter_slice_correction"]:
         notes.append("inter-slice correction")
     inference = Networks(config).inference(method.is_post_processed)
     if radius := inference["guided_filter_radius"]:

@@ -78,7 +78,7 @@ class Figures:
     def translations(self, direction: str) -> list[str]:
         """Return the translations that the summary's methods use in a direction, the paper's first."""
         methods = self.tables[SUMMARY].methods
-        used = {name for method in methods for name in method.training_set(Direction.of(direction)).translations}
+        used = {method.training_set(Direction.of(direction)).adaptation for method in methods}
         return [translation for translation in TRANSLATIONS if translation in used]
 
     def translation_of_each(self, direction: str) -> list[str]:

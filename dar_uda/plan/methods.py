@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 TRANSLATIONS = ("disentangled-multi", "disentangled-uncorrected", "disentangled-average", "cyclegan-single")
 """Ways to draw synthetic volumes, the paper's first."""
 
-JOINED = "+"
-"""Between the translations of a training set that has the volumes of several."""
-
 TRAINED_ON_BOTH = ("synseg_net", "ada_output")
 """Trainings on the labeled source and the unlabeled target."""
 
@@ -34,7 +31,7 @@ class TrainingSet:
     Attributes:
         labeled: The domain whose labels it has.
         target: The domain to which the network is adapted; None for a domain's real volumes.
-        adaptation: `TRANSLATIONS`, one or several, `JOINED`, or one of `TRAINED_ON_BOTH`; "" for real volumes.
+        adaptation: One of `TRANSLATIONS` or `TRAINED_ON_BOTH`; "" for real volumes.
     """
 
     labeled: str
@@ -65,14 +62,9 @@ class TrainingSet:
         return Direction(self.labeled, self.target)
 
     @property
-    def translations(self) -> list[str]:
-        """The ways in which its synthetic volumes are drawn; none where it has no such volumes."""
-        return _translations_in(self.adaptation)
-
-    @property
     def has_volumes(self) -> bool:
         """Whether it is a list of volumes, real or synthetic, and not a training on both domains."""
-        return not self.adaptation or bool(self.translations)
+        return self.adaptation in ("", *TRANSLATIONS)
 
 
 def direction_of(training_set: str) -> str:
@@ -158,14 +150,9 @@ class Method:
         return self.predictor.iteration
 
     @property
-    def translations(self) -> list[str]:
-        """The ways in which the synthetic volumes are drawn that it trains on."""
-        return _translations_in(self.training_set_pattern.partition(".")[2])
-
-    @property
     def is_synthetic(self) -> bool:
         """Whether it trains on synthetic volumes."""
-        return bool(self.translations)
+        return self.training_set_pattern.endswith(TRANSLATIONS)
 
     @property
     def trainings(self) -> list[Training]:
@@ -199,10 +186,6 @@ def _method(name: str, definition: Values, config: "Config") -> Method:
     last = config.branch("segmentation")["self_training"]["iterations"] if definition.get("self_trained") else 0
     iterations = tuple(replace(first, iteration=number) for number in range(last + 1))
     return Method(name, pattern, iterations, is_2d, definition.get("post_processed", True))
-
-
-def _translations_in(adaptation: str) -> list[str]:
-    return [name for name in adaptation.split(JOINED) if name in TRANSLATIONS]
 
 
 def _check_definition(name: str, definition: Values, is_2d: bool) -> None:

@@ -9,7 +9,7 @@ from dar_uda.plan.cases import Cases
 from dar_uda.plan.config import Config
 from dar_uda.plan.errors import PlanError
 from dar_uda.plan.figures import Figures
-from dar_uda.plan.methods import JOINED, RANDOMIZED, SELECTION_RULES, TRANSLATIONS, Method, Training, read_methods
+from dar_uda.plan.methods import RANDOMIZED, SELECTION_RULES, TRANSLATIONS, Method, Training, read_methods
 from dar_uda.plan.networks import Networks
 from dar_uda.plan.paths import Paths, ending_of, table_of
 from dar_uda.plan.tables import SUMMARY, Row, Table, lacking_cases, lacking_for_summary, read_tables
@@ -84,7 +84,6 @@ class Plan:
 
     def wildcard_constraints(self) -> dict[str, str]:
         """Return the pattern of every wildcard."""
-        any_of = "|".join(TRANSLATIONS)
         return {
             "run": re.escape(self.config.run),
             "seed": r"\d+",
@@ -98,8 +97,8 @@ class Plan:
             "iteration": r"[1-9]\d*",
             "table": "|".join(self.tables),
             "of_table": "|".join(map(ending_of, self.tables)),
-            "translation": any_of,
-            "training_set": rf"[A-Za-z0-9-]+(\.({any_of})(\{JOINED}({any_of}))*)?",
+            "translation": "|".join(TRANSLATIONS),
+            "training_set": rf"[A-Za-z0-9-]+(\.({'|'.join(TRANSLATIONS)}))?",
         }
 
     def gpus(self, submits: bool, has_gpu: bool) -> int:

@@ -154,31 +154,19 @@ class Volumes:
         return self.cases.of(TrainingSet.of(training_set).labeled, "train", labeled=True)
 
     def images(self, training_set: str, seed: int | str, cases: Sequence[str] | None = None) -> list[str]:
-        """Return the volumes that a training set has of its labeled cases, or of some of them.
-
-        Of several translations each has as many: one that draws fewer volumes of a case has them several times.
-        """
+        """Return the volumes that a training set has of its labeled cases, or of some of them."""
         of = TrainingSet.of(training_set)
         cases = self.labeled(training_set) if cases is None else cases
         if of.target is None:
             return self.paths.cases(of.labeled, cases, IMAGE)
-        most = max(map(self.style_count, of.translations))
-        return [
-            volume
-            for name in of.translations
-            for case in cases
-            for volume in self.synthetic(str(of.direction), name, case, seed) * (most // self.style_count(name))
-        ]
+        return [volume for case in cases for volume in self.synthetic(str(of.direction), of.adaptation, case, seed)]
 
     def labels(self, training_set: str, cases: Sequence[str] | None = None) -> list[str]:
         """Return the label map of every volume that `images` returns."""
         of = TrainingSet.of(training_set)
         cases = self.labeled(training_set) if cases is None else cases
-        labels = self.paths.cases(of.labeled, cases, LABEL)
-        if of.target is None:
-            return labels
-        most = max(map(self.style_count, of.translations))
-        return [label for _ in of.translations for label in labels for _ in range(most)]
+        copies = 1 if of.target is None else self.style_count(of.adaptation)
+        return [label for label in self.paths.cases(of.labeled, cases, LABEL) for _ in range(copies)]
 
     def structures_of_source(self, direction: str) -> str:
         """Return the table of the structures in the source's labels.

@@ -8,8 +8,6 @@ TRAINING_SETS = {
     "disentangled-multi": "Trained on source scans that the translator redrew in several styles of the target.",
     "disentangled-uncorrected": "Trained on source scans that the translator redrew in several styles of the target, "
     "slice by slice.",
-    "disentangled-multi+cyclegan-single": "Trained on source scans that two translators redrew, each as often: ours in "
-    "several styles of the target, CycleGAN in one way.",
     "disentangled-average": "Trained on source scans that the translator redrew in the mean style of the target.",
     "cyclegan-single": "Trained on source scans that CycleGAN translated to the target, in one way.",
     "synseg_net": "SynSeg-Net: CycleGAN and segmentation network trained together.",

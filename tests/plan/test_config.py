@@ -64,35 +64,6 @@ def test_a_copy_of_the_shipped_config_outdoes_a_budget_only_where_it_was_changed
     assert config.changes() == ["styles.clusters 2"]
 
 
-def test_a_budget_defines_a_method_otherwise_where_the_user_does_not():
-    both, several = "{direction}.disentangled-multi+cyclegan-single", "{direction}.disentangled-multi"
-
-    def training_set(text):
-        return config_of(text).methods["dar_uda"]["training_set"]
-
-    laptop = "{task: abdomen, cases: x.tsv, budget: laptop"
-    assert [training_set(f"{laptop}}}"), training_set("{}"), training_set("{budget: paper}")] == [
-        both,
-        several,
-        several,
-    ]
-    copy = (REPOSITORY / "config" / "config.yaml").read_text(encoding="utf-8")
-    assert training_set(copy.replace("\nbudget: null\n", "\nbudget: laptop\n")) == both, "a copy changes nothing"
-    mine = f"{laptop}, method_definitions: {{dar_uda: {{training_set: '{several}'}}}}}}"
-    assert training_set(mine) == several
-    assert config_of(mine).methods["dar_uda"]["network"] == "dar_unet"
-    assert config_of(mine).changes() == [f'method_definitions.dar_uda.training_set "{several}"']
-    own = f"{laptop}, methods: own, method_definitions: {{own: {{training_set: '{several}', network: dar_unet}}}}}}"
-    assert config_of(own).changes() == []
-
-
-def test_a_new_method_needs_a_training_set_and_a_network():
-    with pytest.raises(PlanError, match="'network' is a required property"):
-        config_of("method_definitions: {mine: {training_set: '{source}'}}")
-    with pytest.raises(PlanError, match="method_definitions.mine: 'network' is a required property"):
-        config_of("methods: mine\nbudgets: {demo: {method_definitions: {mine: {training_set: '{source}'}}}}")
-
-
 def test_scalars_stand_for_lists_and_texts_for_numbers():
     config = read_config(REPOSITORY, {"methods": "dar_uda", "seeds": "3", "styles": {"clusters": "4"}, "run": "a"})
     assert (config.tables["summary"]["methods"], config.seeds, config.run) == (["dar_uda"], [3], "a")

@@ -6,9 +6,6 @@ from tests.plan.plans import CASES, EXTRAS, LABELED, plan_of
 
 CORRECTED = "styles: {inter_slice_correction: true}"
 ONCE = "segmentation: {self_training: {iterations: 0}}"
-JOINED = (
-    f"{ONCE}\nmethod_definitions: {{dar_uda: {{training_set: '{{direction}}.disentangled-multi+cyclegan-single'}}}}"
-)
 PLAIN = "inference: {keep_largest_component: false, guided_filter_radius: 0}"
 TWO_ITERATIONS = "segmentation: {self_training: {iterations: 2, steps: 120}}"
 
@@ -94,7 +91,6 @@ def test_every_row_of_a_table_says_by_which_protocol_and_checkpoint():
                 "inter-slice correction",
             ],
         ),
-        (f"{PLAIN}\n{CORRECTED}\n{JOINED}", "dar_uda", ["volumes of CycleGAN too", "inter-slice correction"]),
         (CORRECTED, "dar_uda_published", []),
     ],
 )

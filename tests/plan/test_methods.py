@@ -77,7 +77,7 @@ def test_every_name_that_a_run_can_have_reads_back(rule, values):
 
 def test_every_method_of_every_table_is_read_once():
     methods = methods_of()
-    assert len(methods) == 19, "thirteen of the comparison, several styles, five ablations; no source_randomized"
+    assert len(methods) == 18, "thirteen of the comparison, and five ablations; without source_randomized"
     assert all(name == method.name for name, method in methods.items())
     assert "source_randomized" in methods_of("methods: source_randomized")
 

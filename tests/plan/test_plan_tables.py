@@ -52,10 +52,10 @@ def test_every_table_of_the_config_is_there_and_the_summary_is_first():
 
 
 def test_a_table_shows_the_self_training_iteration_beside_the_first_where_there_is_one():
-    study = ["source_only", "cyclegan_3d", "average_style", "several_styles", "dar_uda", "supervised"]
+    study = ["source_only", "cyclegan_3d", "average_style", "dar_uda_no_self_training", "dar_uda", "supervised"]
     assert methods_of(table_of("style_study", f"directions: ct-to-mr\n{EXTRAS}").scored) == study
     alike = table_of("style_study", "directions: ct-to-mr\nsegmentation: {self_training: {iterations: 0}}")
-    assert methods_of(alike.scored) == [name for name in study if name != "several_styles"]
+    assert methods_of(alike.scored) == [name for name in study if name != "dar_uda_no_self_training"]
     summary = table_of("summary", "methods: [dar_uda_no_self_training, dar_uda]")
     assert methods_of(summary.scored) == ["dar_uda_no_self_training", "dar_uda"], "the summary has what it is asked for"
 
@@ -73,7 +73,7 @@ def test_a_table_shows_a_method_that_makes_other_masks_with_the_weights_of_anoth
 def test_the_method_as_published_trains_apart_only_where_something_was_added():
     corrected = "styles: {inter_slice_correction: true}\nsegmentation: {self_training: {iterations: 0}}"
     methods = plan_of(corrected).methods
-    assert methods["dar_uda_published"].translations == ["disentangled-uncorrected"]
+    assert methods["dar_uda_published"].training_set(CT_TO_MR).adaptation == "disentangled-uncorrected"
     for budget, rows in {"demo": 13, "paper": 11}.items():
         plan = plan_of(f"budget: {budget}")
         published, plain = (plan.methods[name] for name in ("dar_uda_published", "dar_uda_no_self_training"))

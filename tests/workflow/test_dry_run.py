@@ -109,8 +109,8 @@ def test_the_papers_tables_share_every_artifact(tmp_path):
     assert jobs["train_synseg_net"] == 2 and jobs["train_ada_output"] == 2 * 2
     assert jobs["translate_volume"] == jobs["synthesize_volume"] == jobs["synthesize_average_volume"] == 16
     assert jobs["synthesize_uncorrected_volume"] == 0, "the demo corrects nothing"
-    # thirteen methods both ways, several styles both ways, and five ablations
-    assert jobs["predict_cases"] == jobs["score_method"] == 2 * 14 + 5
+    # thirteen methods both ways, and five ablations
+    assert jobs["predict_cases"] == jobs["score_method"] == 2 * 13 + 5
     assert jobs["tabulate"] == 3
     assert jobs["preprocess_label"] == 16
     assert "cases/mr/mr10/label.nii" not in text  # a test case
@@ -152,12 +152,10 @@ def test_target_labels_are_read_for_the_scores_alone(labeled_target):
 
 
 def test_each_self_training_iteration_goes_on_from_the_training_before_and_from_its_masks(labeled_target):
-    both = "disentangled-multi+cyclegan-single"
-    folder = f"results/abdomen/seed-0/segmenters/ct-to-mr.{both}/dar_unet-randomized"
+    folder = "results/abdomen/seed-0/segmenters/ct-to-mr.disentangled-multi/dar_unet-randomized"
     jobs = {outputs.split(",")[0]: (rule, inputs) for rule, inputs, outputs in files_of_jobs(labeled_target)}
     rule, inputs = jobs[f"{folder}/weights.safetensors"]
     assert rule == "train_segmenter" and "cases/ct/ct1/image.nii" in inputs and "style-5.nii" in inputs
-    assert "/cyclegan-single/ct1/style-0.nii" in inputs
     for before, training in (("", "-self_training_1"), ("-self_training_1", "-self_training_2")):
         weights, labels = f"{folder}{before}/weights.safetensors", f"{folder}{training}/labels"
         labels = labels.replace("/segmenters/", "/pseudo_labels/")
@@ -167,7 +165,7 @@ def test_each_self_training_iteration_goes_on_from_the_training_before_and_from_
         rule, inputs = jobs[f"{folder}{training}/weights.safetensors"]
         assert rule == "self_train_segmenter" and {weights, labels} <= {*inputs.split(", ")}
         assert sum("/segmenters/" in path or path.endswith("/labels") for path in inputs.split(", ")) == 2
-    (inputs,) = [inputs for rule, inputs in jobs.values() if rule == "predict_cases" and both in inputs]
+    (inputs,) = [inputs for rule, inputs in jobs.values() if rule == "predict_cases" and "disentangled-multi" in inputs]
     assert f"{folder}-self_training_2/weights.safetensors" in inputs.split(", ")
 
 
