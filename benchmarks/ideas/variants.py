@@ -158,6 +158,9 @@ VARIANTS = {
     "bent": BENT,
     "bent_unguided": replace(BENT, guided=0, after="bent"),
     "bent_unguided_iterated": replace(BENT, guided=0, iterations=(120, 120), after="bent"),
+    "bent_unguided_on": replace(
+        BENT, guided=0, iterations=(120, 120), after="bent_unguided_iterated", after_iteration=2
+    ),
     "bent_iterated": replace(BENT, iterations=(120, 120), after="bent"),
     "bent_long": replace(BENT, steps=1.2),
     "bent_on": replace(BENT, iterations=(120, 120), after="bent_iterated", after_iteration=2),
