@@ -1,6 +1,7 @@
 """`python -m benchmarks.gpu`: its runner on stages that die, hang and fail, and the whole script at its smallest."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from benchmarks.gpu import runner
 from benchmarks.gpu.kit import write_phantoms
 from benchmarks.gpu.results import FINISHED, append_row, read_rows, tasks_in
 from benchmarks.gpu.rows import FIGURES
@@ -265,3 +267,12 @@ def test_the_whole_script_runs_in_its_smallest_form_without_what_a_machine_with_
     assert not [e for e in errors if "bfloat16" not in e[1] and e[2]["error"] > e[2]["limit"]]
     figures = {name for row in rows for name in row.get("figures", {})}
     assert figures == set(FIGURES)
+
+
+def test_rows_name_no_folder_of_the_machine_that_wrote_them():
+    ours, theirs = f"{runner.PROJECT}/dar_uda/training/loop.py", "/opt/env/.venv/lib/python3.12/heapq.py"
+    log = f'File "{ours}", line 3\nFile "{theirs}", line 1'
+    found = ['File "dar_uda/training/loop.py", line 3', 'File "lib/python3.12/heapq.py", line 1']
+    assert runner.last_lines(log) == found
+    for path in (runner.PROJECT / "benchmarks" / "gpu" / "measured").glob("*.jsonl"):
+        assert re.findall(r'(?:^|[\s"(])(/[\w.+-]+/[^\s"]*)', path.read_text()) == [], path.name

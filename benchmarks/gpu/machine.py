@@ -29,9 +29,9 @@ def versions(device: torch.device) -> dict[str, Any]:
     """Return versions, the compiler that Triton needs, and the card's data."""
     header = Path(sysconfig.get_path("include")) / "Python.h"
     found: dict[str, Any] = {
-        **{"python": platform.python_version(), "executable": sys.executable, "torch": torch.__version__},
+        **{"python": platform.python_version(), "executable": Path(sys.executable).name, "torch": torch.__version__},
         **{"cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version(), "driver": driver()},
-        **{"compiler": shutil.which("gcc") or shutil.which("cc"), "python_header": header.exists()},
+        **{"compiler": next(filter(shutil.which, ("gcc", "cc")), None), "python_header": header.exists()},
         "packages": {name: _version(name) for name in PACKAGES},
     }
     if device.type == "cuda":

@@ -6,6 +6,7 @@ Each new process starts CUDA again, compiles Triton's kernels and lets cuDNN try
 import hashlib
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -40,6 +41,9 @@ PATIENCE = {"cuda": 1.5, "cpu": 20}
 """A task is ended after this many times the seconds that it should take on a card."""
 LEAST_SECONDS = 5.0
 LAST_LINES = 25
+PROJECT = Path(__file__).parents[2]
+ABOVE_LIB = re.compile(r"(?<![\w./])/(?:[\w.+-]+/)*?lib/")
+"""The folders in which a Python has its library: an environment's, or the system's."""
 SECONDS_TO_DIE = 5.0
 
 
@@ -135,8 +139,14 @@ def _run_process(settings: Settings, stages: Sequence[tuple[Stage, str]], end: f
             text = settings.log.read_bytes()[before:].decode(errors="replace")
             task = watch.task
             took = {"seconds": round(time.monotonic() - task.pop("since"), 1), "exit": process.exitcode}
-            append_row(settings.results, {**task, "state": state, **took, "lines": text.splitlines()[-LAST_LINES:]})
+            append_row(settings.results, {**task, "state": state, **took, "lines": last_lines(text)})
     return process.exitcode != 0 and "limit" in watch.task
+
+
+def last_lines(text: str) -> list[str]:
+    """Return the last lines of a log, paths without the folders of this machine above the project or `lib`."""
+    within = text.replace(f"{PROJECT}/", "")
+    return [ABOVE_LIB.sub("lib/", line) for line in within.splitlines()[-LAST_LINES:]]
 
 
 class Watch:
