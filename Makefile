@@ -48,6 +48,7 @@ docs: .venv/installed
 	$(VENV) -m docs.config_keys
 	$(VENV) -m docs.glossary
 	$(VENV) -m docs.decisions
+	$(VENV) -m docs.results
 	NO_MKDOCS_2_WARNING=1 $(VENV) -m mkdocs build --strict --quiet
 
 .venv/installed: pyproject.toml constraints.txt

@@ -10,7 +10,16 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 REPOSITORY = Path(__file__).parents[1]
-PAGES = ("README.md", "config/README.md", "benchmarks/README.md", "docs/*.md", "docs/images/*", "docs/site.css")
+NAMES = ("*.md", "results/*.md", "images/*", "site.css")
+PAGES = (
+    "README.md",
+    "config/README.md",
+    "benchmarks/README.md",
+    "docs/*.md",
+    "docs/results/*.md",
+    "docs/images/*",
+    "docs/site.css",
+)
 LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([^)\s#:]+)\)")
 EQUATION = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.+?)\\[)\]]</\1>', re.DOTALL)
 

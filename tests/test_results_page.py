@@ -1,13 +1,17 @@
-"""Every difference, gap and mean of docs/results.md follows from the page's own rows."""
+"""The pages of results: made from the kept runs; of earlier versions, every number follows from the page's own rows."""
 
 import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
-TEXT = (Path(__file__).parents[1] / "docs" / "results.md").read_text(encoding="utf-8")
+from docs import results
+from docs.runs import RUNS, KeptRun
+
+TEXT = (Path(__file__).parents[1] / "docs" / "results" / "history.md").read_text(encoding="utf-8")
 TABLES = re.findall(r"(?:^\|.*\n)+", TEXT, re.M)
 MEAN = "mean Dice"
 ROUNDED = 0.0011
@@ -127,3 +131,39 @@ def test_no_interval_of_before_and_no_negative_gap_is_left():
     assert len(scores) > 10
     assert [line for table in scores for line in table.split("\n") if re.search(r"\d \[-?\d", line)] == []
     assert re.findall(r"-\d+ ?%", claims) == []
+
+
+def test_the_pages_are_made_from_the_kept_runs():
+    for path, text in results.pages().items():
+        assert path.read_text(encoding="utf-8") == text, "python -m docs.results"
+
+
+def test_every_kept_run_is_on_a_page():
+    named = {run["name"] for page in results.TEXTS["pages"] for run in page["runs"]}
+    assert named == {path.name for path in RUNS.iterdir()}
+
+
+def test_the_headline_has_the_mean_over_cases_and_seeds_of_the_mean_over_structures():
+    for page in results.TEXTS["pages"]:
+        for entry in page["runs"]:
+            scores = KeptRun.read(entry["name"]).scores
+            dice = scores.groupby(["direction", "method", "seed", "case"])["dice"].mean().groupby(level=[0, 1]).mean()
+            for direction in scores["direction"].unique():
+                name = f"[{entry['title']}](results/{page['file']}.md), {direction} "
+                row = next(line for line in results.HEAD.read_text(encoding="utf-8").splitlines() if name in line)
+                shown = [cell.strip() for cell in row.split("|")[4:8]]
+                assert shown == [
+                    f"{dice[direction, method]:.3f}" if (direction, method) in dice.index else "-"
+                    for method in results.HEADLINE
+                ]
+
+
+def test_later_seeds_join_a_kept_run_and_replace_their_own_rows():
+    def run(seeds, dice):
+        rows = pd.DataFrame({"direction": "ct-to-mr", "method": "dar_uda", "seed": seeds, "dice": dice})
+        return KeptRun({"budget": dice}, rows, rows.rename(columns={"dice": "minutes"}))
+
+    joined = run([0, 1], 0.5).joined(run([1, 2], 0.75))
+    assert list(joined.scores["seed"]) == [0, 1, 2]
+    assert list(joined.scores["dice"]) == list(joined.trainings["minutes"]) == [0.5, 0.75, 0.75]
+    assert joined.facts == {"budget": 0.75}

@@ -163,6 +163,12 @@ VARIANTS = {
     ),
     "bent_iterated": replace(BENT, iterations=(120, 120), after="bent"),
     "bent_long": replace(BENT, steps=1.2),
+    "bent_doubled": replace(BENT, steps=2.0),
+    "bent_doubled_iterated": replace(BENT, steps=2.0, iterations=(120, 120, 120, 120), after="bent_doubled"),
+    "bent_doubled_unguided": replace(BENT, steps=2.0, guided=0),
+    "bent_doubled_unguided_iterated": replace(
+        BENT, steps=2.0, guided=0, iterations=(120, 120, 120, 120), after="bent_doubled_unguided"
+    ),
     "bent_on": replace(BENT, iterations=(120, 120), after="bent_iterated", after_iteration=2),
     "bent_source": replace(BENT, **PLAIN_SOURCE),
     "bent_target": replace(BENT, **PLAIN_SOURCE | {"volumes": ("target",)}),

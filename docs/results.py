@@ -1,0 +1,135 @@
+"""Write docs/results.md and the pages of docs/results from docs/results.yaml and the runs of docs/data/runs."""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from dar_uda.evaluation.cells import SCORE, Cell, Table
+from dar_uda.evaluation.differences import read_differences, write_differences
+from dar_uda.evaluation.pages import markdown_table
+from dar_uda.evaluation.quantities import MEAN
+from dar_uda.evaluation.score_tables import difference_table, means_table, seed_table, structure_table
+from dar_uda.evaluation.summary import read_summary, write_summary
+from docs.config_keys import REPOSITORY
+from docs.runs import KEYS, KeptRun
+
+FOLDER = REPOSITORY / "docs" / "results"
+HEAD = FOLDER.with_suffix(".md")
+TEXTS: dict[str, Any] = yaml.safe_load(FOLDER.with_suffix(".yaml").read_text(encoding="utf-8"))
+MARK = "<!-- Written by `make docs` from docs/results.yaml and docs/data/runs. Change these. -->"
+HEADLINE = ("source_only", "cyclegan_3d", "dar_uda", "supervised")
+METRICS = ["dice", "asd"]
+
+
+def pages() -> dict[Path, str]:
+    """Return the text of every page by its path."""
+    runs = {run["name"]: Tables(KeptRun.read(run["name"])) for page in TEXTS["pages"] for run in page["runs"]}
+    written = {HEAD: "\n".join(_headline(runs))}
+    return written | {FOLDER / f"{page['file']}.md": "\n".join(_page(page, runs)) for page in TEXTS["pages"]}
+
+
+class Tables:
+    """The statistics of a run, made by the package as for a run's own tables.
+
+    Attributes:
+        summary: Of `read_summary`.
+        differences: Of `read_differences`.
+    """
+
+    def __init__(self, run: KeptRun) -> None:
+        self.run, facts = run, run.facts
+        with tempfile.TemporaryDirectory() as folder:
+            table, differences = Path(folder) / "summary.tsv", Path(folder) / "differences.tsv"
+            metrics = list(_files(run.scores, Path(folder)))
+            write_summary(metrics, [], facts["structures"], facts["bounds"], facts["ceilings"], {}, table)
+            write_differences(metrics, facts["structures"], facts["reference"], {}, differences)
+            self.summary, self.differences = read_summary(table), read_differences(differences)
+
+    def of(self, direction: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+        """Return a direction's rows of summary, differences and trainings."""
+        tables = self.summary, self.differences, self.run.trainings
+        return tuple(table[table["direction"] == direction] for table in tables)
+
+    @property
+    def directions(self) -> list[str]:
+        """The directions, in the order of their rows."""
+        return list(self.summary["direction"].unique())
+
+
+def _files(scores: pd.DataFrame, folder: Path) -> Iterator[dict[str, Any]]:
+    """Write the scores of every method, direction and seed to a file, as `score_method` does, and yield its entry."""
+    for (direction, method, seed), rows in scores.groupby(KEYS, sort=False):
+        path = folder / f"{direction}-{method}-{seed}.tsv"
+        rows.drop(columns=KEYS).to_csv(path, sep="\t", index=False)
+        yield {"direction": direction, "method": method, "seed": seed, "path": str(path)}
+
+
+def _headline(runs: Mapping[str, Tables]) -> Iterator[str]:
+    yield from ("# Results", "", MARK, "", TEXTS["head"])
+    rows = []
+    for page in TEXTS["pages"]:
+        for entry in page["runs"]:
+            tables = runs[entry["name"]]
+            for direction in tables.directions:
+                link = f"[{entry['title']}](results/{page['file']}.md)"
+                rows.append([Cell(f"{link}, {direction}"), *_headline_cells(tables.of(direction)[0])])
+    header = ["scans", "cases", "seeds", *HEADLINE, "gap closed"]
+    yield from (markdown_table(Table("", header, rows)), "", TEXTS["how"])
+
+
+def _headline_cells(summary: pd.DataFrame) -> Iterator[Cell]:
+    means = summary[summary["structure"] == MEAN].set_index("method")
+    own = means.loc["dar_uda"]
+    yield from (Cell(int(own["n"])), Cell(int(own["seeds"])))
+    for method in HEADLINE:
+        yield Cell(means["dice_mean"].get(method), SCORE)
+    yield Cell(own["gap_closed"], "{:.0%}".format, (own["gap_low"], own["gap_high"]))
+
+
+def _page(page: Mapping[str, Any], runs: Mapping[str, Tables]) -> Iterator[str]:
+    yield from (f"# {page['title']}", "", MARK, "", page["text"])
+    for entry in page["runs"]:
+        tables = runs[entry["name"]]
+        yield from (f"## {entry['title']}", "", entry["text"])
+        if seen := tables.run.facts["transductive"]:
+            yield from (f"Transductive: trained without labels on {seen} scored cases.", "")
+        for direction in tables.directions:
+            yield from _direction(tables, direction)
+        yield from _origin(tables.run)
+        yield from (entry.get("seen", ""), "")
+
+
+def _direction(tables: Tables, direction: str) -> Iterator[str]:
+    summary, differences, trainings = tables.of(direction)
+    means = means_table(summary, METRICS, direction)
+    minutes = trainings.groupby("method")["minutes"].mean()
+    rows = [[*row, Cell(minutes.get(row[0].text), "{:.0f}".format)] for row in means.rows]
+    shown = [
+        Table(direction, [*means.header, "minutes"], rows),
+        structure_table(summary, "dice", f"{direction}, Dice by structure"),
+    ]
+    if summary["seeds"].max() > 1:
+        shown.append(seed_table(summary, "dice", f"{direction}, Dice by seed"))
+    if not differences.empty:
+        shown.append(difference_table(differences, "dice", f"{direction}, "))
+    for table in shown:
+        yield from (f"### {table.title}", "", markdown_table(table), "")
+
+
+def _origin(run: KeptRun) -> Iterator[str]:
+    """Yield who made the rows, and in what methods differ from the paper."""
+    for made, rows in run.trainings.groupby(["commit", "machine", "cores", "date"], sort=False):
+        commit, machine, cores, date = made
+        seeds = ", ".join(map(str, sorted(rows["seed"].unique())))
+        yield f"- Seed {seeds}: {commit}, {date}, {machine}, {cores} cores"
+    yield from (f"- `{method}`: {note}" for method, note in run.facts["notes"].items())
+    yield ""
+
+
+if __name__ == "__main__":
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")
