@@ -1,8 +1,8 @@
 """Keep the scores of a finished run for docs/results.md: python -m docs.runs CLONE CONFIG NAME.
 
 CLONE is the working copy that made the run, CONFIG the run's config file as seen from there, NAME a folder of
-docs/data/runs. Rows of a direction, method and seed that are there already are replaced, so that seeds may come one by
-one.
+docs/data/runs. Rows of a direction, method and seed that are there already are replaced, and those that the run has not
+scored yet are left out, so that they may come one by one.
 """
 
 import argparse
@@ -82,7 +82,7 @@ def main() -> None:
 
 
 def run_of(path: Path, table: str) -> KeptRun:
-    """Return a finished run below the working directory by its config file."""
+    """Return the scored rows of a run below the working directory by its config file."""
     text = path.read_text(encoding="utf-8")
     config = read_config(Path.cwd(), yaml.safe_load(text), {str(path): text})
     plan = Plan.of(config, read_cases(config, Path.cwd()))
@@ -103,19 +103,23 @@ def run_of(path: Path, table: str) -> KeptRun:
     }
     scores, trainings = [], []
     for row, file in zip(shown.scored, plan.metrics(shown.scored), strict=True):
+        if not Path(file).exists():
+            continue
         keys = {"direction": row.direction, "method": row.method, "seed": row.seed}
         scores.append(pd.read_csv(file, sep="\t").assign(**keys))
-        trainings.append({**keys, "minutes": round(_seconds(plan, row) / 60, 1), **made})
+        trainings.append({**keys, "minutes": _minutes(plan, row), **made})
     joined = pd.concat(scores)
     return KeptRun(facts, joined[[*KEYS, *joined.columns.drop(KEYS)]], pd.DataFrame(trainings))
 
 
-def _seconds(plan: Plan, row: Row) -> float:
-    """Return how long the trainings of a row took, and the pseudo-labels between them."""
+def _minutes(plan: Plan, row: Row) -> float | None:
+    """Return how long the trainings of a row took, and the pseudo-labels between them; None where one is not known."""
     folder = Path(plan.paths.folder) / "benchmarks"
     method = plan.methods[row.method]
     files = [folder / f"{name}-{row.seed}.tsv" for name in _trainings(method, Direction.of(row.direction))]
-    return sum(pd.read_csv(file, sep="\t")["s"].sum() for file in files)
+    if not all(file.exists() for file in files):
+        return None
+    return round(sum(pd.read_csv(file, sep="\t")["s"].sum() for file in files) / 60, 1)
 
 
 def _trainings(method: Method, direction: Direction) -> Iterator[str]:
