@@ -17,9 +17,12 @@ from dar_uda.segmentation.domain_randomization import (
     SLOPE,
     _standardized,
     _tensor,
+    class_means,
 )
 
 AIR = 0.05
+PART_KNOTS = (10, 10)
+"""Of the random field that chooses parts of structures, in a slice: about a sixth of a heart's patch is one part."""
 LOG_GAIN, LOG_GAMMA, CONTRAST = (-0.9, 0.3), (-0.5, 0.5), (0.6, 1.4)
 
 
@@ -98,6 +101,21 @@ def change_classes(
     offset = means * (1 - gain) + _tensor(shifts, image)
     smooth = F.avg_pool2d(torch.stack([gain[here], offset[here]]), 3, 1, 1, count_include_pad=False)
     return (image * smooth[0] + smooth[1]).clamp(0, 1)
+
+
+def change_parts(image: Tensor, label: Tensor, rng: np.random.Generator, classes: int) -> Tensor:
+    """Give a part of every structure the mean of a random level, as scar, cysts and tumors have: shape alone tells.
+
+    The part is where a smooth random field is above a random threshold, none to most of the structure.
+    """
+    knots = _tensor(rng.normal(size=(1, classes, 3, *PART_KNOTS)), image)
+    thresholds, levels = rng.uniform(-0.5, 1.0, size=classes), rng.uniform(size=classes)
+    here = label.long()
+    fields = F.interpolate(knots, size=tuple(image.shape), mode="trilinear", align_corners=True)[0]
+    field = fields.gather(0, here[None])[0]
+    inside = (field > _tensor(thresholds, image)[here]) & (label > 0)
+    offset = (_tensor(levels, image) - class_means(image, label, classes))[here] * inside
+    return (image + F.avg_pool2d(offset[:, None], 3, 1, 1, count_include_pad=False)[:, 0]).clamp(0, 1)
 
 
 def upright_grid(shape: tuple[int, int], rng: np.random.Generator, scale: float) -> Tensor:

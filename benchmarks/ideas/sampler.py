@@ -14,6 +14,7 @@ from benchmarks.ideas.looks import (
     change_classes,
     change_intensity_richly,
     change_intensity_widely,
+    change_parts,
     moved,
     random_convolution_in_range,
 )
@@ -48,6 +49,8 @@ class Looks:
         if rng.random() < self.structure_contrast:
             changed = change_classes(image, label, rng, classes, background) if background else None
             image = change_structures(image, label, rng, classes) if changed is None else changed
+        if self.variant.parts and rng.random() < self.variant.parts:
+            image = change_parts(image, label, rng, classes)
         if rng.random() < self.gin:
             in_range = self.variant.gin_form == "range"
             image = random_convolution_in_range(image, rng) if in_range else random_convolution(image, rng)

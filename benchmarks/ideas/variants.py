@@ -22,6 +22,7 @@ class Variant:
         gin_form: `clip` to [0, 1] as shipped, or `range`.
         contrast: Fraction of patches whose structures change their contrast.
         background_classes: Intervals of the background's intensities that do so too.
+        parts: Fraction of patches in which parts of structures have other intensities.
         consistency: Weight of the KL divergence between two looks of each patch, which then are the batch.
         deep: Weight of each output's loss over that of the next finer one.
         ema_decay: Of the averaged network.
@@ -49,6 +50,7 @@ class Variant:
     gin_form: str = "clip"
     contrast: float | None = None
     background_classes: int = 0
+    parts: float = 0.0
     consistency: float = 0.0
     deep: float = 1.0
     ema_decay: float | None = None
@@ -161,8 +163,14 @@ VARIANTS = {
     "bent_unguided_on": replace(
         BENT, guided=0, iterations=(120, 120), after="bent_unguided_iterated", after_iteration=2
     ),
+    "bent_unguided_parts": replace(BENT, guided=0, parts=0.5),
+    "bent_unguided_parts_iterated": replace(
+        BENT, guided=0, parts=0.5, iterations=(120, 120), after="bent_unguided_parts"
+    ),
     "bent_iterated": replace(BENT, iterations=(120, 120), after="bent"),
     "bent_long": replace(BENT, steps=1.2),
+    "bent_iterated_fast": replace(BENT, iterations=(120, 120), rate=5.0e-3, after="bent"),
+    "bent_iterated_often": replace(BENT, iterations=(60, 60, 60, 60), after="bent"),
     "bent_doubled": replace(BENT, steps=2.0),
     "bent_doubled_iterated": replace(BENT, steps=2.0, iterations=(120, 120, 120, 120), after="bent_doubled"),
     "bent_doubled_unguided": replace(BENT, steps=2.0, guided=0),
