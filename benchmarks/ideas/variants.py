@@ -181,6 +181,11 @@ VARIANTS = {
     "bent_source": replace(BENT, **PLAIN_SOURCE),
     "bent_target": replace(BENT, **PLAIN_SOURCE | {"volumes": ("target",)}),
     "bent_source_randomized": replace(BENT, **SOURCE),
+    "bent_average": replace(BENT, volumes=("disentangled-average",)),
+    "bent_average_iterated": replace(
+        BENT, volumes=("disentangled-average",), iterations=(120, 120, 120, 120), after="bent_average"
+    ),
+    "bent_further": replace(BENT, iterations=(120, 120, 120, 120), after="bent_on", after_iteration=4),
     "bent_both": BENT_BOTH,
     **{f"bent_both_{name}": replace(BENT_BOTH, **change) for name, change in CHANGES.items()},
     **{
