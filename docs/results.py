@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from dar_uda.evaluation.cells import SCORE, Cell, Table
+from dar_uda.evaluation.cells import COUNT, PERCENT, SCORE, Cell, Table
 from dar_uda.evaluation.differences import read_differences, write_differences
 from dar_uda.evaluation.pages import markdown_table
 from dar_uda.evaluation.quantities import MEAN
@@ -65,7 +65,7 @@ def _files(scores: pd.DataFrame, folder: Path) -> Iterator[dict[str, Any]]:
     for (direction, method, seed), rows in scores.groupby(KEYS, sort=False):
         path = folder / f"{direction}-{method}-{seed}.tsv"
         rows.drop(columns=KEYS).to_csv(path, sep="\t", index=False)
-        yield {"direction": direction, "method": method, "seed": seed, "path": str(path)}
+        yield {"direction": direction, "method": method, "seed": int(seed), "path": str(path)}
 
 
 def _headline(runs: Mapping[str, Tables]) -> Iterator[str]:
@@ -82,32 +82,43 @@ def _headline(runs: Mapping[str, Tables]) -> Iterator[str]:
 
 
 def _headline_cells(summary: pd.DataFrame) -> Iterator[Cell]:
+    """Yield cases and seeds of the direction, the mean Dice of every method that has these, and the gap closed."""
     means = summary[summary["structure"] == MEAN].set_index("method")
-    own = means.loc["dar_uda"]
-    yield from (Cell(int(own["n"])), Cell(int(own["seeds"])))
-    for method in HEADLINE:
-        yield Cell(means["dice_mean"].get(method), SCORE)
-    yield Cell(own["gap_closed"], "{:.0%}".format, (own["gap_low"], own["gap_high"]))
+    cases, seeds = int(means["n"].max()), int(means["seeds"].max())
+    yield from (Cell(cases), Cell(seeds))
+    complete = means[(means["n"] == cases) & (means["seeds"] == seeds)].reindex(HEADLINE)
+    for value in complete["dice_mean"]:
+        yield Cell(value, SCORE)
+    own = complete.loc["dar_uda"]
+    yield Cell(own["gap_closed"], PERCENT, (own["gap_low"], own["gap_high"]))
 
 
 def _page(page: Mapping[str, Any], runs: Mapping[str, Tables]) -> Iterator[str]:
     yield from (f"# {page['title']}", "", MARK, "", page["text"])
     for entry in page["runs"]:
         tables = runs[entry["name"]]
-        yield from (f"## {entry['title']}", "", entry["text"])
-        if seen := tables.run.facts["transductive"]:
-            yield from (f"Transductive: trained without labels on {seen} scored cases.", "")
+        yield from (f"## {entry['title']}", "", entry["text"], *_facts(tables.run.facts))
         for direction in tables.directions:
             yield from _direction(tables, direction)
-        yield from _origin(tables.run)
-        yield from (entry.get("seen", ""), "")
+        yield from _trainings(tables.run.trainings)
+        yield entry.get("seen", "")
+
+
+def _facts(facts: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what the run is, and in what its methods differ from the paper."""
+    yield from (f"- {name}: {facts[name]}" for name in ("task", "budget", "protocol"))
+    if seen := facts["transductive"]:
+        yield f"- Transductive, scored cases that train without their labels: {seen}"
+    if facts["changes"]:
+        yield f"- Changed: {'; '.join(facts['changes'])}"
+    yield from (f"- `{method}`: {note}" for method, note in facts["notes"].items())
+    yield ""
 
 
 def _direction(tables: Tables, direction: str) -> Iterator[str]:
     summary, differences, trainings = tables.of(direction)
     means = means_table(summary, METRICS, direction)
-    minutes = trainings.groupby("method")["minutes"].mean()
-    rows = [[*row, Cell(minutes.get(row[0].text), "{:.0f}".format)] for row in means.rows]
+    rows = [[*row, _minutes(trainings[trainings["method"] == row[0].text])] for row in means.rows]
     shown = [
         Table(direction, [*means.header, "minutes"], rows),
         structure_table(summary, "dice", f"{direction}, Dice by structure"),
@@ -120,13 +131,20 @@ def _direction(tables: Tables, direction: str) -> Iterator[str]:
         yield from (f"### {table.title}", "", markdown_table(table), "")
 
 
-def _origin(run: KeptRun) -> Iterator[str]:
-    """Yield who made the rows, and in what methods differ from the paper."""
-    for made, rows in run.trainings.groupby(["commit", "machine", "cores", "date"], sort=False):
-        commit, machine, cores, date = made
-        seeds = ", ".join(map(str, sorted(rows["seed"].unique())))
-        yield f"- Seed {seeds}: {commit}, {date}, {machine}, {cores} cores"
-    yield from (f"- `{method}`: {note}" for method, note in run.facts["notes"].items())
+def _minutes(trainings: pd.DataFrame) -> Cell:
+    """Return the mean over a method's seeds; no value where that of a seed is not known."""
+    minutes = pd.to_numeric(trainings["minutes"])
+    return Cell(minutes.mean() if minutes.notna().all() else None, COUNT)
+
+
+def _trainings(trainings: pd.DataFrame) -> Iterator[str]:
+    """Yield which code trained which rows, when and where."""
+    for made, rows in trainings.groupby(["commit", "date", "threads", "device"], sort=False):
+        commit, date, threads, device = made
+        methods = ", ".join(f"`{method}`" for method in rows["method"].unique())
+        seeds = ", ".join(rows["seed"].unique())
+        threads = f"{threads} thread{'s' if threads != '1' else ''}"
+        yield f"- Trained at {commit}, scored {date}, {device}, {threads} a training: {methods}, seed {seeds}"
     yield ""
 
 

@@ -1,16 +1,15 @@
-"""Keep the scores of a finished run for docs/results.md: python -m docs.runs CLONE CONFIG NAME.
+"""Keep a finished run for docs/results.md: python -m docs.runs CLONE CONFIG NAME.
 
 CLONE is the working copy that made the run, CONFIG the run's config file as seen from there, NAME a folder of
-docs/data/runs. Rows of a direction, method and seed that are there already are replaced, and those that the run has not
-scored yet are left out, so that they may come one by one.
+docs/data/runs. A run of other seeds, or of methods that are kept already, joins the rows there.
 """
 
 import argparse
 import contextlib
 import datetime
-import os
+import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -23,7 +22,7 @@ from dar_uda.plan.cases import read_cases
 from dar_uda.plan.config import read_config
 from dar_uda.plan.methods import Method
 from dar_uda.plan.plan import Plan
-from dar_uda.plan.tables import Row
+from dar_uda.plan.tables import Row, Table
 from dar_uda.plan.task import Direction
 from docs.config_keys import REPOSITORY
 
@@ -38,10 +37,10 @@ class KeptRun:
     """A run as docs/data/runs keeps it.
 
     Attributes:
-        facts: Its task, budget, structures, and what the package's tables need to know of its methods.
-        scores: Columns `KEYS`, then those of `score_method`.
-        trainings: `KEYS`, then the minutes of all trainings of the row, its translator's included, and the `cores`,
-            `machine`, `commit` and `date` of the trainings.
+        facts: Its task, budget, changes and structures, and what the package's tables need to know of its methods.
+        scores: Columns `KEYS`, then those of `score_method`, all as they are written there.
+        trainings: `KEYS`, then of the row's trainings the minutes, its translator's included, empty where they are not
+            known; the threads and the device of the last; the commit, and the date of the scores.
     """
 
     facts: dict[str, Any]
@@ -53,19 +52,45 @@ class KeptRun:
         """Return the run that a folder of `RUNS` has."""
         folder = RUNS / name
         facts = yaml.safe_load((folder / "facts.yaml").read_text(encoding="utf-8"))
-        return cls(facts, *(pd.read_csv(folder / f"{table}.tsv", sep="\t") for table in ("scores", "trainings")))
+        return cls(facts, *(read_words(folder / f"{table}.tsv") for table in ("scores", "trainings")))
 
     def joined(self, later: "KeptRun") -> "KeptRun":
-        """Return this run with the rows of a later one, which replace those of the same keys."""
-        return KeptRun(later.facts, _joined(self.scores, later.scores), _joined(self.trainings, later.trainings))
+        """Return this run with the rows of a later one, which replace those of the same keys.
+
+        Raises:
+            ValueError: Task, budget, methods or any other fact differs.
+        """
+        if other := [fact for fact in self.facts if self.facts[fact] != later.facts.get(fact)]:
+            raise ValueError(
+                f"The run that is kept has other facts: {other}, found {[later.facts.get(fact) for fact in other]}, "
+                f"expected {[self.facts[fact] for fact in other]}; keep this one under another name"
+            )
+        return KeptRun(self.facts, *(self._rows(*pair) for pair in zip(self._tables, later._tables, strict=True)))
 
     def write(self, name: str) -> None:
         """Write the run to a folder of `RUNS`."""
         folder = RUNS / name
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "facts.yaml").write_text(yaml.safe_dump(self.facts, sort_keys=False), encoding="utf-8")
-        self.scores.to_csv(folder / "scores.tsv", sep="\t", index=False)
-        self.trainings.to_csv(folder / "trainings.tsv", sep="\t", index=False)
+        (folder / "facts.yaml").write_text(yaml.safe_dump(self.facts, sort_keys=False, width=120), encoding="utf-8")
+        for table, rows in zip(("scores", "trainings"), self._tables, strict=True):
+            rows.to_csv(folder / f"{table}.tsv", sep="\t", index=False)
+
+    @property
+    def _tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        return self.scores, self.trainings
+
+    def _rows(self, rows: pd.DataFrame, later: pd.DataFrame) -> pd.DataFrame:
+        """Return both, in the order of directions, methods and seeds."""
+        replaced = pd.MultiIndex.from_frame(rows[KEYS]).isin(pd.MultiIndex.from_frame(later[KEYS]))
+        both = pd.concat([rows[~replaced], later], ignore_index=True)
+        ranks = [both[key].map(self.facts[f"{key}s"].index) for key in KEYS[:2]]
+        order = pd.concat([*ranks, both["seed"].astype(int)], axis=1).sort_values(KEYS, kind="stable").index
+        return both.loc[order].reset_index(drop=True)
+
+
+def read_words(path: Path) -> pd.DataFrame:
+    """Return a TSV with every cell as it is written: a case `01`, a patient `NA`, an empty metric."""
+    return pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
 
 
 def main() -> None:
@@ -82,71 +107,93 @@ def main() -> None:
 
 
 def run_of(path: Path, table: str) -> KeptRun:
-    """Return the scored rows of a run below the working directory by its config file."""
+    """Return a finished run below the working directory by its config file.
+
+    Raises:
+        ValueError: The working copy has changes, or its config is no longer that of the run.
+    """
+    if changed := _git("status", "--porcelain", "--untracked-files=no"):
+        raise ValueError(f"The working copy has changes, found {changed!r}: no commit made this run; keep another")
     text = path.read_text(encoding="utf-8")
     config = read_config(Path.cwd(), yaml.safe_load(text), {str(path): text})
     plan = Plan.of(config, read_cases(config, Path.cwd()))
-    shown = plan.tables[table]
+    shown, notes = plan.tables[table], descriptions.method_notes(plan.tables[table], config)
+    _check_page(plan, shown, notes)
     facts = {
         **descriptions.stamped_choices(shown, config, plan.cases),
+        "changes": config.changes(),
+        "directions": [str(direction) for direction in shown.directions],
+        "methods": [method.name for method in shown.methods],
         "structures": list(config.task.structures),
         "reference": shown.reference,
         "bounds": descriptions.gap_bounds(shown),
         "ceilings": descriptions.ceilings(shown),
-        "notes": descriptions.method_notes(shown, config),
+        "notes": notes,
     }
-    made = {
-        "cores": os.cpu_count(),
-        "machine": _machine(),
-        "commit": subprocess.check_output(["git", "rev-parse", "--short", "HEAD"], text=True).strip(),
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-    }
-    scores, trainings = [], []
-    for row, file in zip(shown.scored, plan.metrics(shown.scored), strict=True):
-        if not Path(file).exists():
-            continue
-        keys = {"direction": row.direction, "method": row.method, "seed": row.seed}
-        scores.append(pd.read_csv(file, sep="\t").assign(**keys))
-        trainings.append({**keys, "minutes": _minutes(plan, row), **made})
-    joined = pd.concat(scores)
-    return KeptRun(facts, joined[[*KEYS, *joined.columns.drop(KEYS)]], pd.DataFrame(trainings))
+    scores = [
+        read_words(Path(file)).assign(direction=row.direction, method=row.method, seed=str(row.seed))
+        for row, file in zip(shown.scored, plan.metrics(shown.scored), strict=True)
+    ]
+    joined = pd.concat(scores, ignore_index=True)
+    trainings = pd.DataFrame([_training(plan, row) for row in shown.scored])
+    return KeptRun(facts, joined[[*KEYS, *joined.columns.drop(KEYS)]], trainings)
 
 
-def _minutes(plan: Plan, row: Row) -> float | None:
-    """Return how long the trainings of a row took, and the pseudo-labels between them; None where one is not known."""
+def _check_page(plan: Plan, table: Table, notes: dict[str, str]) -> None:
+    page = Path(plan.paths.folder) / "tables" / f"{table.name}.md"
+    text = page.read_text(encoding="utf-8")
+    expected = [descriptions.stamp_of_table(table, plan.config, plan.cases)]
+    expected += [f"- `{method}`: {note}" for method, note in notes.items()]
+    if missing := [line for line in expected if line not in text.splitlines()]:
+        raise ValueError(f"{page} does not say {missing}: code or config changed after the run; run it again")
+
+
+def _training(plan: Plan, row: Row) -> dict[str, str]:
+    """Return the row of `trainings`."""
+    weights = Path(plan.weights(row.method, row.direction, row.seed))
+    made = json.loads(weights.with_suffix(".provenance.json").read_text(encoding="utf-8"))
+    scored = Path(plan.paths.metrics(row.seed, row.direction, row.method)).stat().st_mtime
+    return {
+        "direction": row.direction,
+        "method": row.method,
+        "seed": str(row.seed),
+        "minutes": _minutes(plan, row),
+        "threads": str(made["threads"]),
+        "device": made["device"],
+        "commit": _git("rev-parse", "--short", "HEAD"),
+        "date": datetime.datetime.fromtimestamp(scored, datetime.UTC).date().isoformat(),
+    }
+
+
+def _minutes(plan: Plan, row: Row) -> str:
+    """Return how long the trainings of a row took, and the pseudo-labels between them; empty where one is not known."""
     folder = Path(plan.paths.folder) / "benchmarks"
     method = plan.methods[row.method]
-    files = [folder / f"{name}-{row.seed}.tsv" for name in _trainings(method, Direction.of(row.direction))]
+    files = [folder / f"{name}-{row.seed}.tsv" for name in trainings_of(method, Direction.of(row.direction))]
     if not all(file.exists() for file in files):
-        return None
-    return round(sum(pd.read_csv(file, sep="\t")["s"].sum() for file in files) / 60, 1)
+        return ""
+    seconds = sum(float(read_words(file)["s"].iloc[0]) for file in files)
+    return f"{seconds / 60:.1f}"
 
 
-def _trainings(method: Method, direction: Direction) -> Iterator[str]:
-    """Yield what a method's trainings are called among the benchmarks of a run."""
+def trainings_of(method: Method, direction: Direction) -> Iterator[str]:
+    """Yield what a method's trainings are called among the benchmarks of a run, without the seed."""
     training_set = method.training_set(direction)
     translator = training_set.adaptation.split("-")[0]
     if translator in TRANSLATORS:
         yield f"{TRANSLATORS[translator]}/{translator}"
+    first, *later = method.iterations
     if not training_set.has_volumes:
-        yield f"train_{translator}/{direction}-{method.iterations[0]}"
+        yield f"train_{translator}/{direction}-{first}"
         return
-    first, *later = (f"{training_set}-{training}" for training in method.iterations)
-    yield f"train_segmenter/{first}"
-    for name in later:
-        yield from (f"label_target/{name}", f"self_train_segmenter/{name}")
+    yield f"train_segmenter/{training_set}-{first}"
+    for training in later:
+        yield from (f"{rule}/{training_set}-{training}" for rule in ("label_target", "self_train_segmenter"))
 
 
-def _machine() -> str:
-    """Return the processor's name, and whether it has AMX, with which trainings take bfloat16."""
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    found = dict(line.replace("\t", "").split(": ", 1) for line in lines if ": " in line)
-    return found["model name"] + (", AMX" if "amx_bf16" in found["flags"] else "")
-
-
-def _joined(rows: pd.DataFrame, later: pd.DataFrame) -> pd.DataFrame:
-    replaced = pd.MultiIndex.from_frame(rows[KEYS]).isin(pd.MultiIndex.from_frame(later[KEYS]))
-    return pd.concat([rows[~replaced], later], ignore_index=True)
+def _git(*words: str) -> str:
+    arguments: Sequence[str] = ("git", *words)
+    return subprocess.check_output(arguments, text=True).strip()
 
 
 if __name__ == "__main__":

@@ -118,7 +118,7 @@ def test_every_heading_of_the_report_on_cases_begins_with_a_code():
 
 def commands():
     """Yield every call of Snakemake in an indented line or block of the pages, but those that need a plugin."""
-    for path in (REPOSITORY / "README.md", REPOSITORY / "config" / "README.md", *DOCS.glob("*.md")):
+    for path in (REPOSITORY / "README.md", REPOSITORY / "config" / "README.md", *DOCS.rglob("*.md")):
         text = path.read_text(encoding="utf-8").replace("\\\n", " ")
         for line in re.findall(r"^(?:    )?(snakemake -.*|snakemake [a-z].*)$", text, re.MULTILINE):
             if "--workflow-profile" not in line:

@@ -54,12 +54,16 @@ def paired(rows: pd.DataFrame, first: str, second: str) -> Iterator[Paired]:
 
     Args:
         rows: Of `cases.tsv`.
-        first, second: `VARIANT[@RUN][:STAGE]`; with a run on either side the code may differ, and the run that is
-            returned is the second's. Each run and code of the first is paired with each of the second.
+        first, second: `VARIANT[@RUN][:STAGE]`; with a run on either side the run may differ, and that of the second is
+            returned. The code may differ in directions and seeds where no code has both: there each of the first is
+            paired with each of the second.
     """
     given, other = _of(rows, first), _of(rows, second)
     place = ["direction", "seed"] if "@" in first + second else PLACE
     both = given.merge(other, on=[*place, "case"], suffixes=("_first", ""))
+    if "code_first" in both:
+        is_same = both["code_first"] == both["code"]
+        both = both[is_same | ~is_same.groupby([both[name] for name in place]).transform("any")]
     both["difference"] = both["dice"] - both["dice_first"]
     others = [f"{name}_first" for name in PLACE if name not in place]
     for _, cases in both.groupby([*PLACE, *others], sort=False):

@@ -130,6 +130,9 @@ def test_runs_are_compared_where_they_are_named():
     frame = pd.DataFrame([*rows("thick", "old", 0.4, 0.4), *frame.itertuples(index=False)], columns=record.CASE_COLUMNS)
     means = [(each.mean, each.cases) for each in paired(frame, "a@thick", "a@thin")]
     assert means == [(pytest.approx(0.3), 2), (pytest.approx(0.2), 2)], "no case counts twice, under two codes"
+    frame = pd.DataFrame([*rows("thin", "old", 0.5, 0.7), *frame.itertuples(index=False)], columns=record.CASE_COLUMNS)
+    (found,) = paired(frame, "a@thick", "a@thin")
+    assert found.mean == pytest.approx(0.2), "where a code has both, it alone"
 
 
 def test_labeled_cases_of_a_transductive_table_train_and_are_tested(tmp_path):
