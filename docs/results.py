@@ -138,13 +138,13 @@ def _minutes(trainings: pd.DataFrame) -> Cell:
 
 
 def _trainings(trainings: pd.DataFrame) -> Iterator[str]:
-    """Yield which code trained which rows, when and where."""
+    """Yield of which code the rows are, when and where they were made."""
     for made, rows in trainings.groupby(["commit", "date", "threads", "device"], sort=False):
         commit, date, threads, device = made
-        methods = ", ".join(f"`{method}`" for method in rows["method"].unique())
-        seeds = ", ".join(rows["seed"].unique())
         threads = f"{threads} thread{'s' if threads != '1' else ''}"
-        yield f"- Trained at {commit}, scored {date}, {device}, {threads} a training: {methods}, seed {seeds}"
+        yield f"- Kept at {commit}, scored {date}, {device}, {threads} a training:"
+        for (direction, method), of_method in rows.groupby(["direction", "method"], sort=False):
+            yield f"  - {direction}, `{method}`, seed {', '.join(of_method['seed'])}"
     yield ""
 
 

@@ -1,7 +1,8 @@
 """Keep a finished run for docs/results.md: python -m docs.runs CLONE CONFIG NAME.
 
 CLONE is the working copy that made the run, CONFIG the run's config file as seen from there, NAME a folder of
-docs/data/runs. A run of other seeds, or of methods that are kept already, joins the rows there.
+docs/data/runs. A run of other seeds, and of the same settings and methods, joins the rows there. That nothing was
+changed between the run and this is checked by the words of the run's page alone.
 """
 
 import argparse

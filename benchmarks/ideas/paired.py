@@ -19,7 +19,10 @@ PLACE = ["run", "direction", "seed", "code"]
 
 @dataclass(frozen=True)
 class Paired:
-    """Second minus first, over the cases of a run in a direction under a seed; `low` and `high` bound the mean."""
+    """Second minus first, over the cases of a run in a direction under a seed; `low` and `high` bound the mean.
+
+    With `other_code`, both were made by different code, and mostly from translators of different trainings.
+    """
 
     run: str
     direction: str
@@ -29,6 +32,7 @@ class Paired:
     high: float
     better: int
     cases: int
+    other_code: bool
 
     def __str__(self) -> str:
         interval = f"{self.mean:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
@@ -70,7 +74,8 @@ def paired(rows: pd.DataFrame, first: str, second: str) -> Iterator[Paired]:
         values, of = cases["difference"], cases.iloc[0]
         half = t.ppf(0.975, len(values) - 1) * values.sem()
         bounds = values.mean(), values.mean() - half, values.mean() + half
-        yield Paired(of["run"], of["direction"], int(of["seed"]), *bounds, int((values > 0).sum()), len(values))
+        counts, other_code = (int((values > 0).sum()), len(values)), of.get("code_first", of["code"]) != of["code"]
+        yield Paired(of["run"], of["direction"], int(of["seed"]), *bounds, *counts, other_code)
 
 
 def _of(rows: pd.DataFrame, name: str) -> pd.DataFrame:
