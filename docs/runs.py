@@ -10,7 +10,7 @@ import contextlib
 import datetime
 import json
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -114,7 +114,10 @@ def run_of(path: Path, table: str) -> KeptRun:
         ValueError: The working copy has changes, or its config is no longer that of the run.
     """
     if changed := _git("status", "--porcelain", "--untracked-files=no"):
-        raise ValueError(f"The working copy has changes, found {changed!r}: no commit made this run; keep another")
+        raise ValueError(
+            f"{Path.cwd()} has changes, found {changed!r}, expected the commit that made the run: undo them, or commit "
+            "them and run again"
+        )
     text = path.read_text(encoding="utf-8")
     config = read_config(Path.cwd(), yaml.safe_load(text), {str(path): text})
     plan = Plan.of(config, read_cases(config, Path.cwd()))
@@ -193,8 +196,7 @@ def trainings_of(method: Method, direction: Direction) -> Iterator[str]:
 
 
 def _git(*words: str) -> str:
-    arguments: Sequence[str] = ("git", *words)
-    return subprocess.check_output(arguments, text=True).strip()
+    return subprocess.check_output(["git", *words], text=True).strip()
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from dar_uda.segmentation.domain_randomization import (
 
 AIR = 0.05
 PART_KNOTS = (10, 10)
-"""Of the random field that chooses parts of structures, in a slice: about a sixth of a heart's patch is one part."""
+"""Of the random field that chooses parts of structures, in a slice."""
 LOG_GAIN, LOG_GAMMA, CONTRAST = (-0.9, 0.3), (-0.5, 0.5), (0.6, 1.4)
 
 

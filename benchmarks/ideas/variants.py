@@ -171,17 +171,6 @@ VARIANTS = {
     "bent_long": replace(BENT, steps=1.2),
     "bent_iterated_fast": replace(BENT, iterations=(120, 120), rate=5.0e-3, after="bent"),
     "bent_fast_on": replace(BENT, iterations=(120, 120), rate=5.0e-3, after="bent_iterated_fast", after_iteration=2),
-    "bent_iterated_faster": replace(BENT, iterations=(120, 120), rate=1.0e-2, after="bent"),
-    "bent_unguided_iterated_fast": replace(BENT, guided=0, iterations=(120, 120), rate=5.0e-3, after="bent"),
-    "bent_unguided_fast_on": replace(
-        BENT, guided=0, iterations=(120, 120), rate=5.0e-3, after="bent_unguided_iterated_fast", after_iteration=2
-    ),
-    "bent_cyclegan_iterated_fast": replace(
-        BENT_CYCLEGAN, iterations=(120, 120, 120, 120), rate=5.0e-3, after="bent_cyclegan"
-    ),
-    "bent_iterated_often": replace(BENT, iterations=(60, 60, 60, 60), after="bent"),
-    "bent_doubled": replace(BENT, steps=2.0),
-    "bent_doubled_iterated": replace(BENT, steps=2.0, iterations=(120, 120, 120, 120), after="bent_doubled"),
     "bent_doubled_unguided": replace(BENT, steps=2.0, guided=0),
     "bent_doubled_unguided_iterated": replace(
         BENT, steps=2.0, guided=0, iterations=(120, 120, 120, 120), after="bent_doubled_unguided"
