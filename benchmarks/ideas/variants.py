@@ -183,6 +183,18 @@ VARIANTS = {
     "bent_average_iterated": replace(
         BENT, volumes=("disentangled-average",), iterations=(120, 120, 120, 120), after="bent_average"
     ),
+    "bent_average_unguided": replace(BENT, volumes=("disentangled-average",), guided=0),
+    "bent_average_unguided_iterated": replace(
+        BENT,
+        volumes=("disentangled-average",),
+        guided=0,
+        iterations=(120, 120, 120, 120),
+        after="bent_average_unguided",
+    ),
+    "bent_cyclegan_unguided": replace(BENT_CYCLEGAN, guided=0),
+    "bent_cyclegan_unguided_iterated": replace(
+        BENT_CYCLEGAN, guided=0, iterations=(120, 120, 120, 120), after="bent_cyclegan_unguided"
+    ),
     "bent_further": replace(BENT, iterations=(120, 120, 120, 120), after="bent_on", after_iteration=4),
     "bent_both": BENT_BOTH,
     **{f"bent_both_{name}": replace(BENT_BOTH, **change) for name, change in CHANGES.items()},

@@ -36,11 +36,11 @@ def test_training_values_are_the_branch_with_the_networks_patch_without_the_keys
     assert values == {**networks.config.branch("segmentation"), "patch_size": [16, 64, 64]}
     left_out = networks.training_values("isotropic_unet", "domain_randomization", "self_training", "channels")
     assert set(values) - set(left_out) == {"domain_randomization", "self_training", "channels"}
-    assert (left_out["patch_size"], left_out["steps"]) == ([16, 64, 64], 260)
+    assert (left_out["patch_size"], left_out["steps"]) == ([16, 64, 64], 180)
 
 
 def test_the_number_of_iterations_is_not_a_value_of_one_of_them():
-    values = {"steps": 120, "pseudo_label_fraction": 0.5, "learning_rate": 2e-3}
+    values = {"steps": 120, "pseudo_label_fraction": 0.5, "learning_rate": 5e-3}
     for count in (1, 2):
         text = f"segmentation: {{self_training: {{iterations: {count}, steps: 120}}}}"
         assert networks_of(text).self_training() == values
