@@ -28,6 +28,7 @@ WHERE = {
     "abdomen_t2": "abdomen, translator without flips",
     "cardiac": "heart, slices of 8 mm",
     "cardiac_null": "heart",
+    "cardiac_five": "heart, slices of 5 mm",
     "cardiac_crop": "heart, source cropped",
     "phantom": "phantom",
 }
