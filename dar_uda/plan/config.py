@@ -27,6 +27,9 @@ BRANCHES = (
 )
 """The method's values: those that a budget and a task may change."""
 
+COPIED = {"method_definitions", "networks", "tables", *BRANCHES}
+"""Keys of a config that is a copy of the shipped one."""
+
 NAMES_TAKEN = ("all", "run", "calibration", "tta_inconsistency", "usage", *ORDER)
 """Names of rules, and of the tables that every run has: no table of a config can have one."""
 
@@ -123,7 +126,8 @@ def read_config(
     task = read_task(values)
     layers = (values["budgets"][task.budget], task.changes)
     without_user = {branch: _layered(branch, shipped, *layers) for branch in BRANCHES}
-    changed = {branch: _changes_of_user(shipped[branch], read_values(user.get(branch, {}))) for branch in BRANCHES}
+    written = {branch: read_values(user.get(branch, {})) for branch in BRANCHES}
+    changed = {branch: _changes_of_user(shipped[branch], written[branch], COPIED <= user.keys()) for branch in BRANCHES}
     values = {**values, **merged(without_user, changed)}
     directions = _read_directions(values, task)
     _check_protocol_and_region(values, task, directions)
@@ -164,9 +168,13 @@ def _layered(branch: str, *layers: Values) -> dict[str, Any]:
     return merged({}, *(layer.get(branch, {}) for layer in layers))
 
 
-def _changes_of_user(shipped: Values, written: Values) -> Values:
-    """Return what the user writes of a branch; of a copy of the shipped one, as snakedeploy makes it, what differs."""
-    return different(written, shipped) if written.keys() >= shipped.keys() else written
+def _changes_of_user(shipped: Values, written: Values, is_copy: bool) -> Values:
+    """Return what the user writes of a branch; of a copy of the shipped one, as snakedeploy makes it, what differs.
+
+    Args:
+        is_copy: Whether the whole config is a copy, of a version whose branches may lack keys.
+    """
+    return different(written, shipped) if is_copy or written.keys() >= shipped.keys() else written
 
 
 def _check_tensorboard(values: Values) -> None:

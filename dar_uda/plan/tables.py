@@ -124,7 +124,7 @@ def _table(name: str, config: Config, cases: Cases, methods: Mapping[str, Method
             for (direction, method), reason in reasons.items()
             if reason is not None
         ),
-        reference=_reference_of(name, config, shown),
+        reference=_reference_of(name, config, shown, methods),
         has_usage=config.tables[name].get("usage", False),
     )
 
@@ -153,20 +153,24 @@ def _directions_of(name: str, config: Config, cases: Cases) -> tuple[Direction, 
     return allowed or config.directions
 
 
-def _reference_of(name: str, config: Config, shown: Sequence[Method]) -> str:
-    """Return the method of a table's reference row: what is asked for, or where the table lacks it, its first."""
+def _reference_of(name: str, config: Config, shown: Sequence[Method], methods: Mapping[str, Method]) -> str:
+    """Return the method of a table's reference row: what is asked for or what is made alike, or else the first."""
     asked = config.tables[name].get("reference_method", config.values["reference_method"])
-    return next((method.name for method in shown if method.name == asked), shown[0].name)
+    if asked in [method.name for method in shown] or asked not in methods:
+        return asked if asked in methods else shown[0].name
+    wanted = _made(methods[asked], config)
+    return next((method.name for method in shown if _made(method, config) == wanted), shown[0].name)
+
+
+def _made(method: Method, config: Config) -> tuple[Any, ...]:
+    """Return all that a method's masks depend on."""
+    inference = Networks(config).inference(method.is_post_processed)
+    return method.training_set_pattern, method.iterations, inference
 
 
 def _methods_of(name: str, config: Config, methods: Mapping[str, Method]) -> list[Method]:
     listed = [methods[method] for method in config.tables[name]["methods"]]
     if name == SUMMARY:
         return listed
-    networks = Networks(config)
-
-    def made(method: Method) -> tuple[Any, ...]:
-        return method.training_set_pattern, method.iterations, networks.inference(method.is_post_processed)
-
-    others = [listed[place + 1 :] for place in range(len(listed))]
-    return [method for method, later in zip(listed, others, strict=True) if made(method) not in map(made, later)]
+    made = [_made(method, config) for method in listed]
+    return [method for place, method in enumerate(listed) if made[place] not in made[place + 1 :]]

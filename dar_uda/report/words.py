@@ -93,8 +93,8 @@ CAPTIONS = {
     "styles": Caption(
         "Styles of the target",
         "Each dot is the style code of one target slice, in two principal components; color is its cluster. Stars are "
-        "the styles in which the source is redrawn.",
-        "Stars should be spread over the dots. Stars in one corner mean synthetic volumes that look alike.",
+        "the styles in which the source is redrawn: one, where it is the mean.",
+        "Several stars should be spread over the dots: in one corner they mean synthetic volumes that look alike.",
     ),
     "losses": Caption(
         "Losses",

@@ -42,7 +42,8 @@ OF_BUDGET = "budgets: {demo: {styles: {clusters: 3}}}"
 
 @pytest.mark.parametrize("changes", [OF_BUDGET, f"tasks: {{phantom: {{{OF_BUDGET}}}}}"])
 def test_a_budget_wins_over_shipped_values_and_the_user_over_the_budget(changes):
-    assert config_of(changes).branch("styles")["clusters"] == 3  # shipped: 6
+    shipped_by_demo = {"strategy": "average", "inter_slice_correction": False}
+    assert config_of(changes).branch("styles") == {**shipped_by_demo, "clusters": 3}  # shipped: 6
     config = config_of(f"{changes}\nstyles: {{clusters: 2}}")
     assert config.branch("styles")["clusters"] == 2
     assert config.changes() == ["styles.clusters 2"]
@@ -62,6 +63,18 @@ def test_a_copy_of_the_shipped_config_outdoes_a_budget_only_where_it_was_changed
     assert text.count("  clusters: 6\n") == text.count("  steps: 7200\n") == 1
     config = config_of(text.replace("  clusters: 6\n", "  clusters: 2\n"))
     assert config.changes() == ["styles.clusters 2"]
+
+
+def test_a_copy_of_an_earlier_config_outdoes_a_budget_only_where_it_was_changed():
+    text = (REPOSITORY / "config" / "config.yaml").read_text(encoding="utf-8")
+    earlier = "".join(line for line in text.splitlines(keepends=True) if line != "  strategy: multi\n")
+    assert len(earlier) < len(text)
+    budget, copy = config_of("budget: laptop\ntask: abdomen\ncases: x.tsv"), config_of(
+        earlier.replace("budget: null", "budget: laptop").replace("task: phantom", "task: abdomen")
+    )
+    assert copy.branch("styles") == budget.branch("styles")
+    assert copy.branch("styles") == {"strategy": "average", "clusters": 6, "inter_slice_correction": True}
+    assert copy.changes() == []
 
 
 def test_scalars_stand_for_lists_and_texts_for_numbers():

@@ -74,12 +74,23 @@ def test_the_method_as_published_has_several_styles_that_nothing_corrects_in_any
     corrected = "styles: {inter_slice_correction: true}\nsegmentation: {self_training: {iterations: 0}}"
     methods = plan_of(corrected).methods
     assert methods["dar_uda_published"].training_set(CT_TO_MR).adaptation == "disentangled-uncorrected"
-    for budget, (ours, rows) in {"demo": ("average", 12), "paper": ("multi", 11)}.items():
+    budgets = {name: ("average", 12) for name in ("demo", "laptop", "gpu")} | {"paper": ("multi", 11)}
+    for budget, (ours, rows) in budgets.items():
         plan = plan_of(f"budget: {budget}")
         published, plain = (plan.methods[name] for name in ("dar_uda_published", "dar_uda_no_self_training"))
-        assert published.training_set(CT_TO_MR).adaptation == "disentangled-multi"
+        corrected = "uncorrected" if budget in ("laptop", "gpu") else "multi"
+        assert published.training_set(CT_TO_MR).adaptation == f"disentangled-{corrected}"
         assert plain.training_set(CT_TO_MR).adaptation == f"disentangled-{ours}"
         assert len(plan.tables["comparison"].methods) == rows, "dar_uda stands for what is alike"
+
+
+def test_the_reference_row_of_a_table_that_leaves_it_out_is_the_one_that_is_made_alike():
+    alike = table_of("style_study", "reference_method: average_style")
+    assert alike.reference == "dar_uda" and "average_style" not in [method.name for method in alike.methods]
+    apart = table_of("style_study", "reference_method: average_style\nstyles: {strategy: multi}")
+    assert apart.reference == "average_style"
+    assert table_of("style_study", "reference_method: qam_unet").reference == "source_only", "its first"
+    assert table_of("summary", "reference_method: source_randomized").reference == "source_only"
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def draw_style_scatter(codes: str | Path, styles: str | Path, figures: Sequence[
         members = points[slices["cluster"].to_numpy() == cluster]
         label = f"cluster {cluster} ({len(members)} slices)"
         axes.scatter(*members.T, s=14, color=color_of(index), alpha=0.6, linewidths=0, label=label)
-    label = f"chosen styles ({len(chosen)})"
+    label = f"chosen styles ({len(chosen[columns].drop_duplicates())})"
     axes.scatter(*picks.T, s=130, marker="*", facecolor="white", edgecolor="black", linewidths=0.9, label=label)
     shares = pca.explained_variance_ratio_
     axes.set_xlabel(f"first component ({shares[0]:.0%} of the variance)")
