@@ -28,8 +28,8 @@ DICE = {"source_only": (0.2, 0.4), "dar_uda": (0.7, 0.8)}
 PAGE = """Task phantom, protocol clean, budget demo, seed SEED.
 
 - `source_only`: upright augmentation, guided filter of radius 2, largest component
-- `dar_uda`: upright augmentation, mean style, self-training 4 iterations of 60 steps, guided filter of radius 2, largest component
-"""
+- `dar_uda`: upright augmentation, mean style, self-training 4 iterations of 60 steps, NOTES
+""".replace("NOTES", "guided filter of radius 2, largest component")
 
 
 def write(path, text):

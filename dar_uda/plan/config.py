@@ -127,7 +127,7 @@ def read_config(
     layers = (values["budgets"][task.budget], task.changes)
     without_user = {branch: _layered(branch, shipped, *layers) for branch in BRANCHES}
     written = {branch: read_values(user.get(branch, {})) for branch in BRANCHES}
-    changed = {branch: _changes_of_user(shipped[branch], written[branch], COPIED <= user.keys()) for branch in BRANCHES}
+    changed = {branch: _changes_of_user(shipped[branch], written[branch], user.keys() >= COPIED) for branch in BRANCHES}
     values = {**values, **merged(without_user, changed)}
     directions = _read_directions(values, task)
     _check_protocol_and_region(values, task, directions)

@@ -69,8 +69,9 @@ def test_a_copy_of_an_earlier_config_outdoes_a_budget_only_where_it_was_changed(
     text = (REPOSITORY / "config" / "config.yaml").read_text(encoding="utf-8")
     earlier = "".join(line for line in text.splitlines(keepends=True) if line != "  strategy: multi\n")
     assert len(earlier) < len(text)
-    budget, copy = config_of("budget: laptop\ntask: abdomen\ncases: x.tsv"), config_of(
-        earlier.replace("budget: null", "budget: laptop").replace("task: phantom", "task: abdomen")
+    budget, copy = (
+        config_of("budget: laptop\ntask: abdomen\ncases: x.tsv"),
+        config_of(earlier.replace("budget: null", "budget: laptop").replace("task: phantom", "task: abdomen")),
     )
     assert copy.branch("styles") == budget.branch("styles")
     assert copy.branch("styles") == {"strategy": "average", "clusters": 6, "inter_slice_correction": True}

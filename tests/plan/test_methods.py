@@ -117,7 +117,11 @@ def test_a_budget_that_randomizes_nothing_and_has_no_self_training_trains_plain_
         ("last", "dar_uda_no_self_training", ["dar_unet-randomized"], ["dar_unet-randomized"]),
         ("last", "dar_uda", *[["dar_unet-randomized", "dar_unet-randomized-self_training_1"]] * 2),
         ("source_validation", "source_only_2d", ["unet_2d-source_validation"], ["unet_2d-candidates"]),
-        ("target_oracle", "dar_uda_no_self_training", ["dar_unet-randomized-target_oracle"], ["dar_unet-randomized-candidates"]),
+        (
+            *("target_oracle", "dar_uda_no_self_training"),
+            ["dar_unet-randomized-target_oracle"],
+            ["dar_unet-randomized-candidates"],
+        ),
         (
             *("source_validation", "dar_uda"),
             ["dar_unet-randomized-source_validation", "dar_unet-randomized-source_validation-self_training_1"],

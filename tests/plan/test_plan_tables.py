@@ -61,9 +61,7 @@ def test_a_table_shows_the_self_training_iteration_beside_the_first_where_there_
 
 
 def test_a_table_shows_a_method_that_makes_other_masks_with_the_weights_of_another():
-    raw = (
-        "{training_set: '{direction}.disentangled', network: dar_unet, self_trained: true, post_processed: false}"
-    )
+    raw = "{training_set: '{direction}.disentangled', network: dar_unet, self_trained: true, post_processed: false}"
     text = f"method_definitions: {{raw: {raw}}}\ntables: {{mine: {{methods: [raw, dar_uda], directions: first}}}}"
     assert methods_of(table_of("mine", text).scored) == ["raw", "dar_uda"]
     plain = "inference: {guided_filter_radius: 0, keep_largest_component: false}"
