@@ -128,16 +128,9 @@ RULES = "\n".join(path.read_text() for path in sorted(REPOSITORY.glob("workflow/
 LEVELS = re.findall(r"^\| [^|]* \| `(\w+)` \| `([\w/.]+)`[^|]* \| (.*) \|$", PAGE, re.MULTILINE)
 
 
-def body_of(rule):
-    """Return the text of a rule, of one that is derived also that of the rule which it uses."""
-    start = re.search(rf"^(?:rule |use rule (\w+) as ){rule}(?: with)?:$", RULES, re.MULTILINE)
-    own = re.split(r"^(?:use )?rule \w+", RULES[start.end() :], maxsplit=1, flags=re.MULTILINE)[0]
-    return own + body_of(start[1]) if start[1] else own
-
-
 @pytest.mark.parametrize("rule, file, outputs", LEVELS, ids=[step[0] for step in LEVELS])
 def test_a_rule_of_the_page_runs_the_file_and_writes_what_the_page_says(rule, file, outputs):
-    body = body_of(rule)
+    body = re.split(r"^(?:use )?rule \w+", RULES.split(f"rule {rule}:")[1], maxsplit=1, flags=re.MULTILINE)[0]
     module = file.removesuffix(".py").replace("/", ".")
     assert f'code_version("{module}")' in body
     patterns = re.findall(r'"(results/[^"]+)"', body.partition("output:")[2].partition("log:")[0])

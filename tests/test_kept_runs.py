@@ -15,7 +15,7 @@ from docs.runs import KeptRun, run_of, trainings_of
 from tests.plan.plans import plan_of
 
 CONFIG = "{run: kept, methods: [source_only, dar_uda], seeds: [SEED], directions: [ct-to-mr]}"
-TRAINED = "ct-to-mr.disentangled-average"
+TRAINED = "ct-to-mr.disentangled-multi"
 SEGMENTERS = f"{TRAINED}/dar_unet-self_training_4", "ct/dar_unet"
 SECONDS = {
     "train_translator/disentangled": 120,
@@ -28,8 +28,8 @@ DICE = {"source_only": (0.2, 0.4), "dar_uda": (0.7, 0.8)}
 PAGE = """Task phantom, protocol clean, budget demo, seed SEED.
 
 - `source_only`: upright augmentation, guided filter of radius 2, largest component
-- `dar_uda`: upright augmentation, mean style, self-training 4 iterations of 60 steps, NOTES
-""".replace("NOTES", "guided filter of radius 2, largest component")
+- `dar_uda`: upright augmentation, self-training 4 iterations of 60 steps, guided filter of radius 2, largest component
+"""
 
 
 def write(path, text):

@@ -1,8 +1,7 @@
-r"""Try ideas on stored volumes: python -m benchmarks.ideas CONFIG DIRECTION VARIANT ... [--seeds N ...].
+"""Try ideas on stored volumes: python -m benchmarks.ideas CONFIG DIRECTION VARIANT ... [--seeds N ...].
 
 CONFIG is the config file of a run that has its synthetic volumes:
-snakemake --configfile CONFIG --until synthesize_volume synthesize_average_volume translate_volume \
-    measure_structures preprocess_label
+snakemake --configfile CONFIG --until synthesize_volume translate_volume measure_structures preprocess_label
 Variants are those of `variants.py`. Dice and CPU minutes become rows of `measured/trials.tsv`; what stands there, of
 the same code, is not measured again. A trial that was stopped goes on.
 """

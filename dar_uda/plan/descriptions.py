@@ -79,8 +79,6 @@ def notes_of(method: Method, config: Config) -> list[str]:
     """Return in what a method differs from the paper in training or inference."""
     augmentation = config.branch("segmentation")["augmentation"]
     notes = [] if augmentation == "published" else [f"{augmentation} augmentation"]
-    if method.training_set_pattern.endswith("disentangled-average"):
-        notes.append("mean style")
     domain_randomization = domain_randomization_of(config)
     if method.is_randomized and domain_randomization:
         notes += [

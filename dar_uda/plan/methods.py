@@ -111,9 +111,8 @@ class Method:
     """A row of the tables: networks trained one after the other on a training set.
 
     Attributes:
-        training_set_pattern: The training set, such as `{direction}.disentangled-multi`. The config's
-            `{direction}.disentangled` is that of its `styles.strategy`; where nothing is corrected between slices,
-            `-multi` stands for `-uncorrected` too.
+        training_set_pattern: The training set as the config has it, such as `{direction}.disentangled-multi`; where
+            nothing is corrected between slices, this stands for `{direction}.disentangled-uncorrected` too.
         iterations: The first training and the self-training iterations after it; the last one predicts.
         is_2d: Whether the network is 2D.
         is_post_processed: Whether probabilities are filtered and the largest components kept, as the config says.
@@ -174,9 +173,11 @@ def domain_randomization_of(config: "Config") -> Values | None:
 
 
 def _method(name: str, definition: Values, config: "Config") -> Method:
-    pattern, network = _pattern(definition["training_set"], config.branch("styles")), definition["network"]
+    pattern, network = definition["training_set"], definition["network"]
+    if not config.branch("styles")["inter_slice_correction"]:
+        pattern = pattern.replace("disentangled-uncorrected", "disentangled-multi")
     is_2d = config.values["networks"][network].get("architecture") == "unet_2d"
-    _check_definition(name, definition, pattern, is_2d)
+    _check_definition(name, definition, is_2d)
     is_randomized = definition.get("randomized", False) and domain_randomization_of(config) is not None
     # The ceiling and trainings on both domains keep their last weights.
     is_chosen = pattern == "{source}" or pattern.endswith(TRANSLATIONS)
@@ -187,17 +188,9 @@ def _method(name: str, definition: Values, config: "Config") -> Method:
     return Method(name, pattern, iterations, is_2d, definition.get("post_processed", True))
 
 
-def _pattern(training_set: str, styles: Values) -> str:
-    """Return a training set of the config with the translation that draws its volumes, see `Method`."""
-    if training_set.endswith(".disentangled"):
-        return f"{training_set}-{styles['strategy']}"
-    if not styles["inter_slice_correction"]:
-        return training_set.replace("disentangled-uncorrected", "disentangled-multi")
-    return training_set
-
-
-def _check_definition(name: str, definition: Values, pattern: str, is_2d: bool) -> None:
+def _check_definition(name: str, definition: Values, is_2d: bool) -> None:
     """Stop where a method asks for what its training set does not allow."""
+    pattern = definition["training_set"]
     if definition.get("self_trained") and not pattern.endswith(TRANSLATIONS):
         raise PlanError(
             f"DAR-033: Method {name} is self_trained on {pattern}; expected a synthetic training set, which "

@@ -16,7 +16,7 @@ from tests.workflow.tiny_run import prepare
 
 pytestmark = pytest.mark.long
 TRAININGS = {"train_translator": "seed-0/translators/disentangled", "train_segmenter": "seed-0/segmenters/ct/dar_unet"}
-WEIGHTS = "seed-0/segmenters/ct-to-mr.disentangled-average/dar_unet/weights.safetensors"
+WEIGHTS = "seed-0/segmenters/ct-to-mr.disentangled-multi/dar_unet/weights.safetensors"
 
 
 @contextmanager

@@ -42,8 +42,7 @@ OF_BUDGET = "budgets: {demo: {styles: {clusters: 3}}}"
 
 @pytest.mark.parametrize("changes", [OF_BUDGET, f"tasks: {{phantom: {{{OF_BUDGET}}}}}"])
 def test_a_budget_wins_over_shipped_values_and_the_user_over_the_budget(changes):
-    shipped_by_demo = {"strategy": "average", "inter_slice_correction": False}
-    assert config_of(changes).branch("styles") == {**shipped_by_demo, "clusters": 3}  # shipped: 6
+    assert config_of(changes).branch("styles") == {"clusters": 3, "inter_slice_correction": False}  # shipped: 6
     config = config_of(f"{changes}\nstyles: {{clusters: 2}}")
     assert config.branch("styles")["clusters"] == 2
     assert config.changes() == ["styles.clusters 2"]
@@ -67,15 +66,13 @@ def test_a_copy_of_the_shipped_config_outdoes_a_budget_only_where_it_was_changed
 
 def test_a_copy_of_an_earlier_config_outdoes_a_budget_only_where_it_was_changed():
     text = (REPOSITORY / "config" / "config.yaml").read_text(encoding="utf-8")
-    earlier = "".join(line for line in text.splitlines(keepends=True) if line != "  strategy: multi\n")
+    earlier = text.replace("  augmentation: published\n", "").replace("budget: null", "budget: laptop")
     assert len(earlier) < len(text)
-    budget, copy = (
-        config_of("budget: laptop\ntask: abdomen\ncases: x.tsv"),
-        config_of(earlier.replace("budget: null", "budget: laptop").replace("task: phantom", "task: abdomen")),
-    )
-    assert copy.branch("styles") == budget.branch("styles")
-    assert copy.branch("styles") == {"strategy": "average", "clusters": 6, "inter_slice_correction": True}
-    assert copy.changes() == []
+    copy, budget = config_of(earlier), config_of("budget: laptop")
+    assert copy.branch("segmentation") == budget.branch("segmentation")
+    assert copy.branch("segmentation")["steps"] == 650 and copy.changes() == []
+    alone = "budget: laptop\nsegmentation: {steps: 7200, batch_size: 2}"
+    assert config_of(alone).branch("segmentation")["steps"] == 7200, "not a copy"
 
 
 def test_scalars_stand_for_lists_and_texts_for_numbers():

@@ -65,9 +65,9 @@ def test_every_row_of_a_table_says_by_which_protocol_and_checkpoint():
         (
             "{}",
             "dar_uda",
-            ["mean style", "self-training 4 iterations of 60 steps", "guided filter of radius 2", "largest component"],
+            ["self-training 4 iterations of 60 steps", "guided filter of radius 2", "largest component"],
         ),
-        (f"{PLAIN}\n{ONCE}", "dar_uda", ["mean style"]),
+        (f"{PLAIN}\n{ONCE}", "dar_uda", []),
         (
             "inference: {test_time_augmentation: true, guided_filter_radius: 3}",
             "source_only",
@@ -76,7 +76,7 @@ def test_every_row_of_a_table_says_by_which_protocol_and_checkpoint():
         (f"{PLAIN}\n{ONCE}\n{CORRECTED}", "cyclegan_3d", ["inter-slice correction"]),
         (f"{PLAIN}\n{CORRECTED}", "source_only", []),
         (f"{PLAIN}\n{EXTRAS}", "source_only", []),
-        (f"{PLAIN}\n{TWO_ITERATIONS}", "dar_uda", ["mean style", "self-training 2 iterations of 120 steps"]),
+        (f"{PLAIN}\n{TWO_ITERATIONS}", "dar_uda", ["self-training 2 iterations of 120 steps"]),
         (f"{PLAIN}\n{TWO_ITERATIONS}", "cyclegan_3d", ["self-training 2 iterations of 120 steps"]),
         (f"{PLAIN}\n{TWO_ITERATIONS}", "source_randomized", []),
         (f"{PLAIN}\n{EXTRAS}", "source_randomized", ["GIN 0.5", "structure contrast 0.1"]),
@@ -84,7 +84,6 @@ def test_every_row_of_a_table_says_by_which_protocol_and_checkpoint():
             f"{PLAIN}\n{EXTRAS}\n{CORRECTED}",
             "dar_uda",
             [
-                "mean style",
                 "GIN 0.5",
                 "structure contrast 0.1",
                 "source fraction 0.25",
@@ -159,12 +158,12 @@ def test_a_report_says_what_each_method_is():
             "note": "upright augmentation",
         },
         "dar_uda": {
-            "training_set": "{direction}.disentangled-average",
+            "training_set": "{direction}.disentangled-multi",
             "network": "dar_unet",
             "is_2d": False,
             "randomized": True,
             "self_training_iterations": 1,
-            "note": "upright augmentation, mean style, GIN 0.5, structure contrast 0.1, source fraction 0.25, "
+            "note": "upright augmentation, GIN 0.5, structure contrast 0.1, source fraction 0.25, "
             "self-training 1 iteration of 5 steps",
         },
     }

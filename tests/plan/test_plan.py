@@ -22,7 +22,7 @@ def test_a_run_makes_the_summarys_table_figures_and_report():
         f"{RUN}/tables/tta_inconsistency.tsv",
         *(f"{RUN}/figures/{kind}-ct-to-mr.png" for kind in ("dice", "differences", "dice_asd", "extremes")),
         *(f"{RUN}/figures/{kind}-ct-to-mr.png" for kind in ("overlays", "translations")),
-        f"{RUN}/seed-0/styles/ct-to-mr/disentangled-average/styles.png",
+        f"{RUN}/seed-0/styles/ct-to-mr/disentangled-multi/styles.png",
         f"{RUN}/figures/losses.png",
         f"{RUN}/report.html",
     ]
@@ -85,7 +85,7 @@ def trained(plan, *tables):
 def test_both_directions_share_translator_and_segmenters():
     plan = plan_of(BOTH, LABELED)
     folder = f"{RUN}/seed-0/segmenters"
-    made = ("ct", "mr", "ct-to-mr.disentangled-average", "mr-to-ct.disentangled-average")
+    made = ("ct", "mr", "ct-to-mr.disentangled-multi", "mr-to-ct.disentangled-multi")
     paths = {f"{folder}/{name}/dar_unet/weights.safetensors" for name in made[:2]}
     paths |= {f"{folder}/{name}/dar_unet-self_training_4/weights.safetensors" for name in made[2:]}
     assert trained(plan, "summary") == paths
@@ -95,7 +95,7 @@ def test_both_directions_share_translator_and_segmenters():
 
 def test_methods_predict_with_the_weights_of_their_last_training():
     plan = plan_of(f"model_selection: {{rule: source_validation}}\n{EXTRAS}", LABELED)
-    folder = f"{RUN}/seed-2/segmenters/mr-to-ct.disentangled-average"
+    folder = f"{RUN}/seed-2/segmenters/mr-to-ct.disentangled-multi"
     first = f"{folder}/dar_unet-randomized-source_validation"
     assert plan.weights("dar_uda_no_self_training", "mr-to-ct", 2) == f"{first}/weights.safetensors"
     assert plan.weights("dar_uda", "mr-to-ct", 2) == f"{first}-self_training_1/weights.safetensors"
@@ -131,14 +131,14 @@ def test_randomized_methods_have_networks_of_their_own_where_volumes_are_randomi
 def test_a_table_that_shows_what_trainings_took_reads_that_of_the_first_training():
     plan = plan_of(f"tables: {{comparison: {{usage: true}}}}\nseeds: [3, 1]\ndirections: ct-to-mr\n{EXTRAS}", LABELED)
     files = plan.usage("comparison")
-    folder = "segmenters/ct-to-mr.disentangled-average/dar_unet-randomized"
+    folder = "segmenters/ct-to-mr.disentangled-multi/dar_unet-randomized"
     both = [f"{RUN}/seed-{seed}/{folder}/usage.json" for seed in (3, 1)]
     assert files["dar_uda"] == files["dar_uda_no_self_training"] == both
     on_both_domains = {"synseg_net", "ada_output", "ada_output_multilevel"}
     assert set(files) == {method.name for method in plan.tables["comparison"].methods} - on_both_domains
     assert plan.usage("style_study") == {}
     candidates = plan_of("model_selection: {rule: target_oracle}", LABELED).usage("architecture_study")["qam_unet"]
-    folder = "segmenters/ct-to-mr.disentangled-average/qam_unet-candidates"
+    folder = "segmenters/ct-to-mr.disentangled-multi/qam_unet-candidates"
     assert candidates == [f"{RUN}/seed-0/{folder}/usage.json"]
 
 

@@ -19,7 +19,7 @@ def test_the_summary_has_figures_of_its_scores_and_of_what_the_run_made():
         Figure(f"{FIGURES}/extremes-ct-to-mr", "extremes", "ct-to-mr"),
         Figure(f"{FIGURES}/overlays-ct-to-mr", "overlays", "ct-to-mr"),
         Figure(f"{FIGURES}/translations-ct-to-mr", "translations", "ct-to-mr"),
-        Figure(f"{RUN}/seed-0/styles/ct-to-mr/disentangled-average/styles", "styles", "ct-to-mr", "average"),
+        Figure(f"{RUN}/seed-0/styles/ct-to-mr/disentangled-multi/styles", "styles", "ct-to-mr", "multi"),
         Figure(f"{FIGURES}/losses", "losses"),
     ]
 
@@ -59,7 +59,7 @@ def test_differences_are_drawn_where_the_reference_row_and_another_have_scores()
 
 
 def test_styles_are_drawn_for_each_way_to_disentangle_and_the_first_seed():
-    text = f"methods: [cyclegan_3d, average_style, several_styles]\nseeds: [7, 3]\n{BOTH}"
+    text = f"methods: [cyclegan_3d, average_style, dar_uda]\nseeds: [7, 3]\n{BOTH}"
     styles = [figure for figure in figures_of(text, cases=LABELED) if figure.kind == "styles"]
     assert styles == [
         Figure(f"{RUN}/seed-7/styles/{direction}/disentangled-{strategy}/styles", "styles", direction, strategy)
@@ -69,7 +69,7 @@ def test_styles_are_drawn_for_each_way_to_disentangle_and_the_first_seed():
 
 
 def test_translations_are_those_of_the_summarys_methods_the_papers_first():
-    figures = plan_of("methods: [source_only, synseg_net, cyclegan_3d, several_styles, dar_uda]").figures
+    figures = plan_of("methods: [source_only, synseg_net, cyclegan_3d, average_style, dar_uda]").figures
     assert figures.translations("ct-to-mr") == ["disentangled-multi", "disentangled-average", "cyclegan-single"]
     plain = plan_of("methods: [source_only, supervised, ada_output]", LABELED)
     assert plain.figures.translations("ct-to-mr") == []
@@ -107,7 +107,7 @@ def test_losses_are_those_of_the_first_seeds_trainings_each_once():
     assert list(histories)[:2] == ["disentangled", "cyclegan"]
     assert histories["disentangled"] == f"{seed}/translators/disentangled/history.tsv"
     assert histories["cyclegan"] == f"{seed}/translators/cyclegan/history.tsv"
-    translations, parts = ("cyclegan-single", "disentangled-average"), ("", "-self_training_1", "-self_training_2")
+    translations, parts = ("cyclegan-single", "disentangled-multi"), ("", "-self_training_1", "-self_training_2")
     segmenters = {
         f"{made} {training}": f"{seed}/segmenters/{made}/{training}/history.tsv"
         for direction, real in {"ct-to-mr": ("ct", "mr"), "mr-to-ct": ("mr", "ct")}.items()
@@ -121,7 +121,7 @@ def test_losses_are_those_of_the_first_seeds_trainings_each_once():
 
 def test_the_losses_of_candidates_are_drawn_where_weights_are_chosen_and_nothing_that_is_not_trained():
     names = list(plan_of("model_selection: {rule: source_validation}").figures.histories())
-    synthetic = "ct-to-mr.disentangled-average dar_unet"
+    synthetic = "ct-to-mr.disentangled-multi dar_unet"
     assert names == [
         "disentangled",
         "ct dar_unet-candidates",

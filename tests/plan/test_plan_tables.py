@@ -52,7 +52,7 @@ def test_every_table_of_the_config_is_there_and_the_summary_is_first():
 
 
 def test_a_table_shows_the_self_training_iteration_beside_the_first_where_there_is_one():
-    study = ["source_only", "cyclegan_3d", "several_styles", "dar_uda_no_self_training", "dar_uda", "supervised"]
+    study = ["source_only", "cyclegan_3d", "average_style", "dar_uda_no_self_training", "dar_uda", "supervised"]
     assert methods_of(table_of("style_study", f"directions: ct-to-mr\n{EXTRAS}").scored) == study
     alike = table_of("style_study", "directions: ct-to-mr\nsegmentation: {self_training: {iterations: 0}}")
     assert methods_of(alike.scored) == [name for name in study if name != "dar_uda_no_self_training"]
@@ -61,32 +61,31 @@ def test_a_table_shows_the_self_training_iteration_beside_the_first_where_there_
 
 
 def test_a_table_shows_a_method_that_makes_other_masks_with_the_weights_of_another():
-    raw = "{training_set: '{direction}.disentangled', network: dar_unet, self_trained: true, post_processed: false}"
+    raw = (
+        "{training_set: '{direction}.disentangled-multi', network: dar_unet, self_trained: true, post_processed: false}"
+    )
     text = f"method_definitions: {{raw: {raw}}}\ntables: {{mine: {{methods: [raw, dar_uda], directions: first}}}}"
     assert methods_of(table_of("mine", text).scored) == ["raw", "dar_uda"]
     plain = "inference: {guided_filter_radius: 0, keep_largest_component: false}"
     assert methods_of(table_of("mine", f"{text}\n{plain}").scored) == ["dar_uda"]
 
 
-def test_the_method_as_published_has_several_styles_that_nothing_corrects_in_any_budget():
+def test_the_method_as_published_trains_apart_only_where_something_was_added():
     corrected = "styles: {inter_slice_correction: true}\nsegmentation: {self_training: {iterations: 0}}"
     methods = plan_of(corrected).methods
     assert methods["dar_uda_published"].training_set(CT_TO_MR).adaptation == "disentangled-uncorrected"
-    budgets = {name: ("average", 12) for name in ("demo", "laptop", "gpu")} | {"paper": ("multi", 11)}
-    for budget, (ours, rows) in budgets.items():
+    for budget, rows in {"demo": 13, "paper": 11}.items():
         plan = plan_of(f"budget: {budget}")
         published, plain = (plan.methods[name] for name in ("dar_uda_published", "dar_uda_no_self_training"))
-        corrected = "uncorrected" if budget in ("laptop", "gpu") else "multi"
-        assert published.training_set(CT_TO_MR).adaptation == f"disentangled-{corrected}"
-        assert plain.training_set(CT_TO_MR).adaptation == f"disentangled-{ours}"
-        assert len(plan.tables["comparison"].methods) == rows, "dar_uda stands for what is alike"
+        assert published.training_set(CT_TO_MR) == plain.training_set(CT_TO_MR), budget
+        assert len(plan.tables["comparison"].methods) == rows, "in paper dar_uda stands for both"
 
 
 def test_the_reference_row_of_a_table_that_leaves_it_out_is_the_one_that_is_made_alike():
-    alike = table_of("style_study", "reference_method: average_style")
-    assert alike.reference == "dar_uda" and "average_style" not in [method.name for method in alike.methods]
-    apart = table_of("style_study", "reference_method: average_style\nstyles: {strategy: multi}")
-    assert apart.reference == "average_style"
+    reference = "reference_method: dar_uda_no_self_training"
+    alike = table_of("style_study", f"{reference}\nsegmentation: {{self_training: {{iterations: 0}}}}")
+    assert alike.reference == "dar_uda" and "dar_uda_no_self_training" not in [method.name for method in alike.methods]
+    assert table_of("style_study", reference).reference == "dar_uda_no_self_training"
     assert table_of("style_study", "reference_method: qam_unet").reference == "source_only", "its first"
     assert table_of("summary", "reference_method: source_randomized").reference == "source_only"
 
@@ -120,7 +119,7 @@ def test_a_ceiling_without_labels_is_unavailable_with_the_reason():
         ("ct-to-mr", "supervised_2d"),
         ("ct-to-mr", "supervised"),
     ]
-    assert len(comparison.scored) == 10, "twelve methods, without two ceilings"
+    assert len(comparison.scored) == 11, "thirteen methods, without two ceilings"
 
 
 def test_a_table_without_a_reference_says_so_for_every_method_and_the_summary_has_masks():

@@ -15,7 +15,7 @@ def finished(tmp_path_factory):
     with folder.with_name("finished.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not ended.exists():
-            methods = "methods=[source_only,several_styles,dar_uda,supervised]"
+            methods = "methods=[source_only,average_style,dar_uda,supervised]"
             ended.write_text(json.dumps(prepare(folder)("--config", methods)))
     run, (status, run.printed) = Run(folder), json.loads(ended.read_text())
     assert status == 0, run.printed

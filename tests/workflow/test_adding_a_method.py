@@ -26,7 +26,7 @@ def scored_row(folder, sources, block, method):
     status, text = Run(folder, sources)("results/phantom/tables/summary.tsv")
     assert status == 0, text
     table = pd.read_csv(folder / "results" / "phantom" / "tables" / "summary.tsv", sep="\t")
-    weights = folder / "results" / "phantom" / "seed-0" / "segmenters" / "ct-to-mr.disentangled-average"
+    weights = folder / "results" / "phantom" / "seed-0" / "segmenters" / "ct-to-mr.disentangled-multi"
     network = re.search(rf"{method}: .*network: (\w+)", BLOCKS[block])[1]
     with safe_open(weights / network / "weights.safetensors", "pt") as file:
         arguments, keys = file.metadata()["arguments"], list(file.keys())

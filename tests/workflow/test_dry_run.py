@@ -73,7 +73,7 @@ def test_default_plan_has_the_jobs_counted_by_hand(tmp_path):
         "measure_grid_ceiling": 1,
         "train_translator": 1,
         "encode_styles": 1,
-        "synthesize_average_volume": 8,
+        "synthesize_volume": 8,
         "train_segmenter": 3,
         "label_target": 4,
         "self_train_segmenter": 4,
@@ -152,10 +152,10 @@ def test_target_labels_are_read_for_the_scores_alone(labeled_target):
 
 
 def test_each_self_training_iteration_goes_on_from_the_training_before_and_from_its_masks(labeled_target):
-    folder = "results/abdomen/seed-0/segmenters/ct-to-mr.disentangled-average/dar_unet-randomized"
+    folder = "results/abdomen/seed-0/segmenters/ct-to-mr.disentangled-multi/dar_unet-randomized"
     jobs = {outputs.split(",")[0]: (rule, inputs) for rule, inputs, outputs in files_of_jobs(labeled_target)}
     rule, inputs = jobs[f"{folder}/weights.safetensors"]
-    assert rule == "train_segmenter" and "cases/ct/ct1/image.nii" in inputs and "ct2/style-0.nii" in inputs
+    assert rule == "train_segmenter" and "cases/ct/ct1/image.nii" in inputs and "style-5.nii" in inputs
     for before, training in (("", "-self_training_1"), ("-self_training_1", "-self_training_2")):
         weights, labels = f"{folder}{before}/weights.safetensors", f"{folder}{training}/labels"
         labels = labels.replace("/segmenters/", "/pseudo_labels/")
@@ -165,7 +165,7 @@ def test_each_self_training_iteration_goes_on_from_the_training_before_and_from_
         rule, inputs = jobs[f"{folder}{training}/weights.safetensors"]
         assert rule == "self_train_segmenter" and {weights, labels} <= {*inputs.split(", ")}
         assert sum("/segmenters/" in path or path.endswith("/labels") for path in inputs.split(", ")) == 2
-    (inputs,) = [inputs for rule, inputs in jobs.values() if rule == "predict_cases" and "disentangled" in inputs]
+    (inputs,) = [inputs for rule, inputs in jobs.values() if rule == "predict_cases" and "disentangled-multi" in inputs]
     assert f"{folder}-self_training_2/weights.safetensors" in inputs.split(", ")
 
 

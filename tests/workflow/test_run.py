@@ -38,7 +38,7 @@ COLUMNS = [
         "transductive",
     ),
 ]
-ALL_METHODS = ("--config", "methods=[source_only,several_styles,dar_uda,supervised]")
+ALL_METHODS = ("--config", "methods=[source_only,average_style,dar_uda,supervised]")
 AFTER_SEGMENTERS = {
     "train_segmenter",
     "label_target",
@@ -63,7 +63,7 @@ def test_run_makes_the_table_that_the_contract_names_and_prints_it(finished):
     summary = pd.read_csv(finished.result("tables/summary.tsv"), sep="\t")
     assert list(summary.columns) == COLUMNS
     structures = ["liver", "right_kidney", "left_kidney", "spleen", "mean"]
-    methods = ["source_only", "several_styles", "dar_uda", "supervised"]
+    methods = ["source_only", "average_style", "dar_uda", "supervised"]
     assert list(zip(summary["method"], summary["structure"], strict=True)) == [
         (m, s) for m in methods for s in structures
     ]
@@ -107,8 +107,8 @@ def test_every_artifact_stands_where_the_house_says(finished):
         "seed-0/styles/ct-to-mr/disentangled-multi/styles.png",
         "seed-0/synthetic/ct-to-mr/disentangled-multi/ct1/style-1.nii",
         "seed-0/synthetic/ct-to-mr/disentangled-average/ct1/style-0.nii",
-        "seed-0/segmenters/ct-to-mr.disentangled-average/dar_unet/weights.safetensors",
-        "seed-0/segmenters/ct-to-mr.disentangled-average/dar_unet-self_training_1/weights.safetensors",
+        "seed-0/segmenters/ct-to-mr.disentangled-multi/dar_unet/weights.safetensors",
+        "seed-0/segmenters/ct-to-mr.disentangled-multi/dar_unet-self_training_1/weights.safetensors",
         "seed-0/segmenters/mr/dar_unet/history.tsv",
         "figures/overlays-ct-to-mr.png",
         "figures/overlays-ct-to-mr.svg",
@@ -157,7 +157,7 @@ def test_provenance_leads_from_the_table_back_to_the_scans(finished):
 
 
 def test_provenance_names_what_a_training_depended_on(finished):
-    folder = finished.result("seed-0/segmenters/ct-to-mr.disentangled-average/dar_unet")
+    folder = finished.result("seed-0/segmenters/ct-to-mr.disentangled-multi/dar_unet")
     record = json.loads((folder / "weights.provenance.json").read_text())
     assert record["rule"] == "train_segmenter" and record["wildcards"]["network"] == "dar_unet"
     assert record["params"]["seed"] == 0 and record["params"]["segmentation"]["steps"] == 4
@@ -190,7 +190,7 @@ def test_weights_are_chosen_from_candidates_and_every_table_says_how(finished, t
     shutil.copytree(finished.folder, tmp_path / "run")
     run = type(finished)(tmp_path / "run")
     arguments = ("--config", "methods=[dar_uda]", f"model_selection={{rule: {selection}, candidates: 2}}")
-    segmenters = "seed-0/segmenters/ct-to-mr.disentangled-average"
+    segmenters = "seed-0/segmenters/ct-to-mr.disentangled-multi"
     status, text = run(*arguments)
     assert status == 0, text
     table = pd.read_csv(run.result(f"{segmenters}/dar_unet-{selection}/model_selection.tsv"), sep="\t")

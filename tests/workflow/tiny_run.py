@@ -14,7 +14,7 @@ tasks: {phantom: {grid: {spacing: [5.5, 5.5, 12.0], size: 64}}}
 budgets:
   tiny:
     translation: {width: 2, batch_size: 1, steps: 4, preview_every: 4, checkpoint_every: 1}
-    styles: {strategy: average, clusters: 2}
+    styles: {clusters: 2}
     segmentation:
       channels: [8, 8, 8, 8, 8]
       batch_size: 1
