@@ -156,10 +156,10 @@ def _directions_of(name: str, config: Config, cases: Cases) -> tuple[Direction, 
 def _reference_of(name: str, config: Config, shown: Sequence[Method], methods: Mapping[str, Method]) -> str:
     """Return the method of a table's reference row: what is asked for or what is made alike, or else the first."""
     asked = config.tables[name].get("reference_method", config.values["reference_method"])
-    if asked in [method.name for method in shown] or asked not in methods:
-        return asked if asked in methods else shown[0].name
-    wanted = _made(methods[asked], config)
-    return next((method.name for method in shown if _made(method, config) == wanted), shown[0].name)
+    names = [method.name for method in shown]
+    wanted = _made(methods[asked], config) if asked in methods else None
+    alike = [method.name for method in shown if _made(method, config) == wanted]
+    return asked if asked in names else [*alike, *names][0]
 
 
 def _made(method: Method, config: Config) -> tuple[Any, ...]:
