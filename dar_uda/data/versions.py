@@ -7,6 +7,7 @@ If the state differs, it reads the scan once: the same content keeps its version
 however old its date is. Inodes would say no more, and change by themselves on some network disks.
 """
 
+import fcntl
 import hashlib
 import logging
 import os
@@ -100,7 +101,9 @@ class Versions:
 
     def _add(self, *row: str) -> None:
         with suppress(OSError), self._table.open("a", encoding="utf-8") as file:  # a disk that cannot be written
-            header = [COLUMNS] if file.tell() == 0 else []
+            with suppress(OSError):  # a disk without locks: two processes that begin the table may each write a header
+                fcntl.flock(file, fcntl.LOCK_EX)
+            header = [COLUMNS] if file.seek(0, os.SEEK_END) == 0 else []
             file.write("".join("\t".join(cells) + "\n" for cells in (*header, row)))
 
 

@@ -1,7 +1,10 @@
 """What counts as a change of an image or a label: its content, whatever its date says."""
 
+import fcntl
 import os
 import shutil
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -232,6 +235,19 @@ def test_versions_of_several_files_are_one_in_their_order(scan, label, table):
     replace(label, b"corrected")
     assert planned(table, scan, labels=[label]) != both
     assert Versions(table).of() == ""
+
+
+def test_processes_that_begin_the_table_at_once_write_one_header(label, table):
+    with table.open("a") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        noting = threading.Thread(target=Versions(table).note, args=(label,))
+        noting.start()
+        time.sleep(0.3)
+        other.write("path\tstate\tchecksum\tversion\nfirst\ts\tc\tv\n")
+        other.flush()
+        fcntl.flock(other, fcntl.LOCK_UN)
+        noting.join()
+    assert [line.split("\t")[0] for line in table.read_text().splitlines()] == ["path", "first", label]
 
 
 def test_a_table_cut_short_or_closed_costs_no_more_than_reading_again(scan, label, table):
