@@ -18,7 +18,9 @@ SHIPPED = yaml.safe_load((REPOSITORY / "config" / "config.yaml").read_text())["m
 UNSUPERVISED = [name for name, method in SHIPPED.items() if method["training_set"] != "{target}"]
 CHOICES = ("--config", f"methods=[{','.join(UNSUPERVISED)}]", "directions=ct-to-mr", "cases=cases.tsv")
 # What may differ: what scores make, what measures time, what names files' contents without being made of them.
-AFTER_THE_SCORES = re.compile(r"/(metrics|tables|figures|logs|benchmarks)/|/report\.html$|(usage|\.provenance)\.json$")
+AFTER_THE_SCORES = re.compile(
+    r"/(metrics|tables|figures|logs|benchmarks)/|/report\.html$|/versions\.tsv$|(usage|\.provenance)\.json$"
+)
 
 
 def prepare(folder, data):
