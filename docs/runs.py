@@ -21,7 +21,7 @@ import yaml
 from dar_uda.plan import descriptions
 from dar_uda.plan.cases import read_cases
 from dar_uda.plan.config import read_config
-from dar_uda.plan.methods import Method
+from dar_uda.plan.methods import Method, Training, TrainingSet
 from dar_uda.plan.plan import Plan
 from dar_uda.plan.tables import Row, Table
 from dar_uda.plan.task import Direction
@@ -182,17 +182,26 @@ def _minutes(plan: Plan, row: Row) -> str:
 
 def trainings_of(method: Method, direction: Direction) -> Iterator[str]:
     """Yield what a method's trainings are called among the benchmarks of a run, without the seed."""
-    training_set = method.training_set(direction)
-    translator = training_set.adaptation.split("-")[0]
-    if translator in TRANSLATORS:
-        yield f"{TRANSLATORS[translator]}/{translator}"
-    first, *later = method.iterations
+    training_set, (first, *later) = method.training_set(direction), method.iterations
+    yield from _before(training_set, first)
     if not training_set.has_volumes:
-        yield f"train_{translator}/{direction}-{first}"
+        yield f"train_{training_set.adaptation}/{direction}-{first}"
         return
     yield f"train_segmenter/{training_set}-{first}"
     for training in later:
         yield from (f"{rule}/{training_set}-{training}" for rule in ("label_target", "self_train_segmenter"))
+
+
+def _before(training_set: TrainingSet, first: Training) -> Iterator[str]:
+    """Yield the trainings that a method's own begin from."""
+    translator = training_set.translation.partition("-")[0]
+    if translator in TRANSLATORS:
+        yield f"{TRANSLATORS[translator]}/{translator}"
+    elif translator == "cycada":
+        yield f"train_segmenter/{training_set.labeled}-unet_2d"
+        yield f"train_cycada_translator/{training_set.direction}"
+    if training_set.adaptation == "cycada":
+        yield f"train_segmenter/{training_set.direction}.cycada-single-{first}"
 
 
 def _git(*words: str) -> str:

@@ -6,7 +6,7 @@ Images are (N, 1, H, W) in [-1, 1].
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,26 +20,41 @@ GeneratorName = Literal["AtoB", "BtoA"]
 
 
 class ResidualBlock(nn.Module):
-    """Two reflection-padded 3 x 3 convolutions with instance norm, added to the input."""
+    """Two padded 3 x 3 convolutions with instance norm, added to the input; options as in `normalized`."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, **options: Any) -> None:
         super().__init__()
-        self.body = nn.Sequential(*_normalized(channels, channels, 3), *_normalized(channels, channels, 3)[:-1])
+        first, second = (normalized(channels, channels, 3, **options) for _ in range(2))
+        self.body = nn.Sequential(*first, *second[:-1])
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.body(x)
 
 
-def _normalized(inputs: int, outputs: int, kernel: int, stride: int = 1) -> list[nn.Module]:
-    """Return convolution, instance norm, ReLU; reflection at the borders where the size stays."""
-    mode = "reflect" if stride == 1 else "zeros"
+def normalized(
+    inputs: int,
+    outputs: int,
+    kernel: int,
+    stride: int = 1,
+    padding_mode: str = "reflect",
+    affine: bool = False,
+    dropout: float = 0.0,
+) -> list[nn.Module]:
+    """Return convolution, instance norm, ReLU; `padding_mode` at the borders where the size stays, else zeros.
+
+    Args:
+        dropout: Probability with which a value between convolution and norm is dropped.
+    """
+    mode = padding_mode if stride == 1 else "zeros"
     conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, padding_mode=mode)
-    return [conv, nn.InstanceNorm2d(outputs), nn.ReLU(inplace=True)]
+    dropped = [nn.Dropout(dropout)] if dropout else []
+    return [conv, *dropped, nn.InstanceNorm2d(outputs, affine=affine), nn.ReLU(inplace=True)]
 
 
-def _upsampled(inputs: int, outputs: int) -> list[nn.Module]:
+def upsampled(inputs: int, outputs: int, affine: bool = False) -> list[nn.Module]:
+    """Return transposed convolution to twice the size, instance norm, ReLU."""
     conv = nn.ConvTranspose2d(inputs, outputs, 3, stride=2, padding=1, output_padding=1)
-    return [conv, nn.InstanceNorm2d(outputs), nn.ReLU(inplace=True)]
+    return [conv, nn.InstanceNorm2d(outputs, affine=affine), nn.ReLU(inplace=True)]
 
 
 class ResNetGenerator(nn.Sequential):
@@ -55,33 +70,42 @@ class ResNetGenerator(nn.Sequential):
 
     def __init__(self, width: int = 64, blocks: int = 9) -> None:
         super().__init__(
-            *_normalized(1, width, 7),
-            *_normalized(width, 2 * width, 3, 2),
-            *_normalized(2 * width, 4 * width, 3, 2),
+            *normalized(1, width, 7),
+            *normalized(width, 2 * width, 3, 2),
+            *normalized(2 * width, 4 * width, 3, 2),
             *(ResidualBlock(4 * width) for _ in range(blocks)),
-            *_upsampled(4 * width, 2 * width),
-            *_upsampled(2 * width, width),
+            *upsampled(4 * width, 2 * width),
+            *upsampled(2 * width, width),
             nn.Conv2d(width, 1, 7, padding=3, padding_mode="reflect"),
             nn.Tanh(),
         )
 
 
 class PatchDiscriminator(nn.Sequential):
-    """Judge overlapping patches of 70 x 70 pixels (PatchGAN).
+    """Score overlapping patches of 70 x 70 pixels (PatchGAN).
+
+    Args:
+        inputs: Channels of the images.
+        outputs: Scores of each patch.
+        padding: Pixels of zeros around the input of each convolution.
+        affine: Whether instance norms have a scale and a shift.
 
     Shape:
-        (N, 1, H, W) to a map of scores (N, 1, H / 8 - 2, W / 8 - 2); sides of at least 32.
+        (N, inputs, H, W) to a map of scores; with a padding of 1 (N, outputs, H / 8 - 2, W / 8 - 2), sides of at
+        least 32.
     """
 
-    def __init__(self, width: int = 64) -> None:
-        channels = [1, *(width * factor for factor in DISCRIMINATOR_WIDTHS)]
+    def __init__(
+        self, width: int = 64, inputs: int = 1, outputs: int = 1, padding: int = 1, affine: bool = False
+    ) -> None:
+        channels = [inputs, *(width * factor for factor in DISCRIMINATOR_WIDTHS)]
         layers: list[nn.Module] = []
-        for level, (inputs, outputs) in enumerate(zip(channels, channels[1:], strict=False)):
-            layers.append(nn.Conv2d(inputs, outputs, 4, stride=2 if level < 3 else 1, padding=1))
+        for level, (fine, coarse) in enumerate(zip(channels, channels[1:], strict=False)):
+            layers.append(nn.Conv2d(fine, coarse, 4, stride=2 if level < 3 else 1, padding=padding))
             if level > 0:
-                layers.append(nn.InstanceNorm2d(outputs))
+                layers.append(nn.InstanceNorm2d(coarse, affine=affine))
             layers.append(nn.LeakyReLU(SLOPE, inplace=True))
-        super().__init__(*layers, nn.Conv2d(channels[-1], 1, 4, padding=1))
+        super().__init__(*layers, nn.Conv2d(channels[-1], outputs, 4, padding=padding))
 
 
 class CycleGAN(nn.Module):

@@ -43,7 +43,7 @@ class CycleGANTrainer(TrainerOfParts):
         cycle_weight: float,
     ) -> None:
         self.samplers, self.seed, self.device, self.dtype = samplers, job.seed, job.device, job.dtype
-        self.steps, self.learning_rate, self.cycle_weight = steps, learning_rate, cycle_weight
+        self.steps, self.learning_rate, self.weights = steps, learning_rate, {"cycle": cycle_weight}
         torch.manual_seed(job.seed)
         self.generators = CycleGAN(width, blocks).to(job.device)
         self.discriminators = nn.ModuleDict({side: PatchDiscriminator(width) for side in "ab"})
@@ -59,7 +59,7 @@ class CycleGANTrainer(TrainerOfParts):
             optimizer.param_groups[0]["lr"] = self.learning_rate * falling(step / self.steps)
         batch = self.batches.get(step)
         images = dict(zip("ab", batch, strict=False))
-        fakes, losses = self._generator_losses(images)
+        fakes, losses = self._generator_losses(batch)
         losses = self._update_generators(losses, batch)
         losses["discriminators"] = self._update_discriminators(images, fakes, step)
         return {name: value.detach() for name, value in losses.items()}
@@ -71,8 +71,9 @@ class CycleGANTrainer(TrainerOfParts):
             for side, sampler in zip("ab", self.samplers, strict=True)
         )
 
-    def _generator_losses(self, images: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def _generator_losses(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Return the images translated into each domain, and the losses `adversarial` and `cycle`."""
+        images = dict(zip("ab", batch, strict=False))
         discriminator = self.discriminators.requires_grad_(False)
         with autocast(self.device, self.dtype):
             fakes = {"b": self.generators(images["a"], "AtoB"), "a": self.generators(images["b"], "BtoA")}
@@ -84,8 +85,7 @@ class CycleGANTrainer(TrainerOfParts):
         }
 
     def _update_generators(self, losses: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:  # noqa: ARG002
-        weights = {"cycle": self.cycle_weight}
-        descend(self.generator_optimizer, sum(weights.get(name, 1.0) * loss for name, loss in losses.items()))
+        descend(self.generator_optimizer, sum(self.weights.get(name, 1.0) * loss for name, loss in losses.items()))
         return losses
 
     def _update_discriminators(self, images: dict[str, Tensor], fakes: dict[str, Tensor], step: int) -> Tensor:
@@ -105,11 +105,14 @@ class CycleGANTrainer(TrainerOfParts):
     def draw_previews(self, figure: str | Path) -> None:
         """Draw fixed slices of both domains: as they are, translated, and translated back."""
         rows = []
-        for sampler, there, back in zip(self.samplers, ("AtoB", "BtoA"), ("BtoA", "AtoB"), strict=True):
-            images = spread(sampler.slices).to(self.device)
+        for images, there, back in zip(self._shown(), ("AtoB", "BtoA"), ("BtoA", "AtoB"), strict=True):
             translated = self.generators(images, there)
             rows += [images, translated, self.generators(translated, back)]
         save_gray(rows, figure)
+
+    def _shown(self) -> list[Tensor]:
+        """Return the images of domain a and of domain b that previews show."""
+        return [spread(sampler.slices).to(self.device) for sampler in self.samplers]
 
     def _parts(self) -> dict[str, Any]:
         return {

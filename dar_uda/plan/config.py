@@ -23,6 +23,8 @@ BRANCHES = (
     "cyclegan",
     "synseg_net",
     "ada_output",
+    "cycada",
+    "sifa",
     "inference",
 )
 """The method's values: those that a budget and a task may change."""
@@ -87,6 +89,10 @@ class Config:
     def branch(self, name: str) -> dict[str, Any]:
         """Return a branch of the method's values, one of `BRANCHES`."""
         return dict(self.values[name])
+
+    def part(self, name: str, *keys: str) -> dict[str, Any]:
+        """Return some values of a branch."""
+        return {key: self.values[name][key] for key in keys}
 
     def changes(self) -> list[str]:
         """Return the user's changes of the budget's values, `branch.key value`, but the rule of model selection."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from dar_uda.plan.cases import Cases
 from dar_uda.plan.config import Config
-from dar_uda.plan.methods import TRANSLATIONS
+from dar_uda.plan.methods import TRANSLATIONS, translator_of
 from dar_uda.plan.paths import Paths, ending_of
 from dar_uda.plan.tables import SUMMARY, Table, lacking_cases
 from dar_uda.plan.task import Direction
@@ -78,7 +78,7 @@ class Figures:
     def translations(self, direction: str) -> list[str]:
         """Return the translations that the summary's methods use in a direction, the paper's first."""
         methods = self.tables[SUMMARY].methods
-        used = {method.training_set(Direction.of(direction)).adaptation for method in methods}
+        used = {method.training_set(Direction.of(direction)).translation for method in methods}
         return [translation for translation in TRANSLATIONS if translation in used]
 
     def translation_of_each(self, direction: str) -> list[str]:
@@ -94,7 +94,7 @@ class Figures:
 
     def _of_translators(self) -> dict[str, str]:
         directions = map(str, self.config.directions)
-        names = dict.fromkeys(name.split("-")[0] for way in directions for name in self.translations(way))
+        names = dict.fromkeys(translator_of(name, way) for way in directions for name in self.translations(way))
         return {name: f"{self.paths.translator(self.first_seed, name)}/history.tsv" for name in names}
 
     def _of_trainings(self) -> dict[str, str]:

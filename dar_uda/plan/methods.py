@@ -11,11 +11,22 @@ from dar_uda.plan.task import Direction
 if TYPE_CHECKING:
     from dar_uda.plan.config import Config
 
-TRANSLATIONS = ("disentangled-multi", "disentangled-uncorrected", "disentangled-average", "cyclegan-single")
+TRANSLATIONS = (
+    *("disentangled-multi", "disentangled-uncorrected", "disentangled-average"),
+    *("cyclegan-single", "cycada-single"),
+)
 """Ways to draw synthetic volumes, the paper's first."""
 
-TRAINED_ON_BOTH = ("synseg_net", "ada_output")
-"""Trainings on the labeled source and the unlabeled target."""
+TRAINED_ON_BOTH = {"synseg_net": "unet_2d", "ada_output": "unet_2d", "sifa": "sifa", "cycada": "unet_2d"}
+"""Trainings on the labeled source and the unlabeled target, and the architecture of the network of each."""
+
+BEGINS_FROM = {"cycada": "cycada-single"}
+"""Those of them that go on from a training on a translation's volumes, and the translation."""
+
+WITH_SECOND_OUTPUT = "ada_output"
+"""The one of them that trains a `multilevel` network."""
+
+ARCHITECTURES_2D = frozenset(TRAINED_ON_BOTH.values())
 
 SELECTION_RULES = ("source_validation", "target_oracle")
 """Ways to choose a training's weights among candidates."""
@@ -66,10 +77,22 @@ class TrainingSet:
         """Whether it is a list of volumes, real or synthetic, and not a training on both domains."""
         return self.adaptation in ("", *TRANSLATIONS)
 
+    @property
+    def translation(self) -> str:
+        """The translation that draws the volumes it starts from; "" where there is none."""
+        made = BEGINS_FROM.get(self.adaptation, self.adaptation)
+        return made if made in TRANSLATIONS else ""
+
 
 def direction_of(training_set: str) -> str:
     """Return the direction of a training set, both as text; see `TrainingSet.direction`."""
     return str(TrainingSet.of(training_set).direction)
+
+
+def translator_of(translation: str, direction: str) -> str:
+    """Return the name of the translator that a translation takes; CyCADA has one for each direction."""
+    translator = translation.partition("-")[0]
+    return f"{translator}-{direction}" if translator == "cycada" else translator
 
 
 @dataclass(frozen=True)
@@ -152,7 +175,7 @@ class Method:
     @property
     def is_synthetic(self) -> bool:
         """Whether it trains on synthetic volumes."""
-        return self.training_set_pattern.endswith(TRANSLATIONS)
+        return self.training_set_pattern.endswith((*TRANSLATIONS, *BEGINS_FROM))
 
     @property
     def trainings(self) -> list[Training]:
@@ -176,8 +199,8 @@ def _method(name: str, definition: Values, config: "Config") -> Method:
     pattern, network = definition["training_set"], definition["network"]
     if not config.branch("styles")["inter_slice_correction"]:
         pattern = pattern.replace("disentangled-uncorrected", "disentangled-multi")
-    is_2d = config.values["networks"][network].get("architecture") == "unet_2d"
-    _check_definition(name, definition, is_2d)
+    switches = config.values["networks"][network]
+    _check_definition(name, definition, switches)
     is_randomized = definition.get("randomized", False) and domain_randomization_of(config) is not None
     # The ceiling and trainings on both domains keep their last weights.
     is_chosen = pattern == "{source}" or pattern.endswith(TRANSLATIONS)
@@ -185,10 +208,11 @@ def _method(name: str, definition: Values, config: "Config") -> Method:
     first = Training(network, is_randomized, rule if is_chosen and rule != "last" else "")
     last = config.branch("segmentation")["self_training"]["iterations"] if definition.get("self_trained") else 0
     iterations = tuple(replace(first, iteration=number) for number in range(last + 1))
+    is_2d = switches.get("architecture") in ARCHITECTURES_2D
     return Method(name, pattern, iterations, is_2d, definition.get("post_processed", True))
 
 
-def _check_definition(name: str, definition: Values, is_2d: bool) -> None:
+def _check_definition(name: str, definition: Values, switches: Values) -> None:
     """Stop where a method asks for what its training set does not allow."""
     pattern = definition["training_set"]
     if definition.get("self_trained") and not pattern.endswith(TRANSLATIONS):
@@ -196,13 +220,20 @@ def _check_definition(name: str, definition: Values, is_2d: bool) -> None:
             f"DAR-033: Method {name} is self_trained on {pattern}; expected a synthetic training set, which "
             "names its target: take one, or leave self_trained out."
         )
-    if definition.get("randomized") and pattern.endswith(TRAINED_ON_BOTH):
+    training = pattern.rpartition(".")[2]
+    if definition.get("randomized") and training in TRAINED_ON_BOTH:
         raise PlanError(
             f"DAR-035: Method {name} is randomized on {pattern}, whose training randomizes nothing: "
             "take another training set, or leave randomized out."
         )
-    if not is_2d and pattern.endswith(TRAINED_ON_BOTH):
+    wanted = TRAINED_ON_BOTH.get(training)
+    if wanted and switches.get("architecture") != wanted:
         raise PlanError(
-            f"DAR-034: Method {name} trains network {definition['network']} on {pattern}; expected a 2D network such "
-            "as unet_2d."
+            f"DAR-034: Method {name} trains network {definition['network']} on {pattern}; expected a 2D network of "
+            f"architecture {wanted}, such as {wanted}."
+        )
+    if switches.get("multilevel") and wanted and training != WITH_SECOND_OUTPUT:
+        raise PlanError(
+            f"DAR-034: Method {name} trains network {definition['network']}, which has a second output, on {pattern}; "
+            "expected one without, such as unet_2d."
         )

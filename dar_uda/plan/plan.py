@@ -179,6 +179,10 @@ class Plan:
         before = replace(Training.of(network), iteration=int(iteration) - 1)
         return f"{self.paths.training(seed, training_set, str(before))}/weights.safetensors"
 
+    def source_segmenter(self, direction: str, seed: int | str) -> str:
+        """Return the weights of the 2D segmenter of the source that CyCADA's translator consults."""
+        return f"{self.paths.training(seed, Direction.of(direction).source, 'unet_2d')}/weights.safetensors"
+
     def metrics(self, rows: Iterable[Row]) -> list[str]:
         """Return the scores of rows."""
         return [self.paths.metrics(row.seed, row.direction, row.method) for row in rows]

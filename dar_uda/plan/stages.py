@@ -8,10 +8,12 @@ STAGES: dict[str, tuple[str, ...]] = {
     "translation": (
         *("train_translator", "train_cyclegan", "encode_styles"),
         *("synthesize_volume", "synthesize_uncorrected_volume", "synthesize_average_volume", "translate_volume"),
+        *("train_cycada_translator", "translate_volume_by_cycada"),
     ),
     "segmentation": (
         *("train_segmenter", "train_candidates", "select_model", "label_target", "self_train_segmenter"),
-        *("train_synseg_net", "train_ada_output", "predict_cases", "predict_chunk", "gather_predictions"),
+        *("train_synseg_net", "train_ada_output", "train_cycada", "train_sifa"),
+        *("predict_cases", "predict_chunk", "gather_predictions"),
     ),
     "evaluation": (
         *("score_method", "score_chunk", "gather_scores", "tabulate", "tabulate_tta_inconsistency"),

@@ -11,6 +11,12 @@ TRAINING_SETS = {
     "disentangled-average": "Trained on source scans that the translator redrew in the mean style of the target.",
     "cyclegan-single": "Trained on source scans that CycleGAN translated to the target, in one way.",
     "synseg_net": "SynSeg-Net: CycleGAN and segmentation network trained together.",
+    "cycada-single": "Trained on source scans that CyCADA translated to the target: CycleGAN that keeps what a network "
+    "trained on the source sees.",
+    "cycada": "CyCADA: trained on such translated scans, then so that another network cannot tell its scores of the "
+    "two domains apart.",
+    "sifa": "SIFA: translation and segmentation trained together with a shared encoder, against networks that tell the "
+    "domains of images and masks apart.",
     "ada_output": "AdaOutput: trained so that another network cannot tell its masks of the two domains apart.",
 }
 RANDOMIZED = "The intensities of its training volumes are changed at random."

@@ -6,11 +6,12 @@ from pathlib import Path
 import torch
 
 from dar_uda.segmentation.dar_unet import DARUNet
+from dar_uda.segmentation.sifa_net import SIFANet
 from dar_uda.segmentation.unet_2d import UNet2D
 from dar_uda.training.weights import load_weights
 
-Segmenter = DARUNet | UNet2D
-ARCHITECTURES = {"dar_unet": DARUNet, "unet_2d": UNet2D}
+Segmenter = DARUNet | UNet2D | SIFANet
+ARCHITECTURES = {"dar_unet": DARUNet, "unet_2d": UNet2D, "sifa": SIFANet}
 
 
 def make_segmenter(
@@ -19,7 +20,7 @@ def make_segmenter(
     """Return a fresh network.
 
     Args:
-        switches: Of `DARUNet` or `UNet2D`.
+        switches: Of `DARUNet` or `UNet2D`; `SIFANet` has none.
     """
     return ARCHITECTURES[architecture](classes, channels, **switches)
 

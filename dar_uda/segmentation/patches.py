@@ -57,18 +57,23 @@ class PatchSampler:
         return torch.stack(images)[:, None].mul_(2).sub_(1), torch.stack(labels).long()
 
     def _draw_one(self, rng: np.random.Generator, device: torch.device) -> tuple[Tensor, Tensor]:
+        stored, found = self._draw_stored(rng)
+        patch, classes = (to_device(torch.from_numpy(array), device) for array in (stored, found))
+        patch, classes = self._augmented(patch.float().div_(LEVELS), classes, rng)
+        if self.domain_randomization:
+            patch = self.domain_randomization.apply(patch, classes, rng, int(found.max()) + 1)
+        return patch, classes
+
+    def _draw_stored(self, rng: np.random.Generator) -> tuple[NDArray, NDArray[np.uint8]]:
+        """Return a patch as the file has it, and its class indices, (D, H, W) each."""
         volumes = self._draw_volumes(rng)
         image_path, label_path = volumes[int(rng.integers(len(volumes)))]
         image = open_image(image_path)
         label = np.broadcast_to(np.uint8(0), image.shape) if label_path is None else open_label(label_path)
-        corner = self._corner(label_path, label, rng)
-        stored, found = self._cut(image, label, corner, rng)
-        patch, classes = (to_device(torch.from_numpy(array), device) for array in (stored, found))
-        augmented = AUGMENTATIONS[self.augmentation]
-        patch, classes = augmented(patch.float().div_(LEVELS), classes, rng, self.scale)
-        if self.domain_randomization:
-            patch = self.domain_randomization.apply(patch, classes, rng, int(found.max()) + 1)
-        return patch, classes
+        return self._cut(image, label, self._corner(label_path, label, rng), rng)
+
+    def _augmented(self, patch: Tensor, classes: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        return AUGMENTATIONS[self.augmentation](patch, classes, rng, self.scale)
 
     def _cut(
         self, image: NDArray[np.uint16], label: NDArray[np.uint8], corner: Sequence[int], rng: np.random.Generator

@@ -18,7 +18,9 @@ class MovingAverage:
 
     @torch.no_grad()
     def update(self, module: nn.Module, step: int) -> None:
-        """Move the average towards `module`; `step` counts from 0."""
+        """Move the average towards `module`, and take its buffers; `step` counts from 0."""
         decay = min(self.decay, (1 + step) / (10 + step))
         averaged = list(self.module.parameters())
         torch._foreach_lerp_(averaged, [p.detach() for p in module.parameters()], 1 - decay)
+        for kept, buffer in zip(self.module.buffers(), module.buffers(), strict=True):
+            kept.copy_(buffer)

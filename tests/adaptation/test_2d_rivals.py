@@ -1,4 +1,4 @@
-"""AdaOutput and SynSeg-Net on volumes with one bright box."""
+"""AdaOutput, SynSeg-Net, SIFA and CyCADA on volumes with one bright box."""
 
 import numpy as np
 import pandas as pd
@@ -7,6 +7,10 @@ import torch
 import torch.nn.functional as F
 
 from dar_uda.adaptation.ada_output import AdaOutputTrainer, OutputDiscriminator, train_ada_output
+from dar_uda.adaptation.cycada import train_cycada
+from dar_uda.adaptation.cycada_translator import train_cycada_translator
+from dar_uda.adaptation.cyclegan import CycleGAN
+from dar_uda.adaptation.sifa import train_sifa
 from dar_uda.adaptation.synseg_net import class_weights_of, joint_step, train_synseg_net
 from dar_uda.data.network_volume import write_image, write_label
 from dar_uda.segmentation.networks import load_segmenter, make_segmenter
@@ -86,6 +90,46 @@ def synseg_net(data, folder, cyclegan=None, **changes):
     return (folder / "weights.safetensors").read_bytes()
 
 
+def outputs(folder, *names):
+    folder.mkdir(exist_ok=True)
+    return [folder / name for name in ("weights.safetensors", "history.tsv", *names)]
+
+
+def on_both(data):
+    return [data / "source.nii"], [data / "label.nii"], [data / "target.nii"]
+
+
+def sifa(data, folder, **changes):
+    values = {"width": 2, "blocks": 1, "batch_size": 2, "steps": 6, "learning_rate": 2e-3, "checkpoint_every": 2}
+    segmentation = {**SEGMENTATION, "ema_decay": 0.9}
+    network = {"architecture": "sifa"}
+    settings = {"classes": 2, "network": network, "segmentation": segmentation, "sifa": {**values, **changes}}
+    train_sifa(*on_both(data), *outputs(folder, "previews.png"), JOB, **settings)
+    return (folder / "weights.safetensors").read_bytes()
+
+
+def segmenter(data):
+    """Return the weights of a 2D network as it starts."""
+    torch.manual_seed(0)
+    make_segmenter(2, SEGMENTATION["channels"], "unet_2d").save(data / "segmenter.safetensors")
+    return data / "segmenter.safetensors"
+
+
+def cycada_translator(data, folder, generator="AtoB", steps=6):
+    values = {"translator_steps": steps, "semantic_weight": 1.0}
+    settings = {"segmentation": SEGMENTATION, "cyclegan": {**CYCLEGAN, "checkpoint_every": 2}, "cycada": values}
+    files = [*on_both(data), segmenter(data), *outputs(folder, "previews.png")]
+    train_cycada_translator(*files, JOB, generator=generator, **settings)
+    return (folder / "weights.safetensors").read_bytes()
+
+
+def cycada(data, folder, steps=6, **changes):
+    values = {"steps": steps, "batch_size": 2, "learning_rate": 1e-3, "adversarial_weight": 0.1, **changes}
+    segmentation = {**SEGMENTATION, "focal_weight": 10.0}
+    train_cycada(*on_both(data), segmenter(data), *outputs(folder), JOB, segmentation=segmentation, cycada=values)
+    return (folder / "weights.safetensors").read_bytes()
+
+
 def die_after_save(monkeypatch):
     save = CheckpointFolder.save
 
@@ -96,7 +140,7 @@ def die_after_save(monkeypatch):
     monkeypatch.setattr(CheckpointFolder, "save", save_and_die)
 
 
-@pytest.mark.parametrize("train", [ada_output, synseg_net])
+@pytest.mark.parametrize("train", [ada_output, synseg_net, sifa, cycada_translator, cycada])
 def test_a_killed_training_resumes_to_identical_weights(data, tmp_path, monkeypatch, train):
     expected = train(data, tmp_path / "whole")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
@@ -184,3 +228,31 @@ def test_class_weights_by_hand(data):
     expected = [1 / np.log(1.02 + 1 - share), 1 / np.log(1.02 + share)]
     assert class_weights_of([data / "label.nii"], 2).tolist() == pytest.approx(expected, rel=1e-5)
     assert F.cross_entropy(torch.zeros(1, 2), torch.tensor([1])).item() == pytest.approx(np.log(2))
+
+
+def test_sifa_learns_from_translated_slices_and_keeps_its_segmenter(data, tmp_path):
+    sifa(data, tmp_path, steps=40, learning_rate=1e-3)
+    history = pd.read_csv(tmp_path / "history.tsv", sep="\t")
+    networks = ["generator", "target_discriminator", "segmenter", "decoder", "source_discriminator"]
+    networks += ["scores_discriminator", "second_scores_discriminator"]
+    assert list(history.columns) == ["step", *networks] and len(history) == 40
+    assert history["segmenter"].tail(5).mean() < 0.8 * history["segmenter"].head(5).mean()
+    network = load_segmenter(tmp_path / "weights.safetensors", CPU)
+    assert network.arguments["architecture"] == "sifa" and network.stem[1].running_mean.abs().max() > 0
+    assert (tmp_path / "previews.png").stat().st_size > 0
+
+
+def test_cycadas_translator_is_a_cyclegan(data, tmp_path):
+    cycada_translator(data, tmp_path, "BtoA")
+    history = pd.read_csv(tmp_path / "history.tsv", sep="\t")
+    assert list(history.columns) == ["step", "adversarial", "cycle", "semantic", "discriminators"]
+    translated = CycleGAN.load(tmp_path / "weights.safetensors", CPU)(torch.zeros(1, 1, 32, 32), "BtoA")
+    assert translated.shape == (1, 1, 32, 32)
+
+
+def test_cycada_says_how_often_its_segmenter_moved(data, tmp_path, caplog):
+    caplog.set_level("INFO")
+    cycada(data, tmp_path, steps=30, learning_rate=1e-4)
+    history = pd.read_csv(tmp_path / "history.tsv", sep="\t")
+    moves = int(history["segmentation"].notna().sum()) if "segmentation" in history else 0
+    assert f"the segmenter moved in {moves} of 30 steps" in caplog.text

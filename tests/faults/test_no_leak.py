@@ -129,6 +129,8 @@ def test_without_the_targets_test_scans_every_training_is_the_same(tmp_path, dat
         "ct-to-mr.synseg_net/unet_2d",
         "ct-to-mr.ada_output/unet_2d",
         "ct-to-mr.ada_output/unet_2d_multilevel",
+        "ct-to-mr.cycada/unet_2d",
+        "ct-to-mr.sifa/sifa",
     )]  # fmt: skip
     for run in (with_tests, without):
         status, text = run(*weights, *CHOICES)

@@ -111,7 +111,16 @@ def test_the_papers_budget_has_no_notes_of_its_own():
 
 def test_2d_methods_close_the_gap_between_2d_bounds():
     tables = plan_of(cases=LABELED).tables
-    of_2d = ["source_only_2d", "synseg_net", "ada_output", "ada_output_multilevel", "cyclegan_2d", "supervised_2d"]
+    of_2d = [
+        "source_only_2d",
+        "synseg_net",
+        "ada_output",
+        "ada_output_multilevel",
+        "cyclegan_2d",
+        "cycada",
+        "sifa",
+        "supervised_2d",
+    ]
     assert descriptions.gap_bounds(tables["comparison"]) == dict.fromkeys(of_2d, ["source_only_2d", "supervised_2d"])
     assert descriptions.gap_bounds(tables["summary"]) == {}
 

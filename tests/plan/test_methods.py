@@ -1,7 +1,14 @@
 import pytest
 
 from dar_uda.plan.errors import PlanError
-from dar_uda.plan.methods import Training, TrainingSet, direction_of, domain_randomization_of, read_methods
+from dar_uda.plan.methods import (
+    Training,
+    TrainingSet,
+    direction_of,
+    domain_randomization_of,
+    read_methods,
+    translator_of,
+)
 from dar_uda.plan.task import Direction
 from tests.plan.configs import config_of
 from tests.plan.plans import EXTRAS
@@ -77,7 +84,7 @@ def test_every_name_that_a_run_can_have_reads_back(rule, values):
 
 def test_every_method_of_every_table_is_read_once():
     methods = methods_of()
-    assert len(methods) == 18, "thirteen of the comparison, and five ablations; without source_randomized"
+    assert len(methods) == 20, "fifteen of the comparison, and five ablations; without source_randomized"
     assert all(name == method.name for name, method in methods.items())
     assert "source_randomized" in methods_of("methods: source_randomized")
 
@@ -160,9 +167,10 @@ def test_self_training_is_switched_off_by_its_iterations_alone():
 def test_2d_networks_and_synthetic_sets_are_known():
     methods = methods_of()
     of_2d = {"source_only_2d", "synseg_net", "ada_output", "ada_output_multilevel", "cyclegan_2d", "supervised_2d"}
+    of_2d |= {"cycada", "sifa"}
     assert {name for name, method in methods.items() if method.is_2d} == of_2d
     real = {"source_only", "source_only_2d", "supervised", "supervised_2d"}
-    on_both = {"synseg_net", "ada_output", "ada_output_multilevel"}
+    on_both = {"synseg_net", "ada_output", "ada_output_multilevel", "sifa"}
     assert {name for name, method in methods.items() if not method.is_synthetic} == real | on_both
 
 
@@ -192,12 +200,37 @@ def test_a_training_on_both_domains_is_never_called_randomized():
     )
 
 
-@pytest.mark.parametrize("name", ["synseg_net", "ada_output"])
-def test_a_training_on_both_domains_needs_a_2d_network(name):
+@pytest.mark.parametrize(
+    ("name", "network", "wanted"),
+    [
+        ("synseg_net", "dar_unet", "unet_2d"),
+        ("ada_output", "dar_unet", "unet_2d"),
+        ("cycada", "sifa", "unet_2d"),
+        ("sifa", "unet_2d", "sifa"),
+    ],
+)
+def test_a_training_on_both_domains_needs_its_2d_network(name, network, wanted):
     with pytest.raises(PlanError) as error:
-        methods_of(f"method_definitions: {{{name}: {{network: dar_unet}}}}")
-    pattern = f"{{direction}}.{name}"
-    assert (
-        str(error.value)
-        == f"DAR-034: Method {name} trains network dar_unet on {pattern}; expected a 2D network such as unet_2d."
+        methods_of(f"method_definitions: {{{name}: {{network: {network}}}}}")
+    assert str(error.value) == (
+        f"DAR-034: Method {name} trains network {network} on {{direction}}.{name}; expected a 2D network of "
+        f"architecture {wanted}, such as {wanted}."
     )
+
+
+@pytest.mark.parametrize("name", ["synseg_net", "cycada"])
+def test_only_ada_output_trains_a_second_output(name):
+    with pytest.raises(PlanError, match="DAR-034: .*which has a second output.*expected one without, such as unet_2d"):
+        methods_of(f"method_definitions: {{{name}: {{network: unet_2d_multilevel}}}}")
+
+
+def test_cycada_begins_from_volumes_of_its_own_translator():
+    for text, translation in {
+        "ct-to-mr.cycada": "cycada-single",
+        "ct-to-mr.cyclegan-single": "cyclegan-single",
+        "ct-to-mr.sifa": "",
+        "ct": "",
+    }.items():
+        assert TrainingSet.of(text).translation == translation
+    assert translator_of("cycada-single", "ct-to-mr") == "cycada-ct-to-mr"
+    assert translator_of("disentangled-multi", "ct-to-mr") == "disentangled"

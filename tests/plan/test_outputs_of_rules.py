@@ -26,11 +26,14 @@ DRAWN_BY = {
 SYNTHESIZED_BY = dict(
     zip(
         TRANSLATIONS,
-        ("synthesize_volume", "synthesize_uncorrected_volume", "synthesize_average_volume", "translate_volume"),
+        (
+            *("synthesize_volume", "synthesize_uncorrected_volume", "synthesize_average_volume", "translate_volume"),
+            "translate_volume_by_cycada",
+        ),
         strict=True,
     )
 )
-ON_BOTH_DOMAINS = {"synseg_net": "train_synseg_net", "ada_output": "train_ada_output"}
+ON_BOTH_DOMAINS = {name: f"train_{name}" for name in ("synseg_net", "ada_output", "cycada", "sifa")}
 
 
 @cache
@@ -91,7 +94,8 @@ def files_of(plan):
             yield paths.slices(domain, suffix), "extract_slices"
         yield paths.structures(domain), "measure_structures"
         yield paths.grid_ceiling(domain), "measure_grid_ceiling"
-    for name, rule in {"disentangled": "train_translator", "cyclegan": "train_cyclegan"}.items():
+    of_cycada = {f"cycada-{direction}": "train_cycada_translator" for direction in map(str, plan.config.directions)}
+    for name, rule in {"disentangled": "train_translator", "cyclegan": "train_cyclegan", **of_cycada}.items():
         for file in ("weights.safetensors", "history.tsv"):
             yield f"{paths.translator(seed, name)}/{file}", rule
     for direction in map(str, plan.config.directions):

@@ -134,7 +134,7 @@ def test_a_table_that_shows_what_trainings_took_reads_that_of_the_first_training
     folder = "segmenters/ct-to-mr.disentangled-multi/dar_unet-randomized"
     both = [f"{RUN}/seed-{seed}/{folder}/usage.json" for seed in (3, 1)]
     assert files["dar_uda"] == files["dar_uda_no_self_training"] == both
-    on_both_domains = {"synseg_net", "ada_output", "ada_output_multilevel"}
+    on_both_domains = {"synseg_net", "ada_output", "ada_output_multilevel", "cycada", "sifa"}
     assert set(files) == {method.name for method in plan.tables["comparison"].methods} - on_both_domains
     assert plan.usage("style_study") == {}
     candidates = plan_of("model_selection: {rule: target_oracle}", LABELED).usage("architecture_study")["qam_unet"]

@@ -12,7 +12,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from dar_uda.adaptation.ada_output import train_ada_output
+from dar_uda.adaptation.cycada_translator import train_cycada_translator
 from dar_uda.adaptation.self_training import train_on_pseudo_labels
+from dar_uda.adaptation.sifa import train_sifa
 from dar_uda.adaptation.synseg_net import train_synseg_net
 from dar_uda.adaptation.train_cyclegan import train_cyclegan
 from dar_uda.data.network_volume import write_image, write_label
@@ -119,6 +121,14 @@ def begin(training, data, job):
     elif training == "synseg_net":
         source = {"generator": "AtoB", "network": {**NETWORK, "multilevel": False}, "joint_slices": 4}
         train_synseg_net(stacks, image, label, *out, cyclegan=CYCLEGAN, **source, **common)
+    elif training == "sifa":
+        values = {"width": 2, "blocks": 1, "batch_size": 2, "steps": 8, "learning_rate": 1e-3, "checkpoint_every": 100}
+        train_sifa(image, label, image, *out, network={"architecture": "sifa"}, sifa=values, **common)
+    elif training == "cycada_translator":
+        make_segmenter(3, SEGMENTATION["channels"], architecture="unet_2d").save(data / "source.safetensors")
+        values = {"generator": "AtoB", "cycada": {"translator_steps": 8, "semantic_weight": 1.0}}
+        files = [image, label, image, data / "source.safetensors", *out]
+        train_cycada_translator(*files, job=job, segmentation=SEGMENTATION, cyclegan=CYCLEGAN, **values)
     else:
         adversary = {"adversarial_weights": [1e-3, 2e-4], "auxiliary_weight": 0.1, "discriminator_learning_rate": 1e-4}
         train_ada_output(image, label, image, *out[:2], network=NETWORK, adversary=adversary, **common)
@@ -138,7 +148,10 @@ def trainer_of(training, data, device, monkeypatch):
     return built[0]
 
 
-TRAININGS = ("segmenter", "randomized", "self_training", "translator", "cyclegan", "synseg_net", "ada_output")
+TRAININGS = (
+    *("segmenter", "randomized", "self_training", "translator", "cyclegan", "synseg_net", "ada_output", "sifa"),
+    "cycada_translator",  # its last stage waits: whether the segmenter moves depends on the discriminator's accuracy
+)
 
 
 @pytest.mark.parametrize("training", TRAININGS)

@@ -104,13 +104,15 @@ def test_saved_probabilities_add_the_jobs_of_their_calibration(tmp_path):
 def test_the_papers_tables_share_every_artifact(tmp_path):
     jobs, text = planned(tmp_path, "comparison", "style_study", "architecture_study")
     assert jobs["train_translator"] == jobs["train_cyclegan"] == 1
-    # ct, mr, in 3D and 2D; in both directions three 3D and one 2D synthetic set; five ablations in one direction
-    assert jobs["train_segmenter"] == 2 * 2 + 2 * (3 + 1) + 5
+    # ct, mr, in 3D and 2D; in both directions three 3D and two 2D synthetic sets; five ablations in one direction
+    assert jobs["train_segmenter"] == 2 * 2 + 2 * (3 + 2) + 5
     assert jobs["train_synseg_net"] == 2 and jobs["train_ada_output"] == 2 * 2
+    assert jobs["train_cycada_translator"] == jobs["train_cycada"] == jobs["train_sifa"] == 2
+    assert jobs["translate_volume_by_cycada"] == jobs["translate_volume"] == 16
     assert jobs["translate_volume"] == jobs["synthesize_volume"] == jobs["synthesize_average_volume"] == 16
     assert jobs["synthesize_uncorrected_volume"] == 0, "the demo corrects nothing"
-    # thirteen methods both ways, and five ablations
-    assert jobs["predict_cases"] == jobs["score_method"] == 2 * 13 + 5
+    # fifteen methods both ways, and five ablations
+    assert jobs["predict_cases"] == jobs["score_method"] == 2 * 15 + 5
     assert jobs["tabulate"] == 3
     assert jobs["preprocess_label"] == 16
     assert "cases/mr/mr10/label.nii" not in text  # a test case

@@ -10,7 +10,7 @@ def test_every_row_of_the_papers_tables_is_filled(tmp_path):
     run = prepare(tmp_path, cases={"ct": ("train", "test"), "mr": ("train", "test")})
     status, text = run("comparison", "style_study", "architecture_study")
     assert status == 0, text
-    rows = {"comparison": 2 * 12, "style_study": 2 * 6, "architecture_study": 6}
+    rows = {"comparison": 2 * 14, "style_study": 2 * 6, "architecture_study": 6}
     for table, count in rows.items():
         summary = pd.read_csv(run.result(f"tables/{table}.tsv"), sep="\t")
         assert len(summary) == count * 5 and (summary["n"] == 1).all()
@@ -27,7 +27,16 @@ def test_every_row_of_the_papers_tables_is_filled(tmp_path):
         *(
             f"{direction}.{made}"
             for direction in ("ct-to-mr", "mr-to-ct")
-            for made in ("synseg_net", "ada_output", "cyclegan-single", "disentangled-average", "disentangled-multi")
+            for made in (
+                "synseg_net",
+                "ada_output",
+                "cyclegan-single",
+                "disentangled-average",
+                "disentangled-multi",
+                "cycada-single",
+                "cycada",
+                "sifa",
+            )
         ),
     }
-    assert len(list(run.result("seed-0/translators").iterdir())) == 2
+    assert len(list(run.result("seed-0/translators").iterdir())) == 4

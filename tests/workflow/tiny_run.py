@@ -24,6 +24,8 @@ budgets:
       checkpoint_every: 1
     cyclegan: {width: 2, blocks: 1, batch_size: 1, steps: 4, checkpoint_every: 2}
     synseg_net: {joint_slices: 2}
+    cycada: {translator_steps: 4, steps: 4}
+    sifa: {width: 2, blocks: 1, batch_size: 2, steps: 4, checkpoint_every: 1}
     inference: {batch_size: 4, overlap: 0}
 budget: tiny
 """

@@ -1,4 +1,4 @@
-"""The other ways to adapt: self-training, CycleGAN, SynSeg-Net, AdaOutput."""
+"""The other ways to adapt: self-training, CycleGAN, SynSeg-Net, AdaOutput, CyCADA, SIFA."""
 
 from dar_uda.plan.methods import direction_of
 
@@ -207,3 +207,117 @@ rule train_ada_output:
         code=code_version("dar_uda.adaptation.ada_output"),
     script:
         "../scripts/train_ada_output.py"
+
+
+rule train_cycada_translator:
+    """Learn to translate slices between the two domains so that a segmenter of the source still sees the same."""
+    input:
+        images=rules.train_synseg_net.input.images,
+        labels=rules.train_synseg_net.input.labels,
+        target_images=rules.train_ada_output.input.target_images,
+        source_segmenter=lambda wildcards: PLAN.source_segmenter(wildcards.direction, wildcards.seed),
+    output:
+        weights="results/{run}/seed-{seed}/translators/cycada-{direction}/weights.safetensors",
+        history="results/{run}/seed-{seed}/translators/cycada-{direction}/history.tsv",
+        previews="results/{run}/seed-{seed}/translators/cycada-{direction}/previews.png",
+    log:
+        "results/{run}/logs/train_cycada_translator/{direction}-{seed}.log",
+    benchmark:
+        "results/{run}/benchmarks/train_cycada_translator/{direction}-{seed}.tsv"
+    priority: 1
+    conda:
+        "../../envs/torch.yaml"
+    threads: half_the_cores
+    resources:
+        gpu=gpus,
+        mem_mb=16000,
+        runtime="24h",
+    params:
+        generator=lambda wildcards: TASK.generator(wildcards.direction),
+        segmentation=CONFIG.part("segmentation", "patch_size", "scale", "augmentation"),
+        cyclegan=CONFIG.part(
+            "cyclegan", "width", "blocks", "batch_size", "learning_rate", "cycle_weight", "checkpoint_every"
+        ),
+        cycada=CONFIG.part("cycada", "translator_steps", "semantic_weight"),
+        seed=lambda wildcards: int(wildcards.seed),
+        code=code_version("dar_uda.adaptation.cycada_translator"),
+    script:
+        "../scripts/train_cycada_translator.py"
+
+
+use rule translate_volume as translate_volume_by_cycada with:
+    # As translate_volume, by the translator of CyCADA.
+    input:
+        weights="results/{run}/seed-{seed}/translators/cycada-{direction}/weights.safetensors",
+        image=rules.translate_volume.input.image,
+        label=rules.translate_volume.input.label,
+    output:
+        volume="results/{run}/seed-{seed}/synthetic/{direction}/cycada-single/{case}/style-0.nii",
+    log:
+        "results/{run}/logs/translate_volume_by_cycada/{direction}-cycada-single-{seed}/{case}.log",
+    benchmark:
+        "results/{run}/benchmarks/translate_volume_by_cycada/{direction}-cycada-single-{seed}/{case}.tsv"
+
+
+rule train_cycada:
+    """Go on from a 2D segmenter of CyCADA's translations until its scores of both domains look alike."""
+    input:
+        images=lambda wildcards: PLAN.volumes.images(f"{wildcards.direction}.cycada-single", wildcards.seed),
+        labels=lambda wildcards: PLAN.volumes.labels(f"{wildcards.direction}.cycada-single"),
+        target_images=rules.train_ada_output.input.target_images,
+        initial="results/{run}/seed-{seed}/segmenters/{direction}.cycada-single/{network}/weights.safetensors",
+    output:
+        weights="results/{run}/seed-{seed}/segmenters/{direction}.cycada/{network}/weights.safetensors",
+        history="results/{run}/seed-{seed}/segmenters/{direction}.cycada/{network}/history.tsv",
+    log:
+        "results/{run}/logs/train_cycada/{direction}-{network}-{seed}.log",
+    benchmark:
+        "results/{run}/benchmarks/train_cycada/{direction}-{network}-{seed}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: half_the_cores
+    resources:
+        gpu=gpus,
+        mem_mb=24000,
+        runtime="24h",
+    params:
+        segmentation=CONFIG.part(
+            "segmentation", "patch_size", "scale", "augmentation", "focal_weight", "checkpoint_every"
+        ),
+        cycada=CONFIG.part("cycada", "steps", "batch_size", "learning_rate", "adversarial_weight"),
+        seed=lambda wildcards: int(wildcards.seed),
+        code=code_version("dar_uda.adaptation.cycada"),
+    script:
+        "../scripts/train_cycada.py"
+
+
+rule train_sifa:
+    """Train translations, a 2D segmenter that shares one's encoder, and their discriminators in one."""
+    input:
+        images=rules.train_synseg_net.input.images,
+        labels=rules.train_synseg_net.input.labels,
+        target_images=rules.train_ada_output.input.target_images,
+    output:
+        weights="results/{run}/seed-{seed}/segmenters/{direction}.sifa/{network}/weights.safetensors",
+        history="results/{run}/seed-{seed}/segmenters/{direction}.sifa/{network}/history.tsv",
+        previews="results/{run}/seed-{seed}/segmenters/{direction}.sifa/{network}/previews.png",
+    log:
+        "results/{run}/logs/train_sifa/{direction}-{network}-{seed}.log",
+    benchmark:
+        "results/{run}/benchmarks/train_sifa/{direction}-{network}-{seed}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: half_the_cores
+    resources:
+        gpu=gpus,
+        mem_mb=24000,
+        runtime="24h",
+    params:
+        segmentation=CONFIG.part("segmentation", "patch_size", "scale", "augmentation", "channels", "ema_decay"),
+        network=lambda wildcards: PLAN.networks.switches(wildcards.network),
+        sifa=CONFIG.branch("sifa"),
+        classes=len(TASK.structures) + 1,
+        seed=lambda wildcards: int(wildcards.seed),
+        code=code_version("dar_uda.adaptation.sifa"),
+    script:
+        "../scripts/train_sifa.py"
