@@ -1,8 +1,9 @@
 # Two commands do all the set-up: `make demo` and `make test`. Both build .venv from pinned requirements.
-.PHONY: demo test test-all test-faults test-slurm test-viewer viewer benchmark gpu-kit docs clean
+.PHONY: demo test test-all test-faults test-slurm test-viewer test-nnunet nnunet viewer benchmark gpu-kit docs clean
 PYTHON ?= python3
 # Its scripts, such as .venv/bin/snakemake, hold the path of the folder, and not every path can stand there.
 VENV = .venv/bin/python
+NNUNET = .venv-nnunet/bin/python
 CORES ?= $$($(VENV) -m dar_uda.jobs.cores)
 ON_TWO_CORES = -n 2 --dist loadfile --no-loadscope-reorder
 
@@ -13,7 +14,7 @@ test: .venv/installed
 	$(VENV) -m pytest $(ON_TWO_CORES)
 
 test-all: .venv/installed
-	$(VENV) -m pytest $(ON_TWO_CORES) -m 'not browser and not long and not slurm'
+	$(VENV) -m pytest $(ON_TWO_CORES) -m 'not browser and not long and not nnunet and not slurm'
 
 test-faults: .venv/installed
 	FAULT_CASES=2500 $(VENV) -m pytest tests/faults -m 'long or not long'
@@ -27,6 +28,18 @@ test-viewer: .venv/installed viewer
 	{ command -v chromium && command -v chromedriver; } || { apt-get update && apt-get install -y --no-install-recommends chromium chromium-driver; }
 	$(VENV) -m pip install --quiet --constraint constraints.txt --editable '.[dev,browser]'
 	$(VENV) -m pytest tests/viewer -m 'browser or not browser'
+
+test-nnunet: .venv/installed .venv-nnunet/installed
+	NNUNET_PYTHON=$(NNUNET) $(VENV) -m pytest tests/nnunet -m 'nnunet or not nnunet'
+
+nnunet: .venv-nnunet/installed
+
+# A torch without CUDA does not go with PyPI's torchvision, which nnU-Net imports and does not need: an old one imports.
+.venv-nnunet/installed: constraints-nnunet.txt
+	"$(PYTHON)" -m venv .venv-nnunet
+	$(NNUNET) -m pip install --quiet --constraint constraints-nnunet.txt torch nnunetv2 setuptools
+	$(NNUNET) -c 'import torchvision' 2>/dev/null || $(NNUNET) -m pip install --quiet --no-deps torchvision==0.16.2
+	touch $@
 
 viewer: dar_uda/viewer/page/niivue.js
 
@@ -62,4 +75,4 @@ docs: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv results site .snakemake
+	rm -rf .venv .venv-nnunet results site .snakemake

@@ -24,6 +24,8 @@ from dar_uda.preprocessing.structures import single_structures
 logger = logging.getLogger(__name__)
 FORMAT = 3
 LISTED = 8
+PATHS = ("cases", "container", "nnunet_python")
+"""Choices that name files of the machine."""
 
 
 def export_bundle(predictions: str | Path, bundle: str | Path, license: str) -> None:
@@ -37,8 +39,8 @@ def export_bundle(predictions: str | Path, bundle: str | Path, license: str) -> 
     Raises:
         FileNotFoundError: The run's files are not all there.
         FileExistsError: The bundle is.
-        ValueError: The method cannot be used on scans without labels; or the bundle would lie among its masks; or
-            another version made the run, see `Record.check_names`.
+        ValueError: The method cannot be used on scans without labels, or is of nnU-Net; or the bundle would lie among
+            its masks; or another version made the run, see `Record.check_names`.
     """
     predictions, bundle = _masks_of(Path(predictions)), Path(bundle)
     if os.path.lexists(bundle):
@@ -49,6 +51,11 @@ def export_bundle(predictions: str | Path, bundle: str | Path, license: str) -> 
     masks = _record(run, predictions)
     masks.check_names()
     record = parts_of(masks)[0]
+    if record.facts["rule"].startswith("predict_nnunet"):
+        raise ValueError(
+            f"DAR-337: {predictions} is of nnU-Net, which a bundle cannot hold; expected a method of another network. "
+            f"Its own command predicts with the folder {record.inputs[0]}: nnUNetv2_predict_from_modelfolder -f all"
+        )
     paths = [record.locate(name) for name in record.inputs]
     weights = next(path for path in paths if path.suffix == ".safetensors")
     images = [path for path in paths if path.name == "image.nii"]
@@ -164,7 +171,7 @@ def _anonymous(record: dict[str, Any]) -> dict[str, Any]:
     kept = {key: record[key] for key in ("rule", "threads", "device", "packages")}
     kept["wildcards"] = {key: value for key, value in record["wildcards"].items() if key != "chunk"}  # named by a case
     params = {key: value for key, value in record["params"].items() if key != "cases"}
-    choices = {key: value for key, value in record["choices"].items() if key not in ("cases", "container")}
+    choices = {key: value for key, value in record["choices"].items() if key not in PATHS}
     return kept | {"params": params, "choices": choices, "inputs": sorted(record["inputs"].values())}
 
 

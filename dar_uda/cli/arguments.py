@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
     )
     whole.add_argument("--version", action="version", version=f"dar-uda {version('dar-uda')}")
     commands = whole.add_subparsers(required=True, dest="command", metavar="COMMAND", title="commands")
-    for add in (_inspect, _phantom, _cases, _check, _status, _view, _export, _predict, _score):
+    for add in (_inspect, _phantom, _cases, _check, _status, _view, _export, _export_nnunet, _predict, _score):
         add(commands)
     return whole
 
@@ -174,6 +174,23 @@ def _export(commands: argparse._SubParsersAction) -> None:
         metavar="TEXT",
         help="of the weights, as the data they come from allows (default: not stated)",
     )
+
+
+def _export_nnunet(commands: argparse._SubParsersAction) -> None:
+    export = _command(
+        commands,
+        "export-nnunet",
+        "write a run's synthetic, labeled volumes as a dataset of nnU-Net, to train elsewhere",
+        "results/phantom/seed-0/nnunet/ct-to-mr.disentangled-multi -o Dataset501_Abdomen",
+    )
+    export.description += "\nFirst have the run describe them: snakemake DATASET/dataset.json"
+    export.add_argument(
+        "dataset",
+        type=Path,
+        metavar="DATASET",
+        help="their folder in a run: results/RUN/seed-SEED/nnunet/TRAINING_SET",
+    )
+    export.add_argument("-o", "--output", required=True, type=Path, metavar="FOLDER", help="the folder to write")
 
 
 def _predict(commands: argparse._SubParsersAction) -> None:

@@ -109,6 +109,13 @@ def _export(options: argparse.Namespace) -> None:
     export_bundle(options.predictions, options.output, options.license)
 
 
+def _export_nnunet(options: argparse.Namespace) -> None:
+    from dar_uda.nnunet.export import export_dataset
+
+    _log_plainly()
+    export_dataset(options.dataset, options.output)
+
+
 def _predict(options: argparse.Namespace) -> None:
     from dar_uda.bundle.predict import predict_scans
     from dar_uda.bundle.segmenter import Segmenter, read_facts
@@ -214,6 +221,7 @@ COMMANDS = {
     "status": _status,
     "view": _view,
     "export": _export,
+    "export-nnunet": _export_nnunet,
     "predict": _predict,
     "score": _score,
 }

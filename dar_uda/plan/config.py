@@ -25,6 +25,7 @@ BRANCHES = (
     "ada_output",
     "cycada",
     "sifa",
+    "nnunet",
     "inference",
 )
 """The method's values: those that a budget and a task may change."""

@@ -78,7 +78,10 @@ def stamped_choices(table: Table, config: Config, cases: Cases) -> dict[str, str
 def notes_of(method: Method, config: Config) -> list[str]:
     """Return in what a method differs from the paper in training or inference."""
     augmentation = config.branch("segmentation")["augmentation"]
-    notes = [] if augmentation == "published" else [f"{augmentation} augmentation"]
+    notes = [] if augmentation == "published" or method.is_nnunet else [f"{augmentation} augmentation"]
+    if method.is_nnunet:
+        nnunet = config.branch("nnunet")
+        notes.append(f"{nnunet['planner']}, {nnunet['epochs']} epochs of {nnunet['iterations_per_epoch']} iterations")
     domain_randomization = domain_randomization_of(config)
     if method.is_randomized and domain_randomization:
         notes += [

@@ -28,6 +28,9 @@ WITH_SECOND_OUTPUT = "ada_output"
 
 ARCHITECTURES_2D = frozenset(TRAINED_ON_BOTH.values())
 
+NNUNET = "nnunet"
+"""The architecture that nnU-Net plans, trains and predicts with, in an environment of its own."""
+
 SELECTION_RULES = ("source_validation", "target_oracle")
 """Ways to choose a training's weights among candidates."""
 
@@ -139,6 +142,7 @@ class Method:
         iterations: The first training and the self-training iterations after it; the last one predicts.
         is_2d: Whether the network is 2D.
         is_post_processed: Whether probabilities are filtered and the largest components kept, as the config says.
+        is_nnunet: Whether nnU-Net trains the network.
     """
 
     name: str
@@ -146,6 +150,7 @@ class Method:
     iterations: tuple[Training, ...]
     is_2d: bool
     is_post_processed: bool = True
+    is_nnunet: bool = False
 
     def training_set(self, direction: Direction) -> TrainingSet:
         """Return what the method trains on in a direction."""
@@ -202,19 +207,26 @@ def _method(name: str, definition: Values, config: "Config") -> Method:
     switches = config.values["networks"][network]
     _check_definition(name, definition, switches)
     is_randomized = definition.get("randomized", False) and domain_randomization_of(config) is not None
-    # The ceiling and trainings on both domains keep their last weights.
-    is_chosen = pattern == "{source}" or pattern.endswith(TRANSLATIONS)
+    is_nnunet = switches.get("architecture") == NNUNET
+    # The ceiling, trainings on both domains and nnU-Net keep their last weights.
+    is_chosen = not is_nnunet and (pattern == "{source}" or pattern.endswith(TRANSLATIONS))
     rule = config.selection_rule
     first = Training(network, is_randomized, rule if is_chosen and rule != "last" else "")
     last = config.branch("segmentation")["self_training"]["iterations"] if definition.get("self_trained") else 0
     iterations = tuple(replace(first, iteration=number) for number in range(last + 1))
     is_2d = switches.get("architecture") in ARCHITECTURES_2D
-    return Method(name, pattern, iterations, is_2d, definition.get("post_processed", True))
+    return Method(name, pattern, iterations, is_2d, definition.get("post_processed", True), is_nnunet)
 
 
 def _check_definition(name: str, definition: Values, switches: Values) -> None:
     """Stop where a method asks for what its training set does not allow."""
     pattern = definition["training_set"]
+    changes = [key for key in ("randomized", "self_trained") if definition.get(key)]
+    if changes and switches.get("architecture") == NNUNET:
+        raise PlanError(
+            f"DAR-055: Method {name} is {changes[0]}, but nnU-Net trains its network {definition['network']}: leave "
+            f"{changes[0]} out, or take another network."
+        )
     if definition.get("self_trained") and not pattern.endswith(TRANSLATIONS):
         raise PlanError(
             f"DAR-033: Method {name} is self_trained on {pattern}; expected a synthetic training set, which "

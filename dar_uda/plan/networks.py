@@ -5,11 +5,13 @@ from typing import Any
 
 from dar_uda.plan.config import Config
 from dar_uda.plan.merge import Values
-from dar_uda.plan.methods import Training, domain_randomization_of
+from dar_uda.plan.methods import NNUNET, Training, domain_randomization_of
 from dar_uda.plan.task import known_entry
 
 PREDICTOR = ("overlap", "weighting", "batch_size", "guided_filter_radius", "flips")
 """Values of the prediction that masks of any kind depend on."""
+OF_MASKS = ("guided_filter_radius", "test_time_augmentation", "keep_largest_component", "save_probabilities")
+"""Values of the prediction that do not depend on who predicts."""
 COARSEST = 16
 """What divides the depth of a patch that every level of a network halves."""
 
@@ -49,6 +51,16 @@ class Networks:
         values = {key: value for key, value in self.config.branch("inference").items() if key != "chunk_size"}
         plain = {} if post_processed else {"guided_filter_radius": 0, "keep_largest_component": False}
         return {**values, **plain, "flips": self.config.branch("segmentation")["augmentation"] == "published"}
+
+    def masks(self, post_processed: bool) -> dict[str, Any]:
+        """Return how masks are made of the probabilities of a network that is not our own; see `inference`."""
+        inference = self.inference(post_processed)
+        return {key: inference[key] for key in OF_MASKS}
+
+    def of_nnunet(self) -> list[str]:
+        """Return the networks that nnU-Net trains."""
+        networks: Values = self.config.values["networks"]
+        return [name for name, switches in networks.items() if switches.get("architecture") == NNUNET]
 
     def predictor(self) -> dict[str, Any]:
         """Return what makes weights a `Predictor`, but for the window."""

@@ -99,6 +99,10 @@ class Paths:
         """Return the folder of a training's weights, losses and usage."""
         return f"{self.seed(seed)}/segmenters/{training_set}/{training}"
 
+    def nnunet_dataset(self, seed: int | str, training_set: str) -> str:
+        """Return a training set's `dataset.json` of nnU-Net; `splits_final.json` lies beside it."""
+        return f"{self.seed(seed)}/nnunet/{training_set}/dataset.json"
+
     def predictions(self, seed: int | str, direction: str, method: str) -> str:
         """Return the folder of a method's masks, `{case}.nii.gz` on the original grids.
 

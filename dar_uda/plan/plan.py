@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from dar_uda.plan.candidates import Candidates
 from dar_uda.plan.cases import Cases
@@ -128,6 +129,31 @@ class Plan:
         ]
         return "|".join(chosen) or "(?!)"
 
+    def network_pattern(self, of_nnunet: bool) -> str:
+        """Return the pattern of trainings that start from nothing: of nnU-Net's networks, or of the others."""
+        return _pattern(self.networks.of_nnunet(), TRAINED, of_nnunet)
+
+    def method_pattern(self, of_nnunet: bool) -> str:
+        """Return the pattern of the methods that nnU-Net trains, or of the others."""
+        return _pattern([method.name for method in self.methods.values() if method.is_nnunet], NAME, of_nnunet)
+
+    def nnunet(self, has_environment: bool) -> dict[str, Any]:
+        """Return how nnU-Net trains.
+
+        Args:
+            has_environment: Whether the jobs have its package without more words: in an environment of conda.
+
+        Raises:
+            PlanError: No interpreter is named that has it.
+        """
+        if not has_environment and self.config.values["nnunet_python"] is None:
+            raise PlanError(
+                "DAR-056: nnunet_python is null, but nnU-Net is asked for; expected the Python interpreter of an "
+                "environment with it: run `make nnunet` and say --config nnunet_python=.venv-nnunet/bin/python, or "
+                "run with --sdm conda."
+            )
+        return self.config.branch("nnunet")
+
     def chunk_files(self, method: str, direction: str, seed: int | str, file: str) -> list[str]:
         """Return `masks`, `tta_inconsistency.tsv` or, where labels score it, `metrics.tsv` of a method's chunks."""
         scored = file == "metrics.tsv"
@@ -156,7 +182,7 @@ class Plan:
         ]
 
     def weights(self, method: str, direction: str, seed: int | str) -> str:
-        """Return the weights with which a method predicts.
+        """Return the weights with which a method predicts; of nnU-Net the folder with its plans.
 
         Raises:
             PlanError: No table has the method, or its training lacks something in this direction.
@@ -168,7 +194,8 @@ class Plan:
                 "change the cases table."
             )
         training_set = of.training_set(Direction.of(direction))
-        return f"{self.paths.training(seed, str(training_set), str(of.predictor))}/weights.safetensors"
+        file = "model" if of.is_nnunet else "weights.safetensors"
+        return f"{self.paths.training(seed, str(training_set), str(of.predictor))}/{file}"
 
     def weights_before(self, iteration: int | str, training_set: str, network: str, seed: int | str) -> str:
         """Return the weights that label the target for a self-training iteration, and from which it goes on.
@@ -231,3 +258,9 @@ class Plan:
                 folder = self.paths.training(row.seed, str(training_set), str(method.trainings[0]))
                 files.setdefault(row.method, []).append(f"{folder}/usage.json")
         return files
+
+
+def _pattern(names: list[str], every: str, is_one: bool) -> str:
+    """Return the pattern of some names, or of every other one; what follows a name is no letter, digit or `_`."""
+    listed = "|".join(names) or "(?!)"
+    return listed if is_one else rf"(?!(?:{listed})\b){every}"

@@ -13,6 +13,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "segmentation": (
         *("train_segmenter", "train_candidates", "select_model", "label_target", "self_train_segmenter"),
         *("train_synseg_net", "train_ada_output", "train_cycada", "train_sifa"),
+        *("write_nnunet_dataset", "train_nnunet", "predict_nnunet", "predict_nnunet_chunk"),
         *("predict_cases", "predict_chunk", "gather_predictions"),
     ),
     "evaluation": (
@@ -28,7 +29,11 @@ CHAIN: tuple[str, ...] = (
     *("train_segmenter", "predict_cases", "score_method", "tabulate"),
 )
 """What takes the cases of any run to its table, adaptation included."""
-OF_CHUNKS: dict[str, str] = {"predict_chunk": "predict_cases", "score_chunk": "score_method"}
+OF_CHUNKS: dict[str, str] = {
+    "predict_chunk": "predict_cases",
+    "predict_nnunet_chunk": "predict_nnunet",
+    "score_chunk": "score_method",
+}
 """Rules that do for a chunk of cases what another one does for all of them."""
 STAGE_OF: dict[str, str] = {rule: stage for stage, rules in STAGES.items() for rule in rules}
 EVALUATION = "evaluation"

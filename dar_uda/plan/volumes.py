@@ -168,6 +168,10 @@ class Volumes:
         copies = 1 if of.target is None else self.style_count(of.adaptation)
         return [label for label in self.paths.cases(of.labeled, cases, LABEL) for _ in range(copies)]
 
+    def labeled_patients(self, training_set: str) -> list[str]:
+        """Return the patient of each case that `labeled` returns."""
+        return self.cases.patients(TrainingSet.of(training_set).labeled, self.labeled(training_set))
+
     def structures_of_source(self, direction: str) -> str:
         """Return the table of the structures in the source's labels.
 

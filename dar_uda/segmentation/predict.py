@@ -80,13 +80,18 @@ def predict_cases(
     rows = []
     for done, (case, path, grid) in enumerate(zip(cases, images, grids, strict=True), start=1):
         kept = probabilities_path(predictions, case) if save_probabilities else None
-        with _stored(kept, grid, len(structures) + 1) as stored:
+        with stored_probabilities(kept, grid, len(structures) + 1) as stored:
             segment = partial(_segment, path, grid, len(structures), test_time_augmentation, single, stored)
             mask, changes = predictor.within_memory(segment, case)
         write_mask(mask_path(predictions, case), mask.array, mask.grid)
         rows += [(case, structure, value) for structure, value in zip(structures, changes.values(), strict=True)]
         progress.report(done)
-    with write_beside(tta_inconsistency) as temporary:
+    write_tta_inconsistency(rows, tta_inconsistency)
+
+
+def write_tta_inconsistency(rows: Sequence[tuple[str, str, float]], path: str | Path) -> None:
+    """Write `case structure tta_inconsistency`, see `TtaInconsistency`."""
+    with write_beside(path) as temporary:
         table = pd.DataFrame(rows, columns=["case", "structure", "tta_inconsistency"])
         table.to_csv(temporary, sep="\t", index=False, float_format="%.6f")
 
@@ -106,7 +111,9 @@ def _segment(
     return mask_of(slabs, grid, single, stored), changes
 
 
-def _stored(path: Path | None, grid: str | Path, classes: int) -> AbstractContextManager[NDArray[np.uint8] | None]:
+def stored_probabilities(
+    path: Path | None, grid: str | Path, classes: int
+) -> AbstractContextManager[NDArray[np.uint8] | None]:
     """Return the file of a case's probabilities, to be filled within a block; nothing to fill without a path."""
     return probabilities_file(path, read_grids(grid)[0], classes) if path else nullcontext()
 

@@ -234,3 +234,20 @@ def test_cycada_begins_from_volumes_of_its_own_translator():
         assert TrainingSet.of(text).translation == translation
     assert translator_of("cycada-single", "ct-to-mr") == "cycada-ct-to-mr"
     assert translator_of("disentangled-multi", "ct-to-mr") == "disentangled"
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_nnunet_keeps_the_last_weights_of_one_training(rule):
+    methods = methods_of(
+        f"model_selection: {{rule: {rule}}}\n{EXTRAS}\nmethods: [nnunet_source_only, dar_uda_nnunet, dar_uda]"
+    )
+    for name in ("nnunet_source_only", "dar_uda_nnunet"):
+        assert methods[name].is_nnunet and names(methods[name].iterations) == ["nnunet"]
+    assert not methods["dar_uda"].is_nnunet and not methods["dar_uda_nnunet"].is_2d
+
+
+@pytest.mark.parametrize("key", ["randomized", "self_trained"])
+def test_nnunet_is_neither_randomized_nor_self_trained(key):
+    text = f"method_definitions: {{dar_uda_nnunet: {{{key}: true}}}}\nmethods: [dar_uda_nnunet]"
+    with pytest.raises(PlanError, match=f"DAR-055: Method dar_uda_nnunet is {key}, but nnU-Net trains its network"):
+        methods_of(text)

@@ -117,16 +117,22 @@ def files_of_synthesis(plan, direction, seed):
 
 def files_of_method(plan, direction, name, seed):
     paths, method = plan.paths, plan.methods[name]
-    is_chunked = len(plan.volumes.chunks(direction)) > 1
-    yield paths.predictions(seed, direction, name), "gather_predictions" if is_chunked else "predict_cases"
-    yield paths.tta_inconsistency(seed, direction, name), "gather_predictions" if is_chunked else "predict_cases"
+    is_chunked, predict = len(plan.volumes.chunks(direction)) > 1, "predict_nnunet" if method.is_nnunet else "predict"
+    predict_all = predict if method.is_nnunet else "predict_cases"
+    yield paths.predictions(seed, direction, name), "gather_predictions" if is_chunked else predict_all
+    yield paths.tta_inconsistency(seed, direction, name), "gather_predictions" if is_chunked else predict_all
     yield paths.calibration(seed, direction, name), "measure_calibration"
     yield paths.metrics(seed, direction, name), "gather_scores" if is_chunked else "score_method"
     if is_chunked:
-        for file, rule in {"masks": "predict", "tta_inconsistency.tsv": "predict", "metrics.tsv": "score"}.items():
+        for file, rule in {"masks": predict, "tta_inconsistency.tsv": predict, "metrics.tsv": "score"}.items():
             for path in plan.chunk_files(name, direction, seed, file):
                 yield path, f"{rule}_chunk"
     training_set = method.training_set(Direction.of(direction))
+    if method.is_nnunet:
+        yield paths.nnunet_dataset(seed, str(training_set)), "write_nnunet_dataset"
+        yield plan.weights(name, direction, seed), "train_nnunet"
+        yield f"{paths.training(seed, str(training_set), 'nnunet')}/history.tsv", "train_nnunet"
+        return
     for training in {*method.iterations, *method.trainings}:
         folder, rule = paths.training(seed, str(training_set), str(training)), rule_of(training_set, training)
         yield f"{folder}/weights{'' if training.weights == CANDIDATES else '.safetensors'}", rule
@@ -157,7 +163,7 @@ def files_of_table(plan, table):
 @pytest.mark.parametrize("rule", ["last", "source_validation", "target_oracle"])
 def test_every_file_that_the_plan_names_is_an_output_of_one_rule(rule):
     inference = "inference: {chunk_size: 1, save_probabilities: true}"
-    text = f"run: a.b\n{inference}\nmethods: [source_randomized, dar_uda, average_style, cyclegan_3d]"
+    text = f"run: a.b\n{inference}\nmethods: [source_randomized, dar_uda, average_style, cyclegan_3d, dar_uda_nnunet]"
     plan = plan_of(f"model_selection: {{rule: {rule}}}\n{BOTH}\n{EXTRAS}\n{text}", LABELED)
     assert [len(plan.volumes.chunks(direction)) for direction in ("ct-to-mr", "mr-to-ct")] == [2, 1]
     files = dict(files_of(plan))

@@ -262,3 +262,25 @@ def test_a_report_knows_the_grids_of_labeled_source_cases_and_of_the_targets_tes
     names = {"ct1": "ct", "ct2": "ct", "mr3": "mr", "mr4": "mr"}
     expected = {f"results/phantom/cases/{domain}/{name}/grid.json": domain for name, domain in names.items()}
     assert plan.grids(plan.summary) == expected, "not those of ct3 without a label, nor of training cases of the target"
+
+
+def test_nnunet_needs_an_interpreter_that_has_it():
+    methods = "methods: [dar_uda_nnunet]"
+    with pytest.raises(PlanError, match="DAR-056: nnunet_python is null, .* run `make nnunet` and say --config"):
+        plan_of(methods).nnunet(has_environment=False)
+    named = plan_of(f"{methods}\nnnunet_python: other/python\nnnunet: {{epochs: 3}}").nnunet(has_environment=False)
+    assert named == plan_of(f"{methods}\nnnunet: {{epochs: 3}}").nnunet(has_environment=True)
+    assert named["epochs"] == 3
+
+
+def test_the_patterns_of_nnunets_names_and_of_all_others_share_none():
+    plan = plan_of("methods: [dar_uda_nnunet, dar_uda]\nnetworks: {nnunet_2: {architecture: nnunet}}")
+    for pattern, own, others in (
+        (plan.method_pattern, ["dar_uda_nnunet"], ["dar_uda", "dar_uda_nnunet2", "other"]),
+        (plan.network_pattern, ["nnunet", "nnunet_2"], ["dar_unet", "dar_unet-randomized", "nnunet_3"]),
+    ):
+        for names, is_one in ((own, True), (others, False)):
+            assert [bool(re.fullmatch(pattern(of_nnunet=is_one), name)) for name in names] == [True] * len(names)
+            assert not any(re.fullmatch(pattern(of_nnunet=not is_one), name) for name in names)
+    assert not re.fullmatch(plan.network_pattern(of_nnunet=False), "nnunet-randomized")
+    assert re.fullmatch(plan_of("methods: [dar_uda]").method_pattern(of_nnunet=True), "dar_uda") is None

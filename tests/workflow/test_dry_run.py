@@ -243,3 +243,33 @@ def test_an_old_rule_in_a_profile_is_refused(tmp_path):
     status, text = dry_run(tmp_path, "--workflow-profile", str(tmp_path / "mine"))
     assert status == 1 and "DAR-045: Names of rules" in text
     assert "tabulate_disagreements is now tabulate_tta_inconsistency." in text
+
+
+NNUNET = "methods=[source_only, nnunet_source_only, dar_uda_nnunet, nnunet_supervised]"
+
+
+@pytest.mark.parametrize(
+    ("chunk_size", "rules"),
+    [(100, ("predict_cases", "predict_nnunet")), (1, ("predict_chunk", "predict_nnunet_chunk"))],
+)
+def test_nnunet_trains_and_predicts_by_rules_of_its_own(tmp_path, chunk_size, rules):
+    choices = (NNUNET, "nnunet_python=other/python", f"inference={{chunk_size: {chunk_size}}}")
+    jobs, text = planned(tmp_path, "--config", *choices)
+    chunks = 1 if chunk_size == 100 else 6
+    assert jobs["write_nnunet_dataset"] == jobs["train_nnunet"] == 3 and jobs["train_segmenter"] == 1
+    assert [jobs[rule] for rule in rules] == [chunks, 3 * chunks]
+    for rule, inputs, outputs in files_of_jobs(text):
+        if rule == "train_nnunet" and "disentangled" in outputs:
+            folder = "results/phantom/seed-0/segmenters/ct-to-mr.disentangled-multi/nnunet"
+            assert outputs == ", ".join(f"{folder}/{file}" for file in ("model", "history.tsv", "usage.json"))
+            assert inputs.count("style-") == 8 * 6 and "cases/mr" not in inputs
+
+
+def test_nnunet_without_an_interpreter_is_refused_before_any_job(tmp_path):
+    status, text = dry_run(tmp_path, "--config", NNUNET)
+    assert status == 1 and "DAR-056: nnunet_python is null" in text
+
+
+def test_a_dataset_for_nnunet_needs_no_nnunet(tmp_path):
+    jobs, _ = planned(tmp_path, "results/phantom/seed-0/nnunet/ct-to-mr.disentangled-multi/dataset.json")
+    assert jobs["write_nnunet_dataset"] == 1 and jobs["train_segmenter"] == jobs["train_nnunet"] == 0

@@ -26,6 +26,7 @@ budgets:
     synseg_net: {joint_slices: 2}
     cycada: {translator_steps: 4, steps: 4}
     sifa: {width: 2, blocks: 1, batch_size: 2, steps: 4, checkpoint_every: 1}
+    nnunet: {planner: ExperimentPlanner, epochs: 2, iterations_per_epoch: 2}
     inference: {batch_size: 4, overlap: 0}
 budget: tiny
 """

@@ -1,7 +1,5 @@
 """From labeled volumes to masks of the target's test cases (3D)."""
 
-from dar_uda.plan.plan import TRAINED
-
 
 rule train_segmenter:
     """Train a segmentation network on a training set, real or synthetic."""
@@ -19,7 +17,7 @@ rule train_segmenter:
     benchmark:
         "results/{run}/benchmarks/train_segmenter/{training_set}-{network}-{seed}.tsv"
     wildcard_constraints:
-        network=TRAINED,
+        network=PLAN.network_pattern(of_nnunet=False),
     conda:
         "../../envs/torch.yaml"
     threads: half_the_cores
@@ -96,7 +94,7 @@ rule select_model:
     benchmark:
         "results/{run}/benchmarks/select_model/{training_set}-{network}-{selection}-{seed}.tsv"
     wildcard_constraints:
-        network=TRAINED,
+        network=PLAN.network_pattern(of_nnunet=False),
     conda:
         "../../envs/torch.yaml"
     threads: half_the_cores
@@ -130,6 +128,7 @@ rule predict_cases:
     benchmark:
         "results/{run}/benchmarks/predict_cases/{direction}-{method}-{seed}.tsv"
     wildcard_constraints:
+        method=PLAN.method_pattern(of_nnunet=False),
         direction=PLAN.direction_pattern(chunked=False),
     conda:
         "../../envs/torch.yaml"
@@ -163,6 +162,7 @@ use rule predict_cases as predict_chunk with:
     benchmark:
         "results/{run}/benchmarks/predict_chunk/{direction}-{method}-{seed}/{chunk}.tsv"
     wildcard_constraints:
+        method=PLAN.method_pattern(of_nnunet=False),
         direction=PLAN.direction_pattern(chunked=True),
     params:
         cases=lambda wildcards: PLAN.volumes.chunks(wildcards.direction)[wildcards.chunk],
