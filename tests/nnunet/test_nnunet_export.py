@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from dar_uda.cli.command import main
-from tests.nnunet.test_dataset import written
+from tests.nnunet.test_nnunet_dataset import written
 
 
 @pytest.fixture
