@@ -2,7 +2,10 @@
 
 from snakemake.settings.types import DeploymentMethod
 
-HAS_ENVIRONMENT = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+HAS_ENVIRONMENT = (
+    not workflow.is_main_process or DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+)
+"""Whether conda makes one; the process of a job need not know."""
 
 
 rule write_nnunet_dataset:
