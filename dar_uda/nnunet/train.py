@@ -98,7 +98,7 @@ def _begin(work: Path, identity: str) -> None:
 
 
 def _keep(trained: Path, model: Path, history: str | Path, usage: str | Path) -> None:
-    """Copy what predicts, and what is told of the training, to the outputs."""
+    """Copy what predicts, and what the training reports, to the outputs."""
     for name in KEPT:
         _copy(trained / name, model / name)
     _copy(trained / "fold_all" / "history.tsv", Path(history))
