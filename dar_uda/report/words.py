@@ -13,6 +13,7 @@ TRAINING_SETS = {
     "synseg_net": "SynSeg-Net: CycleGAN and segmentation network trained together.",
     "ada_output": "AdaOutput: trained so that another network cannot tell its masks of the two domains apart.",
 }
+EXTERNAL = "Masks of another program, read from files."
 RANDOMIZED = "The intensities of its training volumes are changed at random."
 SELF_TRAINED = (
     "Self-training iterations: {}. Each learns from the previous training's own masks of the unlabeled target scans."
