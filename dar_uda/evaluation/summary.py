@@ -29,11 +29,11 @@ COLUMNS = [
 ]
 BOUNDS = ("source_only", "supervised")
 """Between them lies the gap that a method may close."""
-WORDS = ["direction", "method", "structure", "missing_cases"]
+WORDS = ["direction", "method", "structure"]
 WORDS += [f"{metric}_{name}" for metric in METRICS for name in ("interval", "worst_case", "by_seed")]
 MISSING = ["missing", "missing_cases"]
 """Of masks that another program made: the test cases without one, how many and which."""
-NUMBERS = [*WHOLE, MISSING[0], *(f"{metric}_{name}" for metric in METRICS for name in ("n", "values", "best"))]
+NUMBERS = [*WHOLE, *(f"{metric}_{name}" for metric in METRICS for name in ("n", "values", "best"))]
 """Columns of whole numbers, of which some may be empty."""
 
 
@@ -80,7 +80,7 @@ def _with_missing(summary: pd.DataFrame, missing: Sequence[dict]) -> pd.DataFram
 
 def read_summary(table: str | Path) -> pd.DataFrame:
     """Return a table of `write_summary`, empty cells as NaN."""
-    types = {**dict.fromkeys(WORDS, str), **dict.fromkeys(NUMBERS, "Int64")}
+    types = {**dict.fromkeys([*WORDS, MISSING[1]], str), **dict.fromkeys([*NUMBERS, MISSING[0]], "Int64")}
     return pd.read_csv(table, sep="\t", dtype=types, keep_default_na=False, na_values=[""])
 
 
