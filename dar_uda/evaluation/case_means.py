@@ -54,7 +54,7 @@ class Cases:
     def under(self, seeds: list[int]) -> "Cases":
         """Return masks that another program made as they are under each of several seeds; others as they are.
 
-        Beside a method of several trainings, the differences then vary between seeds as the method does, and no more.
+        Differences to a method of several trainings then vary between seeds as that method does, and no more.
         """
         if not self.is_external or self.seeds == seeds:
             return self

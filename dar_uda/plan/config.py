@@ -35,7 +35,7 @@ NAMES_TAKEN = ("all", "run", "calibration", "tta_inconsistency", "usage", *ORDER
 """Names of rules, and of the tables that every run has: no table of a config can have one."""
 
 WITH_EXTERNAL = ("summary", "comparison")
-"""The tables in which every external row stands, whether their methods name it or not."""
+"""The tables that have every external row, whether their methods name it or not."""
 
 LISTS = ("seeds", "directions", "methods", "metrics")
 """Keys for which a scalar stands for a list of one."""

@@ -19,7 +19,7 @@ class External:
         pattern: Path of the masks with `{case}`, and `{direction}` where directions have masks of their own.
         labels: Values of each structure in the files, in the order of the task's; empty where the files have those of
             the target's labels.
-        directions: Those in which it stands; empty where its files tell.
+        directions: Those in which tables have it; empty: those for whose test cases there are files.
     """
 
     name: str
@@ -64,8 +64,8 @@ def _check_pattern(name: str, pattern: str) -> None:
     others = [found for found in re.findall(r"\{[^{}]*\}", pattern) if found not in (CASE, DIRECTION)]
     if CASE not in pattern or others:
         raise PlanError(
-            f"DAR-051: The masks of external row {name} are {pattern!r}; expected a path with {CASE}, which stands for "
-            f"the case's name, and {DIRECTION} alone beside it, such as /data/{DIRECTION}/{CASE}.nii.gz."
+            f"DAR-051: The masks of external row {name} are {pattern!r}; expected a path with {CASE} for the name of "
+            f"the case, and with no other braces than {DIRECTION}, such as /data/{DIRECTION}/{CASE}.nii.gz."
         )
 
 

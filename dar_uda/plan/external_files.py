@@ -1,4 +1,4 @@
-"""The files of external rows: which cases have one, and in which directions a row stands."""
+"""The files of external rows: which cases have one, and in which directions tables have the row."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -18,8 +18,8 @@ def files_of(external: External, direction: str, cases: Sequence[str]) -> dict[s
     return {case: file for case, file in files.items() if os.path.exists(file)}  # noqa: PTH110 (a name that is too long)
 
 
-def stands_in(external: External, direction: Direction, cases: Cases) -> bool:
-    """Return whether a row stands in a direction: its config says so, or says nothing and a test case has a file."""
+def has_row_in(external: External, direction: Direction, cases: Cases) -> bool:
+    """Return whether tables have the row in a direction: as its config says, or else where a test case has a file."""
     if external.directions:
         return str(direction) in external.directions
     return bool(files_of(external, str(direction), cases.of(direction.target, "test")))

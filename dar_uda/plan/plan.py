@@ -153,7 +153,7 @@ class Plan:
         return "|".join(chosen) or "(?!)"
 
     def external_files(self, name: str, direction: str) -> dict[str, str]:
-        """Return the file of each test case of which an external row has a mask, by case."""
+        """Return the files of an external row by test case."""
         return files_of(self.config.external[name], direction, self.volumes.test_cases(direction))
 
     def external_values(self, name: str, direction: str) -> list[list[int]]:
@@ -233,7 +233,7 @@ class Plan:
         return self.predictions(row for row in rows if not self.volumes.test_cases(row.direction, labeled=True))
 
     def missing_masks(self, table: Table) -> list[str]:
-        """Return the tables of the cases of which a table's external rows have no mask."""
+        """Return the tables of the test cases that lack a mask in a table's external rows."""
         return [self.paths.missing_masks(row.seed, row.direction, row.method) for row in table.external]
 
     def grid_ceilings(self, table: Table) -> dict[str, str]:

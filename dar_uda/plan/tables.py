@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from dar_uda.plan.cases import Cases
 from dar_uda.plan.config import Config
 from dar_uda.plan.external import External
-from dar_uda.plan.external_files import stands_in
+from dar_uda.plan.external_files import has_row_in
 from dar_uda.plan.methods import Method, TrainingSet
 from dar_uda.plan.networks import Networks
 from dar_uda.plan.task import Direction
@@ -119,7 +119,7 @@ def _table(name: str, config: Config, cases: Cases, methods: Mapping[str, Method
         (direction, entry)
         for direction in directions
         for entry in shown
-        if isinstance(entry, Method) or stands_in(entry, direction, cases)
+        if isinstance(entry, Method) or has_row_in(entry, direction, cases)
     ]
     reasons = {(str(direction), entry.name): _reason(direction, entry, cases) for direction, entry in places}
 
@@ -189,7 +189,7 @@ def _made(method: Method, config: Config) -> tuple[Any, ...]:
 
 
 def _entries_of(name: str, config: Config, methods: Mapping[str, Method]) -> list[Method | External]:
-    """Return what has rows in a table, in their order; beside the summary, of methods that are made alike the last."""
+    """Return what has rows in a table, in their order; but in the summary, of methods that are made alike the last."""
     listed = [methods.get(entry) or config.external[entry] for entry in config.tables[name]["methods"]]
     if name == SUMMARY:
         return listed

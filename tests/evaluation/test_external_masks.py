@@ -157,7 +157,7 @@ def test_order_and_sense_of_the_axes_may_differ(cases):
     assert (score(cases)["dice"] == 1).all()
 
 
-def test_beside_several_seeds_masks_are_those_of_one_training_and_the_same_under_each(tmp_path):
+def test_with_several_seeds_masks_are_those_of_one_training_and_the_same_under_each(tmp_path):
     """Five cases: the other program 0.5 in each; the method 0.6 under one seed and 0.8 under the other."""
     scores = [
         entry("dar_uda", five_cases(tmp_path / "0.tsv", 0.6), 0),

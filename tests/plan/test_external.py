@@ -1,4 +1,4 @@
-"""External rows: what the config may say of them, and where they stand."""
+"""External rows: what the config may say of them, and which tables have them in which directions."""
 
 import pytest
 
@@ -79,7 +79,7 @@ def test_a_name_of_a_method_or_one_that_leaves_its_folder_is_refused():
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_row_stands_in_the_summary_and_in_comparison_where_a_test_case_has_a_file():
+def test_the_summary_and_comparison_have_a_row_where_a_test_case_has_a_file():
     plan = plan_of(f"methods: [source_only]\nseeds: [3, 1]\n{NNUNET}", LABELED)
     row = Row("ct-to-mr", "nnunet", 3, is_external=True)
     summary = plan.summary
