@@ -187,6 +187,7 @@ def test_with_several_seeds_masks_are_those_of_one_training_and_the_same_under_e
     assert list(summary["seeds"]) == [2, 1] and list(summary["references"]) == [10, 5]
     assert summary.loc["nnunet", "dice_by_seed"] == "0.500000" and np.isnan(summary.loc["dar_uda", "missing"])
     assert summary.loc["nnunet", "above_floor"] == pytest.approx(-0.2)
+    assert list(summary["dice_best"]) == [1, 1], "compared under both seeds, between which the method differs more"
     differences = pd.read_csv(tmp_path / "differences.tsv", sep="\t").query("structure == 'mean' and metric == 'dice'")
     row = differences.iloc[0]
     # Cases do not differ; seeds do, by 0.2: the standard error of the mean is 0.1, with one degree of freedom.
