@@ -149,7 +149,7 @@ def _best(
     found: dict[tuple[str, str, str], dict[str, bool]] = {}
     for direction in {direction for direction, _ in read}:
         here = {name: cases for (place, name), cases in read.items() if place == direction and name not in ceilings}
-        seeds = next(iter(sorted(here.values(), key=lambda cases: cases.is_external))).seeds if here else []
+        seeds = min(here.values(), key=lambda cases: cases.is_external).seeds if here else []
         here = {name: cases.under(seeds) for name, cases in here.items()}
         here = {name: cases for name, cases in here.items() if cases.seeds == seeds}
         for structure, chosen in parts_of(structures):
