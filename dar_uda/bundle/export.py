@@ -37,8 +37,8 @@ def export_bundle(predictions: str | Path, bundle: str | Path, license: str) -> 
     Raises:
         FileNotFoundError: The run's files are not all there.
         FileExistsError: The bundle is.
-        ValueError: The method cannot be used on scans without labels; or the bundle would lie among its masks; or
-            another version made the run, see `Record.check_names`.
+        ValueError: The method cannot be used on scans without labels; another program made the masks; or the bundle
+            would lie among them; or another version made the run, see `Record.check_names`.
     """
     predictions, bundle = _masks_of(Path(predictions)), Path(bundle)
     if os.path.lexists(bundle):
@@ -49,6 +49,11 @@ def export_bundle(predictions: str | Path, bundle: str | Path, license: str) -> 
     masks = _record(run, predictions)
     masks.check_names()
     record = parts_of(masks)[0]
+    if record.facts["rule"] == "read_external_masks":
+        raise ValueError(
+            f"DAR-327: {predictions} holds masks that another program made: the run has no weights of it; expected the "
+            "masks of a method that the run trained"
+        )
     paths = [record.locate(name) for name in record.inputs]
     weights = next(path for path in paths if path.suffix == ".safetensors")
     images = [path for path in paths if path.name == "image.nii"]

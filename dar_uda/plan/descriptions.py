@@ -142,7 +142,7 @@ def _groups(domain: str, cases: Cases) -> Iterator[dict[str, Any]]:
 
 
 def methods_in_words(table: Table, config: Config) -> dict[str, dict[str, Any]]:
-    """Return what a report says of each method of a table."""
+    """Return what a report says of each method of a table; an external row has no training set."""
     return {
         method.name: {
             "training_set": method.training_set_pattern,
@@ -153,4 +153,4 @@ def methods_in_words(table: Table, config: Config) -> dict[str, dict[str, Any]]:
             "note": ", ".join(notes_of(method, config)),
         }
         for method in table.methods
-    }
+    } | {row.method: {"training_set": "", "note": ""} for row in table.external}
