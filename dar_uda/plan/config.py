@@ -30,8 +30,8 @@ BRANCHES = (
 )
 """The method's values: those that a budget and a task may change."""
 
-COPIED = {"method_definitions", "networks", "tables", *BRANCHES}
-"""Keys of a config that is a copy of the shipped one."""
+COPIED = {"method_definitions", "networks", "tables", "translation", "segmentation", "cyclegan", "inference"}
+"""Keys by which a config is known as a copy of the shipped one; branches of later versions are not among them."""
 
 NAMES_TAKEN = ("all", "run", "calibration", "tta_inconsistency", "usage", *ORDER)
 """Names of rules, and of the tables that every run has: no table of a config can have one."""

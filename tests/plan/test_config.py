@@ -71,6 +71,9 @@ def test_a_copy_of_an_earlier_config_outdoes_a_budget_only_where_it_was_changed(
     copy, budget = config_of(earlier), config_of("budget: laptop")
     assert copy.branch("segmentation") == budget.branch("segmentation")
     assert copy.branch("segmentation")["steps"] == 650 and copy.changes() == []
+    without_later_branches = text[: text.index("\ncycada:")] + text[text.index("\ninference:") :]
+    older = config_of(without_later_branches.replace("budget: null", "budget: laptop"))
+    assert older.branch("segmentation")["steps"] == 650 and older.changes() == []
     alone = "budget: laptop\nsegmentation: {steps: 7200, batch_size: 2}"
     assert config_of(alone).branch("segmentation")["steps"] == 7200, "not a copy"
 
