@@ -270,7 +270,7 @@ FROM_ELSEWHERE = {
     *(*SUMMARY, *differences.COLUMNS, *STAMPED),
     *summary.MISSING,
     *("code_{n}", "{structure}", "step"),
-    *("s", "max_rss"),  # Snakemake's
+    *("s", "max_rss", "cpu_time"),  # Snakemake's
 }
 
 
