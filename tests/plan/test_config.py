@@ -200,3 +200,10 @@ def test_tensorboard_without_its_package_stops_before_any_job(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     assert "tensorboard is true, but its package is not installed: pip install" in refused("tensorboard: true")
     config_of()
+
+
+@pytest.mark.parametrize("budget", ["demo", "laptop", "gpu"])
+def test_rivals_with_steps_of_their_own_have_them_in_every_budget_but_the_papers(budget):
+    found, paper = config_of(f"budget: {budget}"), config_of("budget: paper")
+    for branch, key in (("cycada", "translator_steps"), ("cycada", "steps"), ("sifa", "steps")):
+        assert found.branch(branch)[key] < paper.branch(branch)[key]
