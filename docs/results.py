@@ -120,7 +120,7 @@ def _direction(tables: Tables, direction: str) -> Iterator[str]:
     means = means_table(summary, METRICS, direction)
     rows = [[*row, _minutes(trainings[trainings["method"] == row[0].text])] for row in means.rows]
     shown = [
-        Table(direction, [*means.header, "minutes"], rows),
+        Table(direction, [*means.header, "CPU minutes"], rows),
         structure_table(summary, "dice", f"{direction}, Dice by structure"),
     ]
     if summary["seeds"].max() > 1:

@@ -40,8 +40,8 @@ class KeptRun:
     Attributes:
         facts: Its task, budget, changes and structures, and what the package's tables need to know of its methods.
         scores: Columns `KEYS`, then those of `score_method`, all as they are written there.
-        trainings: `KEYS`, then of the row's trainings the minutes, its translator's included, empty where they are not
-            known; the threads and the device of the last; the commit, and the date of the scores.
+        trainings: `KEYS`, then of the row's trainings the CPU minutes, its translator's included, empty where they are
+            not known; the threads and the device of the last; the commit, and the date of the scores.
     """
 
     facts: dict[str, Any]
@@ -170,14 +170,20 @@ def _training(plan: Plan, row: Row) -> dict[str, str]:
 
 
 def _minutes(plan: Plan, row: Row) -> str:
-    """Return how long the trainings of a row took, and the pseudo-labels between them; empty where one is not known."""
+    """Return the CPU time of a row's trainings and of the pseudo-labels between them; empty where one is missing."""
     folder = Path(plan.paths.folder) / "benchmarks"
     method = plan.methods[row.method]
     files = [folder / f"{name}-{row.seed}.tsv" for name in trainings_of(method, Direction.of(row.direction))]
     if not all(file.exists() for file in files):
         return ""
-    seconds = sum(float(read_words(file)["s"].iloc[0]) for file in files)
+    seconds = sum(_cpu_seconds(read_words(file)) for file in files)
     return f"{seconds / 60:.1f}"
+
+
+def _cpu_seconds(benchmark: pd.DataFrame) -> float:
+    """Return the CPU time of a job; where it was not measured, the time by the clock."""
+    known = benchmark["cpu_time"].iloc[0] if "cpu_time" in benchmark else "-"
+    return float(benchmark["s"].iloc[0] if known in ("-", "NA") else known)
 
 
 def trainings_of(method: Method, direction: Direction) -> Iterator[str]:

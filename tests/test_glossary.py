@@ -268,8 +268,9 @@ STAMPED = stamped_choices(plan_of().summary, plan_of().config, CASES)
 FROM_ELSEWHERE = {
     *score.COLUMNS,
     *(*SUMMARY, *differences.COLUMNS, *STAMPED),
+    *summary.MISSING,
     *("code_{n}", "{structure}", "step"),
-    *("s", "max_rss"),  # Snakemake's
+    *("s", "max_rss", "cpu_time"),  # Snakemake's
 }
 
 
@@ -295,7 +296,7 @@ def test_columns():
         ("metrics/{direction}/{method}.tsv", score.COLUMNS),
         ("calibration/{direction}/{method}.tsv", calibration.COLUMNS),
         ("tables/calibration.tsv", [*calibration_table.COLUMNS, *STAMPED]),
-        ("tables/{table}.tsv", [*SUMMARY, *STAMPED]),
+        ("tables/{table}.tsv", [*SUMMARY, *summary.MISSING, *STAMPED]),
         ("tables/{table}-differences.tsv", [*differences.COLUMNS, *STAMPED]),
         ("FOLDER/volumes.tsv", predict.COLUMNS),
     ],

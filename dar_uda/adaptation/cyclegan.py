@@ -20,15 +20,21 @@ GeneratorName = Literal["AtoB", "BtoA"]
 
 
 class ResidualBlock(nn.Module):
-    """Two padded 3 x 3 convolutions with instance norm, added to the input; options as in `normalized`."""
+    """Two padded 3 x 3 convolutions with instance norm, added to the input.
 
-    def __init__(self, channels: int, **options: Any) -> None:
+    Args:
+        is_cut: Whether the sum is cut off below 0.
+        options: As in `normalized`.
+    """
+
+    def __init__(self, channels: int, is_cut: bool = False, **options: Any) -> None:
         super().__init__()
         first, second = (normalized(channels, channels, 3, **options) for _ in range(2))
-        self.body = nn.Sequential(*first, *second[:-1])
+        self.body, self.is_cut = nn.Sequential(*first, *second[:-1]), is_cut
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.body(x)
+        total = x + self.body(x)
+        return total.relu() if self.is_cut else total
 
 
 def normalized(
@@ -39,6 +45,7 @@ def normalized(
     padding_mode: str = "reflect",
     affine: bool = False,
     dropout: float = 0.0,
+    bias: bool = True,
 ) -> list[nn.Module]:
     """Return convolution, instance norm, ReLU; `padding_mode` at the borders where the size stays, else zeros.
 
@@ -46,7 +53,7 @@ def normalized(
         dropout: Probability with which a value between convolution and norm is dropped.
     """
     mode = padding_mode if stride == 1 else "zeros"
-    conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, padding_mode=mode)
+    conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=bias, padding_mode=mode)
     dropped = [nn.Dropout(dropout)] if dropout else []
     return [conv, *dropped, nn.InstanceNorm2d(outputs, affine=affine), nn.ReLU(inplace=True)]
 
@@ -89,6 +96,7 @@ class PatchDiscriminator(nn.Sequential):
         outputs: Scores of each patch.
         padding: Pixels of zeros around the input of each convolution.
         affine: Whether instance norms have a scale and a shift.
+        bias: Whether convolutions have one.
 
     Shape:
         (N, inputs, H, W) to a map of scores; with a padding of 1 (N, outputs, H / 8 - 2, W / 8 - 2), sides of at
@@ -96,16 +104,22 @@ class PatchDiscriminator(nn.Sequential):
     """
 
     def __init__(
-        self, width: int = 64, inputs: int = 1, outputs: int = 1, padding: int = 1, affine: bool = False
+        self,
+        width: int = 64,
+        inputs: int = 1,
+        outputs: int = 1,
+        padding: int = 1,
+        affine: bool = False,
+        bias: bool = True,
     ) -> None:
         channels = [inputs, *(width * factor for factor in DISCRIMINATOR_WIDTHS)]
         layers: list[nn.Module] = []
         for level, (fine, coarse) in enumerate(zip(channels, channels[1:], strict=False)):
-            layers.append(nn.Conv2d(fine, coarse, 4, stride=2 if level < 3 else 1, padding=padding))
+            layers.append(nn.Conv2d(fine, coarse, 4, stride=2 if level < 3 else 1, padding=padding, bias=bias))
             if level > 0:
                 layers.append(nn.InstanceNorm2d(coarse, affine=affine))
             layers.append(nn.LeakyReLU(SLOPE, inplace=True))
-        super().__init__(*layers, nn.Conv2d(channels[-1], outputs, 4, padding=padding))
+        super().__init__(*layers, nn.Conv2d(channels[-1], outputs, 4, padding=padding, bias=bias))
 
 
 class CycleGAN(nn.Module):

@@ -1,6 +1,7 @@
 """SIFA's networks beside its segmenter (Chen et al., IEEE TMI 2020): both translations.
 
-All convolutions pad with zeros, all instance norms have a scale and a shift. Images are (N, 1, H, W) in [-1, 1].
+All convolutions pad with zeros, all instance norms have a scale and a shift. The decoder and the discriminators have no
+biases, but in transposed convolutions. Images are (N, 1, H, W) in [-1, 1].
 """
 
 import torch
@@ -12,6 +13,7 @@ from dar_uda.segmentation.sifa_net import INITIAL_DEVIATION, initialize
 DEVIATION = 0.02
 DECODER_BLOCKS, DROPOUT = 4, 0.25
 ZEROS = {"padding_mode": "zeros", "affine": True}
+PLAIN = {**ZEROS, "bias": False}
 
 
 class TargetGenerator(nn.Module):
@@ -31,7 +33,7 @@ class TargetGenerator(nn.Module):
             *normalized(1, width, 7, **ZEROS),
             *normalized(width, 2 * width, 3, 2, **ZEROS),
             *normalized(2 * width, 4 * width, 3, 2, **ZEROS),
-            *(ResidualBlock(4 * width, **ZEROS) for _ in range(blocks)),
+            *(ResidualBlock(4 * width, is_cut=True, **ZEROS) for _ in range(blocks)),
             *upsampled(4 * width, 2 * width, affine=True),
             *upsampled(2 * width, width, affine=True),
             nn.Conv2d(width, 1, 7, padding=3),
@@ -56,12 +58,12 @@ class SourceDecoder(nn.Module):
     def __init__(self, features: int, width: int = 32) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            *normalized(features, 4 * width, 3, **ZEROS),
-            *(ResidualBlock(4 * width, dropout=DROPOUT, **ZEROS) for _ in range(DECODER_BLOCKS)),
+            *normalized(features, 4 * width, 3, **PLAIN),
+            *(ResidualBlock(4 * width, is_cut=True, dropout=DROPOUT, **PLAIN) for _ in range(DECODER_BLOCKS)),
             *upsampled(4 * width, 2 * width, affine=True),
             *upsampled(2 * width, 2 * width, affine=True),
             *upsampled(2 * width, width, affine=True),
-            nn.Conv2d(width, 1, 7, padding=3),
+            nn.Conv2d(width, 1, 7, padding=3, bias=False),
         )
         initialize(self, DEVIATION)
         for block in self.body:
@@ -78,6 +80,6 @@ def make_discriminator(width: int, inputs: int = 1, outputs: int = 1) -> PatchDi
     Args:
         width: Channels of the first layer; SIFA's 64.
     """
-    discriminator = PatchDiscriminator(width, inputs, outputs, padding=2, affine=True)
+    discriminator = PatchDiscriminator(width, inputs, outputs, padding=2, affine=True, bias=False)
     initialize(discriminator, DEVIATION)
     return discriminator

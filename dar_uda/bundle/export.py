@@ -39,8 +39,8 @@ def export_bundle(predictions: str | Path, bundle: str | Path, license: str) -> 
     Raises:
         FileNotFoundError: The run's files are not all there.
         FileExistsError: The bundle is.
-        ValueError: The method cannot be used on scans without labels, or is of nnU-Net; or the bundle would lie among
-            its masks; or another version made the run, see `Record.check_names`.
+        ValueError: The method cannot be used on scans without labels; another program or nnU-Net made the masks; or
+            the bundle would lie among them; or another version made the run, see `Record.check_names`.
     """
     predictions, bundle = _masks_of(Path(predictions)), Path(bundle)
     if os.path.lexists(bundle):
@@ -51,6 +51,11 @@ def export_bundle(predictions: str | Path, bundle: str | Path, license: str) -> 
     masks = _record(run, predictions)
     masks.check_names()
     record = parts_of(masks)[0]
+    if record.facts["rule"] == "read_external_masks":
+        raise ValueError(
+            f"DAR-327: {predictions} holds masks that another program made: the run has no weights of it; expected the "
+            "masks of a method that the run trained"
+        )
     if record.facts["rule"].startswith("predict_nnunet"):
         raise ValueError(
             f"DAR-337: {predictions} is of nnU-Net, which a bundle cannot hold; expected a method of another network. "

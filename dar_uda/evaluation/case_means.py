@@ -1,7 +1,7 @@
 """What a method reaches in every case, from its files of `score_method`, one per seed."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,7 @@ class Cases:
             that all methods and seeds have a Dice for the same cases; some metrics need voxels in the prediction too.
         status: Of each structure, the same shape: see `score_method`.
         volumes_ml: Of the reference and of the prediction, shape (2, seeds, cases, structures).
+        is_external: Whether another program made the masks, which no seed changes: `seeds` is then one.
     """
 
     names: list[str]
@@ -42,12 +43,24 @@ class Cases:
     values: Mapping[str, NDArray[np.float64]]
     status: NDArray[np.str_]
     volumes_ml: NDArray[np.float64]
+    is_external: bool = False
 
     def of_structures(self, chosen: slice) -> "Cases":
         """Return the same of some structures alone."""
         values = {name: array[:, :, chosen] for name, array in self.values.items()}
         status, volumes = self.status[:, :, chosen], self.volumes_ml[:, :, :, chosen]
-        return Cases(self.names, self.patients, self.seeds, values, status, volumes)
+        return replace(self, values=values, status=status, volumes_ml=volumes)
+
+    def under(self, seeds: list[int]) -> "Cases":
+        """Return masks that another program made as they are under each of several seeds; others as they are.
+
+        Differences to a method of several trainings then vary between seeds as that method does, and no more.
+        """
+        if not self.is_external or self.seeds == seeds:
+            return self
+        values = {name: np.repeat(array, len(seeds), axis=0) for name, array in self.values.items()}
+        status, volumes = np.repeat(self.status, len(seeds), axis=0), np.repeat(self.volumes_ml, len(seeds), axis=1)
+        return replace(self, seeds=seeds, values=values, status=status, volumes_ml=volumes)
 
     @property
     def has_reference(self) -> NDArray[np.bool_]:
@@ -94,7 +107,8 @@ class Cases:
         here = slice(place, place + 1)
         values = {name: array[:, here] for name, array in self.values.items()}
         names, patients = self.names[here], self.patients[here]
-        return Cases(names, patients, self.seeds, values, self.status[:, here], self.volumes_ml[:, :, here])
+        status, volumes = self.status[:, here], self.volumes_ml[:, :, here]
+        return replace(self, names=names, patients=patients, values=values, status=status, volumes_ml=volumes)
 
 
 def read_scores(path: str | Path) -> pd.DataFrame:
@@ -109,7 +123,8 @@ def read_cases(metrics: Sequence[dict], structures: list[str] | None = None) -> 
     """Return what one method reaches in every case.
 
     Args:
-        metrics: `{"seed", "path"}` of its files of `score_method`, one per seed.
+        metrics: `{"seed", "path"}` of its files of `score_method`, one per seed; `is_external` where another program
+            made the masks.
         structures: Names, in the order of the last axis; None: those of the first file.
 
     Raises:
@@ -132,6 +147,7 @@ def read_cases(metrics: Sequence[dict], structures: list[str] | None = None) -> 
         {name: stacked(metric.column) for name, metric in METRICS.items()},
         stacked("status").astype(str),
         np.stack([stacked("reference_ml"), stacked("predicted_ml")]),
+        is_external=any(entry.get("is_external") for entry in metrics),
     )
 
 

@@ -69,11 +69,12 @@ def write_differences(
     methods = read_methods(metrics, structures)
     for (direction, method), cases in methods.items():
         other = methods.get((direction, reference))
-        if other is None or method == reference or cases.seeds != other.seeds:
+        if other is None or method == reference or not _have_the_same_seeds(cases, other):
             continue
         for (structure, chosen), metric in [(one, metric) for one in parts_of(structures) for metric in METRICS]:
             found = compare(*(one.of_structures(chosen) for one in (cases, other)), METRICS[metric])
-            rows.append([direction, method, reference, structure, metric, len(cases.seeds), *found, np.nan])
+            seeds = len(cases.under(other.seeds).seeds)
+            rows.append([direction, method, reference, structure, metric, seeds, *found, np.nan])
     frame = pd.DataFrame(rows, columns=COLUMNS).astype(COUNTS)
     frame["p_holm"] = frame.groupby(KEYS)["p"].transform(lambda values: holm(values.to_numpy()))
     with write_beside(table) as partial:
@@ -120,11 +121,17 @@ def compare(method: Cases, reference: Cases, metric: Metric) -> Difference:
     return Difference(len(patients), mean, *mean_interval(values, PLAIN), *counts, p_value(values))
 
 
+def _have_the_same_seeds(method: Cases, other: Cases) -> bool:
+    """Return whether two methods have the same seeds, as masks of another program have with every method."""
+    return method.under(other.seeds).seeds == other.under(method.seeds).seeds
+
+
 def paired_values(method: Cases, reference: Cases, metric: Metric) -> NDArray[np.float64]:
     """Return a method's metric minus that of another, shape (seeds, patients); NaN where none can be compared.
 
     Structures of which one of both has no value, such as distances of empty masks, count in neither.
     """
+    method, reference = method.under(reference.seeds), reference.under(method.seeds)
     known = np.isfinite(method.values[metric.name]) & np.isfinite(reference.values[metric.name])
     return _by_patient(method, metric, known) - _by_patient(reference, metric, known)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from dar_uda.data.cases_table import CONTROL, NOTHING
 from dar_uda.data.geometry import described, grid_difference
 from dar_uda.data.given_images import name_of, volume_files
+from dar_uda.data.grid import Grid
 from dar_uda.data.reading import reading
 from dar_uda.data.volume import read_grid
 from dar_uda.jobs.text import shown_name
@@ -62,17 +63,30 @@ def check_grids(predictions: Sequence[Path], references: Mapping[str, Path]) -> 
     Raises:
         ValueError: Some are not; the message names each with both grids.
     """
+    grids = {case: (str(reference), read_grid(reference)) for case, reference in references.items()}
+    check_on_grids(predictions, grids, "references")
+
+
+def check_on_grids(predictions: Sequence[Path], expected: Mapping[str, tuple[str, Grid]], whose: str) -> None:
+    """As `check_grids`, of grids that are known: by case, each with the name of what lies on it.
+
+    Args:
+        whose: What lies on these grids, in the plural.
+
+    Raises:
+        ValueError: See `check_grids`.
+    """
     differing = []
-    for prediction, (case, reference) in zip(predictions, references.items(), strict=True):
-        grid, true = read_grid(prediction), read_grid(reference)
+    for prediction, (case, (name, true)) in zip(predictions, expected.items(), strict=True):
+        grid = read_grid(prediction)
         if reason := grid_difference(true, grid):
-            differing.append(f"{case}: {reason}. {prediction}: {described(grid)}. {reference}: {described(true)}")
+            differing.append(f"{case}: {reason}. {prediction}: {described(grid)}. {name}: {described(true)}")
     if differing:
         raise ValueError(
             "\n  ".join(
                 [
-                    f"DAR-353: {len(differing)} of {len(references)} predictions are not on the grids of their "
-                    "references; resample them onto these grids, or correct the headers that are wrong:",
+                    f"DAR-353: {len(differing)} of {len(expected)} predictions are not on the grids of their "
+                    f"{whose}; resample them onto these grids, or correct the headers that are wrong:",
                     *differing,
                 ]
             )

@@ -34,6 +34,7 @@ def means_table(summary: pd.DataFrame, metrics: Sequence[str], title: str) -> Ta
     """
     rows = summary[summary["structure"] == MEAN]
     numbers = ["n", "seeds"] if (rows["n"] == rows["patients"]).all() else ["n", "patients", "seeds"]
+    numbers += ["missing"] if "missing" in rows else []
     first = f"mean {METRICS[metrics[0]].title}{_of_interval(rows[f'{metrics[0]}_interval'])}"
     header = ["method", *numbers, first, *(METRICS[name].title for name in metrics[1:]), "gap closed"]
     cells = [
@@ -168,6 +169,16 @@ def gain_remarks(summary: pd.DataFrame, ceilings: Sequence[str]) -> list[str]:
         "the table has no ceiling, or its lead over the floor is 0.1 or less, uncertain, or from one case"
         for row in rows.itertuples()
         if row.above_floor == row.above_floor and row.above_floor != 0
+    ]
+
+
+def missing_remarks(summary: pd.DataFrame) -> list[str]:
+    """Return which test cases another program made no mask for, of a direction's rows."""
+    rows = summary[summary["structure"] == MEAN]
+    named = rows[rows["missing_cases"].notna()] if "missing_cases" in rows else rows[:0]
+    return [
+        f"`{row.method}`: no mask of {row.missing_cases.replace(' ', ', ')}, which counts as an empty mask"
+        for row in named.itertuples()
     ]
 
 

@@ -31,6 +31,8 @@ BOUNDS = ("source_only", "supervised")
 """Between them lies the gap that a method may close."""
 WORDS = ["direction", "method", "structure"]
 WORDS += [f"{metric}_{name}" for metric in METRICS for name in ("interval", "worst_case", "by_seed")]
+MISSING = ["missing", "missing_cases"]
+"""Of masks that another program made: the test cases without one, how many and which."""
 NUMBERS = [*WHOLE, *(f"{metric}_{name}" for metric in METRICS for name in ("n", "values", "best"))]
 """Columns of whole numbers, of which some may be empty."""
 
@@ -43,25 +45,42 @@ def write_summary(
     ceilings: Sequence[str],
     choices: Mapping[str, str],
     table: str | Path,
+    missing: Sequence[dict] = (),
 ) -> None:
     """Write the statistics of methods and directions as a table to compute with.
 
     Args:
         metrics, unavailable, structures, bounds, ceilings: See `summarize`.
         choices: What every row says of the run, by column.
-        table: Output TSV with the columns `COLUMNS` and those of `choices`, six decimals.
+        table: Output TSV with the columns `COLUMNS`, those of `MISSING` where another program made masks, and those of
+            `choices`, six decimals.
+        missing: One `{"direction", "method", "path"}` per table of `read_external_masks`.
 
     Raises:
         ValueError: See `read_methods`.
     """
-    summary = summarize(metrics, unavailable, structures, bounds, ceilings).assign(**choices)
+    summary = summarize(metrics, unavailable, structures, bounds, ceilings)
+    summary = (_with_missing(summary, missing) if missing else summary).assign(**choices)
     with write_beside(table) as partial:
         summary.to_csv(partial, sep="\t", index=False, float_format="%.6f")
 
 
+def _with_missing(summary: pd.DataFrame, missing: Sequence[dict]) -> pd.DataFrame:
+    """Return the statistics with the columns `MISSING`, empty for the run's own methods."""
+    cases = {
+        (entry["direction"], entry["method"]): list(
+            pd.read_csv(entry["path"], sep="\t", dtype=str, keep_default_na=False)["case"]
+        )
+        for entry in missing
+    }
+    rows = [cases.get(place) for place in zip(summary["direction"], summary["method"], strict=True)]
+    numbers = pd.array([None if names is None else len(names) for names in rows], dtype="Int64")
+    return summary.assign(missing=numbers, missing_cases=[" ".join(names or []) for names in rows])
+
+
 def read_summary(table: str | Path) -> pd.DataFrame:
     """Return a table of `write_summary`, empty cells as NaN."""
-    types = {**dict.fromkeys(WORDS, str), **dict.fromkeys(NUMBERS, "Int64")}
+    types = {**dict.fromkeys([*WORDS, MISSING[1]], str), **dict.fromkeys([*NUMBERS, MISSING[0]], "Int64")}
     return pd.read_csv(table, sep="\t", dtype=types, keep_default_na=False, na_values=[""])
 
 
@@ -125,12 +144,14 @@ def _best(
 ) -> dict[tuple[str, str, str], dict[str, bool]]:
     """Return of each direction, structure and metric whether a method that is compared is as good as the best.
 
-    Methods with other seeds than the direction's first are not compared.
+    Methods with other seeds than the direction's first are not compared; masks of another program are, under each.
     """
     found: dict[tuple[str, str, str], dict[str, bool]] = {}
     for direction in {direction for direction, _ in read}:
         here = {name: cases for (place, name), cases in read.items() if place == direction and name not in ceilings}
-        here = {name: cases for name, cases in here.items() if cases.seeds == next(iter(here.values())).seeds}
+        seeds = min(here.values(), key=lambda cases: cases.is_external).seeds if here else []
+        here = {name: cases.under(seeds) for name, cases in here.items()}
+        here = {name: cases for name, cases in here.items() if cases.seeds == seeds}
         for structure, chosen in parts_of(structures):
             parts = {name: cases.of_structures(chosen) for name, cases in here.items()}
             complete = {name: cases for name, cases in parts.items() if not cases.counts()["false_negatives"]}
@@ -170,6 +191,7 @@ def _of_metric(cases: Cases, metric: Metric) -> dict[str, Any]:
 
 def _place_in_gap(cases: Cases, floor: Cases | None, ceiling: Cases | None) -> dict[str, float]:
     """Return what a method gains over its floor, and of the gap to its ceiling."""
+    cases = cases if floor is None else cases.under(floor.seeds)
     if floor is None or cases.seeds != floor.seeds:
         return {}
     dice, low = cases.by_patient("dice"), floor.by_patient("dice")

@@ -17,11 +17,19 @@ from dar_uda.evaluation.score_tables import (
     difference_table,
     gain_remarks,
     means_table,
+    missing_remarks,
     seed_table,
     structure_table,
 )
 from dar_uda.evaluation.summary import read_summary, write_summary
 from dar_uda.evaluation.tta_inconsistency import read_tta_inconsistency, tta_inconsistency_table
+
+EXTERNAL = (
+    "Missing: rows with a number there are masks of another program, read from files, and the number is that of the "
+    "test cases without a file, which count as empty masks: Dice 0, no distance. Such masks count as those of one "
+    "training; in a difference to a method of several seeds they are the same under each, so that only that method's "
+    "trainings vary. Nothing is known of what they were trained on."
+)
 
 
 def tabulate(
@@ -34,6 +42,7 @@ def tabulate(
     choices: Mapping[str, str],
     table: str | Path,
     differences: str | Path,
+    missing: Sequence[dict] = (),
     **of_pages: Any,
 ) -> None:
     """Write the summary of a table, its differences and its pages.
@@ -43,9 +52,10 @@ def tabulate(
         reference: See `write_differences`.
         choices: What every row says of the run, by column.
         table, differences: Outputs, TSV.
+        missing: See `write_summary`.
         of_pages: What else `write_pages` takes.
     """
-    write_summary(scores, unavailable, structures, bounds, ceilings, choices, table)
+    write_summary(scores, unavailable, structures, bounds, ceilings, choices, table, missing)
     write_differences(scores, structures, reference, choices, differences)
     write_pages(table, differences, unavailable=unavailable, ceilings=ceilings, **of_pages)
 
@@ -81,13 +91,14 @@ def write_pages(
     for direction in summary["direction"].unique():
         rows, differ, changed = (frame[frame["direction"] == direction] for frame in (summary, compared, changes))
         remarks = _remarks(rows, notes, [entry for entry in unavailable if entry["direction"] == direction])
-        remarks += gain_remarks(rows, ceilings)
+        remarks += [*missing_remarks(rows), *gain_remarks(rows, ceilings)]
         means = means_table(rows, metrics, direction)
         tables.append(_with_costs(Table(means.title, means.header, means.rows, remarks), usage))
         tables += score_tables(rows, differ, metrics, f"{direction}, ")
         if not changed.empty:
             tables.append(tta_inconsistency_table(changed, f"{direction}, TTA inconsistency"))
-    write_page(Page(stamp, tables, explanation(metrics)), pages)
+    of_external = [EXTERNAL] if "missing" in summary else []
+    write_page(Page(stamp, tables, [*explanation(metrics), *of_external]), pages)
 
 
 def score_tables(summary: pd.DataFrame, differences: pd.DataFrame, metrics: Sequence[str], prefix: str) -> list[Table]:

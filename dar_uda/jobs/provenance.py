@@ -71,11 +71,13 @@ def benchmark_path(log: str | Path) -> Path:
 
 
 def write_usage(path: Path, seconds: float) -> None:
-    """Write the time and the highest memory of this process and its children, in two of the columns of Snakemake's."""
-    highest = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    """Write the time of this process and its children, their highest memory and their CPU time, as Snakemake does."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    highest, computed = max(each.ru_maxrss for each in used), sum(each.ru_utime + each.ru_stime for each in used)
     path.parent.mkdir(parents=True, exist_ok=True)
     with write_beside(path) as partial:
-        partial.write_text(f"s\tmax_rss\n{seconds:.4f}\t{highest / 1024:.2f}\n", encoding="utf-8")
+        row = f"{seconds:.4f}\t{highest / 1024:.2f}\t{computed:.2f}"
+        partial.write_text(f"s\tmax_rss\tcpu_time\n{row}\n", encoding="utf-8")
 
 
 def provenance_path(output: str | Path) -> Path:

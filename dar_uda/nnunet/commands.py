@@ -1,6 +1,7 @@
 """nnU-Net's command lines, and the environment variables that they read."""
 
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -106,4 +107,4 @@ def visible_gpu(device: str, environment: Mapping[str, str] = os.environ) -> str
 
 def _tool(python: str, name: str) -> list[str]:
     """Return a command of nnU-Net as the interpreter beside it runs it: its own first line may name another place."""
-    return [python, str(Path(python).with_name(name))]
+    return [python, str(Path(shutil.which(python) or python).with_name(name))]

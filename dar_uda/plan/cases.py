@@ -109,7 +109,7 @@ def read_cases(config: Config, project: Path, has_files: bool = True, may_genera
         PlanError: There is no table, or the message says all that is wrong with it.
     """
     table, folder = _find_table(config, project)
-    path_of = cache(partial(_path_from, folder))
+    path_of = cache(partial(path_from, folder))
 
     def located(row: Row) -> Row:
         return row | {what: path_of(row[what]) for what in FILES}
@@ -137,7 +137,8 @@ def cases_to_check(cases: Cases, config: Config) -> list[dict[str, str | bool]]:
     that trainings see or methods are tested on have their patient and split, where the table names the patient.
     """
     targets = {direction.target for direction in config.directions}
-    sets = {config.methods[name]["training_set"] for name in config.tables["summary"]["methods"]}
+    names = [name for name in config.tables["summary"]["methods"] if name in config.methods]
+    sets = {config.methods[name]["training_set"] for name in names}
     trained_on = {direction.source for direction in config.directions}
     if "{target}" in sets:
         trained_on |= {target for target in targets if not cases.of(target, "both", labeled=True)}
@@ -176,7 +177,7 @@ def _find_table(config: Config, project: Path) -> tuple[str, str]:
     return table, folder
 
 
-def _path_from(folder: str, path: str) -> str:
+def path_from(folder: str, path: str) -> str:
     """Return `path`, which counts from `folder`, as counted from the working directory; "" stays empty.
 
     Behind a link, `..` is the parent of the folder to which the link points.
@@ -208,14 +209,14 @@ def _problems_of(row: Row, config: Config, has_files: bool) -> Iterator[str]:
         needed = row[what] and not is_phantom(row["image"]) and has_files
         if needed and not os.path.exists(row[what]):
             yield f"DAR-019: case {case}: {what} {row[what]} does not exist{advice_on_absent(row[what])}."
-        if _is_result(row[what], config.run) and not is_phantom(row[what]):
+        if is_result(row[what], config.run) and not is_phantom(row[what]):
             yield (
                 f"DAR-021: case {case}: {what} {row[what]} is a result of the workflow, which it may write over: "
                 "copy it elsewhere."
             )
 
 
-def _is_result(path: str, run: str) -> bool:
+def is_result(path: str, run: str) -> bool:
     """Return whether a path is of this run, or among those of any run that are outputs of rules by themselves."""
     results = rf"results/({re.escape(run)}|[^/]+/(cases|seed-[^/]+/synthetic))/"
     return re.match(results, path_in(f"results/{run}", path_in("results", path))) is not None

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from dar_uda.plan.errors import PlanError
+from dar_uda.plan.external import External, read_external
 from dar_uda.plan.merge import Values, different, listed, merged
 from dar_uda.plan.schema import problems
 from dar_uda.plan.stages import ORDER
@@ -30,11 +31,14 @@ BRANCHES = (
 )
 """The method's values: those that a budget and a task may change."""
 
-COPIED = {"method_definitions", "networks", "tables", *BRANCHES}
-"""Keys of a config that is a copy of the shipped one."""
+COPIED = {"method_definitions", "networks", "tables", "translation", "segmentation", "cyclegan", "inference"}
+"""Keys by which a config is known as a copy of the shipped one; branches of later versions are not among them."""
 
 NAMES_TAKEN = ("all", "run", "calibration", "tta_inconsistency", "usage", *ORDER)
 """Names of rules, and of the tables that every run has: no table of a config can have one."""
+
+WITH_EXTERNAL = ("summary", "comparison")
+"""The tables that have every external row, whether their methods name it or not."""
 
 LISTS = ("seeds", "directions", "methods", "metrics")
 """Keys for which a scalar stands for a list of one."""
@@ -53,6 +57,7 @@ class Config:
         directions: The run's.
         tables: Every table by name, its methods each once: the summary, and those that are targets of their own.
         methods: The definition of every method of a table, by name.
+        external: The rows of masks that another program made, by name.
     """
 
     values: Values
@@ -61,6 +66,7 @@ class Config:
     directions: tuple[Direction, ...]
     tables: Mapping[str, Values]
     methods: Mapping[str, Values]
+    external: Mapping[str, External]
 
     @property
     def run(self) -> str:
@@ -138,8 +144,8 @@ def read_config(
     values = {**values, **merged(without_user, changed)}
     directions = _read_directions(values, task)
     _check_protocol_and_region(values, task, directions)
-    tables = _read_tables(values)
-    config = Config(values, without_user, task, directions, tables, _read_methods(values, tables))
+    tables, external = _read_tables(values), read_external(values, task)
+    config = Config(values, without_user, task, directions, tables, _read_methods(values, tables), external)
     if "nsd" in config.metrics and not any(task.nsd_tolerances):
         raise PlanError(
             f"DAR-046: metrics has nsd, but task {task.name} has no nsd_tolerance; expected a distance in mm for a "
@@ -231,7 +237,11 @@ def _read_tables(values: Values) -> dict[str, Values]:
                 f"DAR-039: The table `{name}` has the name of a rule, or of a file of every run: give it another name."
             )
     tables = {"summary": {"methods": values["methods"]}, **values["tables"]}
-    return {name: {**table, "methods": list(dict.fromkeys(table["methods"]))} for name, table in tables.items()}
+    rows = {
+        name: [*table["methods"], *(values["external"] if name in WITH_EXTERNAL else ())]
+        for name, table in tables.items()
+    }
+    return {name: {**table, "methods": list(dict.fromkeys(rows[name]))} for name, table in tables.items()}
 
 
 def _read_methods(values: Values, tables: Mapping[str, Values]) -> dict[str, Values]:
@@ -240,10 +250,12 @@ def _read_methods(values: Values, tables: Mapping[str, Values]) -> dict[str, Val
         name: known_entry(values["method_definitions"], name, "method")
         for table in tables.values()
         for name in table["methods"]
+        if name not in values["external"]
     }
+    known = {**values["method_definitions"], **values["external"]}
     for what, entry in {"": values, **{f" of table {name}": table for name, table in tables.items()}}.items():
         if (reference := entry.get("reference_method")) is not None:
-            known_entry(values["method_definitions"], reference, "method", f" in reference_method{what}")
+            known_entry(known, reference, "method", f" in reference_method{what}")
     for method in methods.values():
         known_entry(values["networks"], method["network"], "network")
     return methods

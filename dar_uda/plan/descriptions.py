@@ -90,6 +90,7 @@ def notes_of(method: Method, config: Config) -> list[str]:
         ]
         if method.is_synthetic:
             notes.append(f"source fraction {domain_randomization['source_fraction']}")
+    notes += _own_steps(method, config)
     if count := method.self_training_iterations:
         steps = config.branch("segmentation")["self_training"]["steps"]
         notes.append(f"self-training {count} iteration{'s' if count > 1 else ''} of {steps} steps")
@@ -100,6 +101,17 @@ def notes_of(method: Method, config: Config) -> list[str]:
     if radius := inference["guided_filter_radius"]:
         notes.append(f"guided filter of radius {radius}")
     return notes + [words for key, words in SWITCHES.items() if inference[key]]
+
+
+def _own_steps(method: Method, config: Config) -> list[str]:
+    """Return the steps of trainings that do not make those of `segmentation`."""
+    adaptation = method.training_set_pattern.rpartition(".")[2]
+    if adaptation == "sifa":
+        return [f"{config.branch('sifa')['steps']} steps of its own"]
+    if adaptation == "cycada":
+        cycada = config.branch("cycada")
+        return [f"{cycada['translator_steps']} steps of its translator, {cycada['steps']} of its last stage"]
+    return []
 
 
 def method_notes(table: Table, config: Config) -> dict[str, str]:
@@ -145,7 +157,7 @@ def _groups(domain: str, cases: Cases) -> Iterator[dict[str, Any]]:
 
 
 def methods_in_words(table: Table, config: Config) -> dict[str, dict[str, Any]]:
-    """Return what a report says of each method of a table."""
+    """Return what a report says of each method of a table; an external row has no training set."""
     return {
         method.name: {
             "training_set": method.training_set_pattern,
@@ -156,4 +168,4 @@ def methods_in_words(table: Table, config: Config) -> dict[str, dict[str, Any]]:
             "note": ", ".join(notes_of(method, config)),
         }
         for method in table.methods
-    }
+    } | {row.method: {"training_set": "", "note": ""} for row in table.external}

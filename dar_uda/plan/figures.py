@@ -51,7 +51,8 @@ class Figures:
         if not table.drawn(direction):
             return []
         differences = ["differences"] if table.compares(direction) else []
-        reliability = ["reliability"] if self.config.saves_probabilities else []
+        is_predicted = direction in {row.direction for row in table.predicted}
+        reliability = ["reliability"] if self.config.saves_probabilities and is_predicted else []
         return ["dice", *differences, "dice_asd", "extremes", *reliability]
 
     def overlay_cases(self, direction: str) -> list[str]:
@@ -71,9 +72,10 @@ class Figures:
         return [label for label in labels if label]
 
     def overlay_methods(self, direction: str) -> list[str]:
-        """Return the summary's methods that make masks in a direction."""
-        methods = self.tables[SUMMARY].methods
-        return [method.name for method in methods if not lacking_cases(method, Direction.of(direction), self.cases)]
+        """Return the summary's rows that have masks in a direction: methods, then external rows."""
+        summary, way = self.tables[SUMMARY], Direction.of(direction)
+        methods = [method.name for method in summary.methods if not lacking_cases(method, way, self.cases)]
+        return methods + [row.method for row in summary.external if row.direction == direction]
 
     def translations(self, direction: str) -> list[str]:
         """Return the translations that the summary's methods use in a direction, the paper's first."""

@@ -9,6 +9,7 @@ from dar_uda.plan.candidates import Candidates
 from dar_uda.plan.cases import Cases
 from dar_uda.plan.config import Config
 from dar_uda.plan.errors import PlanError
+from dar_uda.plan.external_files import check_external_files, files_of
 from dar_uda.plan.figures import Figures
 from dar_uda.plan.methods import RANDOMIZED, SELECTION_RULES, TRANSLATIONS, Method, Training, read_methods
 from dar_uda.plan.networks import Networks
@@ -38,8 +39,17 @@ class Plan:
     figures: Figures
 
     @classmethod
-    def of(cls, config: Config, cases: Cases) -> "Plan":
-        """Return the plan of a config and its cases."""
+    def of(cls, config: Config, cases: Cases, has_files: bool = True) -> "Plan":
+        """Return the plan of a config and its cases.
+
+        Args:
+            has_files: Whether this machine has the user's files, and an external row without any is an error.
+
+        Raises:
+            PlanError: See `check_external_files`.
+        """
+        if has_files:
+            check_external_files(config, cases)
         methods, paths = read_methods(config), Paths.of_run(config.run)
         tables, volumes = read_tables(config, cases, methods), Volumes(config, cases, paths)
         figures = Figures(config, cases, paths, tables)
@@ -68,6 +78,10 @@ class Plan:
             )
         return rows
 
+    def predicted(self, ending: str, direction: str) -> list[Row]:
+        """Return the rows that a figure of probabilities shows: those of `drawn` whose networks the run trains."""
+        return [row for row in self.drawn(ending, direction) if not row.is_external]
+
     def compared(self, ending: str, direction: str) -> list[Row]:
         """Return the rows that a figure of a table's differences shows.
 
@@ -92,7 +106,7 @@ class Plan:
             "direction": "|".join(map(str, self.config.task.both_directions)),
             "case": CASE,
             "chunk": CASE,
-            "method": NAME,
+            "method": self._name_of_method,
             "network": rf"{TRAINED}(-{'|-'.join(SELECTION_RULES)})?",
             "selection": "|".join(SELECTION_RULES),
             "iteration": r"[1-9]\d*",
@@ -101,6 +115,16 @@ class Plan:
             "translation": "|".join(TRANSLATIONS),
             "training_set": rf"[A-Za-z0-9-]+(\.({'|'.join(TRANSLATIONS)}))?",
         }
+
+    @property
+    def _name_of_method(self) -> str:
+        """The pattern of a method's name, which no external row has."""
+        names = "|".join(self.config.external)
+        return rf"(?!({names})\b){NAME}" if names else NAME
+
+    def external_pattern(self) -> str:
+        """Return the pattern of the external rows' names."""
+        return "|".join(self.config.external) or "(?!)"
 
     def gpus(self, submits: bool, has_gpu: bool) -> int:
         """Return how many GPUs a torch job asks for; on a CPU none, so that several run side by side.
@@ -135,7 +159,8 @@ class Plan:
 
     def method_pattern(self, of_nnunet: bool) -> str:
         """Return the pattern of the methods that nnU-Net trains, or of the others."""
-        return _pattern([method.name for method in self.methods.values() if method.is_nnunet], NAME, of_nnunet)
+        names = [method.name for method in self.methods.values() if method.is_nnunet]
+        return _pattern(names, self._name_of_method, of_nnunet)
 
     def nnunet(self, has_environment: bool) -> dict[str, Any]:
         """Return how nnU-Net trains.
@@ -153,6 +178,14 @@ class Plan:
                 "run with --sdm conda."
             )
         return self.config.branch("nnunet")
+
+    def external_files(self, name: str, direction: str) -> dict[str, str]:
+        """Return the files of an external row by test case."""
+        return files_of(self.config.external[name], direction, self.volumes.test_cases(direction))
+
+    def external_values(self, name: str, direction: str) -> list[list[int]]:
+        """Return for each structure the values that an external row's files have for it."""
+        return self.config.external[name].label_values(self.config.task, direction)
 
     def chunk_files(self, method: str, direction: str, seed: int | str, file: str) -> list[str]:
         """Return `masks`, `tta_inconsistency.tsv` or, where labels score it, `metrics.tsv` of a method's chunks."""
@@ -175,7 +208,7 @@ class Plan:
             self.paths.checks,
             *self.paths.table_files(SUMMARY),
             self.paths.tta_inconsistency_table,
-            *([self.paths.calibration_table] if self.config.saves_probabilities and self.summary.scored else []),
+            *([self.paths.calibration_table] if self.config.saves_probabilities and self.summary.predicted else []),
             *(f"{figure.path}.png" for figure in self.figures.of_table(self.summary)),
             *self.unscored_predictions(self.summary),
             self.paths.report(SUMMARY),
@@ -228,8 +261,12 @@ class Plan:
 
     def unscored_predictions(self, table: Table) -> list[str]:
         """Return the folders of a table's masks that no label can score."""
-        rows = [row for row in table.masked if not self.volumes.test_cases(row.direction, labeled=True)]
-        return self.predictions(rows)
+        rows = [*table.masked, *table.external]
+        return self.predictions(row for row in rows if not self.volumes.test_cases(row.direction, labeled=True))
+
+    def missing_masks(self, table: Table) -> list[str]:
+        """Return the tables of the test cases that lack a mask in a table's external rows."""
+        return [self.paths.missing_masks(row.seed, row.direction, row.method) for row in table.external]
 
     def grid_ceilings(self, table: Table) -> dict[str, str]:
         """Return the table of the source's grid ceiling by direction, where training cases of it have labels."""
@@ -251,7 +288,7 @@ class Plan:
         Trainings on both domains, such as SynSeg-Net, record nothing.
         """
         files: dict[str, list[str]] = {}
-        for row in self.tables[table].scored if self.tables[table].has_usage else ():
+        for row in self.tables[table].predicted if self.tables[table].has_usage else ():
             method = self.methods[row.method]
             training_set = method.training_set(Direction.of(row.direction))
             if training_set.has_volumes:

@@ -15,9 +15,11 @@ STAGES: dict[str, tuple[str, ...]] = {
         *("train_synseg_net", "train_ada_output", "train_cycada", "train_sifa"),
         *("write_nnunet_dataset", "train_nnunet", "predict_nnunet", "predict_nnunet_chunk"),
         *("predict_cases", "predict_chunk", "gather_predictions"),
+        "read_external_masks",
     ),
     "evaluation": (
         *("score_method", "score_chunk", "gather_scores", "tabulate", "tabulate_tta_inconsistency"),
+        "score_external_masks",
         *("measure_calibration", "tabulate_calibration", "measure_grid_ceiling"),
         *("draw_translations", "draw_styles", "draw_losses", "draw_overlays", "draw_extremes"),
         *("draw_boxes", "draw_differences", "draw_dice_against_asd", "draw_reliability", "write_report"),

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from dar_uda.plan.cases import Cases
 from dar_uda.plan.config import Config
+from dar_uda.plan.external import External
+from dar_uda.plan.external_files import has_row_in
 from dar_uda.plan.methods import Method, TrainingSet
 from dar_uda.plan.networks import Networks
 from dar_uda.plan.task import Direction
@@ -19,11 +21,12 @@ SUMMARY = "summary"
 
 @dataclass(frozen=True)
 class Row:
-    """A method in a direction with a seed."""
+    """A method in a direction with a seed; or an external row there, under the run's first seed alone."""
 
     direction: str
     method: str
     seed: int
+    is_external: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,8 @@ class Table:
         methods: Its methods; beside the summary, of those whose masks this budget makes alike, as of `dar_uda` without
             self-training, the last.
         scored: The rows with scores.
-        masked: The rows with masks; behind the summary also those that no label scores.
+        masked: The rows of its methods with masks; behind the summary also those that no label scores.
+        external: The external rows, scored or not.
         unavailable: What stays empty.
         reference: Method of the row to which it gives differences.
         has_usage: Whether it shows what the trainings took.
@@ -54,9 +58,15 @@ class Table:
     directions: tuple[Direction, ...]
     scored: tuple[Row, ...]
     masked: tuple[Row, ...]
+    external: tuple[Row, ...]
     unavailable: tuple[Unavailable, ...]
     reference: str
     has_usage: bool
+
+    @property
+    def predicted(self) -> tuple[Row, ...]:
+        """The rows with scores of networks that the run trains."""
+        return tuple(row for row in self.scored if not row.is_external)
 
     def drawn(self, direction: str, seed: int | None = None) -> list[Row]:
         """Return the scored rows of a direction, those of one seed alone if it is given."""
@@ -96,7 +106,7 @@ def lacking_for_summary(config: Config, cases: Cases, methods: Mapping[str, Meth
     for direction in config.directions:
         if not cases.of(direction.target, "test"):
             lacking.append(f"direction {direction}: domain {direction.target} has no test case")
-        for name in config.tables[SUMMARY]["methods"]:
+        for name in filter(methods.__contains__, config.tables[SUMMARY]["methods"]):
             missing = lacking_cases(methods[name], direction, cases)
             if missing and methods[name].training_set(direction) != TrainingSet(direction.target):
                 lacking.append(f"direction {direction}, method {name}: {missing}")
@@ -104,36 +114,46 @@ def lacking_for_summary(config: Config, cases: Cases, methods: Mapping[str, Meth
 
 
 def _table(name: str, config: Config, cases: Cases, methods: Mapping[str, Method]) -> Table:
-    directions, shown = _directions_of(name, config, cases), _methods_of(name, config, methods)
-    places = [(direction, method) for direction in directions for method in shown]
-    reasons = {place: _reason(*place, cases) for place in places}
+    directions, shown = _directions_of(name, config, cases), _entries_of(name, config, methods)
+    places = [
+        (direction, entry)
+        for direction in directions
+        for entry in shown
+        if isinstance(entry, Method) or has_row_in(entry, direction, cases)
+    ]
+    reasons = {(str(direction), entry.name): _reason(direction, entry, cases) for direction, entry in places}
 
-    def rows(there: Sequence[tuple[Direction, Method]]) -> tuple[Row, ...]:
-        return tuple(Row(str(direction), method.name, seed) for direction, method in there for seed in config.seeds)
+    def rows(there: Iterable[tuple[Direction, Method | External]]) -> tuple[Row, ...]:
+        return tuple(row for direction, entry in there for row in _rows_of(direction, entry, config.seeds))
 
-    scored = [place for place in places if reasons[place] is None]
-    masked = [(direction, method) for direction, method in places if not lacking_cases(method, direction, cases)]
+    scored = rows(place for place in places if reasons[str(place[0]), place[1].name] is None)
+    of_methods = [(direction, entry) for direction, entry in places if isinstance(entry, Method)]
+    masked = rows(place for place in of_methods if not lacking_cases(place[1], place[0], cases))
     return Table(
         name=name,
-        methods=tuple(shown),
+        methods=tuple(entry for entry in shown if isinstance(entry, Method)),
         directions=directions,
-        scored=rows(scored),
-        masked=rows(masked if name == SUMMARY else scored),
-        unavailable=tuple(
-            Unavailable(str(direction), method.name, reason)
-            for (direction, method), reason in reasons.items()
-            if reason is not None
-        ),
+        scored=scored,
+        masked=masked if name == SUMMARY else tuple(row for row in scored if not row.is_external),
+        external=rows(place for place in places if isinstance(place[1], External)),
+        unavailable=tuple(Unavailable(*place, reason) for place, reason in reasons.items() if reason is not None),
         reference=_reference_of(name, config, shown, methods),
         has_usage=config.tables[name].get("usage", False),
     )
 
 
-def _reason(direction: Direction, method: Method, cases: Cases) -> str | None:
-    """Return why a method cannot be scored in a direction; None where it can."""
+def _rows_of(direction: Direction, entry: Method | External, seeds: Sequence[int]) -> list[Row]:
+    """Return a method's row under each seed; the one of masks that another program made, which no seed changes."""
+    if isinstance(entry, External):
+        return [Row(str(direction), entry.name, seeds[0], is_external=True)]
+    return [Row(str(direction), entry.name, seed) for seed in seeds]
+
+
+def _reason(direction: Direction, entry: Method | External, cases: Cases) -> str | None:
+    """Return why a row cannot be scored in a direction; None where it can."""
     if not cases.of(direction.target, "test", labeled=True):
         return f"no test case of domain {direction.target} has a label"
-    return lacking_cases(method, direction, cases)
+    return lacking_cases(entry, direction, cases) if isinstance(entry, Method) else None
 
 
 def _directions_of(name: str, config: Config, cases: Cases) -> tuple[Direction, ...]:
@@ -153,12 +173,12 @@ def _directions_of(name: str, config: Config, cases: Cases) -> tuple[Direction, 
     return allowed or config.directions
 
 
-def _reference_of(name: str, config: Config, shown: Sequence[Method], methods: Mapping[str, Method]) -> str:
+def _reference_of(name: str, config: Config, shown: Sequence[Method | External], methods: Mapping[str, Method]) -> str:
     """Return the method of a table's reference row: what is asked for or what is made alike, or else the first."""
     asked = config.tables[name].get("reference_method", config.values["reference_method"])
-    names = [method.name for method in shown]
+    names = [entry.name for entry in shown]
     wanted = _made(methods[asked], config) if asked in methods else None
-    alike = [method.name for method in shown if _made(method, config) == wanted]
+    alike = [entry.name for entry in shown if isinstance(entry, Method) and _made(entry, config) == wanted]
     return asked if asked in names else [*alike, *names][0]
 
 
@@ -168,9 +188,10 @@ def _made(method: Method, config: Config) -> tuple[Any, ...]:
     return method.training_set_pattern, method.iterations, inference
 
 
-def _methods_of(name: str, config: Config, methods: Mapping[str, Method]) -> list[Method]:
-    listed = [methods[method] for method in config.tables[name]["methods"]]
+def _entries_of(name: str, config: Config, methods: Mapping[str, Method]) -> list[Method | External]:
+    """Return what has rows in a table, in their order; but in the summary, of methods that are made alike the last."""
+    listed = [methods.get(entry) or config.external[entry] for entry in config.tables[name]["methods"]]
     if name == SUMMARY:
         return listed
-    made = [_made(method, config) for method in listed]
-    return [method for place, method in enumerate(listed) if made[place] not in made[place + 1 :]]
+    made = [_made(entry, config) if isinstance(entry, Method) else entry.name for entry in listed]
+    return [entry for place, entry in enumerate(listed) if made[place] not in made[place + 1 :]]

@@ -194,12 +194,17 @@ def _check_labels(task: str, domain: str, of_task: Values, of_domain: Values) ->
     unknown = of_domain.keys() - of_task.keys()
     if unknown:
         raise PlanError(f"DAR-013: Domain {domain} has labels that task {task} does not: {', '.join(sorted(unknown))}.")
+    check_apart(f"domain {domain}", {**of_task, **of_domain})
+
+
+def check_apart(what: str, labels: Values) -> None:
+    """Stop where two structures share a label value; `what` has the labels, such as `domain mr`."""
     owners: dict[int, str] = {}
-    for structure, values in {**of_task, **of_domain}.items():
+    for structure, values in labels.items():
         for value in listed_values(values):
             if owners.setdefault(value, structure) != structure:
                 raise PlanError(
-                    f"DAR-015: Label value {value} of domain {domain} stands for {owners[value]} and {structure}; "
+                    f"DAR-015: Label value {value} of {what} stands for {owners[value]} and {structure}; "
                     "expected one structure per value."
                 )
 

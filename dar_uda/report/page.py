@@ -11,7 +11,7 @@ from dar_uda.evaluation.cells import SCORE
 from dar_uda.evaluation.differences import read_differences
 from dar_uda.evaluation.grid_ceiling import read_grid_ceiling, slice_spacings
 from dar_uda.evaluation.quantities import COUNTS, MEAN, METRICS
-from dar_uda.evaluation.score_tables import gain_remarks, means_table
+from dar_uda.evaluation.score_tables import gain_remarks, means_table, missing_remarks
 from dar_uda.evaluation.summary import read_summary
 from dar_uda.evaluation.tables import score_tables
 from dar_uda.evaluation.tta_inconsistency import read_tta_inconsistency, tta_inconsistency_table
@@ -24,7 +24,7 @@ from dar_uda.report.stages import read_stages
 from dar_uda.report.svg import inline_svg, worst_case_id
 from dar_uda.report.templates import render
 from dar_uda.report.trainings import peaks_of, training_table
-from dar_uda.report.words import CAPTIONS, MODEL_SELECTION, PROTOCOLS, words_of_method
+from dar_uda.report.words import CAPTIONS, EXTERNAL, MODEL_SELECTION, PROTOCOLS, words_of_method
 
 
 def write_report(
@@ -50,7 +50,8 @@ def write_report(
             `metrics` (names of those shown, see `METRICS`), `stamp`, `transductive` (a sentence for each target with
             scored cases that are in training) and `cases`, a list of `{"domain", "split", "cases", "labeled"}`, each
             case once.
-        methods: What each method of the table is: arguments of `words_of_method`, and `note`.
+        methods: What each method of the table is: arguments of `words_of_method`, and `note`. That of an external row
+            has an empty `training_set`.
         metrics: See `summarize`.
         tta_inconsistency: See `read_tta_inconsistency`.
         grid_ceilings: One `{"direction", "path"}` per table of `measure_grid_ceiling`, that of the direction's source.
@@ -76,7 +77,7 @@ def write_report(
         facts=facts,
         protocol=PROTOCOLS[facts["protocol"]],
         model_selection=MODEL_SELECTION[facts["model_selection"]],
-        methods={name: (words_of_method(**_without_note(entry)), entry["note"]) for name, entry in methods.items()},
+        methods={name: (_words(entry), entry["note"]) for name, entry in methods.items()},
         directions=directions,
         meanings=[entry.meaning.split(": ", 1) for entry in [*(METRICS[name] for name in facts["metrics"]), *COUNTS]],
         figures=[_figure(entry) for entry in drawn if not entry["direction"]],
@@ -103,7 +104,7 @@ def _scores(
         "interval": " or ".join(means["dice_interval"].dropna().unique()),
         "scores": means_table(rows, metrics, "Scores"),
         "tables": score_tables(rows, compared, metrics, ""),
-        "remarks": gain_remarks(rows, ceilings),
+        "remarks": [*missing_remarks(rows), *gain_remarks(rows, ceilings)],
     }
 
 
@@ -163,5 +164,7 @@ def _data_uri(table: pd.DataFrame) -> str:
     return f"data:text/csv;charset=utf-8;base64,{encoded}"
 
 
-def _without_note(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in entry.items() if key != "note"}
+def _words(entry: Mapping[str, Any]) -> str:
+    """Return what a row is, in sentences."""
+    definition = {key: value for key, value in entry.items() if key != "note"}
+    return words_of_method(**definition) if entry["training_set"] else EXTERNAL

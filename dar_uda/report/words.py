@@ -19,6 +19,7 @@ TRAINING_SETS = {
     "domains of images and masks apart.",
     "ada_output": "AdaOutput: trained so that another network cannot tell its masks of the two domains apart.",
 }
+EXTERNAL = "Masks of another program, read from files."
 RANDOMIZED = "The intensities of its training volumes are changed at random."
 SELF_TRAINED = (
     "Self-training iterations: {}. Each learns from the previous training's own masks of the unlabeled target scans."

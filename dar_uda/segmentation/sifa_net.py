@@ -36,7 +36,7 @@ class ResidualBlock(nn.Module):
 
 def _normalized(inputs: int, outputs: int, kernel: int, dilation: int = 1) -> list[nn.Module]:
     padding = dilation * (kernel // 2)
-    conv = nn.Conv2d(inputs, outputs, kernel, padding=padding, dilation=dilation, bias=False)
+    conv = nn.Conv2d(inputs, outputs, kernel, padding=padding, dilation=dilation, bias=dilation > 1)
     return [conv, nn.BatchNorm2d(outputs, EPSILON, MOMENTUM), nn.ReLU(inplace=True)]
 
 

@@ -6,6 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from dar_uda.adaptation import cycada as cycada_module
+from dar_uda.adaptation import image_pool
 from dar_uda.adaptation.ada_output import AdaOutputTrainer, OutputDiscriminator, train_ada_output
 from dar_uda.adaptation.cycada import train_cycada
 from dar_uda.adaptation.cycada_translator import train_cycada_translator
@@ -142,6 +144,9 @@ def die_after_save(monkeypatch):
 
 @pytest.mark.parametrize("train", [ada_output, synseg_net, sifa, cycada_translator, cycada])
 def test_a_killed_training_resumes_to_identical_weights(data, tmp_path, monkeypatch, train):
+    """With pools of three images, which are full when it is killed, and with CyCADA's segmenter moving."""
+    monkeypatch.setattr(image_pool, "SIZE", 3)
+    monkeypatch.setattr(cycada_module, "LEAST_ACCURACY", 0.0)
     expected = train(data, tmp_path / "whole")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         die_after_save(patch)
@@ -250,9 +255,13 @@ def test_cycadas_translator_is_a_cyclegan(data, tmp_path):
     assert translated.shape == (1, 1, 32, 32)
 
 
-def test_cycada_says_how_often_its_segmenter_moved(data, tmp_path, caplog):
+@pytest.mark.parametrize("least", [0.0, 1.0])
+def test_cycada_says_how_often_its_segmenter_moved(data, tmp_path, caplog, monkeypatch, least):
+    monkeypatch.setattr(cycada_module, "LEAST_ACCURACY", least)
     caplog.set_level("INFO")
-    cycada(data, tmp_path, steps=30, learning_rate=1e-4)
+    before, after = segmenter(data).read_bytes(), cycada(data, tmp_path)
+    assert f"the segmenter moved in {0 if least else 6} of 6 steps" in caplog.text
+    assert (after == before) == bool(least)
     history = pd.read_csv(tmp_path / "history.tsv", sep="\t")
-    moves = int(history["segmentation"].notna().sum()) if "segmentation" in history else 0
-    assert f"the segmenter moved in {moves} of 30 steps" in caplog.text
+    moved = ["adversarial", "segmentation"] if not least else []
+    assert list(history.columns) == ["step", "discriminator", "accuracy", *moved]

@@ -1,6 +1,7 @@
 """CyCADA's parts on tensors and numbers worked out by hand; whole trainings are in test_2d_rivals.py."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -61,6 +62,31 @@ def test_the_target_is_held_to_what_the_segmenter_sees_and_the_source_to_its_lab
         _, losses = trainer._generator_losses((images, other, true))
         assert losses["semantic"].item() == pytest.approx(expected, abs=1e-4)
     trainer.close()
+
+
+class Sees(nn.Module):
+    """A segmenter that sees class 0 where an image is bright, class 1 where it is dark."""
+
+    def forward(self, x):
+        return torch.cat([50 * x, -50 * x, *[0 * x] * (CLASSES - 2)], dim=1)
+
+
+class Draws(nn.Module):
+    """Translations: bright ones to the target, dark ones to the source."""
+
+    def forward(self, images, generator):
+        return torch.full_like(images, 0.2 if generator == "AtoB" else -0.2).requires_grad_()
+
+
+@pytest.mark.parametrize(("labels", "expected"), [(0, 0.0), (1, 20.0)])
+def test_fake_targets_are_held_to_the_sources_labels_and_fake_sources_to_what_is_seen_in_the_target(labels, expected):
+    """The target is dark, so class 1 is seen there, and in its dark translation too."""
+    trainer = translator(segmenter=Sees())
+    trainer.generators = Draws()
+    a, b, drawn = trainer._draw(0)
+    _, losses = trainer._generator_losses((a, b, torch.full_like(drawn, labels)))
+    trainer.close()
+    assert losses["semantic"].item() == pytest.approx(expected, abs=1e-3)
 
 
 @pytest.mark.parametrize("generator", ["AtoB", "BtoA"])
@@ -127,6 +153,40 @@ def test_the_adversary_moves_target_scores_towards_what_passes_for_the_source(mo
     losses = [trainer.update(0)["adversarial"].item() for _ in range(8)]
     trainer.close()
     assert losses[-1] < losses[0]
+
+
+class Knows(nn.Module):
+    """A discriminator to which a bright score comes from the source: logits -s of the target, s of the source."""
+
+    def forward(self, scores):
+        return torch.cat([-scores[:, :1], scores[:, :1]], dim=1)
+
+
+def test_the_discriminator_is_right_about_a_bright_source_and_wrong_about_targets_that_pass_for_it():
+    """Its cross-entropy is ln(1 + e^-1) for scores of 1/2 and -1/2; having the target pass costs ln(1 + e)."""
+    trainer = stage()
+    trainer.network, trainer.discriminator = Likes(0.0), Knows()
+    trainer.network.forward = lambda x: x.expand(-1, CLASSES, -1, -1, -1) + 0 * trainer.network.bias
+    bright, dark = torch.full((1, 1, 4, 4), 0.5), torch.full((1, 1, 4, 4), -0.5)
+    trainer.discriminator_optimizer = trainer.optimizer = SimpleNamespace(
+        zero_grad=lambda **_: None, step=lambda: None, param_groups=[]
+    )
+    bias = nn.Parameter(torch.zeros(()))
+    trainer._domain = lambda scores: trainer.discriminator(scores) + 0 * bias
+    loss, accuracy = trainer._descend_discriminator(bright, dark)
+    adversarial, _ = trainer._descend_segmenter(bright, torch.zeros(1, 4, 4, dtype=torch.long), dark)
+    trainer.close()
+    assert accuracy.item() == 1 and loss.item() == pytest.approx(math.log(1 + math.exp(-1)))
+    assert adversarial.item() == pytest.approx(math.log(1 + math.exp(1)))
+
+
+def test_both_optimizers_are_those_of_the_released_code():
+    trainer = stage(learning_rate=1e-5)
+    trainer.close()
+    for optimizer in (trainer.optimizer, trainer.discriminator_optimizer):
+        (group,) = optimizer.param_groups
+        found = [group[key] for key in ("lr", "momentum", "weight_decay", "nesterov", "dampening")]
+        assert type(optimizer) is torch.optim.SGD and found == [1e-5, 0.99, 5e-4, False, 0]
 
 
 def test_the_discriminator_has_the_released_codes_parameters():

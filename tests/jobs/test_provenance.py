@@ -1,6 +1,7 @@
 import errno
 import json
 import logging
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,6 +24,7 @@ def test_the_highest_memory_counts_the_past_too(tmp_path):
     table = pd.read_csv(tmp_path / "rule" / "job.tsv", sep="\t")
     assert table["s"].tolist() == [2.5]
     assert 300 < table["max_rss"][0] < 4000
+    assert table["cpu_time"][0] == pytest.approx(sum(os.times()[:4]), abs=0.5)
 
 
 class Files(list):

@@ -42,9 +42,9 @@ UNSCORED = Cases((*(case(name, "train", True) for name in TRAIN), *(case(name, "
 """Every training case has a label, and no test case."""
 
 
-def plan_of(text: str = "{}", cases: Cases = CASES) -> Plan:
+def plan_of(text: str = "{}", cases: Cases = CASES, has_files: bool = True) -> Plan:
     """Return the plan of a run whose config file holds `text`."""
-    return Plan.of(config_of(text), cases)
+    return Plan.of(config_of(text), cases, has_files)
 
 
 def phantoms(text: str = "{}") -> Plan:

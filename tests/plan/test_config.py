@@ -71,6 +71,9 @@ def test_a_copy_of_an_earlier_config_outdoes_a_budget_only_where_it_was_changed(
     copy, budget = config_of(earlier), config_of("budget: laptop")
     assert copy.branch("segmentation") == budget.branch("segmentation")
     assert copy.branch("segmentation")["steps"] == 650 and copy.changes() == []
+    without_later_branches = text[: text.index("\ncycada:")] + text[text.index("\ninference:") :]
+    older = config_of(without_later_branches.replace("budget: null", "budget: laptop"))
+    assert older.branch("segmentation")["steps"] == 650 and older.changes() == []
     alone = "budget: laptop\nsegmentation: {steps: 7200, batch_size: 2}"
     assert config_of(alone).branch("segmentation")["steps"] == 7200, "not a copy"
 
@@ -197,3 +200,10 @@ def test_tensorboard_without_its_package_stops_before_any_job(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     assert "tensorboard is true, but its package is not installed: pip install" in refused("tensorboard: true")
     config_of()
+
+
+@pytest.mark.parametrize("budget", ["demo", "laptop", "gpu"])
+def test_rivals_with_steps_of_their_own_have_them_in_every_budget_but_the_papers(budget):
+    found, paper = config_of(f"budget: {budget}"), config_of("budget: paper")
+    for branch, key in (("cycada", "translator_steps"), ("cycada", "steps"), ("sifa", "steps")):
+        assert found.branch(branch)[key] < paper.branch(branch)[key]

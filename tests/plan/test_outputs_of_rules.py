@@ -102,6 +102,10 @@ def files_of(plan):
         yield from files_of_synthesis(plan, direction, seed)
         for name in plan.methods:
             yield from files_of_method(plan, direction, name, seed)
+        for name in plan.config.external:
+            yield plan.paths.predictions(seed, direction, name), "read_external_masks"
+            yield plan.paths.missing_masks(seed, direction, name), "read_external_masks"
+            yield plan.paths.metrics(seed, direction, name), "score_external_masks"
     for table in plan.tables.values():
         yield from files_of_table(plan, table)
 
@@ -164,7 +168,8 @@ def files_of_table(plan, table):
 def test_every_file_that_the_plan_names_is_an_output_of_one_rule(rule):
     inference = "inference: {chunk_size: 1, save_probabilities: true}"
     text = f"run: a.b\n{inference}\nmethods: [source_randomized, dar_uda, average_style, cyclegan_3d, dar_uda_nnunet]"
-    plan = plan_of(f"model_selection: {{rule: {rule}}}\n{BOTH}\n{EXTRAS}\n{text}", LABELED)
+    external = 'external: {dar_uda_2: {masks: "no/{case}.nii", directions: [ct-to-mr]}}'
+    plan = plan_of(f"model_selection: {{rule: {rule}}}\n{BOTH}\n{EXTRAS}\n{text}\n{external}", LABELED, has_files=False)
     assert [len(plan.volumes.chunks(direction)) for direction in ("ct-to-mr", "mr-to-ct")] == [2, 1]
     files = dict(files_of(plan))
     assert rules_of(plan, files) == {path: {made_by} for path, made_by in files.items()}

@@ -42,7 +42,8 @@ def test_a_method_that_is_listed_twice_has_its_rows_once():
 
 def test_params_hold_rows_as_dictionaries():
     rows = table_of("summary", "methods: dar_uda").scored
-    assert plain(rows) == [{"direction": "ct-to-mr", "method": "dar_uda", "seed": 0}] and plain(()) == []
+    row = {"direction": "ct-to-mr", "method": "dar_uda", "seed": 0, "is_external": False}
+    assert plain(rows) == [row] and plain(()) == []
 
 
 def test_every_table_of_the_config_is_there_and_the_summary_is_first():

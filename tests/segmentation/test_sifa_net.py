@@ -10,14 +10,17 @@ NARROW = (4, 4, 8, 8, 8)
 def test_parameters_are_those_counted_by_hand():
     """One, one, two, two, four and two blocks of doubling widths, two dilated ones, two convolutions, two heads."""
 
-    def block(i, o):  # two convolutions without biases, two norms; the shortcut has none
-        return 9 * i * o + 9 * o * o + 4 * o
+    def block(i, o, bias=0):  # two convolutions, with biases where they are dilated, two norms; the shortcut has none
+        return 9 * i * o + 9 * o * o + 4 * o + 2 * bias * o
 
     stem = 49 * 16 + 2 * 16
     growing = block(16, 16) + sum(block(width // 2, width) for width in (32, 64, 128, 256, 512))
     staying = block(64, 64) + block(128, 128) + 3 * block(256, 256) + block(512, 512)
-    last = 2 * block(512, 512) + 2 * (9 * 512 * 512 + 2 * 512)
-    assert sum(p.numel() for p in SIFANet(5).parameters()) == stem + growing + staying + last + 2 * 512 * 5
+    last = 2 * block(512, 512, bias=1) + 2 * (9 * 512 * 512 + 2 * 512)
+    network = SIFANet(5)
+    norms = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    assert {(norm.momentum, norm.eps) for norm in norms} == {(0.1, 1e-3)}
+    assert sum(p.numel() for p in network.parameters()) == stem + growing + staying + last + 2 * 512 * 5
 
 
 def test_features_have_an_eighth_of_the_size_and_scores_all_of_it():

@@ -245,6 +245,21 @@ def test_an_old_rule_in_a_profile_is_refused(tmp_path):
     assert "tabulate_disagreements is now tabulate_tta_inconsistency." in text
 
 
+def test_masks_of_another_program_are_read_and_scored_once_whatever_the_seeds_and_the_chunks(tmp_path):
+    table = write_cases(tmp_path, [*ROWS, ("mr5", "mr", True, "test")])
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks" / "mr3.nii.gz").touch()
+    config = tmp_path / "mine.yaml"
+    config.write_text('external: {nnunet: "masks/{case}.nii.gz"}\nseeds: [0, 1]\nmethods: [source_only]\n')
+    choices = ("--configfile", config, "--config", f"cases={table}", "inference={chunk_size: 1}")
+    jobs, text = planned(tmp_path, *choices)
+    assert (jobs["read_external_masks"], jobs["score_external_masks"]) == (1, 1)
+    assert (jobs["predict_chunk"], jobs["score_chunk"], jobs["gather_scores"]) == (2 * 3, 2 * 2, 2)
+    assert "input: masks/mr3.nii.gz" in text and "masks/mr5.nii.gz" not in text
+    jobs, _ = planned(tmp_path, "comparison", *choices)
+    assert (jobs["read_external_masks"], jobs["score_external_masks"]) == (1, 1)
+
+
 NNUNET = "methods=[source_only, nnunet_source_only, dar_uda_nnunet, nnunet_supervised]"
 
 

@@ -34,6 +34,7 @@ try:
     PLAN = Plan.of(
         CONFIG,
         read_cases(CONFIG, HERE, not workflow.remote_exec, workflow.is_main_process),
+        has_files=not workflow.remote_exec,
     )
 except PlanError as error:
     raise WorkflowError(explained(str(error))) from None

@@ -96,12 +96,23 @@ rule gather_scores:
         "../scripts/gather_scores.py"
 
 
+use rule score_method as score_external_masks with:
+    # As score_method, of masks that another program made: of all cases, however many there are.
+    log:
+        "results/{run}/logs/score_external_masks/{direction}-{method}-{seed}.log",
+    benchmark:
+        "results/{run}/benchmarks/score_external_masks/{direction}-{method}-{seed}.tsv"
+    wildcard_constraints:
+        method=PLAN.external_pattern(),
+
+
 rule tabulate:
     """Bring the scores of a table's methods, directions and seeds together."""
     input:
         metrics=lambda wildcards: PLAN.metrics(PLAN.tables[wildcards.table].scored),
         tta_inconsistency=lambda wildcards: PLAN.tta_inconsistency(PLAN.tables[wildcards.table].masked),
         usage=lambda wildcards: [path for paths in PLAN.usage(wildcards.table).values() for path in paths],
+        missing=lambda wildcards: PLAN.missing_masks(PLAN.tables[wildcards.table]),
     output:
         table="results/{run}/tables/{table}.tsv",
         differences="results/{run}/tables/{table}-differences.tsv",
@@ -126,6 +137,7 @@ rule tabulate:
     params:
         rows=lambda wildcards: plain(PLAN.tables[wildcards.table].scored),
         masked=lambda wildcards: plain(PLAN.tables[wildcards.table].masked),
+        external=lambda wildcards: plain(PLAN.tables[wildcards.table].external),
         unavailable=lambda wildcards: plain(PLAN.tables[wildcards.table].unavailable),
         notes=lambda wildcards: descriptions.method_notes(PLAN.tables[wildcards.table], CONFIG),
         usage=lambda wildcards: PLAN.usage(wildcards.table),
@@ -198,7 +210,7 @@ rule measure_calibration:
 rule tabulate_calibration:
     """Bring together how well the probabilities of every method are calibrated."""
     input:
-        calibration=PLAN.calibration(PLAN.summary.scored),
+        calibration=PLAN.calibration(PLAN.summary.predicted),
     output:
         table="results/{run}/tables/calibration.tsv",
     log:
@@ -211,7 +223,7 @@ rule tabulate_calibration:
         mem_mb=2000,
         runtime="10m",
     params:
-        rows=plain(PLAN.summary.scored),
+        rows=plain(PLAN.summary.predicted),
         structures=list(TASK.structures),
         choices=descriptions.stamped_choices(PLAN.summary, CONFIG, PLAN.cases),
         code=code_version("dar_uda.evaluation.calibration_table"),

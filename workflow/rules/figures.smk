@@ -288,7 +288,7 @@ rule draw_extremes:
 rule draw_reliability:
     """Draw how often the reference has what the probabilities say, a curve per method."""
     input:
-        calibration=lambda wildcards: PLAN.calibration(PLAN.drawn(wildcards.of_table, wildcards.direction)),
+        calibration=lambda wildcards: PLAN.calibration(PLAN.predicted(wildcards.of_table, wildcards.direction)),
     output:
         figures=[
             report(
@@ -308,7 +308,7 @@ rule draw_reliability:
         mem_mb=2000,
         runtime="10m",
     params:
-        rows=lambda wildcards: plain(PLAN.drawn(wildcards.of_table, wildcards.direction)),
+        rows=lambda wildcards: plain(PLAN.predicted(wildcards.of_table, wildcards.direction)),
         structures=list(TASK.structures),
         stamp=lambda wildcards: descriptions.stamp_of_scores(CONFIG, PLAN.cases, wildcards.direction),
         code=code_version("dar_uda.report.figures.calibration"),

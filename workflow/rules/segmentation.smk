@@ -199,3 +199,39 @@ rule gather_predictions:
         code=code_version("dar_uda.data.chunks"),
     script:
         "../scripts/gather_predictions.py"
+
+
+rule read_external_masks:
+    """Bring masks that another program made into the form of a method's: classes, on the grids of the scans."""
+    input:
+        lambda wildcards: voxels(PLAN.external_files(wildcards.method, wildcards.direction).values()),
+        masks=lambda wildcards: given([*PLAN.external_files(wildcards.method, wildcards.direction).values()]),
+        grids=lambda wildcards: PLAN.volumes.of_tests(wildcards.direction, "grid.json"),
+    output:
+        predictions=directory("results/{run}/seed-{seed}/predictions/{direction}/{method}"),
+        missing="results/{run}/seed-{seed}/missing_masks/{direction}/{method}.tsv",
+    log:
+        "results/{run}/logs/read_external_masks/{direction}-{method}-{seed}.log",
+    benchmark:
+        "results/{run}/benchmarks/read_external_masks/{direction}-{method}-{seed}.tsv"
+    wildcard_constraints:
+        method=PLAN.external_pattern(),
+    conda:
+        "../../envs/imaging.yaml"
+    resources:
+        mem_mb=4000,
+        runtime="1h",
+    params:
+        cases=rules.predict_cases.params.cases,
+        found=lambda wildcards: list(PLAN.external_files(wildcards.method, wildcards.direction)),
+        structures=rules.predict_cases.params.structures,
+        values=lambda wildcards: PLAN.external_values(wildcards.method, wildcards.direction),
+        has_others=lambda wildcards: bool(CONFIG.external[wildcards.method].labels),
+        versions=PLAN.paths.versions,
+        version=lambda wildcards: version_of(
+            images=[],
+            labels=PLAN.external_files(wildcards.method, wildcards.direction).values(),
+        ),
+        code=code_version("dar_uda.evaluation.external_masks"),
+    script:
+        "../scripts/read_external_masks.py"

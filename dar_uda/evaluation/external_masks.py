@@ -1,0 +1,100 @@
+"""Masks that another program made, brought into the form in which a run keeps those of its own methods."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dar_uda.data.geometry import reorder_like
+from dar_uda.data.grid import Grid, read_grids
+from dar_uda.data.labels import map_labels
+from dar_uda.data.predictions import mask_path
+from dar_uda.data.versions import Versions
+from dar_uda.data.volume import read_label, write_mask
+from dar_uda.evaluation.folders import check_on_grids
+from dar_uda.jobs.files import write_beside
+from dar_uda.jobs.progress import Progress
+
+logger = logging.getLogger(__name__)
+LISTED = 8
+
+
+def read_external_masks(
+    cases: Sequence[str],
+    found: Sequence[str],
+    masks: Sequence[str | Path],
+    grids: Sequence[str | Path],
+    predictions: str | Path,
+    missing: str | Path,
+    structures: Sequence[str],
+    values: Sequence[Sequence[int]],
+    has_others: bool,
+    versions: str | Path,
+) -> None:
+    """Write masks that another program made as `predict_cases` writes its own; of a case without one, an empty mask.
+
+    Args:
+        cases: Names of all test cases, in the order of the grids.
+        found: Names of those that have a mask, in the order of the masks.
+        masks: Label files, each on the grid of its scan up to order and sense of the axes.
+        grids: The grids of each case, original and network (written by preprocessing).
+        predictions: Output folder of NIfTI label maps of classes 1..K.
+        missing: Output TSV, column `case`: the cases without a mask.
+        structures: Names of the classes.
+        values: For each structure the values in the files that make it up; none: no file holds it.
+        has_others: Whether further values are background, as of a program that segments other organs too.
+        versions: The table of `Versions`, which gets a row for every file.
+
+    Raises:
+        ValueError: Masks lie on other grids than their scans, or hold values that no structure has: the message names
+            the files.
+    """
+    originals = {case: read_grids(path)[0] for case, path in zip(cases, grids, strict=True)}
+    files = dict(zip(found, map(Path, masks), strict=True))
+    check_on_grids(list(files.values()), {case: ("its scan", originals[case]) for case in found}, "scans")
+    absent = [case for case in cases if case not in files]
+    if absent:
+        logger.warning(
+            "DAR-359: %d of %d test cases have no mask, and count as empty masks with Dice 0: %s",
+            *(len(absent), len(cases), ", ".join(absent)),
+        )
+    progress = Progress("read masks", len(cases), unit="case")
+    for done, (case, grid) in enumerate(originals.items(), start=1):
+        empty = np.zeros(grid.shape, np.uint8)
+        mask = _classes(case, files[case], grid, structures, values, has_others) if case in files else empty
+        write_mask(mask_path(predictions, case), mask, grid)
+        progress.report(done)
+    for file in files.values():
+        Versions(versions).note(str(file), is_label=True)
+    with write_beside(missing) as partial:
+        partial.write_text("".join(f"{line}\n" for line in ("case", *absent)), encoding="utf-8")
+
+
+def _classes(
+    case: str,
+    path: Path,
+    original: Grid,
+    structures: Sequence[str],
+    values: Sequence[Sequence[int]],
+    has_others: bool,
+) -> NDArray[np.uint8]:
+    """Return the class of every voxel of a case's scan, 0 for background."""
+    label = read_label(path, path)
+    try:
+        classes = map_labels(label.array, values)
+    except ValueError as error:
+        raise ValueError(f"Case {case} ({path}): {error}") from error
+    others = np.unique(np.rint(label.array[classes == 0]))
+    if not has_others and (odd := [f"{value:g}" for value in others if value != 0]):
+        known = ", ".join(
+            f"{name} {' or '.join(map(str, of_one))}" for name, of_one in zip(structures, values, strict=True)
+        )
+        more = ", ..." if len(odd) > LISTED else ""
+        raise ValueError(
+            f"DAR-358: Case {case}: {path} holds the values {', '.join(odd[:LISTED])}{more}, which no structure has; "
+            f"expected {known}, and 0 for background. If the file has other values for the structures, give this row "
+            "`labels` in the config: then all other values are background"
+        )
+    return np.ascontiguousarray(reorder_like(classes, label.grid, original))

@@ -1,0 +1,197 @@
+"""Masks that another program made: read, scored and tabulated, numbers worked out by hand."""
+
+import logging
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+from dar_uda.data.grid import write_grids
+from dar_uda.data.volume import read_grid
+from dar_uda.evaluation.external_masks import read_external_masks
+from dar_uda.evaluation.score import score_method
+from dar_uda.evaluation.tables import tabulate
+from tests.evaluation.metrics_files import CHOICES, entry, five_cases
+
+SHAPE = (6, 5, 4)
+AFFINE = np.diag([2.0, 1.0, 5.0, 1.0])
+STRUCTURES = ["liver", "spleen"]
+TRUTH = {1: 6, 2: 6, 4: 1}
+"""Planes of the references: two of liver, value 6, and one of spleen, value 1."""
+
+
+def write(path, planes, affine=AFFINE, shape=SHAPE):
+    array = np.zeros(shape, np.int16)
+    for index, value in planes.items():
+        array[index] = value
+    nib.save(nib.Nifti1Image(array, affine), path)
+    return path
+
+
+@pytest.fixture
+def cases(tmp_path):
+    """Two cases with the same reference, and their grids."""
+    for name in ("a", "b"):
+        path = write(tmp_path / f"{name}_label.nii.gz", TRUTH)
+        write_grids(tmp_path / f"{name}.json", read_grid(path), read_grid(path))
+    return tmp_path
+
+
+def read(folder, masks, values=((6,), (1,)), has_others=False):
+    """Read masks of cases `a` and `b` by case."""
+    read_external_masks(
+        ["a", "b"],
+        list(masks),
+        list(masks.values()),
+        [folder / "a.json", folder / "b.json"],
+        folder / "predictions",
+        folder / "missing.tsv",
+        STRUCTURES,
+        [list(one) for one in values],
+        has_others,
+        folder / "versions.tsv",
+    )
+
+
+def score(folder):
+    """Return the scores of both cases by case and structure."""
+    labels = [folder / "a_label.nii.gz", folder / "b_label.nii.gz"]
+    score_method(
+        *(["a", "b"], ["a", "b"], folder / "predictions", labels, labels, folder / "metrics.tsv"),
+        *(STRUCTURES, [[6], [1]], [None, None]),
+    )
+    return pd.read_csv(folder / "metrics.tsv", sep="\t").set_index(["case", "structure"])
+
+
+def summarized(folder):
+    """Return the rows of the summary by structure, and the page."""
+    page = folder / "summary.md"
+    tabulate(
+        scores=[entry("nnunet", folder / "metrics.tsv") | {"is_external": True}],
+        unavailable=[],
+        structures=STRUCTURES,
+        bounds={},
+        ceilings=[],
+        reference="nnunet",
+        choices=CHOICES,
+        table=folder / "summary.tsv",
+        differences=folder / "differences.tsv",
+        missing=[entry("nnunet", folder / "missing.tsv")],
+        metrics=["dice", "asd"],
+        tta_inconsistency=[],
+        notes={},
+        usage={},
+        stamp="stamp",
+        pages=[page],
+    )
+    return pd.read_csv(folder / "summary.tsv", sep="\t").set_index("structure"), page.read_text()
+
+
+def test_perfect_masks_have_dice_1_and_no_missing_case(cases):
+    read(cases, {name: cases / f"{name}_label.nii.gz" for name in "ab"})
+    assert (score(cases)["dice"] == 1).all() and (cases / "missing.tsv").read_text() == "case\n"
+    summary, page = summarized(cases)
+    assert summary.loc["mean", "dice_mean"] == 1 and (summary["missing"] == 0).all()
+    assert "| method | n | seeds | missing |" in page and "no mask of" not in page
+    assert "masks of another program, read from files" in " ".join(page.split())
+
+
+def test_a_missing_case_is_named_and_halves_the_mean_of_two(cases, caplog):
+    with caplog.at_level(logging.WARNING):
+        read(cases, {"a": cases / "a_label.nii.gz"})
+    assert "DAR-359: 1 of 2 test cases have no mask, and count as empty masks with Dice 0: b" in caplog.text
+    assert (cases / "missing.tsv").read_text() == "case\nb\n"
+    scores = score(cases)
+    assert list(scores["dice"]) == [1, 1, 0, 0] and scores.loc["b", "asd_mm"].isna().all()
+    assert list(scores.loc["b", "status"]) == ["false_negative"] * 2
+    summary, page = summarized(cases)
+    assert summary.loc["mean", "dice_mean"] == 0.5 and summary.loc["mean", "asd_mean"] == 0
+    assert list(summary["missing"]) == [1, 1, 1] and set(summary["missing_cases"]) == {"b"}
+    assert "- `nnunet`: no mask of b, which counts as an empty mask" in page
+
+
+def test_labels_are_mapped_and_all_other_values_are_background(cases):
+    mask = write(cases / "ready.nii.gz", {1: 5, 2: 5, 4: 1, 5: 104})
+    read(cases, {"a": mask, "b": mask}, values=((5,), (1,)), has_others=True)
+    assert (score(cases)["dice"] == 1).all()
+
+
+def test_a_structure_without_a_value_is_in_no_mask(cases):
+    read(cases, {name: cases / f"{name}_label.nii.gz" for name in "ab"}, values=((6,), ()), has_others=True)
+    assert list(score(cases)["dice"]) == [1, 0, 1, 0]
+
+
+def test_a_value_that_no_structure_has_is_refused_with_the_file_and_what_was_expected(cases):
+    mask = write(cases / "odd.nii.gz", {1: 6, 2: 2, 3: 3})
+    with pytest.raises(ValueError, match=r"DAR-358: Case b: .*odd.nii.gz holds the values 2, 3, which no") as error:
+        read(cases, {"a": cases / "a_label.nii.gz", "b": mask})
+    assert "expected liver 6, spleen 1, and 0 for background" in str(error.value)
+    assert "give this row `labels`" in str(error.value)
+
+
+def test_probabilities_are_refused_by_name(cases):
+    path = cases / "soft.nii.gz"
+    nib.save(nib.Nifti1Image(np.full(SHAPE, 0.5, np.float32), AFFINE), path)
+    with pytest.raises(ValueError, match=r"Case a \(.*soft.nii.gz\): DAR-182"):
+        read(cases, {"a": path}, has_others=True)
+
+
+def test_masks_on_other_grids_are_all_refused_by_name_and_nothing_is_written(cases):
+    moved = AFFINE.copy()
+    moved[0, 3] = 3.0
+    masks = {"a": write(cases / "moved.nii.gz", TRUTH, moved), "b": write(cases / "small.nii.gz", {}, shape=(6, 5, 3))}
+    with pytest.raises(ValueError, match="DAR-353: 2 of 2 predictions are not on the grids of their scans") as error:
+        read(cases, masks)
+    assert "a: corners differ by up to 1.5 voxels" in str(error.value) and "moved.nii.gz" in str(error.value)
+    assert "b: their shapes or directions differ" in str(error.value) and "resample them" in str(error.value)
+    assert not (cases / "predictions").exists()
+
+
+def test_order_and_sense_of_the_axes_may_differ(cases):
+    """The same planes, with the first axis reversed."""
+    reversed_axis = np.diag([-2.0, 1.0, 5.0, 1.0])
+    reversed_axis[0, 3] = 2.0 * 5
+    mask = write(cases / "flipped.nii.gz", {5 - index: value for index, value in TRUTH.items()}, reversed_axis)
+    read(cases, {"a": mask, "b": mask})
+    assert (score(cases)["dice"] == 1).all()
+
+
+def test_with_several_seeds_masks_are_those_of_one_training_and_the_same_under_each(tmp_path):
+    """Five cases: the other program 0.5 in each; the method 0.6 under one seed and 0.8 under the other."""
+    scores = [
+        entry("dar_uda", five_cases(tmp_path / "0.tsv", 0.6), 0),
+        entry("dar_uda", five_cases(tmp_path / "1.tsv", 0.8), 1),
+        entry("nnunet", five_cases(tmp_path / "n.tsv", 0.5, 0.5, 0.5, 0.5, 0.5), 0) | {"is_external": True},
+    ]
+    (tmp_path / "missing.tsv").write_text("case\n")
+    tabulate(
+        scores=scores,
+        unavailable=[],
+        structures=["liver"],
+        bounds={"nnunet": ["dar_uda", "none"]},
+        ceilings=[],
+        reference="dar_uda",
+        choices=CHOICES,
+        table=tmp_path / "summary.tsv",
+        differences=tmp_path / "differences.tsv",
+        missing=[entry("nnunet", tmp_path / "missing.tsv")],
+        metrics=["dice"],
+        tta_inconsistency=[],
+        notes={},
+        usage={},
+        stamp="stamp",
+        pages=[tmp_path / "summary.md"],
+    )
+    summary = pd.read_csv(tmp_path / "summary.tsv", sep="\t").query("structure == 'mean'").set_index("method")
+    assert list(summary["seeds"]) == [2, 1] and list(summary["references"]) == [10, 5]
+    assert summary.loc["nnunet", "dice_by_seed"] == "0.500000" and np.isnan(summary.loc["dar_uda", "missing"])
+    assert summary.loc["nnunet", "above_floor"] == pytest.approx(-0.2)
+    assert list(summary["dice_best"]) == [1, 1], "compared under both seeds, between which the method differs more"
+    differences = pd.read_csv(tmp_path / "differences.tsv", sep="\t").query("structure == 'mean' and metric == 'dice'")
+    row = differences.iloc[0]
+    # Cases do not differ; seeds do, by 0.2: the standard error of the mean is 0.1, with one degree of freedom.
+    assert (row["method"], row["seeds"], row["n"]) == ("nnunet", 2, 5)
+    assert row["difference"] == pytest.approx(-0.2)
+    assert row["p"] == pytest.approx(1 - 2 / np.pi * np.arctan(2), abs=1e-6)
+    assert row["high"] == pytest.approx(-0.2 + 12.7062 * 0.1, abs=1e-3)
