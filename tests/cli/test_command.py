@@ -1,5 +1,6 @@
 import logging
 import os
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -114,9 +115,9 @@ def help_of(capsys, *command):
 
 
 def test_the_help_of_every_subcommand_says_what_it_does_and_gives_an_example(capsys):
-    listed = [line.split() for line in help_of(capsys).splitlines() if line.startswith("    ") and line[4] != " "]
+    listed = re.findall(r"^    (\w\S*)\s+(\w+)", help_of(capsys), re.MULTILINE)
     assert len(listed) > 5
-    for name, first, *_ in listed:
+    for name, first in listed:
         text = help_of(capsys, name)
         assert f"\n{first.capitalize()} " in text and f"example: dar-uda {name} " in text
 

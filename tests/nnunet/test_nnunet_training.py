@@ -57,8 +57,8 @@ def processes_of(folder):
 def test_a_killed_training_goes_on_from_its_last_epoch(run):
     log = run.result("logs/train_nnunet/ct-nnunet-0.log").read_text()
     assert "goes on in" in log
-    assert log.count("Epoch 0") == 1 and "Epoch 1" in log
-    assert log.count("Experiment planning") == 1, "it is planned once"
+    assert "Epoch 1" in log and "Epoch 0" not in log, "Snakemake empties the log of a job that it starts again"
+    assert "Experiment planning" not in log, "it is planned once"
     history = pd.read_csv(run.result(f"{TRAINING}/history.tsv"), sep="\t")
     assert list(history) == ["step", "loss"] and history["step"].tolist() == [2, 4]
 
