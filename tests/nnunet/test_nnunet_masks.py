@@ -41,9 +41,8 @@ def predicted(tmp_path, monkeypatch):
     files = [[tmp_path / case / name for case in images] for name in ("image.nii", "grid.json")]
     out = tmp_path / "masks", tmp_path / "tta.tsv"
     switches = {"test_time_augmentation": False, "keep_largest_component": False, "save_probabilities": True}
-    predict.predict_nnunet(
-        ["a", "b"], "model", *files, [], *out, ["liver", "spleen"], 0, **switches, python="python", device="cpu", threads=1
-    )
+    job = {"python": "python", "device": "cpu", "threads": 1}
+    predict.predict_nnunet(["a", "b"], "model", *files, [], *out, ["liver", "spleen"], 0, **switches, **job)
     return tmp_path, images
 
 
