@@ -23,6 +23,7 @@ LISTED = 8
 
 def read_external_masks(
     cases: Sequence[str],
+    scored: Sequence[str],
     found: Sequence[str],
     masks: Sequence[str | Path],
     grids: Sequence[str | Path],
@@ -37,11 +38,12 @@ def read_external_masks(
 
     Args:
         cases: Names of all test cases, in the order of the grids.
+        scored: Names of those with a label.
         found: Names of those that have a mask, in the order of the masks.
         masks: Label files, each on the grid of its scan up to order and sense of the axes.
         grids: The grids of each case, original and network (written by preprocessing).
         predictions: Output folder of NIfTI label maps of classes 1..K.
-        missing: Output TSV, column `case`: the cases without a mask.
+        missing: Output TSV, column `case`: the scored cases without a mask.
         structures: Names of the classes.
         values: For each structure the values in the files that make it up; none: no file holds it.
         has_others: Whether further values are background, as of a program that segments other organs too.
@@ -54,12 +56,14 @@ def read_external_masks(
     originals = {case: read_grids(path)[0] for case, path in zip(cases, grids, strict=True)}
     files = dict(zip(found, map(Path, masks), strict=True))
     check_on_grids(list(files.values()), {case: ("its scan", originals[case]) for case in found}, "scans")
-    absent = [case for case in cases if case not in files]
+    absent = [case for case in scored if case not in files]
     if absent:
         logger.warning(
-            "DAR-359: %d of %d test cases have no mask, and count as empty masks with Dice 0: %s",
-            *(len(absent), len(cases), ", ".join(absent)),
+            "DAR-359: %d of %d scored test cases have no mask, and count as empty masks with Dice 0: %s",
+            *(len(absent), len(scored), ", ".join(absent)),
         )
+    if others := [case for case in cases if case not in files and case not in scored]:
+        logger.warning("DAR-359: No mask, and no label that would score one, has %s", ", ".join(others))
     progress = Progress("read masks", len(cases), unit="case")
     for done, (case, grid) in enumerate(originals.items(), start=1):
         empty = np.zeros(grid.shape, np.uint8)

@@ -173,7 +173,7 @@ def gain_remarks(summary: pd.DataFrame, ceilings: Sequence[str]) -> list[str]:
 
 
 def missing_remarks(summary: pd.DataFrame) -> list[str]:
-    """Return which test cases another program made no mask for, of a direction's rows."""
+    """Return of which scored cases another program made no mask, of a direction's rows."""
     rows = summary[summary["structure"] == MEAN]
     named = rows[rows["missing_cases"].notna()] if "missing_cases" in rows else rows[:0]
     return [

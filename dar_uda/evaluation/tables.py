@@ -26,7 +26,7 @@ from dar_uda.evaluation.tta_inconsistency import read_tta_inconsistency, tta_inc
 
 EXTERNAL = (
     "Missing: rows with a number there are masks of another program, read from files, and the number is that of the "
-    "test cases without a file, which count as empty masks: Dice 0, no distance. Such masks count as those of one "
+    "scored cases without a file, which count as empty masks: Dice 0, no distance. Such masks count as those of one "
     "training; in a difference to a method of several seeds they are the same under each, so that only that method's "
     "trainings vary. Nothing is known of what they were trained on."
 )

@@ -237,7 +237,7 @@ class Plan:
         return self.predictions(row for row in rows if not self.volumes.test_cases(row.direction, labeled=True))
 
     def missing_masks(self, table: Table) -> list[str]:
-        """Return the tables of the test cases that lack a mask in a table's external rows."""
+        """Return the tables of the scored test cases that lack a mask in a table's external rows."""
         return [self.paths.missing_masks(row.seed, row.direction, row.method) for row in table.external]
 
     def grid_ceilings(self, table: Table) -> dict[str, str]:

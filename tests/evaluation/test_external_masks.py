@@ -38,10 +38,11 @@ def cases(tmp_path):
     return tmp_path
 
 
-def read(folder, masks, values=((6,), (1,)), has_others=False):
+def read(folder, masks, values=((6,), (1,)), has_others=False, scored=("a", "b")):
     """Read masks of cases `a` and `b` by case."""
     read_external_masks(
         ["a", "b"],
+        list(scored),
         list(masks),
         list(masks.values()),
         [folder / "a.json", folder / "b.json"],
@@ -54,11 +55,11 @@ def read(folder, masks, values=((6,), (1,)), has_others=False):
     )
 
 
-def score(folder):
-    """Return the scores of both cases by case and structure."""
-    labels = [folder / "a_label.nii.gz", folder / "b_label.nii.gz"]
+def score(folder, names=("a", "b")):
+    """Return the scores of cases by case and structure."""
+    labels = [folder / f"{name}_label.nii.gz" for name in names]
     score_method(
-        *(["a", "b"], ["a", "b"], folder / "predictions", labels, labels, folder / "metrics.tsv"),
+        *(names, names, folder / "predictions", labels, labels, folder / "metrics.tsv"),
         *(STRUCTURES, [[6], [1]], [None, None]),
     )
     return pd.read_csv(folder / "metrics.tsv", sep="\t").set_index(["case", "structure"])
@@ -100,7 +101,7 @@ def test_perfect_masks_have_dice_1_and_no_missing_case(cases):
 def test_a_missing_case_is_named_and_halves_the_mean_of_two(cases, caplog):
     with caplog.at_level(logging.WARNING):
         read(cases, {"a": cases / "a_label.nii.gz"})
-    assert "DAR-359: 1 of 2 test cases have no mask, and count as empty masks with Dice 0: b" in caplog.text
+    assert "DAR-359: 1 of 2 scored test cases have no mask, and count as empty masks with Dice 0: b" in caplog.text
     assert (cases / "missing.tsv").read_text() == "case\nb\n"
     scores = score(cases)
     assert list(scores["dice"]) == [1, 1, 0, 0] and scores.loc["b", "asd_mm"].isna().all()
@@ -109,6 +110,20 @@ def test_a_missing_case_is_named_and_halves_the_mean_of_two(cases, caplog):
     assert summary.loc["mean", "dice_mean"] == 0.5 and summary.loc["mean", "asd_mean"] == 0
     assert list(summary["missing"]) == [1, 1, 1] and set(summary["missing_cases"]) == {"b"}
     assert "- `nnunet`: no mask of b, which counts as an empty mask" in page
+
+
+def test_a_case_without_label_and_mask_is_named_in_the_log_alone(cases, caplog):
+    """Case b has neither: of the one scored case a, which has a mask, none is missing."""
+    with caplog.at_level(logging.WARNING):
+        read(cases, {"a": cases / "a_label.nii.gz"}, scored=["a"])
+    assert [record.getMessage() for record in caplog.records] == [
+        "DAR-359: No mask, and no label that would score one, has b"
+    ]
+    assert (cases / "missing.tsv").read_text() == "case\n"
+    score(cases, ["a"])
+    summary, page = summarized(cases)
+    assert list(summary["n"]) == [1, 1, 1] and list(summary["missing"]) == [0, 0, 0]
+    assert summary.loc["mean", "dice_mean"] == 1 and "no mask of" not in page
 
 
 def test_labels_are_mapped_and_all_other_values_are_background(cases):
