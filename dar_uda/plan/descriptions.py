@@ -111,10 +111,20 @@ def _own_steps(method: Method, config: Config) -> list[str]:
     return []
 
 
+def external_notes(table: Table, config: Config) -> dict[str, str]:
+    """Return what is to be said of each external row of a table, which may be nothing: by name."""
+    notes = {}
+    for name in dict.fromkeys(row.method for row in table.external):
+        lacking = config.external[name].structures_without_label(config.task)
+        verb = "is" if len(lacking) == 1 else "are"
+        notes[name] = f"{', '.join(lacking)} {verb} not in its labels, with Dice 0" if lacking else ""
+    return notes
+
+
 def method_notes(table: Table, config: Config) -> dict[str, str]:
-    """Return the notes of a table's methods that have any, by method."""
+    """Return the notes of a table's methods and external rows that have any, by name."""
     notes = {method.name: ", ".join(notes_of(method, config)) for method in table.methods}
-    return {name: text for name, text in notes.items() if text}
+    return {name: text for name, text in {**notes, **external_notes(table, config)}.items() if text}
 
 
 def gap_bounds(table: Table) -> dict[str, list[str]]:
@@ -165,4 +175,4 @@ def methods_in_words(table: Table, config: Config) -> dict[str, dict[str, Any]]:
             "note": ", ".join(notes_of(method, config)),
         }
         for method in table.methods
-    } | {row.method: {"training_set": "", "note": ""} for row in table.external}
+    } | {name: {"training_set": "", "note": note} for name, note in external_notes(table, config).items()}

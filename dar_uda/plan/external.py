@@ -35,6 +35,10 @@ class External:
         """Return for each structure the values in the files that make it up."""
         return [list(values) for values in self.labels] or task.target(direction).label_values
 
+    def structures_without_label(self, task: Task) -> list[str]:
+        """Return the structures that `labels`, where it is given, does not name: they are in no mask."""
+        return [name for name, values in zip(task.structures, self.labels, strict=False) if not values]
+
 
 def read_external(values: Values, task: Task) -> dict[str, External]:
     """Return the external rows of a config that is as its schema says, by name.

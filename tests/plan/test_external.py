@@ -159,6 +159,24 @@ def test_figures_show_a_row_except_where_they_need_its_training():
     assert list(words) == ["source_only", "nnunet"] and words["nnunet"] == {"training_set": "", "note": ""}
 
 
+@pytest.mark.usefixtures("folder")
+def test_pages_and_report_say_which_structures_are_in_no_mask():
+    """Of the structures liver, right_kidney, left_kidney and spleen, `labels` names two, or three, or is absent."""
+    two = descriptions_of("{liver: 5, spleen: 1}")
+    assert two == "right_kidney, left_kidney are not in its labels, with Dice 0"
+    assert descriptions_of("{liver: 5, right_kidney: 2, spleen: 1}") == "left_kidney is not in its labels, with Dice 0"
+    plan = plan_of(NNUNET, LABELED)
+    assert "nnunet" not in descriptions.method_notes(plan.summary, plan.config)
+
+
+def descriptions_of(labels):
+    """Return the note of an external row with these labels, the same of pages and report."""
+    plan = plan_of(f'external: {{ready: {{masks: "masks/{{case}}.nii.gz", labels: {labels}}}}}', LABELED)
+    notes = descriptions.method_notes(plan.summary, plan.config)
+    assert descriptions.methods_in_words(plan.summary, plan.config)["ready"]["note"] == notes["ready"]
+    return notes["ready"]
+
+
 def test_no_other_rule_takes_the_name_of_a_row():
     plan = plan_of(NNUNET, LABELED, has_files=False)
     assert plan.wildcard_constraints()["method"] == r"(?!(nnunet)\b)[A-Za-z][A-Za-z0-9_]*"
