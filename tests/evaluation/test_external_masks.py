@@ -137,6 +137,38 @@ def test_a_structure_without_a_value_is_in_no_mask(cases):
     assert list(score(cases)["dice"]) == [1, 0, 1, 0]
 
 
+def test_labels_whose_values_no_file_holds_are_refused_with_both(cases):
+    """The files hold liver 6 and spleen 1."""
+    with pytest.raises(ValueError, match=r"DAR-193: No mask of this row, such as .*a_label.nii.gz, holds a") as error:
+        read(cases, {name: cases / f"{name}_label.nii.gz" for name in "ab"}, values=((5,), (2, 3)), has_others=True)
+    assert "expected liver 5, spleen 2 or 3, found the values 0, 1, 6. Correct `labels`" in str(error.value)
+
+
+def test_labels_of_which_files_hold_some_are_a_warning(cases, caplog):
+    """One file of two holds a spleen, and none a liver of value 5."""
+    no_spleen = write(cases / "no_spleen.nii.gz", {1: 6})
+    with caplog.at_level(logging.WARNING):
+        read(cases, {"a": no_spleen, "b": cases / "b_label.nii.gz"}, values=((5,), (1,)), has_others=True)
+    assert [record.getMessage().partition(". If")[0] for record in caplog.records] == [
+        "DAR-194: No mask holds liver 5: found the values 0, 1, 6"
+    ]
+
+
+def test_a_structure_that_one_file_of_two_holds_and_one_left_out_of_labels_are_no_warning(cases, caplog):
+    with caplog.at_level(logging.WARNING):
+        read(cases, {"a": write(cases / "none.nii.gz", {}), "b": cases / "b_label.nii.gz"})
+        read(cases, {"a": cases / "a_label.nii.gz", "b": cases / "b_label.nii.gz"}, ((6,), ()), has_others=True)
+    assert not caplog.records
+
+
+def test_masks_without_labels_that_are_all_empty_are_a_result(cases, caplog):
+    empty = write(cases / "none.nii.gz", {})
+    with caplog.at_level(logging.WARNING):
+        read(cases, {"a": empty, "b": empty})
+    assert "DAR-194: No mask holds liver 6, spleen 1: found the values 0." in caplog.text
+    assert (score(cases)["dice"] == 0).all()
+
+
 def test_a_value_that_no_structure_has_is_refused_with_the_file_and_what_was_expected(cases):
     mask = write(cases / "odd.nii.gz", {1: 6, 2: 2, 3: 3})
     with pytest.raises(ValueError, match=r"DAR-358: Case b: .*odd.nii.gz holds the values 2, 3, which no") as error:
