@@ -9,10 +9,12 @@ import pytest
 
 from dar_uda.data.grid import write_grids
 from dar_uda.data.volume import read_grid
+from dar_uda.evaluation.differences import read_differences, write_differences
 from dar_uda.evaluation.external_masks import read_external_masks
-from dar_uda.evaluation.score import score_method
+from dar_uda.evaluation.score import FALSE_NEGATIVE, OK, score_method
+from dar_uda.evaluation.summary import read_summary, write_summary
 from dar_uda.evaluation.tables import tabulate
-from tests.evaluation.metrics_files import CHOICES, entry, five_cases
+from tests.evaluation.metrics_files import CHOICES, entry, five_cases, write_metrics
 
 SHAPE = (6, 5, 4)
 AFFINE = np.diag([2.0, 1.0, 5.0, 1.0])
@@ -55,12 +57,12 @@ def read(folder, masks, values=((6,), (1,)), has_others=False, scored=("a", "b")
     )
 
 
-def score(folder, names=("a", "b")):
+def score(folder, names=("a", "b"), tolerances=(None, None)):
     """Return the scores of cases by case and structure."""
     labels = [folder / f"{name}_label.nii.gz" for name in names]
     score_method(
         *(names, names, folder / "predictions", labels, labels, folder / "metrics.tsv"),
-        *(STRUCTURES, [[6], [1]], [None, None]),
+        *(STRUCTURES, [[6], [1]], tolerances),
     )
     return pd.read_csv(folder / "metrics.tsv", sep="\t").set_index(["case", "structure"])
 
@@ -109,7 +111,32 @@ def test_a_missing_case_is_named_and_halves_the_mean_of_two(cases, caplog):
     summary, page = summarized(cases)
     assert summary.loc["mean", "dice_mean"] == 0.5 and summary.loc["mean", "asd_mean"] == 0
     assert list(summary["missing"]) == [1, 1, 1] and set(summary["missing_cases"]) == {"b"}
-    assert "- `nnunet`: no mask of b, which counts as an empty mask" in page
+    assert "- `nnunet`: no mask of b, which counts as an empty mask with Dice 0; distances" in page
+
+
+def test_a_missing_case_has_nsd_0_where_there_is_a_tolerance_and_rvd_minus_1(cases):
+    """The mask has none of the reference's volume: (0 - V) / V = -1."""
+    read(cases, {"a": cases / "a_label.nii.gz"})
+    scores = score(cases, tolerances=[1.0, None])
+    assert list(scores.loc["a", "rvd"]) == [0, 0] and list(scores.loc["b", "rvd"]) == [-1, -1]
+    assert scores.loc["a", "nsd"].tolist()[0] == 1 and scores.loc["b", "nsd"].tolist()[0] == 0
+    assert scores["nsd"].isna().tolist() == [False, True, False, True]
+
+
+def test_a_missing_case_leads_in_distances_that_leave_it_out(tmp_path):
+    """The method errs by 1 mm in four cases and by 9 mm in the fifth, which alone the other program misses."""
+    rows = [(case, "liver", 0.9, 1.0, OK) for case in "abcd"]
+    own = write_metrics(tmp_path / "own.tsv", [*rows, ("e", "liver", 0.5, 9.0, OK)])
+    other = write_metrics(tmp_path / "other.tsv", [*rows, ("e", "liver", 0.0, None, FALSE_NEGATIVE)])
+    scores = [entry("dar_uda", own), entry("nnunet", other) | {"is_external": True}]
+    write_summary(scores, [], ["liver"], {}, [], CHOICES, tmp_path / "summary.tsv")
+    write_differences(scores, ["liver"], "dar_uda", CHOICES, tmp_path / "differences.tsv")
+    means = read_summary(tmp_path / "summary.tsv").query("structure == 'mean'").set_index("method")
+    assert means["asd_mean"].to_dict() == pytest.approx({"dar_uda": (4 + 9) / 5, "nnunet": 1.0})
+    assert means["dice_mean"].to_dict() == pytest.approx({"dar_uda": 4.1 / 5, "nnunet": 3.6 / 5})
+    compared = read_differences(tmp_path / "differences.tsv").query("structure == 'mean'").set_index("metric")
+    assert (compared.loc["asd", "n"], compared.loc["asd", "difference"]) == (4, 0.0)
+    assert (compared.loc["dice", "n"], compared.loc["dice", "difference"]) == (5, pytest.approx(-0.1))
 
 
 def test_a_case_without_label_and_mask_is_named_in_the_log_alone(cases, caplog):

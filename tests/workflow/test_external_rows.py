@@ -71,7 +71,7 @@ def test_the_row_of_perfect_masks_has_half_the_dice_with_one_of_two_cases_missin
 def test_report_figures_and_viewer_show_the_row(run):
     report = run.result("report.html").read_text()
     assert "<dt>perfect</dt><dd>Masks of another program, read from files.</dd>" in report
-    assert "perfect: no mask of mr9, which counts as an empty mask." in report
+    assert "perfect: no mask of mr9, which counts as an empty mask with Dice 0; distances and" in report
     for figure in ("overlays", "dice", "extremes", "dice_asd", "differences"):
         assert "perfect" in run.result(f"figures/{figure}-ct-to-mr.svg").read_text(), figure
     cases = {case["case"]: case["predictions"] for case in read_catalog(run.result(".")).page["cases"]}
