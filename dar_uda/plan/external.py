@@ -20,12 +20,14 @@ class External:
         labels: Values of each structure in the files, in the order of the task's; empty where the files have those of
             the target's labels.
         directions: Those in which tables have it; empty: those for whose test cases there are files.
+        is_ceiling: Whether the program was trained on labels of the target.
     """
 
     name: str
     pattern: str
     labels: tuple[tuple[int, ...], ...]
     directions: tuple[str, ...]
+    is_ceiling: bool
 
     def path(self, direction: str, case: str) -> str:
         """Return where the mask of a case is expected, as the config spells it."""
@@ -61,7 +63,7 @@ def _read(name: str, entry: str | Values, values: Values, task: Task) -> Externa
                 f"DAR-010: Unknown direction {direction!r} of external row {name}; known: {', '.join(known)}."
             )
     labels = _labels(name, given["labels"], task.structures) if "labels" in given else ()
-    return External(name, given["masks"], labels, tuple(given.get("directions", ())))
+    return External(name, given["masks"], labels, tuple(given.get("directions", ())), given.get("ceiling", False))
 
 
 def _check_pattern(name: str, pattern: str) -> None:

@@ -231,6 +231,16 @@ def test_order_and_sense_of_the_axes_may_differ(cases):
     assert (score(cases)["dice"] == 1).all()
 
 
+@pytest.mark.parametrize(("ceilings", "best"), [([], [0, 0, 1]), (["upper"], [0, 1, None])])
+def test_a_ceiling_of_another_program_takes_no_bold(tmp_path, ceilings, best):
+    """All three differ by 0.1 or more in each of five patients; the ceiling leads."""
+    dices = {"source_only": (0.5, 0.51, 0.52, 0.53, 0.54), "dar_uda": (0.7, 0.72, 0.7, 0.73, 0.74), "upper": (0.9,)}
+    scores = [entry(name, five_cases(tmp_path / f"{name}.tsv", *dice)) for name, dice in dices.items()]
+    write_summary(scores, [], ["liver"], {}, ceilings, CHOICES, tmp_path / "summary.tsv")
+    found = read_summary(tmp_path / "summary.tsv").query("structure == 'mean'")["dice_best"]
+    assert [None if pd.isna(one) else one for one in found] == best
+
+
 def test_with_several_seeds_masks_are_those_of_one_training_and_the_same_under_each(tmp_path):
     """Five cases: the other program 0.5 in each; the method 0.6 under one seed and 0.8 under the other."""
     scores = [

@@ -169,6 +169,17 @@ def test_pages_and_report_say_which_structures_are_in_no_mask():
     assert "nnunet" not in descriptions.method_notes(plan.summary, plan.config)
 
 
+@pytest.mark.usefixtures("folder")
+def test_a_row_trained_on_target_labels_is_a_ceiling_as_supervised_is():
+    text = 'upper: {masks: "masks/{case}.nii.gz", ceiling: true}, lower: {masks: "masks/{case}.nii.gz", ceiling: false}'
+    plan = plan_of(f"methods: [source_only, supervised]\nexternal: {{{text}}}", LABELED)
+    assert descriptions.ceilings(plan.summary, plan.config) == ["supervised", "upper"]
+    assert descriptions.run_facts(plan.summary, plan.config, plan.cases)["ceilings"] == ["supervised", "upper"]
+    notes = descriptions.external_notes(plan.summary, plan.config)
+    assert notes == {"upper": "trained on labels of the target", "lower": ""}
+    assert descriptions.gap_bounds(plan.summary) == {}, "the gap is that between source_only and supervised"
+
+
 def descriptions_of(labels):
     """Return the note of an external row with these labels, the same of pages and report."""
     plan = plan_of(f'external: {{ready: {{masks: "masks/{{case}}.nii.gz", labels: {labels}}}}}', LABELED)
