@@ -42,13 +42,12 @@ class Plan:
         """Return the plan of a config and its cases.
 
         Args:
-            has_files: Whether this machine has the user's files, and an external row without any is an error.
+            has_files: Whether this machine has the user's files, see `check_external_files`.
 
         Raises:
             PlanError: See `check_external_files`.
         """
-        if has_files:
-            check_external_files(config, cases)
+        check_external_files(config, cases, has_files)
         methods, paths = read_methods(config), Paths.of_run(config.run)
         tables, volumes = read_tables(config, cases, methods), Volumes(config, cases, paths)
         figures = Figures(config, cases, paths, tables)
