@@ -208,9 +208,7 @@ def _read_directions(values: Values, task: Task) -> tuple[Direction, ...]:
 
 
 def _check_protocol_and_region(values: Values, task: Task, directions: tuple[Direction, ...]) -> None:
-    """Stop where the task does not say what the paper's protocol is, it makes masks of other programs incomparable,
-    or a region would come from target labels.
-    """
+    """Stop where `paper` is not known or does not go with `external`, or a region would come from target labels."""
     if values["protocol"] == "paper" and not task.has_paper_protocol:
         raise PlanError(
             f"DAR-026: Task {task.name} does not say what protocol `paper` is: add `paper_protocol` to its domains, "

@@ -107,16 +107,13 @@ def test_a_direction_of_the_run_without_a_file_says_so():
     assert [row.direction for row in plan.summary.external] == ["ct-to-mr"]
     one = plan_of(f"methods: [source_only]\n{NNUNET}", LABELED)
     assert one.tables["comparison"].external and not one.tables["comparison"].unavailable
-    named = f"{BOTH}\nmethods: [source_only]\n" + NNUNET.replace('"}', '", directions: [ct-to-mr]}}').replace(
-        '"masks', '{masks: "masks'
-    )
-    assert plan_of(named, LABELED).summary.unavailable == ()
+    named = 'external: {nnunet: {masks: "masks/{case}.nii.gz", directions: [ct-to-mr]}}'
+    assert plan_of(f"{BOTH}\nmethods: [source_only]\n{named}", LABELED).summary.unavailable == ()
 
 
 def test_a_file_that_would_serve_both_directions_is_refused(folder):
-    cases = Cases(
-        (*LABELED.all, Case("p1", "ct", "test", "a.nii", "l.nii"), Case("p1", "mr", "test", "b.nii", "l.nii"))
-    )
+    same = (Case("p1", domain, "test", f"{domain}.nii", f"{domain}_label.nii") for domain in ("ct", "mr"))
+    cases = Cases((*LABELED.all, *same))
     (folder / "masks" / "p1.nii.gz").touch()
     with pytest.raises(PlanError, match=r"DAR-055: .*nnunet: masks/p1.nii.gz would be .* ct-to-mr and mr-to-ct"):
         plan_of(NNUNET, cases)
@@ -129,7 +126,8 @@ def test_a_link_to_nothing_counts_as_a_file(folder):
     assert plan_of(NNUNET, LABELED).external_files("nnunet", "ct-to-mr")["mr5"] == "masks/mr5.nii.gz"
 
 
-def test_a_machine_without_the_files_needs_directions(folder):
+@pytest.mark.usefixtures("folder")
+def test_a_machine_without_the_files_needs_directions():
     with pytest.raises(PlanError, match=r"DAR-056: .*nnunet has no file on this machine.* `directions` in its entry"):
         plan_of('external: {nnunet: "no/{case}.nii.gz"}', LABELED, has_files=False)
     assert plan_of(NNUNET, LABELED, has_files=False).summary.external, "it has a file"
