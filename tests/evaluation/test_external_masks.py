@@ -231,6 +231,42 @@ def test_order_and_sense_of_the_axes_may_differ(cases):
     assert (score(cases)["dice"] == 1).all()
 
 
+def test_a_mask_with_two_axes_exchanged_is_brought_to_those_of_the_scan(cases):
+    """The same planes, in a file whose first axis is the scan's second: 5 x 6 x 4 voxels."""
+    planes = np.zeros(SHAPE, np.int16)
+    for index, value in TRUTH.items():
+        planes[index] = value
+    path = cases / "transposed.nii.gz"
+    nib.save(nib.Nifti1Image(planes.transpose(1, 0, 2), AFFINE[:, [1, 0, 2, 3]]), path)
+    read(cases, {"a": path, "b": path})
+    assert (score(cases)["dice"] == 1).all()
+    written = nib.load(cases / "predictions" / "a.nii.gz")
+    assert written.shape == SHAPE and np.array_equal(written.affine, AFFINE)
+
+
+def test_masks_of_another_program_can_be_the_reference_row_of_several_seeds(tmp_path):
+    """Five equal cases: the method 0.6, 0.7 and 0.8 under three seeds, the other program 0.5."""
+    scores = [entry("dar_uda", five_cases(tmp_path / f"{seed}.tsv", 0.6 + seed / 10), seed) for seed in range(3)]
+    scores.append(entry("nnunet", five_cases(tmp_path / "n.tsv", 0.5)) | {"is_external": True})
+    write_differences(scores, ["liver"], "nnunet", CHOICES, tmp_path / "differences.tsv")
+    row = read_differences(tmp_path / "differences.tsv").query("structure == 'mean' and metric == 'dice'").iloc[0]
+    assert (row["method"], row["reference"], row["seeds"], row["n"], row["wins"]) == ("dar_uda", "nnunet", 3, 5, 5)
+    assert row["difference"] == pytest.approx(0.2)
+    # Seeds differ, with a standard deviation of 0.1: t is 0.2 / (0.1 / sqrt(3)), whose square is 12, with 2 degrees.
+    assert row["p"] == pytest.approx(1 - np.sqrt(12 / (2 + 12)), abs=1e-6)
+
+
+def test_a_row_of_another_program_that_stands_first_leaves_the_bold_to_the_best(tmp_path):
+    """The method leads by 0.2 or more in each of five patients, under each of its three seeds."""
+    scores = [entry("nnunet", five_cases(tmp_path / "n.tsv", 0.5)) | {"is_external": True}]
+    for name, lowest in {"source_only": 0.3, "dar_uda": 0.7}.items():
+        dices = [lowest + place / 100 for place in range(5)]
+        scores += [entry(name, five_cases(tmp_path / f"{name}-{seed}.tsv", *dices), seed) for seed in range(3)]
+    write_summary(scores, [], ["liver"], {}, [], CHOICES, tmp_path / "summary.tsv")
+    rows = read_summary(tmp_path / "summary.tsv").query("structure == 'mean'").set_index("method")
+    assert rows["dice_best"].to_dict() == {"nnunet": 0, "source_only": 0, "dar_uda": 1}
+
+
 @pytest.mark.parametrize(("ceilings", "best"), [([], [0, 0, 1]), (["upper"], [0, 1, None])])
 def test_a_ceiling_of_another_program_takes_no_bold(tmp_path, ceilings, best):
     """All three differ by 0.1 or more in each of five patients; the ceiling leads."""

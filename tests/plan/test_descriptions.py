@@ -143,7 +143,7 @@ def test_a_report_says_what_the_run_is_and_which_cases_it_has():
         "budget": "demo",
         "seeds": [3, 1],
         "metrics": ["dice", "asd"],
-        "ceilings": [],
+        "ceilings": ["supervised"],
         "stamp": "Task phantom, protocol clean, budget demo, seeds 3, 1. Changed: styles.clusters 2.",
         "transductive": [],
         "cases": [
