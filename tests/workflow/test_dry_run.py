@@ -266,5 +266,6 @@ def test_masks_of_another_program_are_read_and_scored_once_whatever_the_seeds_an
     assert (jobs["read_external_masks"], jobs["score_external_masks"]) == (1, 1)
     assert (jobs["predict_chunk"], jobs["score_chunk"], jobs["gather_scores"]) == (2 * 3, 2 * 2, 2)
     assert "input: masks/mr3.nii.gz" in text and "masks/mr5.nii.gz" not in text
+    assert re.search(r"rule read_external_masks:\n(    .*\n)*    priority: 1\n", text), "before trainings of segmenters"
     jobs, _ = planned(tmp_path, "comparison", *choices)
     assert (jobs["read_external_masks"], jobs["score_external_masks"]) == (1, 1)
