@@ -214,9 +214,9 @@ rule read_external_masks:
         "results/{run}/logs/read_external_masks/{direction}-{method}-{seed}.log",
     benchmark:
         "results/{run}/benchmarks/read_external_masks/{direction}-{method}-{seed}.tsv"
-    priority: 1
     wildcard_constraints:
         method=PLAN.external_pattern(),
+    priority: 1
     conda:
         "../../envs/imaging.yaml"
     resources:
