@@ -173,11 +173,12 @@ def gain_remarks(summary: pd.DataFrame, ceilings: Sequence[str]) -> list[str]:
 
 
 def missing_remarks(summary: pd.DataFrame) -> list[str]:
-    """Return which test cases another program made no mask for, of a direction's rows."""
+    """Return of which scored cases another program made no mask, of a direction's rows."""
     rows = summary[summary["structure"] == MEAN]
     named = rows[rows["missing_cases"].notna()] if "missing_cases" in rows else rows[:0]
     return [
-        f"`{row.method}`: no mask of {row.missing_cases.replace(' ', ', ')}, which counts as an empty mask"
+        f"`{row.method}`: no mask of {row.missing_cases.replace(' ', ', ')}, which counts as an empty mask with "
+        "Dice 0; distances and their differences leave it out, so that the row may lead in these by what it misses"
         for row in named.itertuples()
     ]
 

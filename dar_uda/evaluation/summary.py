@@ -32,7 +32,7 @@ BOUNDS = ("source_only", "supervised")
 WORDS = ["direction", "method", "structure"]
 WORDS += [f"{metric}_{name}" for metric in METRICS for name in ("interval", "worst_case", "by_seed")]
 MISSING = ["missing", "missing_cases"]
-"""Of masks that another program made: the test cases without one, how many and which."""
+"""Of masks that another program made: the scored cases without one, how many and which."""
 NUMBERS = [*WHOLE, *(f"{metric}_{name}" for metric in METRICS for name in ("n", "values", "best"))]
 """Columns of whole numbers, of which some may be empty."""
 

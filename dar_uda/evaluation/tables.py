@@ -26,9 +26,9 @@ from dar_uda.evaluation.tta_inconsistency import read_tta_inconsistency, tta_inc
 
 EXTERNAL = (
     "Missing: rows with a number there are masks of another program, read from files, and the number is that of the "
-    "test cases without a file, which count as empty masks: Dice 0, no distance. Such masks count as those of one "
+    "scored cases without a file, which count as empty masks: Dice 0, no distance. Such masks count as those of one "
     "training; in a difference to a method of several seeds they are the same under each, so that only that method's "
-    "trainings vary. Nothing is known of what they were trained on."
+    "trainings vary. What they were trained on is known only where a remark says that it was labels of the target."
 )
 
 
@@ -125,9 +125,9 @@ def explanation(metrics: Sequence[str]) -> list[str]:
         "over `source_only_2d`, of what `supervised_2d` gains; its interval in brackets. It is empty unless the "
         "ceiling is clearly, and by more than 0.1, above the floor.",
         "Bold: the best of a column, and all that do not differ from it (paired t-test over the patients, p-values "
-        f"corrected by Holm over the rows, below {SIGNIFICANCE}). Not compared are methods trained on labels of the "
-        f"target and, in distances, those with false negatives; with fewer than {FEWEST_CASES} patients nothing is "
-        "bold.",
+        f"corrected by Holm over the rows, below {SIGNIFICANCE}). Not compared are methods known to be trained "
+        "on labels of the target and, in distances, those with false negatives; with fewer than "
+        f"{FEWEST_CASES} patients nothing is bold.",
         "Differences: of each method from one row, over the same patients and seeds and, in distances, the structures "
         "that both find. Better and worse count patients. p (Holm): how often equal methods would differ as much by "
         "chance, by the same t-test, then corrected for the number of rows; intervals are not corrected. With one "

@@ -209,11 +209,16 @@ def _read_directions(values: Values, task: Task) -> tuple[Direction, ...]:
 
 
 def _check_protocol_and_region(values: Values, task: Task, directions: tuple[Direction, ...]) -> None:
-    """Stop where the task does not say what the paper's protocol is, or a region would come from target labels."""
+    """Stop where `paper` is not known or does not go with `external`, or a region would come from target labels."""
     if values["protocol"] == "paper" and not task.has_paper_protocol:
         raise PlanError(
             f"DAR-026: Task {task.name} does not say what protocol `paper` is: add `paper_protocol` to its domains, "
             "or take `clean`."
+        )
+    if values["external"] and any(domain.crops_to_labels for domain in task.domains.values()):
+        raise PlanError(
+            "DAR-059: Protocol `paper` crops scans by their labels, but not the masks of the external rows "
+            f"{', '.join(values['external'])}, whose scores would not compare: take `clean`, or take `external` out."
         )
     if task.grid.get("region_margin") is None:
         return

@@ -7,11 +7,12 @@ from dar_uda.data.splits import GROUPS
 from dar_uda.data.tolerances import tolerances_in_words
 from dar_uda.plan.cases import Cases
 from dar_uda.plan.config import Config
+from dar_uda.plan.external import External
 from dar_uda.plan.methods import Method, domain_randomization_of
 from dar_uda.plan.networks import Networks
 from dar_uda.plan.paths import Paths
 from dar_uda.plan.tables import Table
-from dar_uda.plan.task import Direction
+from dar_uda.plan.task import Direction, Task
 
 CHOSEN_BY = {
     "last": "",
@@ -114,10 +115,27 @@ def _own_steps(method: Method, config: Config) -> list[str]:
     return []
 
 
+def external_notes(table: Table, config: Config) -> dict[str, str]:
+    """Return what is to be said of each external row of a table, which may be nothing: by name."""
+    return {name: "; ".join(_external_notes(config.external[name], config.task)) for name in external_names(table)}
+
+
+def _external_notes(external: External, task: Task) -> Iterator[str]:
+    if external.is_ceiling:
+        yield "trained on labels of the target"
+    if lacking := external.structures_without_label(task):
+        yield f"{', '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} not in its labels, with Dice 0"
+
+
+def external_names(table: Table) -> list[str]:
+    """Return the names of a table's external rows, each once."""
+    return list(dict.fromkeys(row.method for row in table.external))
+
+
 def method_notes(table: Table, config: Config) -> dict[str, str]:
-    """Return the notes of a table's methods that have any, by method."""
+    """Return the notes of a table's methods and external rows that have any, by name."""
     notes = {method.name: ", ".join(notes_of(method, config)) for method in table.methods}
-    return {name: text for name, text in notes.items() if text}
+    return {name: text for name, text in {**notes, **external_notes(table, config)}.items() if text}
 
 
 def gap_bounds(table: Table) -> dict[str, list[str]]:
@@ -125,9 +143,10 @@ def gap_bounds(table: Table) -> dict[str, list[str]]:
     return {method.name: ["source_only_2d", "supervised_2d"] for method in table.methods if method.is_2d}
 
 
-def ceilings(table: Table) -> list[str]:
-    """Return a table's methods that train on labels of the target."""
-    return [method.name for method in table.methods if method.training_set_pattern == "{target}"]
+def ceilings(table: Table, config: Config) -> list[str]:
+    """Return a table's methods that train on labels of the target, and external rows whose programs did."""
+    methods = [method.name for method in table.methods if method.training_set_pattern == "{target}"]
+    return methods + [name for name in external_names(table) if config.external[name].is_ceiling]
 
 
 def run_facts(table: Table, config: Config, cases: Cases) -> dict[str, Any]:
@@ -141,6 +160,7 @@ def run_facts(table: Table, config: Config, cases: Cases) -> dict[str, Any]:
         "budget": config.task.budget,
         "seeds": config.seeds,
         "metrics": config.metrics,
+        "ceilings": ceilings(table, config),
         "stamp": stamp_of_table(table, config, cases),
         "transductive": list(transductive(config, cases, table.directions)),
         "cases": [group for domain in config.task.domains for group in _groups(domain, cases)],
@@ -168,4 +188,4 @@ def methods_in_words(table: Table, config: Config) -> dict[str, dict[str, Any]]:
             "note": ", ".join(notes_of(method, config)),
         }
         for method in table.methods
-    } | {row.method: {"training_set": "", "note": ""} for row in table.external}
+    } | {name: {"training_set": "", "note": note} for name, note in external_notes(table, config).items()}

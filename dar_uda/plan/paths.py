@@ -111,7 +111,7 @@ class Paths:
         return f"{self.seed(seed)}/predictions/{direction}/{method}"
 
     def missing_masks(self, seed: int | str, direction: str, method: str) -> str:
-        """Return the table of the test cases that lack a mask in an external row."""
+        """Return the table of the scored test cases that lack a mask in an external row."""
         return f"{self.seed(seed)}/missing_masks/{direction}/{method}.tsv"
 
     def metrics(self, seed: int | str, direction: str, method: str) -> str:

@@ -43,13 +43,12 @@ class Plan:
         """Return the plan of a config and its cases.
 
         Args:
-            has_files: Whether this machine has the user's files, and an external row without any is an error.
+            has_files: Whether this machine has the user's files, see `check_external_files`.
 
         Raises:
             PlanError: See `check_external_files`.
         """
-        if has_files:
-            check_external_files(config, cases)
+        check_external_files(config, cases, has_files)
         methods, paths = read_methods(config), Paths.of_run(config.run)
         tables, volumes = read_tables(config, cases, methods), Volumes(config, cases, paths)
         figures = Figures(config, cases, paths, tables)
@@ -265,7 +264,7 @@ class Plan:
         return self.predictions(row for row in rows if not self.volumes.test_cases(row.direction, labeled=True))
 
     def missing_masks(self, table: Table) -> list[str]:
-        """Return the tables of the test cases that lack a mask in a table's external rows."""
+        """Return the tables of the scored test cases that lack a mask in a table's external rows."""
         return [self.paths.missing_masks(row.seed, row.direction, row.method) for row in table.external]
 
     def grid_ceilings(self, table: Table) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from dar_uda.plan.cases import Cases
 from dar_uda.plan.config import Config
 from dar_uda.plan.external import External
-from dar_uda.plan.external_files import has_row_in
+from dar_uda.plan.external_files import has_row_in, lacking_files
 from dar_uda.plan.methods import Method, TrainingSet
 from dar_uda.plan.networks import Networks
 from dar_uda.plan.task import Direction
@@ -122,6 +122,13 @@ def _table(name: str, config: Config, cases: Cases, methods: Mapping[str, Method
         if isinstance(entry, Method) or has_row_in(entry, direction, cases)
     ]
     reasons = {(str(direction), entry.name): _reason(direction, entry, cases) for direction, entry in places}
+    without_files = [
+        Unavailable(str(direction), entry.name, reason)
+        for direction in directions
+        for entry in shown
+        if isinstance(entry, External) and direction in config.directions
+        if (reason := lacking_files(entry, direction, cases))
+    ]
 
     def rows(there: Iterable[tuple[Direction, Method | External]]) -> tuple[Row, ...]:
         return tuple(row for direction, entry in there for row in _rows_of(direction, entry, config.seeds))
@@ -136,7 +143,10 @@ def _table(name: str, config: Config, cases: Cases, methods: Mapping[str, Method
         scored=scored,
         masked=masked if name == SUMMARY else tuple(row for row in scored if not row.is_external),
         external=rows(place for place in places if isinstance(place[1], External)),
-        unavailable=tuple(Unavailable(*place, reason) for place, reason in reasons.items() if reason is not None),
+        unavailable=(
+            *(Unavailable(*place, reason) for place, reason in reasons.items() if reason is not None),
+            *without_files,
+        ),
         reference=_reference_of(name, config, shown, methods),
         has_usage=config.tables[name].get("usage", False),
     )

@@ -47,9 +47,9 @@ def write_report(
 
     Args:
         facts: What was run: `run` (name), `folder`, `table`, `task`, `protocol`, `budget`, `model_selection`, `seeds`,
-            `metrics` (names of those shown, see `METRICS`), `stamp`, `transductive` (a sentence for each target with
-            scored cases that are in training) and `cases`, a list of `{"domain", "split", "cases", "labeled"}`, each
-            case once.
+            `metrics` (names of those shown, see `METRICS`), `ceilings` (see `summarize`), `stamp`, `transductive` (a
+            sentence for each target with scored cases that are in training) and `cases`, a list of `{"domain",
+            "split", "cases", "labeled"}`, each case once.
         methods: What each method of the table is: arguments of `words_of_method`, and `note`. That of an external row
             has an empty `training_set`.
         metrics: See `summarize`.
@@ -66,9 +66,8 @@ def write_report(
     summary, compared, folder = read_summary(table), read_differences(differences), Path(facts["folder"])
     stages, trainings = read_stages(folder / Paths().benchmarks), training_table(folder)
     changes = read_tta_inconsistency(tta_inconsistency)
-    ceilings = [name for name, entry in methods.items() if entry["training_set"] == "{target}"]
     directions = [
-        _scores(name, summary, compared, facts["metrics"], ceilings)
+        _scores(name, summary, compared, facts["metrics"], facts["ceilings"])
         | _direction(name, changes, metrics, unavailable, drawn)
         | {"grid_ceiling": _grid_ceiling(name, grid_ceilings), "spacings": _spacings(Direction.of(name), grids)}
         for name in dict.fromkeys(summary["direction"])

@@ -9,10 +9,12 @@ import pytest
 
 from dar_uda.data.grid import write_grids
 from dar_uda.data.volume import read_grid
+from dar_uda.evaluation.differences import read_differences, write_differences
 from dar_uda.evaluation.external_masks import read_external_masks
-from dar_uda.evaluation.score import score_method
+from dar_uda.evaluation.score import FALSE_NEGATIVE, OK, score_method
+from dar_uda.evaluation.summary import read_summary, write_summary
 from dar_uda.evaluation.tables import tabulate
-from tests.evaluation.metrics_files import CHOICES, entry, five_cases
+from tests.evaluation.metrics_files import CHOICES, entry, five_cases, write_metrics
 
 SHAPE = (6, 5, 4)
 AFFINE = np.diag([2.0, 1.0, 5.0, 1.0])
@@ -38,10 +40,11 @@ def cases(tmp_path):
     return tmp_path
 
 
-def read(folder, masks, values=((6,), (1,)), has_others=False):
+def read(folder, masks, values=((6,), (1,)), has_others=False, scored=("a", "b")):
     """Read masks of cases `a` and `b` by case."""
     read_external_masks(
         ["a", "b"],
+        list(scored),
         list(masks),
         list(masks.values()),
         [folder / "a.json", folder / "b.json"],
@@ -54,12 +57,12 @@ def read(folder, masks, values=((6,), (1,)), has_others=False):
     )
 
 
-def score(folder):
-    """Return the scores of both cases by case and structure."""
-    labels = [folder / "a_label.nii.gz", folder / "b_label.nii.gz"]
+def score(folder, names=("a", "b"), tolerances=(None, None)):
+    """Return the scores of cases by case and structure."""
+    labels = [folder / f"{name}_label.nii.gz" for name in names]
     score_method(
-        *(["a", "b"], ["a", "b"], folder / "predictions", labels, labels, folder / "metrics.tsv"),
-        *(STRUCTURES, [[6], [1]], [None, None]),
+        *(names, names, folder / "predictions", labels, labels, folder / "metrics.tsv"),
+        *(STRUCTURES, [[6], [1]], tolerances),
     )
     return pd.read_csv(folder / "metrics.tsv", sep="\t").set_index(["case", "structure"])
 
@@ -100,7 +103,7 @@ def test_perfect_masks_have_dice_1_and_no_missing_case(cases):
 def test_a_missing_case_is_named_and_halves_the_mean_of_two(cases, caplog):
     with caplog.at_level(logging.WARNING):
         read(cases, {"a": cases / "a_label.nii.gz"})
-    assert "DAR-359: 1 of 2 test cases have no mask, and count as empty masks with Dice 0: b" in caplog.text
+    assert "DAR-359: 1 of 2 scored test cases have no mask, and count as empty masks with Dice 0: b" in caplog.text
     assert (cases / "missing.tsv").read_text() == "case\nb\n"
     scores = score(cases)
     assert list(scores["dice"]) == [1, 1, 0, 0] and scores.loc["b", "asd_mm"].isna().all()
@@ -108,7 +111,46 @@ def test_a_missing_case_is_named_and_halves_the_mean_of_two(cases, caplog):
     summary, page = summarized(cases)
     assert summary.loc["mean", "dice_mean"] == 0.5 and summary.loc["mean", "asd_mean"] == 0
     assert list(summary["missing"]) == [1, 1, 1] and set(summary["missing_cases"]) == {"b"}
-    assert "- `nnunet`: no mask of b, which counts as an empty mask" in page
+    assert "- `nnunet`: no mask of b, which counts as an empty mask with Dice 0; distances" in page
+
+
+def test_a_missing_case_has_nsd_0_where_there_is_a_tolerance_and_rvd_minus_1(cases):
+    """The mask has none of the reference's volume: (0 - V) / V = -1."""
+    read(cases, {"a": cases / "a_label.nii.gz"})
+    scores = score(cases, tolerances=[1.0, None])
+    assert list(scores.loc["a", "rvd"]) == [0, 0] and list(scores.loc["b", "rvd"]) == [-1, -1]
+    assert scores.loc["a", "nsd"].tolist()[0] == 1 and scores.loc["b", "nsd"].tolist()[0] == 0
+    assert scores["nsd"].isna().tolist() == [False, True, False, True]
+
+
+def test_a_missing_case_leads_in_distances_that_leave_it_out(tmp_path):
+    """The method errs by 1 mm in four cases and by 9 mm in the fifth, which alone the other program misses."""
+    rows = [(case, "liver", 0.9, 1.0, OK) for case in "abcd"]
+    own = write_metrics(tmp_path / "own.tsv", [*rows, ("e", "liver", 0.5, 9.0, OK)])
+    other = write_metrics(tmp_path / "other.tsv", [*rows, ("e", "liver", 0.0, None, FALSE_NEGATIVE)])
+    scores = [entry("dar_uda", own), entry("nnunet", other) | {"is_external": True}]
+    write_summary(scores, [], ["liver"], {}, [], CHOICES, tmp_path / "summary.tsv")
+    write_differences(scores, ["liver"], "dar_uda", CHOICES, tmp_path / "differences.tsv")
+    means = read_summary(tmp_path / "summary.tsv").query("structure == 'mean'").set_index("method")
+    assert means["asd_mean"].to_dict() == pytest.approx({"dar_uda": (4 + 9) / 5, "nnunet": 1.0})
+    assert means["dice_mean"].to_dict() == pytest.approx({"dar_uda": 4.1 / 5, "nnunet": 3.6 / 5})
+    compared = read_differences(tmp_path / "differences.tsv").query("structure == 'mean'").set_index("metric")
+    assert (compared.loc["asd", "n"], compared.loc["asd", "difference"]) == (4, 0.0)
+    assert (compared.loc["dice", "n"], compared.loc["dice", "difference"]) == (5, pytest.approx(-0.1))
+
+
+def test_a_case_without_label_and_mask_is_named_in_the_log_alone(cases, caplog):
+    """Case b has neither: of the one scored case a, which has a mask, none is missing."""
+    with caplog.at_level(logging.WARNING):
+        read(cases, {"a": cases / "a_label.nii.gz"}, scored=["a"])
+    assert [record.getMessage() for record in caplog.records] == [
+        "DAR-359: No mask, and no label that would score one, has b"
+    ]
+    assert (cases / "missing.tsv").read_text() == "case\n"
+    score(cases, ["a"])
+    summary, page = summarized(cases)
+    assert list(summary["n"]) == [1, 1, 1] and list(summary["missing"]) == [0, 0, 0]
+    assert summary.loc["mean", "dice_mean"] == 1 and "no mask of" not in page
 
 
 def test_labels_are_mapped_and_all_other_values_are_background(cases):
@@ -120,6 +162,38 @@ def test_labels_are_mapped_and_all_other_values_are_background(cases):
 def test_a_structure_without_a_value_is_in_no_mask(cases):
     read(cases, {name: cases / f"{name}_label.nii.gz" for name in "ab"}, values=((6,), ()), has_others=True)
     assert list(score(cases)["dice"]) == [1, 0, 1, 0]
+
+
+def test_labels_whose_values_no_file_holds_are_refused_with_both(cases):
+    """The files hold liver 6 and spleen 1."""
+    with pytest.raises(ValueError, match=r"DAR-193: No mask of this row, such as .*a_label.nii.gz, holds a") as error:
+        read(cases, {name: cases / f"{name}_label.nii.gz" for name in "ab"}, values=((5,), (2, 3)), has_others=True)
+    assert "expected liver 5, spleen 2 or 3, found the values 0, 1, 6. Correct `labels`" in str(error.value)
+
+
+def test_labels_of_which_files_hold_some_are_a_warning(cases, caplog):
+    """One file of two holds a spleen, and none a liver of value 5."""
+    no_spleen = write(cases / "no_spleen.nii.gz", {1: 6})
+    with caplog.at_level(logging.WARNING):
+        read(cases, {"a": no_spleen, "b": cases / "b_label.nii.gz"}, values=((5,), (1,)), has_others=True)
+    assert [record.getMessage().partition(". If")[0] for record in caplog.records] == [
+        "DAR-194: No mask holds liver 5: found the values 0, 1, 6"
+    ]
+
+
+def test_a_structure_that_one_file_of_two_holds_and_one_left_out_of_labels_are_no_warning(cases, caplog):
+    with caplog.at_level(logging.WARNING):
+        read(cases, {"a": write(cases / "none.nii.gz", {}), "b": cases / "b_label.nii.gz"})
+        read(cases, {"a": cases / "a_label.nii.gz", "b": cases / "b_label.nii.gz"}, ((6,), ()), has_others=True)
+    assert not caplog.records
+
+
+def test_masks_without_labels_that_are_all_empty_are_a_result(cases, caplog):
+    empty = write(cases / "none.nii.gz", {})
+    with caplog.at_level(logging.WARNING):
+        read(cases, {"a": empty, "b": empty})
+    assert "DAR-194: No mask holds liver 6, spleen 1: found the values 0." in caplog.text
+    assert (score(cases)["dice"] == 0).all()
 
 
 def test_a_value_that_no_structure_has_is_refused_with_the_file_and_what_was_expected(cases):
@@ -155,6 +229,52 @@ def test_order_and_sense_of_the_axes_may_differ(cases):
     mask = write(cases / "flipped.nii.gz", {5 - index: value for index, value in TRUTH.items()}, reversed_axis)
     read(cases, {"a": mask, "b": mask})
     assert (score(cases)["dice"] == 1).all()
+
+
+def test_a_mask_with_two_axes_exchanged_is_brought_to_those_of_the_scan(cases):
+    """The same planes, in a file whose first axis is the scan's second: 5 x 6 x 4 voxels."""
+    planes = np.zeros(SHAPE, np.int16)
+    for index, value in TRUTH.items():
+        planes[index] = value
+    path = cases / "transposed.nii.gz"
+    nib.save(nib.Nifti1Image(planes.transpose(1, 0, 2), AFFINE[:, [1, 0, 2, 3]]), path)
+    read(cases, {"a": path, "b": path})
+    assert (score(cases)["dice"] == 1).all()
+    written = nib.load(cases / "predictions" / "a.nii.gz")
+    assert written.shape == SHAPE and np.array_equal(written.affine, AFFINE)
+
+
+def test_masks_of_another_program_can_be_the_reference_row_of_several_seeds(tmp_path):
+    """Five equal cases: the method 0.6, 0.7 and 0.8 under three seeds, the other program 0.5."""
+    scores = [entry("dar_uda", five_cases(tmp_path / f"{seed}.tsv", 0.6 + seed / 10), seed) for seed in range(3)]
+    scores.append(entry("nnunet", five_cases(tmp_path / "n.tsv", 0.5)) | {"is_external": True})
+    write_differences(scores, ["liver"], "nnunet", CHOICES, tmp_path / "differences.tsv")
+    row = read_differences(tmp_path / "differences.tsv").query("structure == 'mean' and metric == 'dice'").iloc[0]
+    assert (row["method"], row["reference"], row["seeds"], row["n"], row["wins"]) == ("dar_uda", "nnunet", 3, 5, 5)
+    assert row["difference"] == pytest.approx(0.2)
+    # Seeds differ, with a standard deviation of 0.1: t is 0.2 / (0.1 / sqrt(3)), whose square is 12, with 2 degrees.
+    assert row["p"] == pytest.approx(1 - np.sqrt(12 / (2 + 12)), abs=1e-6)
+
+
+def test_a_row_of_another_program_that_stands_first_leaves_the_bold_to_the_best(tmp_path):
+    """The method leads by 0.2 or more in each of five patients, under each of its three seeds."""
+    scores = [entry("nnunet", five_cases(tmp_path / "n.tsv", 0.5)) | {"is_external": True}]
+    for name, lowest in {"source_only": 0.3, "dar_uda": 0.7}.items():
+        dices = [lowest + place / 100 for place in range(5)]
+        scores += [entry(name, five_cases(tmp_path / f"{name}-{seed}.tsv", *dices), seed) for seed in range(3)]
+    write_summary(scores, [], ["liver"], {}, [], CHOICES, tmp_path / "summary.tsv")
+    rows = read_summary(tmp_path / "summary.tsv").query("structure == 'mean'").set_index("method")
+    assert rows["dice_best"].to_dict() == {"nnunet": 0, "source_only": 0, "dar_uda": 1}
+
+
+@pytest.mark.parametrize(("ceilings", "best"), [([], [0, 0, 1]), (["upper"], [0, 1, None])])
+def test_a_ceiling_of_another_program_takes_no_bold(tmp_path, ceilings, best):
+    """All three differ by 0.1 or more in each of five patients; the ceiling leads."""
+    dices = {"source_only": (0.5, 0.51, 0.52, 0.53, 0.54), "dar_uda": (0.7, 0.72, 0.7, 0.73, 0.74), "upper": (0.9,)}
+    scores = [entry(name, five_cases(tmp_path / f"{name}.tsv", *dice)) for name, dice in dices.items()]
+    write_summary(scores, [], ["liver"], {}, ceilings, CHOICES, tmp_path / "summary.tsv")
+    found = read_summary(tmp_path / "summary.tsv").query("structure == 'mean'")["dice_best"]
+    assert [None if pd.isna(one) else one for one in found] == best
 
 
 def test_with_several_seeds_masks_are_those_of_one_training_and_the_same_under_each(tmp_path):

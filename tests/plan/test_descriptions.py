@@ -127,10 +127,8 @@ def test_2d_methods_close_the_gap_between_2d_bounds():
 
 def test_the_ceilings_of_a_table_are_its_methods_with_labels_of_the_target():
     mine = 'method_definitions: {mine: {training_set: "{target}", network: qam_unet}}'
-    assert descriptions.ceilings(plan_of(f"{mine}\nmethods: [mine, dar_uda, supervised]").summary) == [
-        "mine",
-        "supervised",
-    ]
+    plan = plan_of(f"{mine}\nmethods: [mine, dar_uda, supervised]")
+    assert descriptions.ceilings(plan.summary, plan.config) == ["mine", "supervised"]
 
 
 def test_a_report_says_what_the_run_is_and_which_cases_it_has():
@@ -145,6 +143,7 @@ def test_a_report_says_what_the_run_is_and_which_cases_it_has():
         "budget": "demo",
         "seeds": [3, 1],
         "metrics": ["dice", "asd"],
+        "ceilings": ["supervised"],
         "stamp": "Task phantom, protocol clean, budget demo, seeds 3, 1. Changed: styles.clusters 2.",
         "transductive": [],
         "cases": [

@@ -3,12 +3,12 @@
 import pytest
 
 from dar_uda.plan import descriptions
-from dar_uda.plan.cases import Cases
+from dar_uda.plan.cases import Case, Cases
 from dar_uda.plan.errors import PlanError
 from dar_uda.plan.external_files import files_of
-from dar_uda.plan.tables import Row
+from dar_uda.plan.tables import Row, Unavailable
 from tests.plan.configs import config_of
-from tests.plan.plans import LABELED, UNSCORED, case, plan_of
+from tests.plan.plans import BOTH, LABELED, UNSCORED, case, plan_of
 
 NNUNET = 'external: {nnunet: "masks/{case}.nii.gz"}'
 
@@ -78,6 +78,61 @@ def test_a_name_of_a_method_or_one_that_leaves_its_folder_is_refused():
         config_of('external: {"../x": "{case}.nii.gz"}')
 
 
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["Dar_UDA"], "Dar_UDA has the name of a method, capital and small"),
+        (["nnunet", "nnUNet"], "nnunet has the name of external row nnUNet, capital"),
+        (["Reference"], "Reference has the name of the references' row"),
+    ],
+)
+def test_names_that_another_row_has_in_other_letters_are_refused(names, message):
+    entries = ", ".join(f"{name}: '{{case}}.nii.gz'" for name in names)
+    with pytest.raises(PlanError, match=f"DAR-050: The external row {message}"):
+        config_of(f"external: {{{entries}}}")
+
+
+def test_protocol_paper_which_crops_by_labels_takes_no_row():
+    text = 'task: abdomen\nexternal: {nnunet: "{case}.nii.gz", other: "{case}.mha"}'
+    with pytest.raises(PlanError, match=r"DAR-059: Protocol `paper` crops .* rows nnunet, other, .*: take `clean`"):
+        config_of(f"protocol: paper\n{text}")
+    assert list(config_of(text).external) == ["nnunet", "other"]
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_direction_of_the_run_without_a_file_says_so():
+    """mr4 alone has a file: mr-to-ct has none, which counts where the run has that direction."""
+    plan = plan_of(f"{BOTH}\nmethods: [source_only]\n{NNUNET}", LABELED)
+    assert plan.summary.unavailable == (Unavailable("mr-to-ct", "nnunet", "no file such as masks/ct4.nii.gz"),)
+    assert [row.direction for row in plan.summary.external] == ["ct-to-mr"]
+    one = plan_of(f"methods: [source_only]\n{NNUNET}", LABELED)
+    assert one.tables["comparison"].external and not one.tables["comparison"].unavailable
+    named = 'external: {nnunet: {masks: "masks/{case}.nii.gz", directions: [ct-to-mr]}}'
+    assert plan_of(f"{BOTH}\nmethods: [source_only]\n{named}", LABELED).summary.unavailable == ()
+
+
+def test_a_file_that_would_serve_both_directions_is_refused(folder):
+    same = (Case("p1", domain, "test", f"{domain}.nii", f"{domain}_label.nii") for domain in ("ct", "mr"))
+    cases = Cases((*LABELED.all, *same))
+    (folder / "masks" / "p1.nii.gz").touch()
+    with pytest.raises(PlanError, match=r"DAR-057: .*nnunet: masks/p1.nii.gz would be .* ct-to-mr and mr-to-ct"):
+        plan_of(NNUNET, cases)
+    one = 'external: {nnunet: {masks: "masks/{case}.nii.gz", directions: [ct-to-mr]}}'
+    assert [row.direction for row in plan_of(one, cases).tables["comparison"].external] == ["ct-to-mr"]
+
+
+def test_a_link_to_nothing_counts_as_a_file(folder):
+    (folder / "masks" / "mr5.nii.gz").symlink_to(folder / "moved.nii.gz")
+    assert plan_of(NNUNET, LABELED).external_files("nnunet", "ct-to-mr")["mr5"] == "masks/mr5.nii.gz"
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_machine_without_the_files_needs_directions():
+    with pytest.raises(PlanError, match=r"DAR-058: .*nnunet has no file on this machine.* `directions` in its entry"):
+        plan_of('external: {nnunet: "no/{case}.nii.gz"}', LABELED, has_files=False)
+    assert plan_of(NNUNET, LABELED, has_files=False).summary.external, "it has a file"
+
+
 @pytest.mark.usefixtures("folder")
 def test_the_summary_and_comparison_have_a_row_where_a_test_case_has_a_file():
     plan = plan_of(f"methods: [source_only]\nseeds: [3, 1]\n{NNUNET}", LABELED)
@@ -105,6 +160,9 @@ def test_directions_of_the_config_count_and_their_files_are_asked_for(folder):
     with pytest.raises(PlanError, match=r"DAR-053: .*nnunet has no mask .* direction mr-to-ct: .* masks/ct4.nii.gz"):
         plan_of(one, LABELED)
     assert plan_of(one, LABELED, has_files=False).summary.external == (), "the run has the direction ct-to-mr"
+    both = one.replace("[mr", "[ct-to-mr, mr")
+    with pytest.raises(PlanError, match=r"DAR-053: .* in direction mr-to-ct: .* masks/ct4.nii.gz"):
+        plan_of(both, LABELED)
     (folder / "masks" / "ct4.nii.gz").touch()
     assert plan_of(one, LABELED).tables["comparison"].external == (Row("mr-to-ct", "nnunet", 0, True),)
 
@@ -123,6 +181,14 @@ def test_masks_of_the_run_itself_are_refused(folder):
     with pytest.raises(PlanError, match="DAR-054: External row nnunet: .* is a result of the workflow"):
         plan_of(f'external: {{nnunet: "{pattern}"}}', LABELED)
     assert plan_of(f'run: other\nexternal: {{nnunet: "{pattern}"}}', LABELED).summary.external
+
+
+def test_the_files_of_the_second_direction_are_checked_too(folder):
+    path = folder / "results" / "phantom" / "mr-to-ct"
+    path.mkdir(parents=True)
+    (path / "ct4.nii.gz").touch()
+    with pytest.raises(PlanError, match=r"DAR-054: External row nnunet: results/phantom/mr-to-ct/ct4.nii.gz is a res"):
+        plan_of('external: {nnunet: "results/phantom/{direction}/{case}.nii.gz"}', LABELED)
 
 
 def test_a_file_whose_name_snakemake_would_replace_is_refused(folder):
@@ -159,8 +225,38 @@ def test_figures_show_a_row_except_where_they_need_its_training():
     assert list(words) == ["source_only", "nnunet"] and words["nnunet"] == {"training_set": "", "note": ""}
 
 
+@pytest.mark.usefixtures("folder")
+def test_pages_and_report_say_which_structures_are_in_no_mask():
+    """Of the structures liver, right_kidney, left_kidney and spleen, `labels` names two, or three, or is absent."""
+    two = descriptions_of("{liver: 5, spleen: 1}")
+    assert two == "right_kidney, left_kidney are not in its labels, with Dice 0"
+    assert descriptions_of("{liver: 5, right_kidney: 2, spleen: 1}") == "left_kidney is not in its labels, with Dice 0"
+    plan = plan_of(NNUNET, LABELED)
+    assert "nnunet" not in descriptions.method_notes(plan.summary, plan.config)
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_row_trained_on_target_labels_is_a_ceiling_as_supervised_is():
+    text = 'upper: {masks: "masks/{case}.nii.gz", ceiling: true}, lower: {masks: "masks/{case}.nii.gz", ceiling: false}'
+    plan = plan_of(f"methods: [source_only, supervised]\nexternal: {{{text}}}", LABELED)
+    assert descriptions.ceilings(plan.summary, plan.config) == ["supervised", "upper"]
+    assert descriptions.run_facts(plan.summary, plan.config, plan.cases)["ceilings"] == ["supervised", "upper"]
+    notes = descriptions.external_notes(plan.summary, plan.config)
+    assert notes == {"upper": "trained on labels of the target", "lower": ""}
+    assert descriptions.gap_bounds(plan.summary) == {}, "the gap is that between source_only and supervised"
+
+
+def descriptions_of(labels):
+    """Return the note of an external row with these labels, the same of pages and report."""
+    plan = plan_of(f'external: {{ready: {{masks: "masks/{{case}}.nii.gz", labels: {labels}}}}}', LABELED)
+    notes = descriptions.method_notes(plan.summary, plan.config)
+    assert descriptions.methods_in_words(plan.summary, plan.config)["ready"]["note"] == notes["ready"]
+    return notes["ready"]
+
+
 def test_no_other_rule_takes_the_name_of_a_row():
-    plan = plan_of(NNUNET, LABELED, has_files=False)
+    text = 'external: {nnunet: {masks: "masks/{case}.nii.gz", directions: [ct-to-mr]}}'
+    plan = plan_of(text, LABELED, has_files=False)
     assert plan.wildcard_constraints()["method"] == r"(?!(nnunet)\b)[A-Za-z][A-Za-z0-9_]*"
     assert plan.external_pattern() == "nnunet"
     assert plan_of().external_pattern() == "(?!)" and plan_of().wildcard_constraints()["method"] == (

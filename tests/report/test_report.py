@@ -126,7 +126,7 @@ def write_run(folder, dice, scored=True):
     choices = {"task": "phantom", "protocol": "clean", "budget": "demo", "model_selection": "last", "seeds": [0]}
     cases = [{"domain": "mr", "split": "test", "cases": [NASTY, "b"], "labeled": 2}]
     names = {"run": "phantom", "folder": str(folder), "table": "summary", "stamp": "A stamp.", "cases": cases}
-    names |= {"metrics": ["dice", "asd"], "transductive": []}
+    names |= {"metrics": ["dice", "asd"], "ceilings": ["supervised"], "transductive": []}
     return {
         "facts": {**choices, **names},
         "methods": {

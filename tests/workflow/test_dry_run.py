@@ -245,6 +245,16 @@ def test_an_old_rule_in_a_profile_is_refused(tmp_path):
     assert "tabulate_disagreements is now tabulate_tta_inconsistency." in text
 
 
+def test_a_mask_that_is_a_link_to_nothing_stops_the_run_by_name(tmp_path):
+    table = write_cases(tmp_path, ROWS)
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks" / "mr3.nii.gz").symlink_to(tmp_path / "moved.nii.gz")
+    config = tmp_path / "mine.yaml"
+    config.write_text('external: {nnunet: "masks/{case}.nii.gz"}\nmethods: [source_only]\n')
+    status, text = dry_run(tmp_path, "--configfile", config, "--config", f"cases={table}")
+    assert status != 0 and "MissingInputException in rule read_external_masks" in text and "masks/mr3.nii.gz" in text
+
+
 def test_masks_of_another_program_are_read_and_scored_once_whatever_the_seeds_and_the_chunks(tmp_path):
     table = write_cases(tmp_path, [*ROWS, ("mr5", "mr", True, "test")])
     (tmp_path / "masks").mkdir()
@@ -256,6 +266,7 @@ def test_masks_of_another_program_are_read_and_scored_once_whatever_the_seeds_an
     assert (jobs["read_external_masks"], jobs["score_external_masks"]) == (1, 1)
     assert (jobs["predict_chunk"], jobs["score_chunk"], jobs["gather_scores"]) == (2 * 3, 2 * 2, 2)
     assert "input: masks/mr3.nii.gz" in text and "masks/mr5.nii.gz" not in text
+    assert re.search(r"rule read_external_masks:\n(    .*\n)*    priority: 1\n", text), "before trainings of segmenters"
     jobs, _ = planned(tmp_path, "comparison", *choices)
     assert (jobs["read_external_masks"], jobs["score_external_masks"]) == (1, 1)
 

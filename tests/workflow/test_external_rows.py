@@ -10,10 +10,17 @@ import pytest
 from tiny_run import CONFIG
 
 from dar_uda.cli.command import main
+from dar_uda.plan.config import read_config
 from dar_uda.viewer.catalog import read_catalog
+from tests.workflow.preloaded import REPOSITORY
 
-EXTERNAL = 'external: {perfect: "mine/masks/{case}.nii.gz"}\nmethods: [source_only]\n'
-"""Its files name test cases of MR alone."""
+EXTERNAL = """
+external:
+  perfect: "mine/masks/{case}.nii.gz"
+  two_organs: {masks: "mine/two/{direction}_{case}.nii.gz", labels: {liver: 5, spleen: 1}, directions: [ct-to-mr]}
+methods: [source_only]
+"""
+"""The files of both name test cases of MR alone."""
 AFTER_MASKS = {
     "read_external_masks",
     "score_external_masks",
@@ -28,17 +35,30 @@ AFTER_MASKS = {
 }
 
 
+def write_two_organs(label, path):
+    """Write liver as 5, spleen as 1 and the kidneys as 7, which no structure has."""
+    structures = read_config(REPOSITORY, {"task": "phantom"}).task.domains["mr"].label_values
+    file = nib.load(label)
+    mask = np.zeros(file.shape, np.uint8)
+    for values, value in zip(structures, (5, 7, 7, 1), strict=True):
+        mask[np.isin(np.asarray(file.dataobj), values)] = value
+    nib.save(nib.Nifti1Image(mask, file.affine), path)
+
+
 @pytest.fixture(scope="module")
 def run(finished, tmp_path_factory):
     """A copy of the finished run with another test case of the user's, whose mask is missing."""
     folder = shutil.copytree(finished.folder, tmp_path_factory.mktemp("external"), dirs_exist_ok=True)
     run, mine = type(finished)(folder), folder / "mine"
     (mine / "masks").mkdir(parents=True)
+    (mine / "two").mkdir()
     image, label = (run.result(f"data/mr/mr2_{what}.nii.gz") for what in ("image", "label"))
     brighter = nib.load(image)
     nib.save(nib.Nifti1Image(np.asarray(brighter.dataobj) + 1, brighter.affine), mine / "mr9_image.nii.gz")
     shutil.copy(label, mine / "mr9_label.nii.gz")
     shutil.copy(label, mine / "masks" / "mr2.nii.gz")
+    for case in ("mr2", "mr9"):
+        write_two_organs(label, mine / "two" / f"ct-to-mr_{case}.nii.gz")
     with (folder / "config" / "phantom.tsv").open("a") as table:
         table.write("mr9\tmr\t../mine/mr9_image.nii.gz\t../mine/mr9_label.nii.gz\ttest\n")
     (folder / "tiny.yaml").write_text(CONFIG + EXTERNAL)
@@ -57,7 +77,7 @@ def test_a_dry_run_shows_the_jobs_and_nothing_is_trained(run):
 
 def test_the_row_of_perfect_masks_has_half_the_dice_with_one_of_two_cases_missing(run):
     summary = pd.read_csv(run.result("tables/summary.tsv"), sep="\t").query("structure == 'mean'").set_index("method")
-    assert list(summary.index) == ["source_only", "perfect"]
+    assert list(summary.index) == ["source_only", "perfect", "two_organs"]
     row = summary.loc["perfect"]
     assert (row["n"], row["seeds"], row["dice_mean"], row["asd_mean"]) == (2, 1, 0.5, 0.0)
     assert (row["missing"], row["missing_cases"]) == (1, "mr9") and pd.isna(summary.loc["source_only", "missing"])
@@ -68,10 +88,21 @@ def test_the_row_of_perfect_masks_has_half_the_dice_with_one_of_two_cases_missin
     assert "DAR-359" in run.result("logs/read_external_masks/ct-to-mr-perfect-0.log").read_text()
 
 
+def test_a_row_with_labels_and_directions_has_the_structures_that_it_names(run):
+    """Its two masks are the references of liver and spleen; the kidneys are in none: (1 + 0 + 0 + 1) / 4."""
+    summary = pd.read_csv(run.result("tables/summary.tsv"), sep="\t").query("method == 'two_organs'")
+    dice = summary.set_index("structure")["dice_mean"]
+    assert dice.to_dict() == {"liver": 1.0, "right_kidney": 0.0, "left_kidney": 0.0, "spleen": 1.0, "mean": 0.5}
+    assert set(summary["missing"]) == {0}
+    said = "right_kidney, left_kidney are not in its labels, with Dice 0"
+    assert f"- `two_organs`: {said}" in run.result("tables/summary.md").read_text()
+    assert said in run.result("report.html").read_text()
+
+
 def test_report_figures_and_viewer_show_the_row(run):
     report = run.result("report.html").read_text()
     assert "<dt>perfect</dt><dd>Masks of another program, read from files.</dd>" in report
-    assert "perfect: no mask of mr9, which counts as an empty mask." in report
+    assert "perfect: no mask of mr9, which counts as an empty mask with Dice 0; distances and" in report
     for figure in ("overlays", "dice", "extremes", "dice_asd", "differences"):
         assert "perfect" in run.result(f"figures/{figure}-ct-to-mr.svg").read_text(), figure
     cases = {case["case"]: case["predictions"] for case in read_catalog(run.result(".")).page["cases"]}

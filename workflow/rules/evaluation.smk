@@ -144,7 +144,7 @@ rule tabulate:
         stamp=lambda wildcards: descriptions.stamp_of_table(PLAN.tables[wildcards.table], CONFIG, PLAN.cases),
         choices=lambda wildcards: descriptions.stamped_choices(PLAN.tables[wildcards.table], CONFIG, PLAN.cases),
         bounds=lambda wildcards: descriptions.gap_bounds(PLAN.tables[wildcards.table]),
-        ceilings=lambda wildcards: descriptions.ceilings(PLAN.tables[wildcards.table]),
+        ceilings=lambda wildcards: descriptions.ceilings(PLAN.tables[wildcards.table], CONFIG),
         structures=list(TASK.structures),
         metrics=CONFIG.metrics,
         reference=lambda wildcards: PLAN.tables[wildcards.table].reference,

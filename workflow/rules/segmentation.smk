@@ -216,6 +216,7 @@ rule read_external_masks:
         "results/{run}/benchmarks/read_external_masks/{direction}-{method}-{seed}.tsv"
     wildcard_constraints:
         method=PLAN.external_pattern(),
+    priority: 1
     conda:
         "../../envs/imaging.yaml"
     resources:
@@ -223,6 +224,7 @@ rule read_external_masks:
         runtime="1h",
     params:
         cases=rules.predict_cases.params.cases,
+        scored=lambda wildcards: PLAN.volumes.scored_cases(wildcards.direction),
         found=lambda wildcards: list(PLAN.external_files(wildcards.method, wildcards.direction)),
         structures=rules.predict_cases.params.structures,
         values=lambda wildcards: PLAN.external_values(wildcards.method, wildcards.direction),
