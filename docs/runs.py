@@ -131,7 +131,7 @@ def run_of(path: Path, table: str) -> KeptRun:
         "structures": list(config.task.structures),
         "reference": shown.reference,
         "bounds": descriptions.gap_bounds(shown),
-        "ceilings": descriptions.ceilings(shown),
+        "ceilings": descriptions.ceilings(shown, config),
         "notes": notes,
     }
     scores = [
