@@ -1,4 +1,4 @@
-"""SIFA's networks beside its segmenter (Chen et al., IEEE TMI 2020): both translations.
+"""SIFA's translations (Chen et al., IEEE TMI 2020); its segmenter is in `segmentation/sifa_net.py`.
 
 All convolutions pad with zeros, all instance norms have a scale and a shift. The decoder and the discriminators have no
 biases, but in transposed convolutions. Images are (N, 1, H, W) in [-1, 1].

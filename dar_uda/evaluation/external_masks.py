@@ -65,7 +65,7 @@ def read_external_masks(
             *(len(absent), len(scored), ", ".join(absent)),
         )
     if others := [case for case in cases if case not in files and case not in scored]:
-        logger.warning("DAR-359: No mask, and no label that would score one, has %s", ", ".join(others))
+        logger.warning("DAR-359: Cases with neither a mask nor a label to score one: %s", ", ".join(others))
     progress = Progress("read masks", len(cases), unit="case")
     held: set[int] = set()
     for done, (case, grid) in enumerate(originals.items(), start=1):

@@ -100,4 +100,5 @@ class Epochs:
 
 def _end_with_parent() -> None:
     """Ask Linux to kill this process when the one that started it is gone; other systems do not know how."""
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if hasattr(LIBC, "prctl"):
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

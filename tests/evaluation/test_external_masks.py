@@ -144,7 +144,7 @@ def test_a_case_without_label_and_mask_is_named_in_the_log_alone(cases, caplog):
     with caplog.at_level(logging.WARNING):
         read(cases, {"a": cases / "a_label.nii.gz"}, scored=["a"])
     assert [record.getMessage() for record in caplog.records] == [
-        "DAR-359: No mask, and no label that would score one, has b"
+        "DAR-359: Cases with neither a mask nor a label to score one: b"
     ]
     assert (cases / "missing.tsv").read_text() == "case\n"
     score(cases, ["a"])

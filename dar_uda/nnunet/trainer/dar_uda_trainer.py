@@ -14,7 +14,8 @@ from nnunetv2.training.nnUNetTrainer.variants.data_augmentation.nnUNetTrainerNoM
 MIB = 2**20
 PR_SET_PDEATHSIG = 1
 # Of Linux: what augments patches in processes of its own ends with the training, even by kill -9.
-os.register_at_fork(after_in_child=lambda: ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL))
+if hasattr(ctypes.CDLL(None), "prctl"):
+    os.register_at_fork(after_in_child=lambda: ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL))
 
 
 class DarUdaTrainer(nnUNetTrainerNoMirroring):
