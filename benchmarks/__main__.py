@@ -21,6 +21,7 @@ from benchmarks.measure import Row, interleaved
 
 MODULES = (
     "segmenter",
+    "peers",
     "precision",
     "translator",
     "optimizer",

@@ -1,4 +1,7 @@
-"""`dar-uda predict` on a 512 x 512 x 90 scan, grid and network of two budgets: seconds and peak memory of a process."""
+"""`dar-uda predict` on a 512 x 512 x 90 scan, grid and network of two budgets: seconds and peak memory of a process.
+
+The `literal` form of a mask is nnU-Net's predictor at the same spacing, with the network that nnU-Net plans for it.
+"""
 
 import json
 import subprocess
@@ -17,6 +20,7 @@ from dar_uda.jobs.cores import usable_cores
 from dar_uda.segmentation.networks import make_segmenter
 
 CONFIG = Path(__file__).parents[1] / "config"
+NNUNET = Path(__file__).parents[1] / ".venv-nnunet" / "bin" / "python"
 SHAPE, BUDGETS = (512, 512, 90), ("laptop", "gpu")
 MEASURE = """
 import sys, time
@@ -41,10 +45,11 @@ def rows() -> Iterator[Row]:
             bundle = write_bundle(folder / budget, budget)
             for what, options in {"": [], ", with probabilities": ["probabilities"]}.items():
                 seconds, peak = measure(bundle, scan, folder / "masks", *options)
+                their_seconds, their_peak = (None, None) if options else nnunet(bundle, scan)
                 text = f"predict 512 x 512 x 90, abdomen, {budget}{what}"
                 note = f"from the bundle's weights to the written mask; {usable_cores()} cores, n 1"
-                yield Row(text, "s", None, seconds, None, note)
-                yield Row(f"{text}: peak", "MiB", None, peak, None, "of the whole process")
+                yield Row(text, "s", their_seconds, seconds, None, note)
+                yield Row(f"{text}: peak", "MiB", their_peak, peak, None, "of the whole process")
 
 
 def measure(bundle: Path, scan: Path, output: Path, *options: str) -> tuple[float, float]:
@@ -52,6 +57,18 @@ def measure(bundle: Path, scan: Path, output: Path, *options: str) -> tuple[floa
     command = [sys.executable, "-c", MEASURE, *map(str, (bundle, scan, output)), *options]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     seconds, peak = map(float, run.stdout.split())
+    return seconds, peak
+
+
+def nnunet(bundle: Path, scan: Path) -> tuple[float | None, float | None]:
+    """Return seconds and peak memory in MiB of nnU-Net's predictor at a bundle's spacing; None: not installed."""
+    if not NNUNET.exists():
+        return None, None
+    facts = json.loads((bundle / "bundle.json").read_text())
+    spacing = map(str, facts["preprocessing"]["grid"]["spacing"])
+    script = Path(__file__).with_name("nnunet_predictor.py")
+    run = subprocess.run([NNUNET, script, scan, *spacing], stdout=subprocess.PIPE, text=True, check=True)
+    seconds, peak = map(float, run.stdout.split()[-2:])
     return seconds, peak
 
 

@@ -27,8 +27,9 @@ ROOT, HERE = Path(__file__).parents[1], Path(__file__).parent
 ABSENT = '''
 import sys
 ALLOWED = {"torch", "triton", "numpy", "pandas", "scipy", "matplotlib", "safetensors", "joblib", "yaml"}
-ALLOWED |= {"nibabel", "adabelief_pytorch", "dar_uda", "benchmarks"} | sys.stdlib_module_names
-ABSENT = {"SimpleITK", "medpy", "monai", "highdicom", "pydicom", "snakemake", "jsonschema"}
+ALLOWED |= {"nibabel", "adabelief_pytorch", "monai", "dynamic_network_architectures", "nnunetv2"}
+ALLOWED |= {"dar_uda", "benchmarks"} | sys.stdlib_module_names
+ABSENT = {"SimpleITK", "medpy", "highdicom", "pydicom", "snakemake", "jsonschema"}
 
 class Absent:
     """Finds no package that a machine with a card may lack: neither those nor what our own modules import beyond."""

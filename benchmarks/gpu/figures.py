@@ -36,6 +36,7 @@ from benchmarks.literal.attention import LiteralQuartetAttention
 from benchmarks.literal.synthesis import literal_redraw
 from benchmarks.literal.translator import with_torchs_layers
 from benchmarks.measure import interleaved, seconds_of
+from benchmarks.peers import PEERS, PeerStep
 from benchmarks.segmenter import CLASSES, CPU
 from dar_uda.data.network_volume import write_image, write_label
 from dar_uda.jobs.progress import Progress
@@ -210,6 +211,20 @@ def prediction(bench: Bench) -> Found:
     return {"prediction": {**took, "note": f"{note}; n 1"}}
 
 
+def peer(name: str) -> Callable[[Bench], Found]:
+    """Return the measurement of DAR-UNet's step, its `literal` form another tool's; nothing where that is not there."""
+
+    def measure(bench: Bench) -> Found:
+        if not PEERS[name].is_there():
+            return {}
+        patch = (16, 16, 16) if bench.tiny else (32, 256, 256)
+        theirs = PeerStep(name, (2, 1, *patch), torch.bfloat16, bench.device)
+        ours = updates(segmenter_trainer(bench, FixedPatches(2, patch, bench.device)))
+        return timed(PEERS[name].figure, {"literal": theirs, "ours": ours}, bench)
+
+    return measure
+
+
 SEGMENTER, GAN = (literal_segmenter_step, segmenter_step), (literal_gan_step, gan_step)
 MEASUREMENTS: dict[str, Callable[[Bench], Found]] = {
     "prediction": prediction,
@@ -223,6 +238,13 @@ MEASUREMENTS: dict[str, Callable[[Bench], Found]] = {
     "attention": attention,
     "optimizer": optimizer,
     "synthesis": synthesis,
+    **{one.figure: peer(name) for name, one in PEERS.items()},
 }
-SECONDS = {"segmenter_step": 80, "gan_step": 50, "small_step": 30, "prediction": 40, "waits": 30}
+SECONDS = {one.figure: 60 for one in PEERS.values()} | {
+    "segmenter_step": 80,
+    "gan_step": 50,
+    "small_step": 30,
+    "prediction": 40,
+    "waits": 30,
+}
 """Of those that take long: cuDNN tries its algorithms, and Triton compiles its kernels at their first use."""

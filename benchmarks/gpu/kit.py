@@ -8,18 +8,20 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import yaml
 
 from benchmarks.gpu.volumes import pack
-from benchmarks.gpu.wheels import NAMES
+from benchmarks.gpu.wheels import NAMES, OF_PEERS
 from dar_uda.data.phantom import make_phantom
 from dar_uda.preprocessing.preprocess import preprocess_image, preprocess_label
 from dar_uda.preprocessing.settings import Preprocessing
 
-CONFIG = Path(__file__).parents[2] / "config"
+ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / "config"
 CASES = {"ct": 8, "mr": 14}
 MOST_MIB = 60
 PYTHON = "3.12"
@@ -34,7 +36,7 @@ def write_kit(folder: Path, results: Path | None) -> None:
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    download_wheels(folder / "wheels", NAMES)
+    download_wheels(folder / "wheels", [*NAMES, *OF_PEERS])
     with tempfile.TemporaryDirectory() as scratch:
         write_phantoms(Path(scratch), CASES)
         print(f"phantom: {pack(Path(scratch), folder / 'phantom.tar.xz')} cases")
@@ -68,12 +70,20 @@ def write_phantoms(folder: Path, cases: dict[str, int], size: int | None = None)
 
 
 def download_wheels(folder: Path, names: Sequence[str]) -> None:
-    """Write the wheels of installed packages, in their versions, for the machine with a card."""
-    packages = [f"{name}=={version(name)}" for name in names]
+    """Write the wheels of packages, in the versions that are installed or pinned, for the machine with a card."""
+    packages = [f"{name}=={version_of(name)}" for name in names]
     platforms = [option for platform in PLATFORMS for option in ("--platform", platform)]
     target = ["--only-binary=:all:", "--python-version", PYTHON, "--implementation", "cp", *platforms]
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", *target, "--dest", str(folder)]
     subprocess.run([*command, *packages], check=True)
+
+
+def version_of(name: str) -> str:
+    """Return the version that is installed here, else the one that nnU-Net's environment has."""
+    with suppress(PackageNotFoundError):
+        return version(name)
+    pins = (ROOT / "constraints-nnunet.txt").read_text(encoding="utf-8").split()
+    return next(pin.partition("==")[2] for pin in pins if pin.startswith(f"{name}=="))
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -39,6 +39,10 @@ FIGURES = {
     "synthesis": Figure("synthesis, 16 slices of 512 x 512 in 6 styles", "s"),
     "waits": Figure("the GPU waits for data, of a DAR-UNet step", "fraction", 0.03),
     "prediction": Figure("prediction of 512 x 512 x 90, the paper's network, five TTA transforms", "s", 0.2),
+    "plain_conv_unet": Figure("DAR-UNet step beside nnU-Net's PlainConvUNet, 2 x 32 x 256 x 256", "s"),
+    "residual_encoder_unet": Figure("DAR-UNet step beside nnU-Net's ResidualEncoderUNet, 2 x 32 x 256 x 256", "s"),
+    "monai_unet": Figure("DAR-UNet step beside MONAI's UNet, 2 x 32 x 256 x 256", "s"),
+    "segresnet": Figure("DAR-UNet step beside MONAI's SegResNet, 2 x 32 x 256 x 256", "s"),
     "schedule": Figure("the paper's schedule: 7,200 segmenter steps, 50 translator epochs", "h", 0.3),
 }
 

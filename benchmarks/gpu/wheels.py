@@ -7,6 +7,8 @@ from pathlib import Path
 
 NAMES = ("nibabel", "adabelief-pytorch", "colorama", "tabulate", "joblib", "safetensors", "packaging", "PyYAML")
 """What the stages import, themselves or through another, and a machine with torch, NumPy, pandas and SciPy may lack."""
+OF_PEERS = ("monai", "dynamic_network_architectures", "nnunetv2")
+"""What the networks of other tools need beyond that."""
 
 
 def unpack_missing(wheels: Path, site: Path) -> Iterator[Path]:
