@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
 
+from dar_uda.evaluation.adaptation import adaptation_of, verdicts_in_words
 from dar_uda.evaluation.cells import Table
+from dar_uda.evaluation.confidence import look_first_table, read_confidence
 from dar_uda.evaluation.costs import COSTS, UNKNOWN, read_costs
 from dar_uda.evaluation.differences import SIGNIFICANCE, read_differences, write_differences
 from dar_uda.evaluation.intervals import FEWEST_CASES
@@ -71,6 +74,8 @@ def write_pages(
     ceilings: Sequence[str],
     stamp: str,
     pages: Sequence[str | Path],
+    confidence: Sequence[dict] = (),
+    floors: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Write a table of `write_summary` to be read: per direction its scores and the TTA inconsistency of every case.
 
@@ -85,9 +90,12 @@ def write_pages(
         ceilings: Methods trained on labels of the target.
         stamp: What the pages say of the run: task, protocol, budget, seeds.
         pages: Output files, by their suffix Markdown, LaTeX or HTML.
+        confidence: See `read_confidence`; of the masks of `tta_inconsistency`.
+        floors: See `adaptation_of`.
     """
     summary, changes = read_summary(table), read_tta_inconsistency(tta_inconsistency)
-    compared, tables = read_differences(differences), []
+    compared, trusted, tables = read_differences(differences), read_confidence(confidence), []
+    adaptation = adaptation_of(confidence, floors)
     for direction in summary["direction"].unique():
         rows, differ, changed = (frame[frame["direction"] == direction] for frame in (summary, compared, changes))
         remarks = _remarks(rows, notes, [entry for entry in unavailable if entry["direction"] == direction])
@@ -95,6 +103,11 @@ def write_pages(
         means = means_table(rows, metrics, direction)
         tables.append(_with_costs(Table(means.title, means.header, means.rows, remarks), usage))
         tables += score_tables(rows, differ, metrics, f"{direction}, ")
+        sure = trusted[trusted["direction"] == direction]
+        if not sure.empty:
+            first = look_first_table(sure, f"{direction}, look at these first")
+            said = verdicts_in_words(adaptation[adaptation["direction"] == direction])
+            tables.append(Table(first.title, first.header, first.rows, said))
         if not changed.empty:
             tables.append(tta_inconsistency_table(changed, f"{direction}, TTA inconsistency"))
     of_external = [EXTERNAL] if "missing" in summary else []
@@ -132,6 +145,11 @@ def explanation(metrics: Sequence[str]) -> list[str]:
         "that both find. Better and worse count patients. p (Holm): how often equal methods would differ as much by "
         "chance, by the same t-test, then corrected for the number of rows; intervals are not corrected. With one "
         "seed, p and bold compare these very trainings.",
+        "Look at these first, found without labels: the three cases of each method whose least sure structure has the "
+        "lowest confidence, the mean of three numbers from 0 to 1: 1 - TTA inconsistency; how well the volume fits the "
+        "mean of the source's labels; and, where the table of the run has other adapted methods, Dice with their "
+        "masks. It sorts masks of one method; it is not a Dice. Whether adaptation helped is said by the difference in "
+        "confidence, its last part left out.",
         "TTA inconsistency, found without labels: 1 - Dice between the masks of a scan and of the same scan "
         "brighter, darker or shifted in intensity and, where training flipped patches, flipped (test-time "
         "augmentation, TTA), on the network grid; means over the structures and seeds.",

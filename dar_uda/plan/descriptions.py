@@ -143,6 +143,15 @@ def gap_bounds(table: Table) -> dict[str, list[str]]:
     return {method.name: ["source_only_2d", "supervised_2d"] for method in table.methods if method.is_2d}
 
 
+def floors(table: Table) -> dict[str, str]:
+    """Return the method without adaptation with which each adapted method of a table is compared."""
+    return {
+        method.name: "source_only_2d" if method.is_2d else "source_only"
+        for method in table.methods
+        if method.is_adapted
+    }
+
+
 def ceilings(table: Table, config: Config) -> list[str]:
     """Return a table's methods that train on labels of the target, and external rows whose programs did."""
     methods = [method.name for method in table.methods if method.training_set_pattern == "{target}"]
@@ -161,6 +170,7 @@ def run_facts(table: Table, config: Config, cases: Cases) -> dict[str, Any]:
         "seeds": config.seeds,
         "metrics": config.metrics,
         "ceilings": ceilings(table, config),
+        "floors": floors(table),
         "stamp": stamp_of_table(table, config, cases),
         "transductive": list(transductive(config, cases, table.directions)),
         "cases": [group for domain in config.task.domains for group in _groups(domain, cases)],

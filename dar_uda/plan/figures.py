@@ -7,7 +7,7 @@ from dar_uda.plan.cases import Cases
 from dar_uda.plan.config import Config
 from dar_uda.plan.methods import TRANSLATIONS, translator_of
 from dar_uda.plan.paths import Paths, ending_of
-from dar_uda.plan.tables import SUMMARY, Table, lacking_cases
+from dar_uda.plan.tables import SUMMARY, Row, Table, lacking_cases
 from dar_uda.plan.task import Direction
 
 OVERLAY_CASES = 4
@@ -77,6 +77,17 @@ class Figures:
         methods = [method.name for method in summary.methods if not lacking_cases(method, way, self.cases)]
         return methods + [row.method for row in summary.external if row.direction == direction]
 
+    def look_first_rows(self, direction: str) -> list[Row]:
+        """Return the summary's rows in a direction of the one method whose least sure cases are drawn.
+
+        That of the reference row; where it has no masks there, the first that has. None where none has.
+        """
+        summary = self.tables[SUMMARY]
+        rows = [row for row in summary.masked if row.direction == direction]
+        names = [row.method for row in rows]
+        chosen = summary.reference if summary.reference in names else next(iter(names), None)
+        return [row for row in rows if row.method == chosen]
+
     def translations(self, direction: str) -> list[str]:
         """Return the translations that the summary's methods use in a direction, the paper's first."""
         methods = self.tables[SUMMARY].methods
@@ -113,6 +124,8 @@ class Figures:
         """Return the figures of masks, translations, styles and losses, where the run has what they show."""
         figures = []
         for direction in map(str, self.config.directions):
+            if self.look_first_rows(direction):
+                figures.append(Figure(self.paths.figure(f"look_first-{direction}"), "look_first", direction))
             if self.overlay_methods(direction):
                 figures.append(Figure(self.paths.figure(f"overlays-{direction}"), "overlays", direction))
             if self.translations(direction):

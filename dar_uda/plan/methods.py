@@ -178,6 +178,11 @@ class Method:
         return self.predictor.iteration
 
     @property
+    def is_adapted(self) -> bool:
+        """Whether it trains for a target without labels of it."""
+        return self.training_set_pattern.startswith("{direction}")
+
+    @property
     def is_synthetic(self) -> bool:
         """Whether it trains on synthetic volumes."""
         return self.training_set_pattern.endswith((*TRANSLATIONS, *BEGINS_FROM))

@@ -54,6 +54,16 @@ class Paths:
         return f"{self._below}tables/tta_inconsistency.tsv"
 
     @property
+    def confidence_table(self) -> str:
+        """The table of how far masks can be trusted, the least sure of a method first."""
+        return f"{self._below}tables/confidence.tsv"
+
+    @property
+    def adaptation_table(self) -> str:
+        """The table of whether adaptation helped, by evidence without labels."""
+        return f"{self._below}tables/adaptation.tsv"
+
+    @property
     def calibration_table(self) -> str:
         """The table of how well probabilities are calibrated."""
         return f"{self._below}tables/calibration.tsv"
@@ -121,6 +131,10 @@ class Paths:
     def tta_inconsistency(self, seed: int | str, direction: str, method: str) -> str:
         """Return how much a method's masks change with the image."""
         return f"{self.seed(seed)}/tta_inconsistency/{direction}/{method}.tsv"
+
+    def confidence(self, seed: int | str, direction: str, method: str) -> str:
+        """Return how far a method's masks can be trusted."""
+        return f"{self.seed(seed)}/confidence/{direction}/{method}.tsv"
 
     def calibration(self, seed: int | str, direction: str, method: str) -> str:
         """Return how often the reference has what a method's probabilities say, in bins."""

@@ -207,6 +207,7 @@ class Plan:
             self.paths.checks,
             *self.paths.table_files(SUMMARY),
             self.paths.tta_inconsistency_table,
+            self.paths.confidence_table,
             *([self.paths.calibration_table] if self.config.saves_probabilities and self.summary.predicted else []),
             *(f"{figure.path}.png" for figure in self.figures.of_table(self.summary)),
             *self.unscored_predictions(self.summary),
@@ -249,6 +250,19 @@ class Plan:
     def tta_inconsistency(self, rows: Iterable[Row]) -> list[str]:
         """Return how much the masks of rows change with the image."""
         return [self.paths.tta_inconsistency(row.seed, row.direction, row.method) for row in rows]
+
+    def confidence(self, rows: Iterable[Row]) -> list[str]:
+        """Return how far the masks of rows can be trusted."""
+        return [self.paths.confidence(row.seed, row.direction, row.method) for row in rows]
+
+    def adapted_beside(self, method: str, direction: str, seed: int | str) -> list[str]:
+        """Return the folders of the masks of the summary's other methods that were adapted in a direction."""
+        return self.predictions(
+            row
+            for row in self.summary.masked
+            if (row.direction, row.seed) == (direction, int(seed))
+            if row.method != method and self.methods[row.method].is_adapted
+        )
 
     def calibration(self, rows: Iterable[Row]) -> list[str]:
         """Return how well the probabilities of rows are calibrated."""

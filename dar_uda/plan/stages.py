@@ -20,8 +20,9 @@ STAGES: dict[str, tuple[str, ...]] = {
     "evaluation": (
         *("score_method", "score_chunk", "gather_scores", "tabulate", "tabulate_tta_inconsistency"),
         "score_external_masks",
+        *("measure_confidence", "tabulate_confidence"),
         *("measure_calibration", "tabulate_calibration", "measure_grid_ceiling"),
-        *("draw_translations", "draw_styles", "draw_losses", "draw_overlays", "draw_extremes"),
+        *("draw_translations", "draw_styles", "draw_losses", "draw_overlays", "draw_look_first", "draw_extremes"),
         *("draw_boxes", "draw_differences", "draw_dice_against_asd", "draw_reliability", "write_report"),
     ),
 }

@@ -83,6 +83,14 @@ class Volumes:
             return self.test_cases(direction, labeled=True)
         return _named(chunk, self.scored_chunks(direction))
 
+    def images_of_tests(self, direction: str) -> list[str]:
+        """Return the user's image of each test case of the target."""
+        return self.files_of(Direction.of(direction).target, self.test_cases(direction), "image")
+
+    def test_patients(self, direction: str) -> list[str]:
+        """Return the patient of each test case of the target."""
+        return self.cases.patients(Direction.of(direction).target, self.test_cases(direction))
+
     def scored_patients(self, direction: str, chunk: str | None = None) -> list[str]:
         """Return the patient of each case that `scored_cases` returns."""
         return self.cases.patients(Direction.of(direction).target, self.scored_cases(direction, chunk))
@@ -180,6 +188,11 @@ class Volumes:
         """
         self.source_cases(direction)
         return self.paths.structures(Direction.of(direction).source)
+
+    def volumes_of_source(self, direction: str) -> str | list[str]:
+        """Return that table where the source has labels, else no file."""
+        source = Direction.of(direction).source
+        return self.paths.structures(source) if self.labeled(source) else []
 
     def components_of_source(self, direction: str, method: Method) -> str | list[str]:
         """Return that table where it tells which structures of a mask are one connected component, else no file."""

@@ -7,7 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from dar_uda.evaluation.adaptation import adaptation_of, verdicts_in_words
 from dar_uda.evaluation.cells import SCORE
+from dar_uda.evaluation.confidence import look_first_table, read_confidence
 from dar_uda.evaluation.differences import read_differences
 from dar_uda.evaluation.grid_ceiling import read_grid_ceiling, slice_spacings
 from dar_uda.evaluation.quantities import COUNTS, MEAN, METRICS
@@ -26,12 +28,15 @@ from dar_uda.report.templates import render
 from dar_uda.report.trainings import peaks_of, training_table
 from dar_uda.report.words import CAPTIONS, EXTERNAL, MODEL_SELECTION, PROTOCOLS, words_of_method
 
+FIRST, FIRST_TITLE = "look_first", "Look at these first"
+
 
 def write_report(
     facts: Mapping[str, Any],
     methods: Mapping[str, Mapping[str, Any]],
     metrics: Sequence[dict],
     tta_inconsistency: Sequence[dict],
+    confidence: Sequence[dict],
     grid_ceilings: Sequence[dict],
     grids: Sequence[dict],
     unavailable: Sequence[dict],
@@ -47,13 +52,14 @@ def write_report(
 
     Args:
         facts: What was run: `run` (name), `folder`, `table`, `task`, `protocol`, `budget`, `model_selection`, `seeds`,
-            `metrics` (names of those shown, see `METRICS`), `ceilings` (see `summarize`), `stamp`, `transductive` (a
-            sentence for each target with scored cases that are in training) and `cases`, a list of `{"domain",
-            "split", "cases", "labeled"}`, each case once.
+            `metrics` (names of those shown, see `METRICS`), `ceilings` (see `summarize`), `floors` (see
+            `adaptation_of`), `stamp`, `transductive` (a sentence for each target with scored cases that are in
+            training) and `cases`, a list of `{"domain", "split", "cases", "labeled"}`, each case once.
         methods: What each method of the table is: arguments of `words_of_method`, and `note`. That of an external row
             has an empty `training_set`.
         metrics: See `summarize`.
         tta_inconsistency: See `read_tta_inconsistency`.
+        confidence: See `read_confidence`.
         grid_ceilings: One `{"direction", "path"}` per table of `measure_grid_ceiling`, that of the direction's source.
         grids: One `{"domain", "path"}` per JSON of `preprocess_image`.
         unavailable: `{"direction", "method", "reason"}`: methods without a score.
@@ -65,10 +71,12 @@ def write_report(
     """
     summary, compared, folder = read_summary(table), read_differences(differences), Path(facts["folder"])
     stages, trainings = read_stages(folder / Paths().benchmarks), training_table(folder)
-    changes = read_tta_inconsistency(tta_inconsistency)
+    changes, trusted = read_tta_inconsistency(tta_inconsistency), read_confidence(confidence)
+    adaptation = adaptation_of(confidence, facts["floors"])
     directions = [
         _scores(name, summary, compared, facts["metrics"], facts["ceilings"])
         | _direction(name, changes, metrics, unavailable, drawn)
+        | _first(name, trusted, adaptation, drawn)
         | {"grid_ceiling": _grid_ceiling(name, grid_ceilings), "spacings": _spacings(Direction.of(name), grids)}
         for name in dict.fromkeys(summary["direction"])
     ]
@@ -121,7 +129,17 @@ def _direction(
         "tta_inconsistency": tta_inconsistency_table(changes[changes["direction"] == name], "TTA inconsistency"),
         "failures": [(said, cases_with(statuses, own)) for statuses, said in FAILURES],
         "unavailable": [entry for entry in unavailable if entry["direction"] == name],
-        "figures": [_figure(entry) for entry in drawn if entry["direction"] == name],
+        "figures": [_figure(entry) for entry in drawn if entry["direction"] == name and entry["kind"] != FIRST],
+    }
+
+
+def _first(name: str, confidence: pd.DataFrame, adaptation: pd.DataFrame, drawn: Sequence[dict]) -> dict[str, Any]:
+    """Return what the page begins with: which cases to look at first, and whether adaptation helped."""
+    rows, verdicts = (frame[frame["direction"] == name] for frame in (confidence, adaptation))
+    return {
+        "first": look_first_table(rows, f"{FIRST_TITLE}, {name}"),
+        "first_figures": [_figure(entry) for entry in drawn if (entry["direction"], entry["kind"]) == (name, FIRST)],
+        "verdicts": verdicts_in_words(verdicts),
     }
 
 

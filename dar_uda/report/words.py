@@ -84,6 +84,12 @@ CAPTIONS = {
         "A line on the diagonal means that probabilities can be taken at their word. Below it the method is too sure "
         "that the structure is there, above it too sure that it is not. Points of few voxels move by chance.",
     ),
+    "look_first": Caption(
+        "Look at these first",
+        "The three test cases with the lowest confidence, found without labels: a slice through the structure that is "
+        "least sure, first seed, without and with the mask. A picture without color: nothing was found on this slice.",
+        "Is the structure whole, and in its place? Other masks can be wrong too: a network may be sure of a mistake.",
+    ),
     "overlays": Caption(
         "Masks of all methods",
         "The first test cases (at most four), first seed: the reference, if there is one, then the mask of each "

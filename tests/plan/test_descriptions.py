@@ -125,6 +125,11 @@ def test_2d_methods_close_the_gap_between_2d_bounds():
     assert descriptions.gap_bounds(tables["summary"]) == {}
 
 
+def test_adapted_methods_are_compared_with_the_floor_of_their_dimension():
+    plan = plan_of("methods: [source_only, source_only_2d, synseg_net, dar_uda, supervised]", LABELED)
+    assert descriptions.floors(plan.summary) == {"synseg_net": "source_only_2d", "dar_uda": "source_only"}
+
+
 def test_the_ceilings_of_a_table_are_its_methods_with_labels_of_the_target():
     mine = 'method_definitions: {mine: {training_set: "{target}", network: qam_unet}}'
     plan = plan_of(f"{mine}\nmethods: [mine, dar_uda, supervised]")
@@ -144,6 +149,7 @@ def test_a_report_says_what_the_run_is_and_which_cases_it_has():
         "seeds": [3, 1],
         "metrics": ["dice", "asd"],
         "ceilings": ["supervised"],
+        "floors": dict.fromkeys(["cyclegan_3d", "average_style", "dar_uda_no_self_training", "dar_uda"], "source_only"),
         "stamp": "Task phantom, protocol clean, budget demo, seeds 3, 1. Changed: styles.clusters 2.",
         "transductive": [],
         "cases": [

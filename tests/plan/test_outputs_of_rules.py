@@ -16,6 +16,7 @@ DRAWN_BY = {
     "dice": "draw_boxes",
     "differences": "draw_differences",
     "dice_asd": "draw_dice_against_asd",
+    "look_first": "draw_look_first",
     "extremes": "draw_extremes",
     "reliability": "draw_reliability",
     "overlays": "draw_overlays",
@@ -87,6 +88,8 @@ def files_of(plan):
     yield paths.region, "find_region"
     yield paths.tta_inconsistency_table, "tabulate_tta_inconsistency"
     yield paths.calibration_table, "tabulate_calibration"
+    yield paths.confidence_table, "tabulate_confidence"
+    yield paths.adaptation_table, "tabulate_confidence"
     for domain in plan.config.task.domains:
         for file, rule in {"image.nii": "case", "grid.json": "case", "label.nii": "label"}.items():
             yield paths.cases(domain, ["A-1.x_2"], file)[0], f"preprocess_{rule}"
@@ -126,6 +129,7 @@ def files_of_method(plan, direction, name, seed):
     yield paths.predictions(seed, direction, name), "gather_predictions" if is_chunked else predict_all
     yield paths.tta_inconsistency(seed, direction, name), "gather_predictions" if is_chunked else predict_all
     yield paths.calibration(seed, direction, name), "measure_calibration"
+    yield paths.confidence(seed, direction, name), "measure_confidence"
     yield paths.metrics(seed, direction, name), "gather_scores" if is_chunked else "score_method"
     if is_chunked:
         for file, rule in {"masks": predict, "tta_inconsistency.tsv": predict, "metrics.tsv": "score"}.items():

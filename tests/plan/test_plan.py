@@ -20,8 +20,9 @@ def test_a_run_makes_the_summarys_table_figures_and_report():
         f"{RUN}/checks.txt",
         *(f"{RUN}/tables/summary.{suffix}" for suffix in ("tsv", "md", "tex", "html")),
         f"{RUN}/tables/tta_inconsistency.tsv",
+        f"{RUN}/tables/confidence.tsv",
         *(f"{RUN}/figures/{kind}-ct-to-mr.png" for kind in ("dice", "differences", "dice_asd", "extremes")),
-        *(f"{RUN}/figures/{kind}-ct-to-mr.png" for kind in ("overlays", "translations")),
+        *(f"{RUN}/figures/{kind}-ct-to-mr.png" for kind in ("look_first", "overlays", "translations")),
         f"{RUN}/seed-0/styles/ct-to-mr/disentangled-multi/styles.png",
         f"{RUN}/figures/losses.png",
         f"{RUN}/report.html",
@@ -40,6 +41,17 @@ def test_saved_probabilities_ask_for_their_calibration_and_for_nothing_else():
         for method in ("source_only", "dar_uda")
         for seed in (3, 1)
     ]
+
+
+def test_masks_are_compared_with_those_of_the_summarys_other_adapted_methods_of_the_same_seed():
+    plan = plan_of("{methods: [source_only, cyclegan_3d, dar_uda, supervised], seeds: [3, 1]}", LABELED)
+    masks = f"{RUN}/seed-1/predictions/ct-to-mr"
+    assert plan.adapted_beside("dar_uda", "ct-to-mr", "1") == [f"{masks}/cyclegan_3d"]
+    both = [f"{masks}/cyclegan_3d", f"{masks}/dar_uda"]
+    assert (
+        plan.adapted_beside("source_only", "ct-to-mr", "1") == plan.adapted_beside("supervised", "ct-to-mr", 1) == both
+    )
+    assert plan_of().adapted_beside("dar_uda", "ct-to-mr", "0") == []
 
 
 def test_without_a_reference_calibration_is_not_asked_for():

@@ -17,6 +17,7 @@ def test_the_summary_has_figures_of_its_scores_and_of_what_the_run_made():
         Figure(f"{FIGURES}/differences-ct-to-mr", "differences", "ct-to-mr"),
         Figure(f"{FIGURES}/dice_asd-ct-to-mr", "dice_asd", "ct-to-mr"),
         Figure(f"{FIGURES}/extremes-ct-to-mr", "extremes", "ct-to-mr"),
+        Figure(f"{FIGURES}/look_first-ct-to-mr", "look_first", "ct-to-mr"),
         Figure(f"{FIGURES}/overlays-ct-to-mr", "overlays", "ct-to-mr"),
         Figure(f"{FIGURES}/translations-ct-to-mr", "translations", "ct-to-mr"),
         Figure(f"{RUN}/seed-0/styles/ct-to-mr/disentangled-multi/styles", "styles", "ct-to-mr", "multi"),
@@ -36,14 +37,14 @@ def test_another_table_has_figures_of_its_scores_alone():
 def test_saved_probabilities_have_a_figure_of_reliability_behind_those_of_scores():
     kinds = [figure.kind for figure in figures_of(SAVED)]
     kinds_of_scores = ["dice", "differences", "dice_asd", "extremes", "reliability"]
-    assert kinds == [*kinds_of_scores, "overlays", "translations", "styles", "losses"]
+    assert kinds == [*kinds_of_scores, "look_first", "overlays", "translations", "styles", "losses"]
     paths = [figure.path for figure in figures_of(SAVED, "style_study", LABELED) if figure.kind == "reliability"]
     assert paths == [f"{FIGURES}/reliability-{direction}-style_study" for direction in ("ct-to-mr", "mr-to-ct")]
 
 
 def test_without_a_reference_there_is_no_figure_of_scores():
     kinds = [figure.kind for figure in figures_of(cases=UNSCORED)]
-    assert kinds == ["overlays", "translations", "styles", "losses"]
+    assert kinds == ["look_first", "overlays", "translations", "styles", "losses"]
     assert figures_of(table="style_study", cases=UNSCORED) == []
 
 
@@ -75,7 +76,17 @@ def test_translations_are_those_of_the_summarys_methods_the_papers_first():
     assert plain.figures.translations("ct-to-mr") == []
     assert figures.translation_of_each("ct-to-mr") == ["disentangled-multi", "cyclegan-single"]
     kinds = [figure.kind for figure in plain.figures.of_table(plain.summary)]
-    assert kinds == ["dice", "differences", "dice_asd", "extremes", "overlays", "losses"]
+    assert kinds == ["dice", "differences", "dice_asd", "extremes", "look_first", "overlays", "losses"]
+
+
+def test_the_least_sure_cases_are_those_of_the_reference_rows_method_else_of_the_first():
+    def rows(text):
+        return [(row.method, row.seed) for row in plan_of(text).figures.look_first_rows("ct-to-mr")]
+
+    assert rows("{methods: [source_only, dar_uda], seeds: [3, 1]}") == [("dar_uda", 3), ("dar_uda", 1)]
+    assert rows("methods: [source_only, cyclegan_3d]") == [("source_only", 0)]
+    unlabeled = "{methods: [source_only, supervised], reference_method: supervised}"
+    assert rows(unlabeled) == [("source_only", 0)], "supervised lacks labels of the target"
 
 
 def test_overlays_show_the_first_four_labeled_test_cases():

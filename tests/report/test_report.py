@@ -15,6 +15,7 @@ import yaml
 from matplotlib.figure import Figure
 
 from dar_uda.data.grid import Grid, write_grids
+from dar_uda.evaluation.confidence import COLUMNS
 from dar_uda.evaluation.score import FAILURE, FALSE_ALARM, FALSE_NEGATIVE, OK
 from dar_uda.evaluation.tables import tabulate
 from dar_uda.figures.style import save_figure
@@ -89,7 +90,7 @@ def write_tables(folder, metrics, tta_inconsistency, unavailable=()):
 
 def write_run(folder, dice, scored=True):
     """Write what a report reads of a run with these Dice; return the arguments of `write_report`."""
-    metrics, tta_inconsistency = [], []
+    metrics, tta_inconsistency, confidence = [], [], []
     for method, cases in dice.items():
         rows = [
             (case, structure, value, None if value == 0 else 2.0, FALSE_NEGATIVE if value == 0 else OK)
@@ -104,6 +105,9 @@ def write_run(folder, dice, scored=True):
         row = {"direction": "ct-to-mr", "method": method, "seed": 0}
         metrics += [{**row, "path": paths[0]}] if scored else []
         tta_inconsistency.append({**row, "path": paths[1]})
+        confidence.append({**row, "path": folder / f"{method}-confidence.tsv"})
+        signals = [(case, case, structure, 0.0, value, None, value) for case, structure, value, *_ in rows]
+        pd.DataFrame(signals, columns=COLUMNS).to_csv(confidence[-1]["path"], sep="\t", index=False)
     (folder / "ct.tsv").write_text("structure\tdice\nliver\t0.9375\nspleen\t0.8125\nkidney\t\n")
     grids = {"ct": (4.0, 6.0), "mr": (3.0, 6.0)}
     for domain, (scan, network) in grids.items():
@@ -126,7 +130,8 @@ def write_run(folder, dice, scored=True):
     choices = {"task": "phantom", "protocol": "clean", "budget": "demo", "model_selection": "last", "seeds": [0]}
     cases = [{"domain": "mr", "split": "test", "cases": [NASTY, "b"], "labeled": 2}]
     names = {"run": "phantom", "folder": str(folder), "table": "summary", "stamp": "A stamp.", "cases": cases}
-    names |= {"metrics": ["dice", "asd"], "ceilings": ["supervised"], "transductive": []}
+    names |= {"metrics": ["dice", "asd"], "ceilings": ["supervised"], "floors": {"dar_uda": "source_only"}}
+    names |= {"transductive": []}
     return {
         "facts": {**choices, **names},
         "methods": {
@@ -135,6 +140,7 @@ def write_run(folder, dice, scored=True):
         },
         "metrics": metrics,
         "tta_inconsistency": tta_inconsistency,
+        "confidence": confidence,
         "grid_ceilings": [{"direction": "ct-to-mr", "path": folder / "ct.tsv"}],
         "grids": [{"domain": domain, "path": folder / f"{domain}.json"} for domain in grids],
         "unavailable": unavailable,
@@ -143,6 +149,19 @@ def write_run(folder, dice, scored=True):
         "checks": folder / "checks.txt",
         "page": folder / "report.html",
     }
+
+
+def test_the_page_opens_with_the_cases_to_look_at_first_and_whether_adaptation_helped(report):
+    """Volumes of `source_only` are 0.5, 0, 0.3, 0.2 of the usual ones, those of `dar_uda` 0.6, 0.8, 0.9, 0.5."""
+    rows = [[cell["text"] for cell in row] for row in Page(report).tables["Look at these first, ct-to-mr"] if row]
+    assert rows[:4] == [
+        ["source_only", NASTY, "spleen", "0.000", "not found"],
+        ["source_only", "b", "spleen", "0.200", "0.20 times the usual volume"],
+        ["dar_uda", "b", "spleen", "0.500", "0.50 times the usual volume"],
+        ["dar_uda", NASTY, "liver", "0.600", "0.60 times the usual volume"],
+    ]
+    assert "dar_uda: without labels, adaptation helped over source_only: confidence" in report
+    assert report.index("Look at these first") < report.index("Mean Dice, ct to mr")
 
 
 @pytest.fixture

@@ -47,6 +47,9 @@ AFTER_SEGMENTERS = {
     "score_method",
     "tabulate",
     "tabulate_tta_inconsistency",
+    "measure_confidence",
+    "tabulate_confidence",
+    "draw_look_first",
     "draw_losses",
     "draw_overlays",
     "draw_boxes",
@@ -110,6 +113,10 @@ def test_every_artifact_stands_where_the_house_says(finished):
         "seed-0/segmenters/ct-to-mr.disentangled-multi/dar_unet/weights.safetensors",
         "seed-0/segmenters/ct-to-mr.disentangled-multi/dar_unet-self_training_1/weights.safetensors",
         "seed-0/segmenters/mr/dar_unet/history.tsv",
+        "seed-0/confidence/ct-to-mr/dar_uda.tsv",
+        "tables/confidence.tsv",
+        "tables/adaptation.tsv",
+        "figures/look_first-ct-to-mr.png",
         "figures/overlays-ct-to-mr.png",
         "figures/overlays-ct-to-mr.svg",
         "figures/extremes-ct-to-mr.svg",
@@ -132,8 +139,8 @@ def test_the_report_shows_the_tables_numbers_every_figure_and_what_the_jobs_took
     for method, rows in summary.groupby("method"):
         for row in rows.itertuples():
             assert f">{row.dice_mean:.3f}<" in shown[method], (method, row.structure)
-    assert text.count("<svg") == 9  # as in the next line, translations, two of styles
-    kinds = {"dice", "differences", "dice_asd", "extremes", "overlays", "losses"}
+    assert text.count("<svg") == 10  # as in the next line, translations, two of styles
+    kinds = {"dice", "differences", "dice_asd", "extremes", "look_first", "overlays", "losses"}
     assert set(re.findall(r'data-figure="(\w+)', text)) >= kinds
     assert "train_translator" in text and "CPU, " in text and f"torch {metadata.version('torch')}" in text
     assert "1, 1 of them with a label" in text  # the test cases

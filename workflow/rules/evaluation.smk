@@ -106,11 +106,40 @@ use rule score_method as score_external_masks with:
         method=PLAN.external_pattern(),
 
 
+rule measure_confidence:
+    """Measure without labels how far the masks of a method can be trusted."""
+    input:
+        predictions="results/{run}/seed-{seed}/predictions/{direction}/{method}",
+        others=lambda wildcards: PLAN.adapted_beside(wildcards.method, wildcards.direction, wildcards.seed),
+        grids=lambda wildcards: PLAN.volumes.of_tests(wildcards.direction, "grid.json"),
+        source_structures=lambda wildcards: PLAN.volumes.volumes_of_source(wildcards.direction),
+        tta_inconsistency="results/{run}/seed-{seed}/tta_inconsistency/{direction}/{method}.tsv",
+    output:
+        table="results/{run}/seed-{seed}/confidence/{direction}/{method}.tsv",
+    log:
+        "results/{run}/logs/measure_confidence/{direction}-{method}-{seed}.log",
+    benchmark:
+        "results/{run}/benchmarks/measure_confidence/{direction}-{method}-{seed}.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    resources:
+        mem_mb=4000,
+        runtime="1h",
+    params:
+        cases=lambda wildcards: PLAN.volumes.test_cases(wildcards.direction),
+        patients=lambda wildcards: PLAN.volumes.test_patients(wildcards.direction),
+        structures=list(TASK.structures),
+        code=code_version("dar_uda.evaluation.confidence"),
+    script:
+        "../scripts/measure_confidence.py"
+
+
 rule tabulate:
     """Bring the scores of a table's methods, directions and seeds together."""
     input:
         metrics=lambda wildcards: PLAN.metrics(PLAN.tables[wildcards.table].scored),
         tta_inconsistency=lambda wildcards: PLAN.tta_inconsistency(PLAN.tables[wildcards.table].masked),
+        confidence=lambda wildcards: PLAN.confidence(PLAN.tables[wildcards.table].masked),
         usage=lambda wildcards: [path for paths in PLAN.usage(wildcards.table).values() for path in paths],
         missing=lambda wildcards: PLAN.missing_masks(PLAN.tables[wildcards.table]),
     output:
@@ -145,6 +174,7 @@ rule tabulate:
         choices=lambda wildcards: descriptions.stamped_choices(PLAN.tables[wildcards.table], CONFIG, PLAN.cases),
         bounds=lambda wildcards: descriptions.gap_bounds(PLAN.tables[wildcards.table]),
         ceilings=lambda wildcards: descriptions.ceilings(PLAN.tables[wildcards.table], CONFIG),
+        floors=lambda wildcards: descriptions.floors(PLAN.tables[wildcards.table]),
         structures=list(TASK.structures),
         metrics=CONFIG.metrics,
         reference=lambda wildcards: PLAN.tables[wildcards.table].reference,
@@ -174,6 +204,31 @@ rule tabulate_tta_inconsistency:
         code=code_version("dar_uda.evaluation.tta_inconsistency"),
     script:
         "../scripts/tabulate_tta_inconsistency.py"
+
+
+rule tabulate_confidence:
+    """Sort the masks of all methods by how far they can be trusted, and say whether adaptation helped."""
+    input:
+        confidence=PLAN.confidence(PLAN.summary.masked),
+    output:
+        table="results/{run}/tables/confidence.tsv",
+        adaptation="results/{run}/tables/adaptation.tsv",
+    log:
+        "results/{run}/logs/tabulate_confidence/summary.log",
+    benchmark:
+        "results/{run}/benchmarks/tabulate_confidence/summary.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        masked=plain(PLAN.summary.masked),
+        floors=descriptions.floors(PLAN.summary),
+        choices=descriptions.stamped_choices(PLAN.summary, CONFIG, PLAN.cases),
+        code=code_version("dar_uda.evaluation.adaptation"),
+    script:
+        "../scripts/tabulate_confidence.py"
 
 
 rule measure_calibration:

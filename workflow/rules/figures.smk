@@ -241,6 +241,42 @@ rule draw_dice_against_asd:
         "../scripts/draw_dice_against_asd.py"
 
 
+rule draw_look_first:
+    """Draw the test cases whose masks can be trusted least."""
+    input:
+        confidence=lambda wildcards: PLAN.confidence(PLAN.figures.look_first_rows(wildcards.direction)),
+        images=lambda wildcards: given(PLAN.volumes.images_of_tests(wildcards.direction)),
+        predictions=lambda wildcards: PLAN.predictions(PLAN.figures.look_first_rows(wildcards.direction)[:1]),
+    output:
+        figures=[
+            report(
+                "results/{run}/figures/look_first-{direction}.png",
+                caption="../report/look_first.rst",
+                category="Results",
+            ),
+            "results/{run}/figures/look_first-{direction}.svg",
+        ],
+    log:
+        "results/{run}/logs/draw_look_first/{direction}.log",
+    benchmark:
+        "results/{run}/benchmarks/draw_look_first/{direction}.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    resources:
+        mem_mb=4000,
+        runtime="10m",
+    params:
+        rows=lambda wildcards: plain(PLAN.figures.look_first_rows(wildcards.direction)),
+        cases=lambda wildcards: PLAN.volumes.test_cases(wildcards.direction),
+        structures=list(TASK.structures),
+        slice_axis=lambda wildcards: TASK.target(wildcards.direction).slice_axis,
+        stamp=lambda wildcards: descriptions.stamp_of_scores(CONFIG, PLAN.cases, wildcards.direction),
+        version=lambda wildcards: version_of(PLAN.volumes.images_of_tests(wildcards.direction), []),
+        code=code_version("dar_uda.report.figures.segmentation"),
+    script:
+        "../scripts/draw_look_first.py"
+
+
 rule draw_extremes:
     """Draw the worst and the best test case of every method."""
     input:

@@ -8,6 +8,7 @@ rule write_report:
     input:
         metrics=lambda wildcards: PLAN.metrics(PLAN.table_ending(wildcards.of_table).scored),
         tta_inconsistency=lambda wildcards: PLAN.tta_inconsistency(PLAN.table_ending(wildcards.of_table).masked),
+        confidence=lambda wildcards: PLAN.confidence(PLAN.table_ending(wildcards.of_table).masked),
         drawn=lambda wildcards: [
             f"{figure.path}.svg" for figure in PLAN.figures.of_table(PLAN.table_ending(wildcards.of_table))
         ],

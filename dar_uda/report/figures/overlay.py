@@ -37,12 +37,14 @@ def read_overlay(
     predictions: dict[str, str | Path],
     values: list[list[int]],
     slice_axis: int | None,
+    structure: int | None = None,
 ) -> Overlay:
     """Return the middle labeled slice of the reference, else of the first prediction that has one, else the middle.
 
     Args:
         predictions: Mask files on the image's grid, by name; `classes` of the result has those and `reference`.
         reference, values, slice_axis: See `draw_overlays`.
+        structure: Class whose middle slice is taken where a mask has it.
     """
     volume = read_volume(image)
     axes, _ = canonical_axes(volume.grid, slice_axis)
@@ -54,7 +56,8 @@ def read_overlay(
     for method, path in predictions.items():
         classes[method] = _canonical(read_volume(path), volume.grid, case, slice_axis)
     pixels = _canonical(volume, volume.grid, case, slice_axis)
-    depth = _middle_depth([labels for labels in classes.values() if labels is not None], len(pixels))
+    known = [labels for labels in classes.values() if labels is not None]
+    depth = _middle_depth([*(labels == structure for labels in known if structure), *known], len(pixels))
     slices = {name: None if labels is None else labels[depth] for name, labels in classes.items()}
     return Overlay(pixels[depth], rows / columns, slices)
 

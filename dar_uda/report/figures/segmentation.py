@@ -1,13 +1,15 @@
-"""What the segmenters predict, over slices of the scans: the first test cases, and each method's worst and best."""
+"""What the segmenters predict, over slices of the scans: the first cases, the least sure, the worst and the best."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
 
 from dar_uda.data.predictions import mask_path
 from dar_uda.evaluation.case_means import Cases, read_cases
+from dar_uda.evaluation.confidence import FIRST, look_first, read_confidence
 from dar_uda.evaluation.means import finite_mean
 from dar_uda.figures.style import new_figure, save_figure
 from dar_uda.report.figures.overlay import Overlay, draw_legend, draw_overlay, draw_reference, height_of, read_overlay
@@ -59,6 +61,41 @@ def draw_overlays(
         line[0].set_ylabel(case, fontsize=8)
     for axes, title in zip(grid[0], ["reference", *predictions], strict=True):
         axes.set_title(title, fontsize=9, fontweight="bold" if title == "reference" else "normal")
+    draw_legend(page, structures)
+    save_figure(page, figures, stamp)
+
+
+def draw_look_first(
+    confidence: list[dict],
+    cases: list[str],
+    images: list[str | Path],
+    predictions: str | Path,
+    structures: list[str],
+    figures: Sequence[str | Path],
+    slice_axis: int | None = None,
+    stamp: str = "",
+) -> None:
+    """Draw the least sure cases of one method, a row each: a slice through the least sure structure, without and with
+    its mask.
+
+    Args:
+        confidence: The method's entries of `read_confidence`.
+        cases: All test cases, in the order of the images.
+        predictions: Folder of the method's masks under its first seed.
+        images, structures, figures, slice_axis, stamp: See `draw_overlays`.
+    """
+    files, rows = dict(zip(cases, images, strict=True)), []
+    for row in look_first(read_confidence(confidence), FIRST).itertuples():
+        label, masks = structures.index(row.structure) + 1, {"mask": mask_path(predictions, row.case)}
+        overlay = read_overlay(row.case, files[row.case], None, masks, [], slice_axis, label)
+        rows.append((f"{row.case}, {row.structure}: {row.reason}", overlay))
+    heights = [height_of(overlay) for _, overlay in rows]
+    page = new_figure(2 * WIDE_PANEL, WIDE_PANEL * sum(heights) + 0.3 * len(rows) + 0.7)
+    grid = page.subplots(len(rows), 2, squeeze=False, height_ratios=heights)
+    for (plain, masked), (title, overlay) in zip(grid, rows, strict=True):
+        draw_overlay(plain, overlay, np.zeros_like(overlay.classes["mask"]))
+        draw_overlay(masked, overlay, overlay.classes["mask"])
+        plain.set_title(title, fontsize=8, loc="left")
     draw_legend(page, structures)
     save_figure(page, figures, stamp)
 
