@@ -19,7 +19,8 @@ from dar_uda.jobs.files import check_writable, staging
 from dar_uda.jobs.provenance import provenance_path
 from dar_uda.jobs.record import Record, parts_of, plain, read_record
 from dar_uda.plan.paths import Paths
-from dar_uda.preprocessing.structures import single_structures
+from dar_uda.plan.task import Direction
+from dar_uda.preprocessing.structures import mean_volumes, single_structures
 
 logger = logging.getLogger(__name__)
 FORMAT = 3
@@ -105,6 +106,7 @@ def export_bundle(predictions: str | Path, bundle: str | Path, license: str) -> 
             "inference": inference,
             "patch_size": record.params["window"],
             "single_component": [label for table in structures_of_source for label in single_structures(table)],
+            "usual_volumes": _usual_volumes(run, predictions.parent.name),
             "slice_normal": _slice_normal(training or images),
             "out_of_distribution": _out_of_distribution(training, domain),
             "packages": record.facts["packages"],
@@ -189,6 +191,12 @@ def _slice_normal(images: Sequence[Path]) -> list[float]:
 def _training_images(run: Path, domain: str) -> list[Path]:
     """Return the domain's training scans on the network grid; none where the run has not sliced them."""
     return [run / path for path in Paths().cases(domain, training_cases(run, domain), "image.nii")]
+
+
+def _usual_volumes(run: Path, direction: str) -> list[float] | None:
+    """Return the mean volume of every structure in the source's labels; None where the run has not measured any."""
+    table = run / Paths().structures(Direction.of(direction).source)
+    return mean_volumes(table) if table.exists() else None
 
 
 def _out_of_distribution(images: Sequence[Path], domain: str) -> dict[str, Any] | None:

@@ -22,6 +22,7 @@ from dar_uda.bundle.image_output import (
     image_digest,
     voxels_digest,
 )
+from dar_uda.bundle.expected_dice import FILE, add_expected_dice, log_first, read_expected_dice
 from dar_uda.bundle.segmenter import Segmenter
 from dar_uda.data.cases_table import LONGEST_NAME
 from dar_uda.data.companions import companions
@@ -43,7 +44,7 @@ def predict_scans(
     probabilities: bool = False,
     skip_done: bool = False,
 ) -> None:
-    """Write `{scan}.nii.gz`, the mask on the scan's own grid, of every scan, and `volumes.tsv`.
+    """Write `{scan}.nii.gz`, the mask on the scan's own grid, of every scan, `volumes.tsv` and `expected_dice.tsv`.
 
     Of a DICOM series also `{scan}.dcm`, the mask as DICOM SEG. Scans of one name are told apart by the names of their
     folders. What the folder has of the same scan is replaced whole; rows of other scans stay in `volumes.tsv`.
@@ -86,6 +87,7 @@ def predict_scans(
         logger.info("%d of %d scans were done before", skipped, len(paths))
     if len(problems) < len(paths):
         logger.info("Written: %s, masks and volumes.tsv", output)
+        log_first(folder / FILE, [one.name for one in outputs])
     if problems:
         raise ValueError("\n".join([f"DAR-315: {len(problems)} of {len(paths)} scans have no mask:", *problems]))
 
@@ -109,8 +111,11 @@ def _check_outputs(
                 f"{LONGEST_NAME}: rename the scan, or name a link to it (ln -s)"
             )
     voxels = [file for scan in scans for file in companions(scan)]
-    check_not_read([table, *(file for one in outputs for file in one.files)], [*scans, *voxels, *read])
+    check_not_read(
+        [table, table.with_name(FILE), *(file for one in outputs for file in one.files)], [*scans, *voxels, *read]
+    )
     _read_volumes(table)
+    read_expected_dice(table.with_name(FILE))
     for scan, one in zip(scans, outputs, strict=True):
         if one.exists():
             with suppress(OSError):  # a scan that cannot be read is named when its turn comes
@@ -127,7 +132,7 @@ def _predict_scan(segmenter: Segmenter, scan: Path, output: ImageOutput, table: 
     """Segment a scan; when all of it is written, put it in place, with its rows of the table."""
     with staging(table.parent) as stage:
         kept = stage / PROBABILITIES if PROBABILITIES in made.extras else None
-        mask = segmenter.predict(scan, made.average, kept)
+        mask, expected = segmenter.predict_with_expected_dice(scan, made.average, kept)
         if scan.is_dir() and _write_segmentation(stage / SEG, scan, mask, segmenter):
             made = replace(made, extras=(*made.extras, SEG))
         written = {MASK: voxels_digest(mask.array)} | {kind: file_digest(stage / kind) for kind in made.extras}
@@ -138,6 +143,7 @@ def _predict_scan(segmenter: Segmenter, scan: Path, output: ImageOutput, table: 
             output.check_free(scan, made.image)  # another process may have been faster
             output.replace(stage, made)
             _add_rows(table, rows)
+            add_expected_dice(table.with_name(FILE), output.name, expected)
 
 
 def _write_volumes(path: Path, rows: Sequence[tuple]) -> None:

@@ -9,7 +9,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from dar_uda.bundle.export import FORMAT
 from dar_uda.bundle.ood import MARGIN, TrainingDistribution
@@ -20,13 +23,14 @@ from dar_uda.data.network_volume import open_image
 from dar_uda.data.planes import ALIKE, angle_between, axis_alike, normal_of, plane_of
 from dar_uda.data.probabilities import probabilities_file
 from dar_uda.data.volume import Volume
+from dar_uda.evaluation.confidence import volume_ratios, with_expected_dice
 from dar_uda.jobs.cores import usable_cores
 from dar_uda.jobs.progress import Bar
 from dar_uda.preprocessing.preprocess import preprocess_image
 from dar_uda.preprocessing.settings import Preprocessing
-from dar_uda.segmentation.predict import mask_of
+from dar_uda.segmentation.predict import counted, mask_of
 from dar_uda.segmentation.predictor import Predictor
-from dar_uda.segmentation.tta import transforms_of
+from dar_uda.segmentation.tta import TtaInconsistency, transforms_of
 from dar_uda.training.device import find_device, use_device
 
 logger = logging.getLogger(__name__)
@@ -102,6 +106,16 @@ class Segmenter:
         Raises:
             ValueError: The scan cannot be read, or a check of `dar-uda check` finds an error; the message names it.
         """
+        return self.predict_with_expected_dice(scan, test_time_augmentation, probabilities)[0]
+
+    def predict_with_expected_dice(
+        self, scan: str | Path, test_time_augmentation: bool | None = None, probabilities: str | Path | None = None
+    ) -> tuple[Volume, pd.DataFrame]:
+        """Return what `predict` does, and a row per structure: `structure`, signals and what `with_expected_dice` adds.
+
+        TTA inconsistency is known where transforms are averaged, volumes where the bundle knows the source's. No other
+        network is there to agree with.
+        """
         if test_time_augmentation is None:
             test_time_augmentation = self.facts["inference"]["test_time_augmentation"]
         with TemporaryDirectory(prefix="dar-uda-", ignore_cleanup_errors=True) as scratch:
@@ -113,13 +127,29 @@ class Segmenter:
 
             transforms = len(transforms_of(self.predictor.flips))
 
-            def mask_by(predictor: Predictor) -> Volume:
+            def mask_by(predictor: Predictor) -> tuple[Volume, pd.DataFrame]:
+                volume, changes = open_image(image), TtaInconsistency(len(self.structures))
                 with self._progress(scan, image, transforms if test_time_augmentation else 1):
-                    slabs_of = predictor.averaged if test_time_augmentation else predictor.slabs
-                    return mask_of(slabs_of(open_image(image)), grid, self.facts["single_component"], stored)
+                    averaged = test_time_augmentation
+                    slabs = (
+                        counted(predictor.tta_probabilities(volume), changes) if averaged else predictor.slabs(volume)
+                    )
+                    mask = mask_of(slabs, grid, self.facts["single_component"], stored)
+                return mask, self._expected(mask, grid, changes.values() if averaged else None)
 
             with kept as stored:
                 return self.predictor.within_memory(mask_by, str(scan))
+
+    def _expected(self, mask: Volume, grid: Path, changes: NDArray[np.float64] | None) -> pd.DataFrame:
+        """Return the rows of `predict_with_expected_dice`; changes are those of `TtaInconsistency`."""
+        usual = self.facts.get("usual_volumes") or [np.nan] * len(self.structures)  # earlier bundles have none
+        signals = {
+            "structure": self.structures,
+            "tta_inconsistency": np.nan if changes is None else np.nan_to_num(changes, nan=1.0),
+            "volume_ratio": volume_ratios(mask.array, *read_grids(grid), np.array(usual)),
+            "agreement": np.nan,
+        }
+        return with_expected_dice(pd.DataFrame(signals))
 
     def distance(self, scan: str | Path) -> float | None:
         """Return a scan's distance from the training scans, see `TrainingDistribution`; None without statistics."""

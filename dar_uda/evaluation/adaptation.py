@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dar_uda.evaluation.case_means import ordered_methods
-from dar_uda.evaluation.confidence import confidence_of, read_table
+from dar_uda.evaluation.confidence import read_table, with_expected_dice
 from dar_uda.evaluation.intervals import PLAIN, mean_interval
 from dar_uda.evaluation.means import finite_mean
 from dar_uda.jobs.files import write_beside
@@ -27,9 +27,9 @@ def write_adaptation(
 
 
 def adaptation_of(confidence: Sequence[dict], floors: Mapping[str, str]) -> pd.DataFrame:
-    """Return for every adapted method how much surer its masks are than those of its floor, and a verdict.
+    """Return for every adapted method how much higher a Dice it lets expect than its floor, and a verdict.
 
-    The gain is the mean over the patients of the difference in confidence, of which agreement is left out: a floor
+    The gain is the mean over the patients of the difference in expected Dice, of which agreement is left out: a floor
     that is right alone agrees with no network that adaptation has led astray. `helped` where its interval (see
     `mean_interval`) lies above 0, `harmed` where it lies below, else `undecided`.
 
@@ -61,20 +61,19 @@ def verdicts_in_words(adaptation: pd.DataFrame) -> list[str]:
         UNDECIDED: "it is undecided whether adaptation helped over",
     }
     return [
-        f"`{row.method}`: without labels, {said[row.verdict]} `{row.floor}`: confidence {row.gain:+.3f} "
+        f"`{row.method}`: without labels, {said[row.verdict]} `{row.floor}`: expected Dice {row.gain:+.3f} "
         f"[{row.low:+.3f}, {row.high:+.3f}] ({row.interval or 'one patient, no interval'})"
         for row in adaptation.itertuples()
     ]
 
 
 def _by_patient(confidence: Sequence[dict], direction: str, method: str | None) -> NDArray[np.float64]:
-    """Return the confidence without agreement of one method, (seeds, patients); empty where it has no tables."""
+    """Return the expected Dice without agreement of one method, (seeds, patients); empty where it has no tables."""
     files = [entry["path"] for entry in confidence if (entry["direction"], entry["method"]) == (direction, method)]
     return np.array([_patients_of(path).to_numpy() for path in files])
 
 
 def _patients_of(path: str | Path) -> pd.Series:
     """Return the mean of every patient: over the structures of a case, then over the cases."""
-    table = read_table(path)
-    alone = table.assign(alone=confidence_of(table.assign(agreement=np.nan)))
-    return alone.groupby(["patient", "case"])["alone"].mean().groupby("patient").mean()
+    alone = with_expected_dice(read_table(path).assign(agreement=np.nan))
+    return alone.groupby(["patient", "case"])["expected_dice"].mean().groupby("patient").mean()

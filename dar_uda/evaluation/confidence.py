@@ -1,4 +1,4 @@
-"""How far a mask can be trusted, without labels: a number by which cases are sorted, the least sure first."""
+"""How far a mask can be trusted, without labels: the Dice to expect, by which cases are sorted, the lowest first."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,12 +18,17 @@ from dar_uda.preprocessing.structures import depth_of_voxel, mean_volumes
 
 KEYS = ["direction", "method", "case", "structure"]
 SIGNALS = ["tta_inconsistency", "volume_ratio", "agreement"]
-COLUMNS = ["case", "patient", "structure", *SIGNALS, "confidence"]
+COLUMNS = ["case", "patient", "structure", *SIGNALS, "confidence", "expected_dice"]
 WORDS = {
     "tta_inconsistency": "Dice {:.2f} with its masks of the scan brighter, darker or flipped",
     "volume_ratio": "{:.2f} times the usual volume",
     "agreement": "Dice {:.2f} with the masks of other adapted networks",
 }
+LINES = {(True, True): (1.01, -0.09), (True, False): (0.94, -0.10), (False, False): (0.86, -0.01)}
+"""Slope and offset from confidence to Dice, by whether TTA inconsistency and agreement are known.
+
+Fitted to the phantom's labels, which are generated; docs/confidence.md says how far off they are on other scans.
+"""
 FIRST = 3
 """Cases that pages name as those to look at first."""
 
@@ -39,7 +44,7 @@ def measure_confidence(
     structures: Sequence[str],
     table: str | Path,
 ) -> None:
-    """Write the signals of every case and structure of a method, and their mean, the confidence.
+    """Write the signals of every case and structure of a method, their mean, the confidence, and the Dice to expect.
 
     Args:
         cases: Names, in the order of the patients and of the grids.
@@ -62,9 +67,9 @@ def measure_confidence(
             agreement = np.mean([_same(mask == label, other == label) for other in beside]) if beside else np.nan
             rows.append((case, patient, structure, changes[case, structure], ratio, agreement))
         progress.report(done)
-    frame = pd.DataFrame(rows, columns=COLUMNS[:-1])
+    frame = with_expected_dice(pd.DataFrame(rows, columns=COLUMNS[:-2]))
     with write_beside(table) as partial:
-        frame.assign(confidence=confidence_of(frame)).to_csv(partial, sep="\t", index=False, float_format="%.6f")
+        frame.to_csv(partial, sep="\t", index=False, float_format="%.6f")
 
 
 def volume_ratios(
@@ -100,6 +105,14 @@ def confidence_of(signals: pd.DataFrame) -> pd.Series:
     return parts_of(signals).mean(axis=1)
 
 
+def with_expected_dice(signals: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with their confidence and the Dice to expect of it, see `LINES`."""
+    confidence = confidence_of(signals)
+    known = zip(signals["tta_inconsistency"].notna(), signals["agreement"].notna(), strict=True)
+    slope, offset = np.array([LINES[pair] for pair in known]).reshape(-1, 2).T
+    return signals.assign(confidence=confidence, expected_dice=(slope * confidence + offset).clip(0, 1))
+
+
 def read_confidence(confidence: Sequence[dict]) -> pd.DataFrame:
     """Return a row per direction, method, case and structure, means over the seeds, the least sure of a method first.
 
@@ -109,7 +122,7 @@ def read_confidence(confidence: Sequence[dict]) -> pd.DataFrame:
     tables = [
         read_table(entry["path"]).assign(direction=entry["direction"], method=entry["method"]) for entry in confidence
     ]
-    values = [*SIGNALS, "confidence"]
+    values = COLUMNS[3:]
     pooled = pd.concat(tables) if tables else pd.DataFrame(columns=[*KEYS, *values])
     means = pooled.groupby(KEYS, sort=False)[values].mean().reset_index()
     methods = means.groupby(["direction", "method"], sort=False).ngroup()
@@ -153,11 +166,11 @@ def reasons_of(signals: pd.DataFrame) -> list[str]:
 def look_first_table(confidence: pd.DataFrame, title: str) -> Table:
     """Return the `FIRST` least sure cases of every method of a direction, each with its least sure structure."""
     rows = [
-        [Cell(row.method), Cell(row.case), Cell(row.structure), Cell(row.confidence, SCORE), Cell(row.reason)]
+        [Cell(row.method), Cell(row.case), Cell(row.structure), Cell(row.expected_dice, SCORE), Cell(row.reason)]
         for _, of_method in confidence.groupby("method", sort=False)
         for row in look_first(of_method, FIRST).itertuples()
     ]
-    return Table(title, ["method", "case", "structure", "confidence", "why"], rows)
+    return Table(title, ["method", "case", "structure", "expected Dice", "why"], rows)
 
 
 def _same(mask: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:

@@ -145,11 +145,11 @@ def explanation(metrics: Sequence[str]) -> list[str]:
         "that both find. Better and worse count patients. p (Holm): how often equal methods would differ as much by "
         "chance, by the same t-test, then corrected for the number of rows; intervals are not corrected. With one "
         "seed, p and bold compare these very trainings.",
-        "Look at these first, found without labels: the three cases of each method whose least sure structure has the "
-        "lowest confidence, the mean of three numbers from 0 to 1: 1 - TTA inconsistency; how well the volume fits the "
-        "mean of the source's labels; and, where the table of the run has other adapted methods, Dice with their "
-        "masks. It sorts masks of one method; it is not a Dice. Whether adaptation helped is said by the difference in "
-        "confidence, its last part left out.",
+        "Look at these first, found without labels: the three cases of each method with the lowest expected Dice of a "
+        "structure. It comes from the mean of three numbers: 1 - TTA inconsistency; how well the volume fits the mean "
+        "of the source's labels; and, where the run's summary has other adapted methods, Dice with their masks. The "
+        "line from this mean to Dice was fitted to generated scans: trust the order more than the value. Whether "
+        "adaptation helped is said by the difference in expected Dice without the last of the three.",
         "TTA inconsistency, found without labels: 1 - Dice between the masks of a scan and of the same scan "
         "brighter, darker or shifted in intensity and, where training flipped patches, flipped (test-time "
         "augmentation, TTA), on the network grid; means over the structures and seeds.",

@@ -86,8 +86,8 @@ CAPTIONS = {
     ),
     "look_first": Caption(
         "Look at these first",
-        "The three test cases with the lowest confidence, found without labels: a slice through the structure that is "
-        "least sure, first seed, without and with the mask. A picture without color: nothing was found on this slice.",
+        "The three test cases with the lowest expected Dice of a structure, found without labels: a slice through that "
+        "structure, first seed, without and with the mask. A picture without color: nothing was found on this slice.",
         "Is the structure whole, and in its place? Other masks can be wrong too: a network may be sure of a mistake.",
     ),
     "overlays": Caption(

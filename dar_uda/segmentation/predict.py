@@ -139,7 +139,7 @@ def mask_of(
     return Volume(keep_largest(restored.array, single), restored.grid)
 
 
-def counted(transformed: Iterator[list[Tensor]], changes: TtaInconsistency, average: bool) -> Iterator[Tensor]:
+def counted(transformed: Iterator[list[Tensor]], changes: TtaInconsistency, average: bool = True) -> Iterator[Tensor]:
     """Yield the probabilities that masks are made of, slab after slab, and note in `changes` how they differ."""
     for slabs in transformed:
         changes.add(slabs)

@@ -4,6 +4,7 @@ import json
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 
 from dar_uda.data.probabilities import probabilities_file
 from dar_uda.data.volume import Volume, read_volume
@@ -13,6 +14,7 @@ class StubSegmenter:
     """Everything above 0 is the organ; `calls` lists the scans, `before` is called with each."""
 
     structures = ("organ",)
+    expected = pd.DataFrame(columns=["structure", "tta_inconsistency", "volume_ratio", "confidence", "expected_dice"])
 
     def __init__(self, folder, before=lambda _: None):
         self.folder, self.before, self.calls = folder, before, []
@@ -21,6 +23,9 @@ class StubSegmenter:
         (folder / "weights.safetensors").write_bytes(b"weights")
         (folder / "bundle.json").write_text(json.dumps(self.facts))
         (folder / "metrics.tsv").write_text("case\n")
+
+    def predict_with_expected_dice(self, *arguments):
+        return self.predict(*arguments), self.expected
 
     def predict(self, scan, _, probabilities=None):
         self.calls.append(scan)

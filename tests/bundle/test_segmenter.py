@@ -252,6 +252,18 @@ def test_a_scan_for_which_a_gpu_is_too_small_is_named_and_has_the_mask_of_a_cpu(
         assert np.array_equal(read_volume(tmp_path / "masks" / name).array, expected)
 
 
+def test_the_expected_dice_knows_tta_where_transforms_are_averaged_and_volumes_where_the_bundle_does(
+    bundle, scans, tmp_path
+):
+    """A voxel of the scan has 54 mm3, one of the network 6 x 6 x 12 mm: of its depth in mm, that is 1.5."""
+    folder = copied(bundle, tmp_path, usual_volumes=[1000.0])
+    mask, rows = module.Segmenter.load(folder, "cpu").predict_with_expected_dice(scans / GOOD[0], True)
+    assert rows.at[0, "volume_ratio"] == pytest.approx(1.5 * np.count_nonzero(mask.array) / 1000)
+    assert 0 <= rows.at[0, "tta_inconsistency"] <= 1 and np.isnan(rows.at[0, "agreement"])
+    _, rows = module.Segmenter.load(bundle, "cpu").predict_with_expected_dice(scans / GOOD[0])
+    assert rows[["tta_inconsistency", "volume_ratio", "expected_dice"]].isna().all(axis=None)
+
+
 def test_a_segmenter_in_python_leases_no_gpu_and_the_command_does(bundle, scans, tmp_path, monkeypatch):
     leased = []
     monkeypatch.setattr("dar_uda.training.device.lease_devices", lambda device: leased.append(device) or ["cpu"])

@@ -46,7 +46,8 @@ def test_confidence_is_the_mean_of_what_tta_volume_and_other_networks_say(tmp_pa
     table = measured(tmp_path, others)
     assert list(table.loc["liver", ["tta_inconsistency", "volume_ratio", "agreement"]]) == [0.25, 0.5, 0.25]
     assert table.at["liver", "confidence"] == pytest.approx((0.75 + 2 / 3 + 0.25) / 3, abs=1e-6)
-    assert table.at["spleen", "confidence"] == 0, "no network finds it"
+    assert table.at["liver", "expected_dice"] == pytest.approx(1.01 * (0.75 + 2 / 3 + 0.25) / 3 - 0.09, abs=1e-6)
+    assert table.at["spleen", "confidence"] == table.at["spleen", "expected_dice"] == 0, "no network finds it"
 
 
 def test_what_is_not_known_counts_in_no_mean(tmp_path):
@@ -76,7 +77,7 @@ def entries(tmp_path, **methods):
     for method, seeds in methods.items():
         for seed, cases in enumerate(seeds):
             path = tmp_path / f"{method}-{seed}.tsv"
-            rows = [(case, case[0], "liver", 0.0, ratio, 0.5, ratio) for case, ratio in cases.items()]
+            rows = [(case, case[0], "liver", 0.0, ratio, 0.5, ratio, ratio) for case, ratio in cases.items()]
             pd.DataFrame(rows, columns=COLUMNS).to_csv(path, sep="\t", index=False)
             found.append({"direction": "ct-to-mr", "method": method, "seed": seed, "path": path})
     return found
@@ -103,18 +104,21 @@ def test_without_methods_nothing_is_named():
 
 def verdict(tmp_path, adapted, floor):
     """Return gain and verdict of a method over its floor, whose cases have these volume ratios."""
-    by_method = {name: [dict(zip("abcde", ratios, strict=True))] for name, ratios in (("dar_uda", adapted), ("source_only", floor))}
+    by_method = {
+        name: [dict(zip("abcde", ratios, strict=True))]
+        for name, ratios in (("dar_uda", adapted), ("source_only", floor))
+    }
     row = adaptation_of(entries(tmp_path, **by_method), {"dar_uda": "source_only"}).iloc[0]
     assert row["patients"] == 5
     return row["gain"], row["verdict"]
 
 
 def test_adaptation_helped_or_harmed_where_the_interval_of_the_gain_leaves_out_zero(tmp_path):
-    """TTA says 1 of all, so that gains are half of those in the fit of volumes."""
+    """TTA says 1 of all, so that gains in confidence are half of those in the fit of volumes, in Dice 0.94 of these."""
     good, poor, third = [1, 1, 1, 1, 1 / 3], [0, 0, 0, 0, 0], 1 / 3
-    assert verdict(tmp_path, good, poor) == (pytest.approx(0.45), "helped")
-    assert verdict(tmp_path, poor, good) == (pytest.approx(-0.45), "harmed")
-    assert verdict(tmp_path, [1, 1, third, 0, 0], [0, third, third, 1, 1]) == (pytest.approx(-0.05), "undecided")
+    assert verdict(tmp_path, good, poor) == (pytest.approx(0.94 * 0.45), "helped")
+    assert verdict(tmp_path, poor, good) == (pytest.approx(-0.94 * 0.45), "harmed")
+    assert verdict(tmp_path, [1, 1, third, 0, 0], [0, third, third, 1, 1]) == (pytest.approx(-0.94 * 0.05), "undecided")
 
 
 def test_agreement_decides_no_verdict(tmp_path):
@@ -135,5 +139,5 @@ def test_a_method_without_its_floor_has_no_verdict(tmp_path):
 def test_the_verdict_is_said_with_its_interval(tmp_path):
     files = entries(tmp_path, dar_uda=[{"a": 1.0, "b": 1.0}], source_only=[{"a": 0.0, "b": 1 / 3}])
     assert verdicts_in_words(adaptation_of(files, {"dar_uda": "source_only"})) == [
-        "`dar_uda`: without labels, adaptation helped over `source_only`: confidence +0.375 [+0.250, +0.500] (range)"
+        "`dar_uda`: without labels, adaptation helped over `source_only`: expected Dice +0.352 [+0.235, +0.470] (range)"
     ]

@@ -106,7 +106,7 @@ def write_run(folder, dice, scored=True):
         metrics += [{**row, "path": paths[0]}] if scored else []
         tta_inconsistency.append({**row, "path": paths[1]})
         confidence.append({**row, "path": folder / f"{method}-confidence.tsv"})
-        signals = [(case, case, structure, 0.0, value, None, value) for case, structure, value, *_ in rows]
+        signals = [(case, case, structure, 0.0, value, None, value, value) for case, structure, value, *_ in rows]
         pd.DataFrame(signals, columns=COLUMNS).to_csv(confidence[-1]["path"], sep="\t", index=False)
     (folder / "ct.tsv").write_text("structure\tdice\nliver\t0.9375\nspleen\t0.8125\nkidney\t\n")
     grids = {"ct": (4.0, 6.0), "mr": (3.0, 6.0)}
@@ -160,7 +160,7 @@ def test_the_page_opens_with_the_cases_to_look_at_first_and_whether_adaptation_h
         ["dar_uda", "b", "spleen", "0.500", "0.50 times the usual volume"],
         ["dar_uda", NASTY, "liver", "0.600", "0.60 times the usual volume"],
     ]
-    assert "dar_uda: without labels, adaptation helped over source_only: confidence" in report
+    assert "dar_uda: without labels, adaptation helped over source_only: expected Dice" in report
     assert report.index("Look at these first") < report.index("Mean Dice, ct to mr")
 
 
@@ -370,7 +370,7 @@ def test_a_run_without_labels_has_a_page_that_says_why_nothing_is_scored(tmp_pat
 def test_a_run_without_labels_shows_the_tta_inconsistency_which_needs_none(tmp_path):
     write_report(**write_run(tmp_path, {"dar_uda": {"a": (0.5, 0.5), "b": (0.5, 0.5)}}, scored=False))
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert list(Page(text).tables) == ["TTA inconsistency"]
+    assert list(Page(text).tables) == ["Look at these first, ct-to-mr", "TTA inconsistency"]
     _, *rows = Page(text).tables["TTA inconsistency"]
     assert [[cell["text"] for cell in row] for row in rows] == [["a", "0.125"], ["b", "0.125"]]
     assert "| a    |   0.125 |" in (tmp_path / "summary.md").read_text(encoding="utf-8")
