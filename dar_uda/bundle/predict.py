@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from dar_uda.bundle.expected_dice import FILE, add_expected_dice, log_first, read_expected_dice
 from dar_uda.bundle.image_output import (
     MASK,
     PROBABILITIES,
@@ -22,7 +23,6 @@ from dar_uda.bundle.image_output import (
     image_digest,
     voxels_digest,
 )
-from dar_uda.bundle.expected_dice import FILE, add_expected_dice, log_first, read_expected_dice
 from dar_uda.bundle.segmenter import Segmenter
 from dar_uda.data.cases_table import LONGEST_NAME
 from dar_uda.data.companions import companions

@@ -150,7 +150,7 @@ def look_first(confidence: pd.DataFrame, count: int | None = None) -> pd.DataFra
         count: How many cases; None: all.
     """
     first = confidence.drop_duplicates("case")[:count]
-    return first.assign(reason=reasons_of(first))
+    return first.assign(**{"reason": reasons_of(first)})
 
 
 def reasons_of(signals: pd.DataFrame) -> list[str]:

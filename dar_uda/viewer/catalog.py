@@ -12,6 +12,7 @@ from dar_uda.data.companions import companions
 from dar_uda.data.predictions import mask_path, probabilities_path
 from dar_uda.data.volume import Volume, read_volume
 from dar_uda.evaluation.case_means import read_scores
+from dar_uda.evaluation.confidence import read_table
 from dar_uda.figures.style import COLORS_ON_IMAGES, color_of
 from dar_uda.jobs.provenance import checksums, provenance_path
 from dar_uda.jobs.record import Record, parts_of, plain, read_record
@@ -67,16 +68,17 @@ def read_catalog(run: str | Path) -> Catalog:
 
 
 def _cases(catalog: Catalog, methods: list[Record]) -> Iterator[dict[str, Any]]:
-    """Yield the test cases of every direction, each with the masks of all methods and seeds."""
+    """Yield the test cases of every direction, the least sure first, each with the masks of all methods and seeds."""
     for direction in dict.fromkeys(record.wildcards["direction"] for record in methods):
         here = [record for record in methods if record.wildcards["direction"] == direction]
-        scored = _scored(here)
-        for case in here[0].params["cases"]:
+        scored, expected = _scored(here), _least_expected(here)
+        for case in sorted(here[0].params["cases"], key=lambda case: expected.get(case, 1.0)):
             domain = Direction.of(direction).target
             image, digest, window = _image(here[0].run, domain, case)
             yield {
                 "direction": direction,
                 "case": case,
+                "expected_dice": expected.get(case),
                 "image": catalog.add(_read_same, image, digest, read_volume, image),
                 "resampled": image.name == "image.nii",
                 "window": window,
@@ -99,6 +101,7 @@ def _prediction(catalog: Catalog, record: Record, case: str) -> dict[str, Any]:
         "mask": catalog.add(read_mask, mask_path(folder, case), structures),
         "probabilities": [catalog.add(read_probability, probabilities, label) for label in shown],
         "dice": _dice(record.run / PATHS.metrics(*place), case),
+        "expected_dice": _expected(record.run / PATHS.confidence(*place), case),
     }
 
 
@@ -111,6 +114,26 @@ def _dice(metrics: Path, case: str) -> dict[str, float | None]:
     return {
         name: None if pd.isna(dice) else float(dice) for name, dice in zip(rows["structure"], rows["dice"], strict=True)
     }
+
+
+def _expected(confidence: Path, case: str) -> dict[str, float]:
+    """Return the expected Dice of each structure of a case; empty without a table."""
+    if not confidence.exists():
+        return {}
+    table = read_table(confidence).set_index("case").loc[[case]]
+    return dict(zip(table["structure"], table["expected_dice"].astype(float), strict=True))
+
+
+def _least_expected(methods: list[Record]) -> dict[str, float]:
+    """Return the expected Dice of each case's least sure structure, by the run's reference method, else the first."""
+    asked = methods[0].facts.get("choices", {}).get("reference_method")
+    record = next((one for one in methods if one.wildcards["method"] == asked), methods[0])
+    names = record.wildcards
+    table = record.run / PATHS.confidence(names["seed"], names["direction"], names["method"])
+    if not table.exists():
+        return {}
+    least: dict[str, float] = read_table(table).groupby("case")["expected_dice"].min().to_dict()
+    return least
 
 
 def _scored(methods: list[Record]) -> dict[str, tuple]:

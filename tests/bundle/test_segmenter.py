@@ -256,8 +256,11 @@ def test_the_expected_dice_knows_tta_where_transforms_are_averaged_and_volumes_w
     bundle, scans, tmp_path
 ):
     """A voxel of the scan has 54 mm3, one of the network 6 x 6 x 12 mm: of its depth in mm, that is 1.5."""
-    folder = copied(bundle, tmp_path, usual_volumes=[1000.0])
-    mask, rows = module.Segmenter.load(folder, "cpu").predict_with_expected_dice(scans / GOOD[0], True)
+    facts = json.loads((bundle / "bundle.json").read_text()) | {"usual_volumes": [1000.0]}
+    (tmp_path / "knowing").mkdir()
+    (tmp_path / "knowing" / "bundle.json").write_text(json.dumps(facts))
+    (tmp_path / "knowing" / "weights.safetensors").symlink_to(bundle / "weights.safetensors")
+    mask, rows = module.Segmenter.load(tmp_path / "knowing", "cpu").predict_with_expected_dice(scans / GOOD[0], True)
     assert rows.at[0, "volume_ratio"] == pytest.approx(1.5 * np.count_nonzero(mask.array) / 1000)
     assert 0 <= rows.at[0, "tta_inconsistency"] <= 1 and np.isnan(rows.at[0, "agreement"])
     _, rows = module.Segmenter.load(bundle, "cpu").predict_with_expected_dice(scans / GOOD[0])

@@ -5,6 +5,7 @@ import shutil
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 
 from dar_uda.data.volume import read_volume
@@ -36,6 +37,22 @@ def test_a_case_has_its_scan_reference_masks_and_dice(catalog):
     assert not case["resampled"]
     assert unlabeled["reference"] is None
     assert unlabeled["predictions"][0]["dice"] == {}
+
+
+def test_cases_come_the_least_sure_first_with_the_expected_dice_of_each_structure(run, tmp_path):
+    """By the first method where the run names no reference row's; of another method each mask has its own."""
+    shutil.copytree(run.parents[1], tmp_path / "copy")
+    copy = tmp_path / "copy" / "results" / "tiny"
+    for method, dice in {"dar_uda": (0.75, 0.5, 0.25, 1), "source_only": (0, 0, 1, 1)}.items():
+        rows = zip(("m1", "m1", "m2", "m2"), ("liver", "spleen") * 2, dice, strict=True)
+        table = pd.DataFrame(rows, columns=["case", "structure", "expected_dice"])
+        path = copy / f"seed-0/confidence/ct-to-mr/{method}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        table.to_csv(path, sep="\t", index=False)
+    first, second = read_catalog(copy).page["cases"]
+    assert [(entry["case"], entry["expected_dice"]) for entry in (first, second)] == [("m2", 0.25), ("m1", 0.5)]
+    assert second["predictions"][0]["expected_dice"] == {"liver": 0.75, "spleen": 0.5}
+    assert second["predictions"][1]["expected_dice"] == {"liver": 0.0, "spleen": 0.0}
 
 
 def test_the_scan_is_the_users_with_nothing_of_its_header_but_the_grid(catalog):

@@ -328,8 +328,9 @@ function fillLegend(methods) {
     const swatch = Object.assign(element("span"), { className: "swatch" });
     swatch.style.background = color;
     const cells = methods.map((method) => {
-      const dice = method.dice[name];
-      return Object.assign(element("td", typeof dice === "number" ? dice.toFixed(3) : ""), { className: "dice" });
+      const [dice, expected] = [method.dice[name], method.expected_dice[name]];
+      const text = typeof dice === "number" ? dice.toFixed(3) : typeof expected === "number" ? `~ ${expected.toFixed(2)}` : "";
+      return Object.assign(element("td", text), { className: "dice" });
     });
     return element("tr", element("td", swatch, spoken(name)), ...cells);
   }));
@@ -388,7 +389,8 @@ async function start() {
     catalog = await (await fetch("catalog.json")).json();
     find("#run").textContent = catalog.run;
     document.title = `${catalog.run} - DAR-UDA`;
-    fill(find("#case"), catalog.cases.map((entry, index) => [index, entry.case, entry.direction]));
+    const sure = ({ expected_dice: dice }) => (typeof dice === "number" ? `, expected Dice ${dice.toFixed(2)}` : "");
+    fill(find("#case"), catalog.cases.map((entry, index) => [index, entry.case + sure(entry), entry.direction]));
     const group = ({ direction, translation, seed }) => `${direction}, ${translation}, seed ${seed}`;
     fill(find("#source"), catalog.synthetic.map((entry, index) => [index, entry.case, group(entry)]));
     find("input[value=synthetic]").disabled = !catalog.synthetic.length;
