@@ -40,7 +40,7 @@ def versions_of(python: str) -> str:
             "the package nnunetv2: run `make nnunet` and set nnunet_python=.venv-nnunet/bin/python"
         )
     found = asked.stdout.strip()
-    if found.split(".")[:2] != VERSION.split("."):
+    if found.split()[0].split(".")[:2] != VERSION.split("."):
         raise RuntimeError(
             f"DAR-237: {python} has nnU-Net {found.split()[0]}; expected {VERSION}, to which the trainer is fitted: "
             "run `make nnunet`"
