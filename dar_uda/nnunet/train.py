@@ -72,6 +72,7 @@ def train_nnunet(
         _begin(work, identity_of(choices, [dataset, *images, *labels]))
         planner, folders = nnunet["planner"], folders_of(work)
         if not (work / "planned").exists():
+            shutil.rmtree(work / "preprocessed", ignore_errors=True)  # nnU-Net goes on with files cut short
             _write(work / "raw" / DATASET / "dataset.json", json.dumps(located(dataset)))
             run(plan_command(python, planner, threads), planning_variables(threads) | folders)
             (work / "planned").touch()

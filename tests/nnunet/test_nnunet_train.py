@@ -1,0 +1,58 @@
+"""A training's working folder, with a fake nnU-Net: what a job that was killed leaves, the next one can use."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dar_uda.nnunet import train
+
+NNUNET = {"planner": "ExperimentPlanner", "epochs": 1, "iterations_per_epoch": 1}
+TRAINED = "results/Dataset001_DarUda/DarUdaTrainer__nnUNetPlans__3d_fullres"
+
+
+@pytest.fixture
+def training(tmp_path, monkeypatch):
+    """Return a function that trains with a fake nnU-Net, which it is given; the folder of the checkpoints."""
+    dataset, output = tmp_path / "dataset.json", tmp_path / "segmenter"
+    dataset.write_text(json.dumps({"dataset": {}}))
+    monkeypatch.setattr(train, "versions_of", str)
+
+    def start(nnunet):
+        monkeypatch.setattr(train, "run", nnunet)
+        outputs = (output / name for name in ("model", "history.tsv", "usage.json"))
+        train.train_nnunet(dataset, [], [], *outputs, NNUNET, 0, "code", "python", "cpu", 1)
+
+    return start, output / "checkpoints"
+
+
+def tool_of(command):
+    return Path(command[1]).name
+
+
+def finish(work):
+    """Write what nnU-Net has at the end."""
+    for name in (*train.KEPT, "fold_all/history.tsv", "fold_all/usage.json"):
+        (work / TRAINED / name).parent.mkdir(parents=True, exist_ok=True)
+        (work / TRAINED / name).write_text("{}")
+
+
+def test_a_planning_that_was_killed_begins_anew(training):
+    """nnU-Net keeps a fingerprint that it finds, also one cut short, and fails by it every time."""
+    start, work = training
+    fingerprint = work / "preprocessed" / "Dataset001_DarUda" / "dataset_fingerprint.json"
+
+    def killed(command, *_):
+        fingerprint.parent.mkdir(parents=True)
+        fingerprint.write_text('{"spacings": [')
+        raise KeyboardInterrupt
+
+    def whole(command, *_):
+        if tool_of(command) == "nnUNetv2_plan_and_preprocess":
+            assert not fingerprint.exists()
+        else:
+            finish(work)
+
+    with pytest.raises(KeyboardInterrupt):
+        start(killed)
+    start(whole)
