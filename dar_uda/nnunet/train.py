@@ -23,7 +23,7 @@ from dar_uda.nnunet.commands import (
 )
 from dar_uda.nnunet.dataset import located
 from dar_uda.nnunet.run import Epochs, run, versions_of
-from dar_uda.training.checkpoint import identity_of
+from dar_uda.training.checkpoint import identity_of, is_whole
 from dar_uda.training.device import lease_devices
 
 logger = logging.getLogger(__name__)
@@ -78,6 +78,7 @@ def train_nnunet(
             (work / "planned").touch()
         told = {"EPOCHS": nnunet["epochs"], "ITERATIONS": nnunet["iterations_per_epoch"], "SEED": seed}
         environment = training_variables(threads, gpu) | folders | {f"DAR_UDA_{k}": str(v) for k, v in told.items()}
+        _remove_damaged(trained_folder(work, planner))
         run(train_command(python, planner, where), environment, Epochs(nnunet["epochs"]))
         _keep(trained_folder(work, planner), Path(model), history, usage)
 
@@ -96,6 +97,14 @@ def _begin(work: Path, identity: str) -> None:
         elif old.name != "lock":
             old.unlink()
     _write(mark, identity)
+
+
+def _remove_damaged(trained: Path) -> None:
+    """Remove checkpoints that were cut short, as by a power cut: nnU-Net would fail by one every time."""
+    for path in (trained / "fold_all").glob("checkpoint_*.pth"):
+        if not is_whole(path):
+            logger.warning("DAR-227: %s is damaged: starting anew", path)
+            path.unlink()
 
 
 def _keep(trained: Path, model: Path, history: str | Path, usage: str | Path) -> None:

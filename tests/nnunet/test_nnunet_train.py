@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from dar_uda.nnunet import train
 
@@ -56,3 +57,26 @@ def test_a_planning_that_was_killed_begins_anew(training):
     with pytest.raises(KeyboardInterrupt):
         start(killed)
     start(whole)
+
+
+@pytest.mark.parametrize("kept_bytes", [None, -100])
+def test_a_checkpoint_that_was_cut_short_is_not_gone_on_from(training, caplog, kept_bytes):
+    start, work = training
+    latest = work / TRAINED / "fold_all" / "checkpoint_latest.pth"
+
+    def killed(command, *_):
+        if tool_of(command) == "nnUNetv2_train":
+            latest.parent.mkdir(parents=True)
+            torch.save({"network_weights": torch.zeros(100)}, latest)
+            latest.write_bytes(latest.read_bytes()[:kept_bytes])
+            raise KeyboardInterrupt
+
+    def whole(command, *_):
+        assert tool_of(command) == "nnUNetv2_train", "it is planned once"
+        assert latest.exists() == (kept_bytes is None)
+        finish(work)
+
+    with pytest.raises(KeyboardInterrupt):
+        start(killed)
+    start(whole)
+    assert ("checkpoint_latest.pth is damaged" in caplog.text) == (kept_bytes is not None)
