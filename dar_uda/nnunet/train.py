@@ -44,9 +44,10 @@ def train_nnunet(
     python: str,
     device: str,
     threads: int,
-) -> None:
+) -> dict[str, str]:
     """Plan, preprocess and train; a job that was killed goes on from its last epoch.
 
+    Returns the versions of the packages that did so.
     Who runs the job removes the working folder when all is written, see `remove_checkpoints`.
 
     Args:
@@ -81,6 +82,7 @@ def train_nnunet(
         _remove_damaged(trained_folder(work, planner))
         run(train_command(python, planner, where), environment, Epochs(nnunet["epochs"]))
         _keep(trained_folder(work, planner), Path(model), history, usage)
+    return versions
 
 
 def _begin(work: Path, identity: str) -> None:
