@@ -43,7 +43,7 @@ def test_a_planning_that_was_killed_begins_anew(training):
     start, work = training
     fingerprint = work / "preprocessed" / "Dataset001_DarUda" / "dataset_fingerprint.json"
 
-    def killed(command, *_):
+    def killed(*_):
         fingerprint.parent.mkdir(parents=True)
         fingerprint.write_text('{"spacings": [')
         raise KeyboardInterrupt
