@@ -10,6 +10,7 @@ from scipy.stats import spearmanr
 from dar_uda.evaluation.adaptation import HELPED, UNDECIDED, verdict_of
 from dar_uda.evaluation.confidence import confidence_of, parts_of, with_expected_dice
 from docs.config_keys import REPOSITORY
+from docs.measure_confidence import ADAPTED
 
 PAGE = REPOSITORY / "docs" / "confidence.md"
 ROWS = REPOSITORY / "docs" / "data" / "confidence.tsv"
@@ -20,7 +21,7 @@ WORST = 10
 """The worst pair in so many counts as bad."""
 CLEAR = 0.2
 """Methods whose mean Dice lies farther apart differ clearly."""
-DRAWS = 2000
+DRAWS = 500
 TITLES = {
     "tta_inconsistency": "TTA",
     "volume_ratio": "volume",
@@ -43,11 +44,15 @@ def read_rows() -> pd.DataFrame:
     return with_expected_dice(rows).assign(**parts_of(rows), out_of_distribution=odd, alone=alone)
 
 
-def found_of_worst(dice: pd.Series, signal: pd.Series, share: int = 1) -> tuple[int, int]:
-    """Return how many of the worst tenth are among the lowest `share` tenths of a signal, and how many those are."""
+def found_of_worst(dice: pd.Series, signal: pd.Series, share: int = 1) -> tuple[int, int, float]:
+    """Return how many of the worst tenth are among the lowest `share` tenths of a signal, of how many, and by chance.
+
+    Pairs with the same Dice as the last of the worst tenth count as found too, up to as many as a tenth has.
+    """
     count = max(1, round(len(dice) / WORST))
-    worst, low = (values.sort_values(kind="stable").index for values in (dice, signal))
-    return len({*worst[:count]} & {*low[: share * count]}), count
+    is_worst = dice <= dice.sort_values().iloc[count - 1]
+    found = is_worst.loc[signal.sort_values(kind="stable").index[: share * count]].sum()
+    return min(int(found), count), count, count * is_worst.mean()
 
 
 def interval(rows: pd.DataFrame, signal: str) -> tuple[float, float]:
@@ -61,7 +66,7 @@ def interval(rows: pd.DataFrame, signal: str) -> tuple[float, float]:
 
 def ranking(rows: pd.DataFrame) -> Iterator[str]:
     """Yield the tables of rank correlations and of the worst tenth that is found."""
-    groups = list(rows.groupby(GROUP, sort=False))
+    groups = list(_groups(rows))
     yield _line(["run", "direction", "method", "pairs", *TITLES.values(), "confidence, 95 %"])
     yield _line([*["---"] * 3, *["--:"] * (len(TITLES) + 2)])
     for names, group in groups:
@@ -72,8 +77,9 @@ def ranking(rows: pd.DataFrame) -> Iterator[str]:
     yield _line([*["---"] * 3, *["--:"] * (len(TITLES) + 3)])
     for names, group in groups:
         found = [_found(group, signal) for signal in TITLES]
-        fifth, count = found_of_worst(group["dice"], group["confidence"], 2)
-        yield _line([*names, str(count), f"{count**2 / len(group):.1f}", *found, str(fifth)])
+        _, count, chance = found_of_worst(group["dice"], group["confidence"])
+        fifth = found_of_worst(group["dice"], group["confidence"], 2)[0]
+        yield _line([*names, str(count), f"{chance:.1f}", *found, str(fifth)])
 
 
 def verdicts(rows: pd.DataFrame) -> Iterator[str]:
@@ -123,6 +129,14 @@ def expected(rows: pd.DataFrame) -> Iterator[str]:
         errors = [(group[name] - dice).abs().mean() for name in columns]
         means = [dice.mean(), *(group[name].mean() for name in columns)]
         yield _line([*names, *(f"{value:.2f}" for value in [*means, *errors, (dice - dice.median()).abs().mean()])])
+
+
+def _groups(rows: pd.DataFrame) -> Iterator[tuple[tuple[str, ...], pd.DataFrame]]:
+    """Yield the pairs of every run and direction: those of the adapted methods together, then those of each method."""
+    for (run, direction), group in rows.groupby(["run", "direction"], sort=False):
+        yield (run, direction, "adapted, pooled"), group[group["method"].isin(ADAPTED)]
+        for method, part in group.groupby("method", sort=False):
+            yield (run, direction, method), part
 
 
 def _correlation(group: pd.DataFrame, signal: str) -> str:
