@@ -21,7 +21,7 @@ WORST = 10
 """The worst pair in so many counts as bad."""
 CLEAR = 0.2
 """Methods whose mean Dice lies farther apart differ clearly."""
-DRAWS = 500
+DRAWS = 200
 TITLES = {
     "tta_inconsistency": "TTA",
     "volume_ratio": "volume",

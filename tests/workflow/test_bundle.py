@@ -19,6 +19,7 @@ from tests.data.dicom_files import PATIENT, write_as_dicom
 
 PAGE = Path(__file__).parents[2] / "docs" / "predict.md"
 MASKS = "seed-0/predictions/ct-to-mr/source_only"
+TABLES = ("volumes.tsv", "expected_dice.tsv")
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def test_a_dicom_series_gets_its_mask_as_nifti_and_as_seg_and_no_log_names_its_p
     image = sitk.Cast(sitk.ReadImage(str(run.result("data/mr/mr2_image.nii.gz"))), sitk.sitkInt16)
     write_as_dicom(image, series, [f"{9 * k % 97:02}.dcm" for k in range(image.GetDepth())])
     assert main(["predict", str(bundle), str(series), "-o", str(tmp_path / "out"), "--device", "cpu"]) == 0
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"series.nii.gz", "series.dcm", "volumes.tsv"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"series.nii.gz", "series.dcm", *TABLES}
     seg, mask = pydicom.dcmread(tmp_path / "out" / "series.dcm"), nib.load(tmp_path / "out" / "series.nii.gz")
     assert seg.PatientName == PATIENT and seg.ManufacturerModelName == "source_only ct-to-mr"
     frames = [
@@ -138,7 +139,7 @@ def test_a_scan_that_cannot_be_read_does_not_stop_the_others(run, bundle, tmp_pa
     (tmp_path / "scans" / "series").mkdir()
     assert main(["predict", str(bundle), str(broken.parent), "-o", str(tmp_path / "masks"), "--device", "cpu"]) == 1
     assert "1 of 2 scans have no mask" in (said := capsys.readouterr().err) and "broken.nii.gz" in said
-    assert {path.name for path in (tmp_path / "masks").iterdir()} == {"good.nii.gz", "volumes.tsv"}
+    assert {path.name for path in (tmp_path / "masks").iterdir()} == {"good.nii.gz", *TABLES}
     assert main(["predict", str(bundle), str(broken), "-o", str(tmp_path / "none"), "--device", "cpu"]) == 1
     assert list((tmp_path / "none").iterdir()) == []
     assert f"Not read: {tmp_path / 'scans' / 'series'}, a folder in a folder of volume files" in caplog.text
