@@ -126,7 +126,7 @@ def read_confidence(confidence: Sequence[dict]) -> pd.DataFrame:
     pooled = pd.concat(tables) if tables else pd.DataFrame(columns=[*KEYS, *values])
     means = pooled.groupby(KEYS, sort=False)[values].mean().reset_index()
     methods = means.groupby(["direction", "method"], sort=False).ngroup()
-    return means.assign(order=methods).sort_values(["order", "confidence"], kind="stable").drop(columns="order")
+    return means.iloc[np.lexsort((means["confidence"].astype(float), methods))]
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
