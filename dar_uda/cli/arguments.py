@@ -169,6 +169,11 @@ def _export(commands: argparse._SubParsersAction) -> None:
     )
     export.add_argument("-o", "--output", required=True, type=Path, metavar="BUNDLE", help="the folder to write")
     export.add_argument(
+        "--to",
+        choices=["monai", "onnx"],
+        help="for another program: a MONAI bundle, or the network as ONNX (default: for `dar-uda predict`)",
+    )
+    export.add_argument(
         "--license",
         default="not stated",
         metavar="TEXT",
