@@ -10,7 +10,6 @@ from dar_uda.evaluation.score_tables import method_table
 from dar_uda.evaluation.summary import summarize
 from dar_uda.plan.task import Direction
 
-
 USAGE = ("    dar-uda predict FOLDER_OF_THIS_PAGE SCAN... -o masks",)
 
 

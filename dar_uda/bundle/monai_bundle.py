@@ -27,9 +27,9 @@ USAGE = [
     "",
     "    python -m monai.bundle run --config_file configs/inference.json --dataset_dir SCANS --output_dir MASKS",
     "",
-    "SCANS is a folder of NIfTI files (`*.nii.gz`). The code in `scripts/` is DAR-UDA's own: the network in plain layers, "
-    "preprocessing, the guided filter and the largest components. Left out: TTA, the checks of a scan, the warning of "
-    "scans that are out of distribution, DICOM.",
+    "SCANS is a folder of NIfTI files (`*.nii.gz`). The code in `scripts/` is DAR-UDA's own: the network in plain "
+    "layers, preprocessing, the guided filter and the largest components. Left out: TTA, the checks of a scan, the "
+    "warning of scans that are out of distribution, DICOM.",
 ]
 
 
@@ -60,7 +60,9 @@ def write_monai_bundle(bundle: Path, folder: Path) -> None:
     carry_code([TRANSFORMS, NETWORK], folder / "scripts", version("dar-uda"))
     card = model_card(facts, bundle / "metrics.tsv", USAGE)
     (folder / "docs" / "README.md").write_text(card, encoding="utf-8")
-    license = f"Weights: {facts['license']}\nCode in scripts/: Apache-2.0, https://www.apache.org/licenses/LICENSE-2.0\n"
+    license = (
+        f"Weights: {facts['license']}\nCode in scripts/: Apache-2.0, https://www.apache.org/licenses/LICENSE-2.0\n"
+    )
     (folder / "LICENSE").write_text(license, encoding="utf-8")
     if facts["inference"]["test_time_augmentation"]:
         logger.warning(
@@ -91,6 +93,7 @@ def _inference(facts: dict[str, Any], arguments: dict[str, Any], region: bool) -
         "guided_filter_radius": inference.get("guided_filter_radius", 0),
         "single": facts["single_component"],
     }
+    load = {"_target_": "LoadImaged", "keys": "image", "ensure_channel_first": True}
     save = {
         "_target_": "SaveImaged",
         "keys": "pred",
@@ -108,7 +111,7 @@ def _inference(facts: dict[str, Any], arguments: dict[str, Any], region: bool) -
         "output_dir": "$@bundle_root + '/masks'",
         "network_def": {"_target_": _carried(NETWORK, PlainDARUNet.__name__), **arguments},
         "network": "$@network_def.to(@device)",
-        "preprocessing": _composed({"_target_": "LoadImaged", "keys": "image", "ensure_channel_first": True}, to_network),
+        "preprocessing": _composed(load, to_network),
         "dataset": {
             "_target_": "Dataset",
             "data": "$[{'image': path} for path in sorted(glob.glob(@dataset_dir + '/*.nii.gz'))]",

@@ -244,6 +244,16 @@ def _predict(commands: argparse._SubParsersAction) -> None:
         action="store_true",
         help="write those of every class too: FOLDER/probabilities/SCAN.nii.gz",
     )
+    predict.add_argument(
+        "--slicer",
+        action="store_true",
+        help="write FOLDER/SCAN.seg.nrrd too, which opens in 3D Slicer with names and colors",
+    )
+    predict.add_argument(
+        "--bids",
+        action="store_true",
+        help="name masks as BIDS derivatives: FOLDER/sub-X/anat/sub-X_..._dseg.nii.gz, with dataset_description.json",
+    )
 
 
 def _score(commands: argparse._SubParsersAction) -> None:

@@ -138,7 +138,7 @@ def _predict(options: argparse.Namespace) -> None:
     _log_plainly()
     read_facts(options.bundle)  # a wrong folder is named before the wait for a GPU
     segmenter = Segmenter.load(options.bundle, lease_devices(options.device)[0])
-    choices = options.tta, options.save_probabilities, options.skip_done
+    choices = options.tta, options.save_probabilities, options.skip_done, options.slicer, options.bids
     predict_scans(segmenter, options.scan, options.output, *choices)
 
 
