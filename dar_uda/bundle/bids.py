@@ -34,7 +34,7 @@ class BidsOutput(ImageOutput):
         ValueError: The scan's name is not one of BIDS.
     """
 
-    def __init__(self, folder: Path, scan: Path, facts: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, scan: Path, facts: dict[str, Any], slicer: bool = False) -> None:
         name = name_of(scan)
         if not NAME.fullmatch(name):
             raise ValueError(
@@ -47,7 +47,7 @@ class BidsOutput(ImageOutput):
         levels = [each for each in entities[:2] if each.startswith(("sub-", "ses-"))]
         within = scan.resolve().parts[-2 - len(levels) : -2] == tuple(levels)
         into = folder.joinpath(*levels, scan.resolve().parent.name if within else "anat")
-        super().__init__(into, f"{stem}_dseg")
+        super().__init__(into, f"{stem}_dseg", slicer)
         self.root = scan.resolve().parents[1 + len(levels)] if within else None
         self.extras = {
             PROBABILITIES: into / f"{stem}_probseg.nii.gz",
@@ -67,14 +67,14 @@ def label_of(method: str) -> str:
     return re.sub("[^a-zA-Z0-9]", "", method)
 
 
-def bids_outputs(folder: Path, scans: Sequence[Path], facts: dict[str, Any]) -> list[BidsOutput]:
+def bids_outputs(folder: Path, scans: Sequence[Path], facts: dict[str, Any], slicer: bool = False) -> list[BidsOutput]:
     """Return the outputs of scans of one BIDS dataset.
 
     Raises:
         ValueError: A name is not one of BIDS, two scans would have one mask, the scans are of several datasets, or the
             folder is another dataset than that of their masks.
     """
-    outputs = [BidsOutput(folder, scan, facts) for scan in scans]
+    outputs = [BidsOutput(folder, scan, facts, slicer) for scan in scans]
     of_mask: dict[Path, Path] = {}
     for scan, output in zip(scans, outputs, strict=True):
         if (other := of_mask.setdefault(output.mask, scan)) != scan:

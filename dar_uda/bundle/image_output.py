@@ -70,12 +70,14 @@ class ImageOutput:
         mask: `{name}.nii.gz`; says in its header what it was made of.
         extras: Where what belongs to it goes: `probabilities/{name}.nii.gz`, `{name}.dcm`, `{name}.seg.nrrd`.
         texts: Content of those that describe the others.
+        unasked: Which of the extras a prediction does not write.
     """
 
     texts: Mapping[str, str] = {}
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, slicer: bool = False) -> None:
         self.name = shown_name(name)
+        self.unasked = set() if slicer else {SLICER}
         self.mask = mask_path(folder, name)
         self.extras = {
             PROBABILITIES: probabilities_path(folder, name),
@@ -85,7 +87,8 @@ class ImageOutput:
 
     @property
     def files(self) -> list[Path]:
-        return [self.mask, *self.extras.values()]
+        """Where a prediction writes."""
+        return [self.mask, *(path for kind, path in self.extras.items() if kind not in self.unasked)]
 
     def exists(self) -> bool:
         return any(map(_exists, self.files))
@@ -102,8 +105,10 @@ class ImageOutput:
         """
         made = MadeOf.of_mask(self.mask)
         own = self._as_written(made) if made is not None and made.image == image else set()
-        written = {path for kind, path in self.extras.items() if kind != SEG or scan.is_dir()}
-        if others := [path for path in self.files if path in {self.mask, *written} - own and _exists(path)]:
+        replaced = set(made.extras) if made else set()
+        asked = {kind for kind in self.extras if kind not in self.unasked and (kind != SEG or scan.is_dir())}
+        paths = [self.mask, *(path for kind, path in self.extras.items() if kind in asked | replaced)]
+        if others := [path for path in paths if path not in own and _exists(path)]:
             raise ValueError(
                 f"DAR-311: {others[0]} exists, and was not made of {scan}, or was changed since: nothing is written "
                 "over it. Give another folder with -o, or delete it first; scans of one name that are given together "

@@ -70,8 +70,8 @@ def predict_scans(
     """
     check_writable(output)
     folder, paths = Path(output), given_images(scans)
-    derivatives = bids_outputs(folder, paths, segmenter.facts) if bids else []
-    outputs = derivatives or [ImageOutput(folder, name) for name in names_apart(paths, folds_case(folder))]
+    derivatives = bids_outputs(folder, paths, segmenter.facts, slicer) if bids else []
+    outputs = derivatives or [ImageOutput(folder, name, slicer) for name in names_apart(paths, folds_case(folder))]
     table = folder / "volumes.tsv"
     average = average or segmenter.facts["inference"]["test_time_augmentation"]
     extras = [kind for kind, chosen in ((PROBABILITIES, probabilities), (SLICER, slicer)) if chosen]

@@ -2,6 +2,7 @@
 
 import nibabel as nib
 import numpy as np
+import pytest
 import SimpleITK as sitk
 
 from dar_uda.bundle.predict import predict_scans
@@ -63,3 +64,24 @@ def test_predict_writes_it_beside_the_mask_and_leaves_a_corrected_one(tmp_path):
     file.write_bytes(b"corrected")
     predict_scans(segmenter, [scan], out, average=False, slicer=True, skip_done=True)
     assert file.read_bytes() == b"corrected" and len(segmenter.calls) == 1
+
+
+def test_without_it_being_asked_for_a_segmentation_of_slicer_stays(tmp_path):
+    scan, out = write_scan(tmp_path / "a.nii.gz", 3), tmp_path / "out"
+    out.mkdir()
+    (out / "a.seg.nrrd").write_bytes(b"of the user")
+    segmenter = StubSegmenter(tmp_path / "bundle")
+    predict_scans(segmenter, [scan], out, average=False)
+    assert (out / "a.seg.nrrd").read_bytes() == b"of the user"
+    with pytest.raises(ValueError, match="DAR-311: .*a.seg.nrrd exists"):
+        predict_scans(segmenter, [scan], out, average=False, slicer=True)
+
+
+def test_a_corrected_one_is_not_replaced_by_a_later_prediction(tmp_path):
+    scan, out = write_scan(tmp_path / "a.nii.gz", 3), tmp_path / "out"
+    segmenter = StubSegmenter(tmp_path / "bundle")
+    predict_scans(segmenter, [scan], out, average=False, slicer=True)
+    (out / "a.seg.nrrd").write_bytes(b"corrected")
+    with pytest.raises(ValueError, match="DAR-311: .*a.seg.nrrd exists"):
+        predict_scans(segmenter, [scan], out, average=True)
+    assert (out / "a.seg.nrrd").read_bytes() == b"corrected"
