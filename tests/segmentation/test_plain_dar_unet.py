@@ -36,7 +36,7 @@ def test_it_scores_as_the_trained_network_does(switches, shape):
     assert torch.allclose(found, expected, rtol=0, atol=1e-5 * expected.abs().max())
 
 
-def test_it_stands_alone():
+def test_it_imports_torch_alone():
     tree = ast.parse(Path(plain_dar_unet.__file__).read_text())
     imported = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     imported += [name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names]
