@@ -45,7 +45,7 @@ def test_a_dataset_of_derivatives(tmp_path, segmenter):
     predict(segmenter, [scan], out, probabilities=True)
     stem = "sub-01/anat/sub-01_seg-daruda_"
     names = {f"{stem}{end}" for end in ("dseg.nii.gz", "dseg.json", "probseg.nii.gz", "probseg.json")}
-    top = {"dataset_description.json", ".bidsignore", "seg-daruda_dseg.tsv", "volumes.tsv", "expected_dice.tsv"}
+    top = {"dataset_description.json", ".bidsignore", "seg-daruda_dseg.tsv", "volumes.tsv"}
     assert set(files_below(out)) == names | top
     assert voxels_of(out / f"{stem}dseg.nii.gz") == 3 and nib.load(out / f"{stem}probseg.nii.gz").shape == (4, 4, 4, 2)
     description = json.loads((out / "dataset_description.json").read_text())
