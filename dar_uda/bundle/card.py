@@ -1,6 +1,6 @@
 """The page that tells a stranger what a bundle is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,16 @@ from dar_uda.evaluation.score_tables import method_table
 from dar_uda.evaluation.summary import summarize
 from dar_uda.plan.task import Direction
 
+USAGE = ("    dar-uda predict FOLDER_OF_THIS_PAGE SCAN... -o masks",)
 
-def model_card(facts: Mapping[str, Any], metrics: Path) -> str:
+
+def model_card(facts: Mapping[str, Any], metrics: Path, usage: Sequence[str] = USAGE) -> str:
     """Return the model card, Markdown.
 
     Args:
         facts: What `bundle.json` holds.
         metrics: TSV of `score_method`; need not exist.
+        usage: Lines that say how masks are made.
     """
     source = Direction.of(facts["direction"]).source
     lines = [
@@ -26,7 +29,7 @@ def model_card(facts: Mapping[str, Any], metrics: Path) -> str:
         f"method `{facts['method']}` with labels of `{source}`; how, tells `provenance.json`.",
         *_run(facts["run"]),
         "",
-        "    dar-uda predict FOLDER_OF_THIS_PAGE SCAN... -o masks",
+        *usage,
         "",
         f"Classes in the masks: {', '.join(f'{i} {name}' for i, name in enumerate(facts['structures'], start=1))}.",
         "",

@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +29,16 @@ PATHS = ("cases", "container", "nnunet_python")
 """Choices that name files of the machine."""
 
 
-def export_bundle(predictions: str | Path, bundle: str | Path, license: str) -> None:
+def export_bundle(
+    predictions: str | Path, bundle: str | Path, license: str, translate: Callable[[Path, Path], None] | None = None
+) -> None:
     """Write a finished method as a bundle.
 
     Args:
         predictions: Folder `results/{run}/seed-{seed}/predictions/{direction}/{method}` of a finished run.
         bundle: Folder to write; it must not exist.
         license: Under which the weights may be used, as the data they come from allows.
+        translate: Writes what another program reads of a finished bundle, `translate(finished, folder)`, in its place.
 
     Raises:
         FileNotFoundError: The run's files are not all there.
@@ -80,7 +83,7 @@ def export_bundle(predictions: str | Path, bundle: str | Path, license: str) -> 
     training = _training_images(run, domain)
     check_writable(bundle.parent)
     with staging(bundle.parent) as partial:
-        folder = partial / bundle.name
+        folder = partial / "bundle"
         folder.mkdir()
         shutil.copyfile(weights, folder / "weights.safetensors")
         for name in [name for name in case.inputs if name.endswith("region.json")]:
@@ -113,6 +116,8 @@ def export_bundle(predictions: str | Path, bundle: str | Path, license: str) -> 
         }
         (folder / "bundle.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
         (folder / "README.md").write_text(model_card(facts, metrics), encoding="utf-8")
+        if translate:
+            translate(folder, folder := partial / "translated")
         folder.rename(bundle)
     logger.info("Written: %s", bundle)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -18,8 +19,12 @@ from dar_uda.jobs.text import shown_name
 
 MARK = "DAR-UDA "
 """Begins the comment in a mask's header: what it was made of, as JSON."""
-MASK, PROBABILITIES, SEG = "mask.nii.gz", "probabilities.nii.gz", "segmentation.dcm"
-"""What is written of a scan, as called before it has its name."""
+MASK, PROBABILITIES, SEG, SLICER = "mask.nii.gz", "probabilities.nii.gz", "segmentation.dcm", "mask.seg.nrrd"
+SIDECAR, LABEL_MAP = "mask.json", "probabilities.json"
+"""What is written of a scan, as called before it has its name; the last two describe BIDS derivatives."""
+KINDS = {PROBABILITIES, SEG, SLICER, SIDECAR, LABEL_MAP}
+BY_HAND = {SEG, SLICER}
+"""What people correct, as they do masks."""
 OF_BUNDLE = ("bundle.json", "weights.safetensors", "region.json")
 """Files of a bundle on which a mask depends."""
 
@@ -32,7 +37,7 @@ class MadeOf:
         image: Digest of the scan's files.
         bundle: Digest of the bundle's files.
         average: Whether it is the average over the TTA transforms.
-        extras: What belongs to the mask: `PROBABILITIES`, `SEG`.
+        extras: What belongs to the mask, of `KINDS`.
         written: Digest of each of these as it was written, and of the voxels of `MASK`: what differs was changed since.
     """
 
@@ -52,7 +57,7 @@ class MadeOf:
         try:
             facts = json.loads(remark_of(path).removeprefix(MARK))
             made = cls(**facts | {"extras": tuple(facts["extras"]), "written": dict(facts["written"])})
-            return made if {*made.extras} <= {PROBABILITIES, SEG} else None
+            return made if {*made.extras} <= KINDS else None
         except (ValueError, TypeError, KeyError):
             return None
 
@@ -63,17 +68,27 @@ class ImageOutput:
     Attributes:
         name: As the rows of `volumes.tsv` have it.
         mask: `{name}.nii.gz`; says in its header what it was made of.
-        extras: Where what belongs to it goes: `probabilities/{name}.nii.gz`, `{name}.dcm`.
+        extras: Where what belongs to it goes: `probabilities/{name}.nii.gz`, `{name}.dcm`, `{name}.seg.nrrd`.
+        texts: Content of those that describe the others.
+        unasked: Which of the extras a prediction does not write.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
+    texts: Mapping[str, str] = {}
+
+    def __init__(self, folder: Path, name: str, slicer: bool = False) -> None:
         self.name = shown_name(name)
+        self.unasked = set() if slicer else {SLICER}
         self.mask = mask_path(folder, name)
-        self.extras = {PROBABILITIES: probabilities_path(folder, name), SEG: folder / f"{name}.dcm"}
+        self.extras = {
+            PROBABILITIES: probabilities_path(folder, name),
+            SEG: folder / f"{name}.dcm",
+            SLICER: folder / f"{name}.seg.nrrd",
+        }
 
     @property
     def files(self) -> list[Path]:
-        return [self.mask, *self.extras.values()]
+        """Where a prediction writes."""
+        return [self.mask, *(path for kind, path in self.extras.items() if kind not in self.unasked)]
 
     def exists(self) -> bool:
         return any(map(_exists, self.files))
@@ -90,8 +105,10 @@ class ImageOutput:
         """
         made = MadeOf.of_mask(self.mask)
         own = self._as_written(made) if made is not None and made.image == image else set()
-        written = {self.mask, self.extras[PROBABILITIES], *([self.extras[SEG]] if scan.is_dir() else [])}
-        if others := [path for path in self.files if path in written - own and _exists(path)]:
+        replaced = set(made.extras) if made else set()
+        asked = {kind for kind in self.extras if kind not in self.unasked and (kind != SEG or scan.is_dir())}
+        paths = [self.mask, *(path for kind, path in self.extras.items() if kind in asked | replaced)]
+        if others := [path for path in paths if path not in own and _exists(path)]:
             raise ValueError(
                 f"DAR-311: {others[0]} exists, and was not made of {scan}, or was changed since: nothing is written "
                 "over it. Give another folder with -o, or delete it first; scans of one name that are given together "
@@ -107,7 +124,8 @@ class ImageOutput:
     def is_done(self, wanted: MadeOf) -> bool:
         """Return whether the mask is whole, was made of the same by the same, and what belongs to it is there.
 
-        Corrected by hand, a mask or DICOM SEG is done too. The SEG is not in `wanted`: not every series can have one.
+        Corrected by hand, a mask or what Slicer or DICOM have of it is done too. The SEG is not in `wanted`: not every
+        series can have one.
         """
         made = MadeOf.of_mask(self.mask)
         return (
@@ -116,7 +134,7 @@ class ImageOutput:
             and _voxels(self.mask) is not None
             and set(wanted.extras) <= set(made.extras)
             and all(
-                self.extras[kind].exists() and (kind == SEG or _is(self.extras[kind], made.written.get(kind)))
+                self.extras[kind].exists() and (kind in BY_HAND or _is(self.extras[kind], made.written.get(kind)))
                 for kind in made.extras
             )
         )
@@ -135,8 +153,8 @@ class ImageOutput:
         before = MadeOf.of_mask(self.mask)
         for kind in before.extras if before else ():
             self.extras[kind].unlink(missing_ok=True)
-        for kind in made.extras:
-            self.extras[kind].parent.mkdir(exist_ok=True)
+        for path in (self.mask, *(self.extras[kind] for kind in made.extras)):
+            path.parent.mkdir(parents=True, exist_ok=True)
         place(stage / MASK, self.mask)
         for kind in made.extras:
             place(stage / kind, self.extras[kind])

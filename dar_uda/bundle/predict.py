@@ -11,11 +11,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from dar_uda.bundle.bids import bids_outputs, write_dataset
 from dar_uda.bundle.expected_dice import FILE, add_expected_dice, log_first, read_expected_dice
 from dar_uda.bundle.image_output import (
     MASK,
     PROBABILITIES,
     SEG,
+    SIDECAR,
+    SLICER,
     ImageOutput,
     MadeOf,
     bundle_digest,
@@ -24,6 +27,7 @@ from dar_uda.bundle.image_output import (
     voxels_digest,
 )
 from dar_uda.bundle.segmenter import Segmenter
+from dar_uda.bundle.slicer import write_slicer_segmentation
 from dar_uda.data.cases_table import LONGEST_NAME
 from dar_uda.data.companions import companions
 from dar_uda.data.given_images import given_images, names_apart
@@ -43,6 +47,8 @@ def predict_scans(
     average: bool,
     probabilities: bool = False,
     skip_done: bool = False,
+    slicer: bool = False,
+    bids: bool = False,
 ) -> None:
     """Write `{scan}.nii.gz`, the mask on the scan's own grid, of every scan, `volumes.tsv` and `expected_dice.tsv`.
 
@@ -55,6 +61,8 @@ def predict_scans(
         average: Average the probabilities of the TTA transforms of a scan.
         probabilities: Write those of all classes too: `probabilities/{scan}.nii.gz`, see `Segmenter.predict`.
         skip_done: Leave the masks that are whole and were made of the same scans in the same way.
+        slicer: Write `{scan}.seg.nrrd` too, see `write_slicer_segmentation`.
+        bids: Name all of it as BIDS derivatives, see `dar_uda.bundle.bids`.
 
     Raises:
         ValueError: An output is a file that is read, or was made of another scan: nothing is written. Or some scans
@@ -63,11 +71,15 @@ def predict_scans(
     """
     check_writable(output)
     folder, paths = Path(output), given_images(scans)
-    outputs = [ImageOutput(folder, name) for name in names_apart(paths, folds_case(folder))]
+    derivatives = bids_outputs(folder, paths, segmenter.facts, slicer) if bids else []
+    outputs = derivatives or [ImageOutput(folder, name, slicer) for name in names_apart(paths, folds_case(folder))]
     table = folder / "volumes.tsv"
     average = average or segmenter.facts["inference"]["test_time_augmentation"]
-    wanted = MadeOf("", bundle_digest(segmenter), average, (PROBABILITIES,) if probabilities else ())
+    extras = [kind for kind, chosen in ((PROBABILITIES, probabilities), (SLICER, slicer)) if chosen]
+    wanted = MadeOf("", bundle_digest(segmenter), average, tuple(extras))
     _check_outputs(paths, outputs, table, [*scans, *_files_of(segmenter)], wanted if skip_done else None)
+    if derivatives:
+        write_dataset(folder, derivatives, segmenter.facts)
     if any(path.is_dir() for path in paths):
         import_module("highdicom")  # if it is missing, say so before the work
     progress = Progress("predict", len(paths), unit="scan")
@@ -133,8 +145,14 @@ def _predict_scan(segmenter: Segmenter, scan: Path, output: ImageOutput, table: 
     with staging(table.parent) as stage:
         kept = stage / PROBABILITIES if PROBABILITIES in made.extras else None
         mask, expected = segmenter.predict_with_expected_dice(scan, made.average, kept)
+        if SLICER in made.extras:
+            write_slicer_segmentation(stage / SLICER, mask, segmenter.structures)
         if scan.is_dir() and _write_segmentation(stage / SEG, scan, mask, segmenter):
             made = replace(made, extras=(*made.extras, SEG))
+        for kind, text in output.texts.items():
+            if kind == SIDECAR or PROBABILITIES in made.extras:
+                (stage / kind).write_text(text, encoding="utf-8")
+                made = replace(made, extras=(*made.extras, kind))
         written = {MASK: voxels_digest(mask.array)} | {kind: file_digest(stage / kind) for kind in made.extras}
         made = replace(made, image=image_digest(scan), written=written)
         write_mask(stage / MASK, mask.array, mask.grid, made.remark())

@@ -169,6 +169,11 @@ def _export(commands: argparse._SubParsersAction) -> None:
     )
     export.add_argument("-o", "--output", required=True, type=Path, metavar="BUNDLE", help="the folder to write")
     export.add_argument(
+        "--to",
+        choices=["monai", "onnx"],
+        help="for another program: a MONAI bundle, or the network as ONNX (default: for `dar-uda predict`)",
+    )
+    export.add_argument(
         "--license",
         default="not stated",
         metavar="TEXT",
@@ -238,6 +243,16 @@ def _predict(commands: argparse._SubParsersAction) -> None:
         "--save-probabilities",
         action="store_true",
         help="write those of every class too: FOLDER/probabilities/SCAN.nii.gz",
+    )
+    predict.add_argument(
+        "--slicer",
+        action="store_true",
+        help="write FOLDER/SCAN.seg.nrrd too, which opens in 3D Slicer with names and colors",
+    )
+    predict.add_argument(
+        "--bids",
+        action="store_true",
+        help="name masks as BIDS derivatives: FOLDER/sub-X/anat/sub-X_..._dseg.nii.gz, with dataset_description.json",
     )
 
 

@@ -8,8 +8,9 @@ import signal
 import sys
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 from dar_uda.cli.arguments import parser
@@ -106,7 +107,20 @@ def _export(options: argparse.Namespace) -> None:
     from dar_uda.bundle.export import export_bundle
 
     _log_plainly()
-    export_bundle(options.predictions, options.output, options.license)
+    export_bundle(options.predictions, options.output, options.license, _translation(options.to))
+
+
+def _translation(program: str | None) -> Callable[[Path, Path], None] | None:
+    if program == "monai":
+        from dar_uda.bundle.monai_bundle import write_monai_bundle
+
+        return write_monai_bundle
+    if program == "onnx":
+        from dar_uda.bundle.onnx_network import load_onnx, write_onnx
+
+        load_onnx()  # if it is missing, say so before the work
+        return write_onnx
+    return None
 
 
 def _export_nnunet(options: argparse.Namespace) -> None:
@@ -124,7 +138,7 @@ def _predict(options: argparse.Namespace) -> None:
     _log_plainly()
     read_facts(options.bundle)  # a wrong folder is named before the wait for a GPU
     segmenter = Segmenter.load(options.bundle, lease_devices(options.device)[0])
-    choices = options.tta, options.save_probabilities, options.skip_done
+    choices = options.tta, options.save_probabilities, options.skip_done, options.slicer, options.bids
     predict_scans(segmenter, options.scan, options.output, *choices)
 
 

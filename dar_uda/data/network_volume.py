@@ -28,10 +28,15 @@ def write_image(path: str | Path, array: NDArray[np.floating], affine: NDArray[n
     low, high = float(array.min()), float(array.max())
     if not (low >= -ROUNDING and high <= 1 + ROUNDING):
         raise ValueError(f"DAR-360: {path}: found intensities in [{low}, {high}], expected [0, 1]")
+    _write(path, as_stored(array), affine, slope=1 / LEVELS)
+
+
+def as_stored(array: NDArray[np.floating]) -> NDArray[np.uint16]:
+    """Return intensities in [0, 1], shape (D, H, W), in the levels of a file."""
     stored = np.empty(array.shape, np.uint16)
     for slice_, stored_slice in zip(array, stored, strict=True):  # one by one: no temporary as large as the volume
         stored_slice[...] = np.rint(np.clip(slice_, 0, 1) * np.float32(LEVELS))
-    _write(path, stored, affine, slope=1 / LEVELS)
+    return stored
 
 
 def write_label(path: str | Path, array: NDArray[np.uint8], affine: NDArray[np.float64]) -> None:

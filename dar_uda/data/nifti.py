@@ -111,10 +111,10 @@ def nifti_grid(image: nib.Nifti1Pair, path: Path) -> Grid:
                 f"DAR-138: {path} has the affine {affine.tolist()}, which has no inverse: correct its header"
             )
         fields = geometry_fields(image.header)
-        return Grid(tuple(int(size) for size in shape), affine, fields, _slice_axis(image.header))
+        return Grid(tuple(int(size) for size in shape), affine, fields, slice_axis_in(image.header))
 
 
-def _slice_axis(header: nib.Nifti1Header) -> int | None:
+def slice_axis_in(header: nib.Nifti1Header) -> int | None:
     """Return the slice axis of dim_info; None where it is not set, or names one axis for two directions."""
     frequency, phase, slices = header.get_dim_info()
     return None if slices in (frequency, phase) else slices

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dar_uda.data.grid import read_grids, write_grids
+from dar_uda.data.grid import Grid, read_grids, write_grids
 from dar_uda.data.network_volume import write_image, write_label
 from dar_uda.data.volume import Volume, read_volume
 from dar_uda.preprocessing.classes import read_classes
@@ -51,10 +51,8 @@ def preprocess_image(
             scan = crop_to_labels(case, scan, origin, label, settings.values, settings.slice_axis)
         cleaned, air = without_fill(scan.array, **settings.intensity)
         scan = Volume(cleaned, scan.grid)  # and the values as read, hundreds of megabytes, are free
-        network = network_grid_of(scan, air, settings, region)
-        moved = resample(cleaned, scan.grid.affine, network.affine, network.shape, "linear", air)
-        seen = cleaned[voxels_within(network, scan.grid)]
-        write_image(image, _scaled(moved, seen, air, cleaned.size, settings.intensity).T, network.affine)
+        array, network = on_network_grid(scan, air, settings, region)
+        write_image(image, array.T, network.affine)
     except (ValueError, RuntimeError) as error:  # SimpleITK raises the latter
         raise ValueError(f"Case {case} ({origin}): {error}") from error
     write_grids(grid, original=original, network=network)
@@ -85,6 +83,25 @@ def preprocess_label(
     classes = read_classes(case, origin, scan, original, values)
     moved = resample(classes, original.affine, network.affine, network.shape, "nearest", fill=0)
     write_label(label, moved.T, network.affine)
+
+
+def on_network_grid(
+    scan: Volume, air: float, settings: Preprocessing, region: str | Path | None
+) -> tuple[NDArray[np.float32], Grid]:
+    """Return a scan on its network grid, intensities in [0, 1], axes (width, height, depth), and that grid.
+
+    Args:
+        scan: As `without_fill` leaves it.
+        air: Its level.
+        region: See `preprocess_image`.
+
+    Raises:
+        ValueError: The scan has no network grid, see `network_grid_of`, or cannot be scaled.
+    """
+    network = network_grid_of(scan, air, settings, region)
+    moved = resample(scan.array, scan.grid.affine, network.affine, network.shape, "linear", air)
+    seen = scan.array[voxels_within(network, scan.grid)]
+    return _scaled(moved, seen, air, scan.array.size, settings.intensity), network
 
 
 def _scaled(
