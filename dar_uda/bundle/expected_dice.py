@@ -23,7 +23,8 @@ def add_expected_dice(path: Path, image: str, rows: pd.DataFrame) -> None:
     before, rows = read_expected_dice(path), rows.dropna(subset="confidence").assign(image=image)
     if before.empty and rows.empty:
         return
-    joined = pd.concat([before[before["image"] != image].astype(object), rows[COLUMNS].astype(object)])
+    both = before[before["image"] != image], rows[COLUMNS]
+    joined = pd.concat([part for part in both if not part.empty]).astype(dict.fromkeys(COLUMNS[2:], float))
     with write_beside(path) as partial:
         joined.sort_values("confidence", kind="stable").to_csv(partial, sep="\t", index=False, float_format="%.4f")
 

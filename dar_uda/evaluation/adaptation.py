@@ -62,7 +62,7 @@ def verdicts_in_words(adaptation: pd.DataFrame) -> list[str]:
     }
     return [
         f"`{row.method}`: without labels, {said[row.verdict]} `{row.floor}`: expected Dice {row.gain:+.3f} "
-        f"[{row.low:+.3f}, {row.high:+.3f}] ({row.interval or 'one patient, no interval'})"
+        + (f"[{row.low:+.3f}, {row.high:+.3f}] ({row.interval})" if row.interval else "(one patient, no interval)")
         for row in adaptation.itertuples()
     ]
 

@@ -141,3 +141,8 @@ def test_the_verdict_is_said_with_its_interval(tmp_path):
     assert verdicts_in_words(adaptation_of(files, {"dar_uda": "source_only"})) == [
         "`dar_uda`: without labels, adaptation helped over `source_only`: expected Dice +0.352 [+0.235, +0.470] (range)"
     ]
+    alone = entries(tmp_path, dar_uda=[{"a": 1.0}], source_only=[{"a": 0.0}])
+    (said,) = verdicts_in_words(adaptation_of(alone, {"dar_uda": "source_only"}))
+    assert said.endswith(
+        "undecided whether adaptation helped over `source_only`: expected Dice +0.470 (one patient, no interval)"
+    )
