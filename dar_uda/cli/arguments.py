@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
+from dar_uda.data.cases_table import DOMAIN
 from dar_uda.plan.errors import PlanError
 from dar_uda.plan.renamed import names
 from dar_uda.plan.task import listed_values
@@ -69,7 +70,8 @@ def _inspect(commands: argparse._SubParsersAction) -> None:
         nargs="+",
         type=Path,
         metavar="SCAN",
-        help="volume file (NIfTI, MetaImage, NRRD), folder of one DICOM series, or folder of volume files",
+        help="volume file (NIfTI, MetaImage, NRRD, enhanced DICOM), one volume of a 4D file (a.nii.gz/3), DICOM SEG or "
+        "RTSTRUCT, folder of one DICOM series or of many, or folder of volume files",
     )
 
 
@@ -100,6 +102,15 @@ def _cases(commands: argparse._SubParsersAction) -> None:
     )
     cases.add_argument(
         "-o", "--output", required=True, type=Path, metavar="TABLE", help="the table to write, such as cases.tsv"
+    )
+    cases.add_argument(
+        "--series",
+        nargs="+",
+        action="extend",
+        type=_series,
+        default=[],
+        metavar="DOMAIN=PATTERN",
+        help="of layout dicom: which series are of a domain, by description, such as mr='*t2*'; any letter case",
     )
     cases.add_argument("--append", action="store_true", help="add to the table, as for a second dataset")
     cases.add_argument(
@@ -331,6 +342,13 @@ def _tolerance(text: str) -> tuple[str, float]:
     if not 0 < tolerance < float("inf"):
         raise argparse.ArgumentTypeError(f"DAR-354: {text}: expected a structure and a distance in mm, such as liver=3")
     return structure, tolerance
+
+
+def _series(text: str) -> tuple[str, str]:
+    domain, equals, pattern = text.partition("=")
+    if not DOMAIN.fullmatch(domain) or not pattern.strip():
+        raise argparse.ArgumentTypeError(f"DAR-446: {text}: expected a domain and a pattern, such as mr='*t2*'")
+    return domain, pattern.strip()
 
 
 def _window(text: str) -> tuple[str, tuple[float, float]]:

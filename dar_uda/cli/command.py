@@ -205,7 +205,7 @@ def _cases(options: argparse.Namespace) -> None:
     from dar_uda.data.layouts.table import write_cases
 
     split = options.test_fraction, options.seed
-    _say("\n".join(write_cases(options.layout, options.folder, options.output, options.append, *split)))
+    _say("\n".join(write_cases(options.layout, options.folder, options.output, options.append, *split, options.series)))
 
 
 def _inspect(options: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from dar_uda.data.reading import UnreadableFileError
+from dar_uda.data.volume_index import file_of
 
 
 def companions(path: str | Path) -> list[Path]:
@@ -10,7 +11,7 @@ def companions(path: str | Path) -> list[Path]:
 
     Empty also for a header that cannot be read: what is wrong with it is told when its volume is.
     """
-    path = Path(path)
+    path = Path(file_of(path))
     suffix = path.suffix.lower()
     if suffix == ".hdr":
         found = path.parent.iterdir() if path.parent.is_dir() else []

@@ -22,6 +22,12 @@ OTHERS = (
 """By the first bytes; text in lower case."""
 
 
+def is_dicom(path: Path) -> bool:
+    """Return whether a file begins as DICOM files do."""
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
+
+
 def foreign_content(path: Path) -> str | None:
     """Return what a file is that its name does not say, and what to do; None where its first bytes do not tell."""
     with path.open("rb") as file:

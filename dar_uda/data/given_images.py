@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from dar_uda.data.contents import is_dicom
 from dar_uda.data.volume import ITK_SUFFIXES
 
 logger = logging.getLogger(__name__)
@@ -89,8 +90,6 @@ def _volume_files(files: Iterable[Path]) -> list[Path]:
 
 
 def _is_dicom(path: Path) -> bool:
-    from dar_uda.data.dicom.header import is_dicom
-
     with suppress(OSError):
         return path.is_file() and is_dicom(path)
     return False

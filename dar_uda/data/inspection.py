@@ -7,13 +7,18 @@ from nibabel.orientations import aff2axcodes
 
 from dar_uda.data.checks.image import problems_of_grid
 from dar_uda.data.checks.scan import warn_or_refuse
+from dar_uda.data.contents import is_dicom
 from dar_uda.data.geometry import slice_axis_of, spacing_of
 from dar_uda.data.given_images import given_images
 from dar_uda.data.grid import Grid
+from dar_uda.data.label_numbers import is_drawn
 from dar_uda.data.planes import normal_of, plane_of
 from dar_uda.data.reading import reason_of
 from dar_uda.data.volume import read_grid
 from dar_uda.jobs.text import shown
+
+LONGEST = 64
+"""Characters of a name that are shown."""
 
 
 def inspect_scans(scans: Sequence[Path]) -> None:
@@ -28,6 +33,9 @@ def inspect_scans(scans: Sequence[Path]) -> None:
     errors = []
     for scan in given_images(scans):
         try:
+            if listed := _listing(scan):
+                print(*map(shown, listed), sep="\n")
+                continue
             grid = read_grid(scan)
             print(shown(f"{scan}: {description_of(grid)}"))
             warn_or_refuse(problems_of_grid(scan, grid))
@@ -37,6 +45,19 @@ def inspect_scans(scans: Sequence[Path]) -> None:
             errors.append(reason_of(scan, error))
     if errors:
         raise ValueError("\n".join(errors))
+
+
+def _listing(scan: Path) -> list[str]:
+    """Return a line for each series below a folder of folders, or each structure of a SEG or RTSTRUCT, else none."""
+    if is_drawn(scan):
+        from dar_uda.data.dicom.labels import names_of
+
+        return [f"{scan}: structure {number}, {name[:LONGEST]}" for number, name in sorted(names_of(scan).items())]
+    if not scan.is_dir() or any(is_dicom(file) for file in scan.iterdir() if file.is_file()):
+        return []
+    from dar_uda.data.layouts.dicom import listing
+
+    return listing(scan)
 
 
 def description_of(grid: Grid) -> str:

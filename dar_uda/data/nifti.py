@@ -35,10 +35,6 @@ def open_nifti(path: Path) -> nib.Nifti1Pair:
         try:
             image = _load(path)
         except (nib.filebasedimages.ImageFileError, gzip.BadGzipFile) as error:
-            if _is_dicom(path):
-                from dar_uda.data.dicom.objects import refuse_one_file
-
-                refuse_one_file(path)
             if reason := foreign_content(path):
                 raise UnreadableFileError(f"{path} {reason}") from error
             raise UnreadableFileError(
@@ -77,25 +73,18 @@ def _load(path: Path) -> nib.spatialimages.SpatialImage:
     raise nib.filebasedimages.ImageFileError(path)
 
 
-def _is_dicom(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
-
-
-def nifti_grid(image: nib.Nifti1Pair, path: Path) -> Grid:
+def nifti_grid(image: nib.Nifti1Pair, path: Path, index: int | None = None) -> Grid:
     """Return the grid of a NIfTI file, in mm; single trailing axes are dropped.
 
+    Args:
+        index: Of the volume in a 4D file; None: the file is one volume.
+
     Raises:
-        UnreadableFileError: The file holds no 3D volume of real numbers, or its place in space makes no sense.
+        UnreadableFileError: The file holds no 3D volume of real numbers, or not that one, or its place in space makes
+            no sense.
     """
     with reading(path, "correct its header"):
-        shape = image.shape
-        while len(shape) > 3 and shape[-1] == 1:
-            shape = shape[:-1]
-        if len(shape) != 3 or min(shape) < 1:
-            raise UnreadableFileError(
-                f"DAR-129: {path} has shape {image.shape}, expected 3 axes: save one volume of it as its own file"
-            )
+        shape = _shape_of_volume(image.shape, path, index)
         if image.get_data_dtype().kind not in "iuf":
             raise UnreadableFileError(
                 f"DAR-130: {path} holds {image.get_data_dtype()}, expected one real number per voxel: convert it"
@@ -114,22 +103,47 @@ def nifti_grid(image: nib.Nifti1Pair, path: Path) -> Grid:
         return Grid(tuple(int(size) for size in shape), affine, fields, slice_axis_in(image.header))
 
 
+def _shape_of_volume(shape: tuple[int, ...], path: Path, index: int | None) -> tuple[int, ...]:
+    """Return the shape of the file's volume, or of one of those along its fourth axis."""
+    axes = list(shape)
+    while len(axes) > 3 and axes[-1] == 1:
+        axes.pop()
+    if len(axes) not in (3, 4) or min(axes) < 1:
+        raise UnreadableFileError(f"DAR-129: {path} has shape {shape}, expected 3 axes: save one volume of it alone")
+    volumes = axes[3] if len(axes) == 4 else 1
+    if index is None and volumes > 1:
+        raise UnreadableFileError(
+            f"DAR-129: {path} has shape {shape}, expected 3 axes: name one of its {volumes} volumes, counted from 0, "
+            f"as in {path}/0"
+        )
+    if index is not None and index >= volumes:
+        raise UnreadableFileError(
+            f"DAR-433: {path}/{index}: the file has {volumes} volumes, counted from 0; expected 0 to {volumes - 1}"
+        )
+    return tuple(axes[:3])
+
+
 def slice_axis_in(header: nib.Nifti1Header) -> int | None:
     """Return the slice axis of dim_info; None where it is not set, or names one axis for two directions."""
     frequency, phase, slices = header.get_dim_info()
     return None if slices in (frequency, phase) else slices
 
 
-def nifti_values(image: nib.Nifti1Pair, grid: Grid, path: Path) -> NDArray:
-    """Return the values in the grid's shape: as stored without a scaling, else float32."""
+def nifti_values(image: nib.Nifti1Pair, grid: Grid, path: Path, index: int | None = None) -> NDArray:
+    """Return the values in the grid's shape, see `nifti_grid`: as stored without a scaling, else float32."""
     shape = " x ".join(map(str, grid.shape))
     need_memory(math.prod(grid.shape) * image.get_data_dtype().itemsize, f"{path}: its {shape} voxels")
     with reading(path), np.errstate(all="ignore"):
         _check_whole(image)
-        array = np.asanyarray(image.dataobj)
+        array = np.asanyarray(image.dataobj if index is None else _volume(image.dataobj, index))
         if array.dtype.kind == "f":
             array = array.astype(np.float32, copy=False)
         return array.reshape(grid.shape, order="F")
+
+
+def _volume(values: nib.arrayproxy.ArrayProxy, index: int) -> NDArray:
+    """Return one of the volumes along the fourth axis, the only one where there are three."""
+    return values[(..., index, *(0 for _ in values.shape[4:]))] if len(values.shape) > 3 else values[...]
 
 
 def _check_whole(image: nib.Nifti1Pair) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from dar_uda.data.companions import companions
 from dar_uda.data.phantom_files import is_phantom
 from dar_uda.data.slice_names import is_png, may_be_slice
+from dar_uda.data.volume_index import file_of
 from dar_uda.jobs.provenance import checksums
 
 logger = logging.getLogger(__name__)
@@ -114,6 +115,7 @@ def _row(path: str, is_label: bool) -> str:
 
 def files_of(path: str, is_label: bool = False) -> list[str]:
     """Return the files that are read for an image or a label, by name: of a folder the slices."""
+    path = file_of(path)
     if not os.path.isdir(path):  # noqa: PTH112 (thousands of folders of hundreds of files: as strings)
         others = (path.removesuffix(suffix) + other for suffix, other in PAIRED.items() if path.endswith(suffix))
         return [path, *map(str, companions(path)), *filter(os.path.exists, others)]

@@ -1,6 +1,7 @@
-"""A 3D volume in (NIfTI, MetaImage or NRRD file, or DICOM folder) and a mask out, on the volume's own grid."""
+"""A 3D volume in (NIfTI, MetaImage, NRRD or DICOM file, or DICOM folder) and a mask out, on the volume's own grid."""
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -11,9 +12,12 @@ from nibabel.nifti1 import Nifti1Extension
 from numpy.typing import NDArray
 
 from dar_uda.data.absent import advice_on_absent
+from dar_uda.data.contents import is_dicom
 from dar_uda.data.grid import Grid, nifti_header
+from dar_uda.data.label_numbers import is_drawn
 from dar_uda.data.nifti import nifti_grid, nifti_values, open_nifti
 from dar_uda.data.reading import UnreadableFileError, reading
+from dar_uda.data.volume_index import split_index
 from dar_uda.jobs.files import write_beside
 
 COMMENT = 6
@@ -33,7 +37,7 @@ class Volume:
 
 
 def read_volume(path: str | Path) -> Volume:
-    """Return a volume file or a folder of DICOM files (one series) as a volume.
+    """Return a volume file, one volume of a 4D file (`a.nii.gz/3`) or a folder of DICOM files (one series) as a volume.
 
     Values are as stored where the file has no scaling (integers stay integers), float32 otherwise.
 
@@ -41,8 +45,9 @@ def read_volume(path: str | Path) -> Volume:
         FileNotFoundError: There is nothing of this name.
         ValueError: The file is no whole 3D volume, or the folder no DICOM series.
     """
-    path = _existing(path)
-    if path.is_dir():
+    file, index = split_index(path)
+    path = _existing(file)
+    if is_series(path):
         from dar_uda.data.dicom import read_series
 
         array, affine = read_series(path)
@@ -52,20 +57,33 @@ def read_volume(path: str | Path) -> Volume:
 
         return Volume(*read_itk(path))
     image = open_nifti(path)
-    grid = nifti_grid(image, path)
-    return Volume(nifti_values(image, grid, path), grid)
+    grid = nifti_grid(image, path, index)
+    return Volume(nifti_values(image, grid, path, index), grid)
 
 
-def read_label(path: str | Path, image: str | Path) -> Volume:
+def is_series(path: Path) -> bool:
+    """Return whether a path is read as a DICOM series: a folder, or a DICOM file, which may hold one."""
+    return path.is_dir() or is_dicom(path)
+
+
+def read_label(path: str | Path, image: str | Path, values: Sequence[Sequence[int]] | None = None) -> Volume:
     """Return a label file, or a folder with a PNG file for every slice of a DICOM series, as a volume.
 
     Args:
-        image: The scan of the label: what a folder of PNG files takes its order and its grid from.
+        image: The scan of the label: what a folder of PNG files, a DICOM SEG and an RTSTRUCT take their grid from.
+        values: Of each class, see `numbers_of`: a SEG or RTSTRUCT is drawn with the structures of these numbers, those
+            of a later class over those of an earlier one; None: with all.
 
     Raises:
-        ValueError: The file is no 3D NIfTI volume in mm, or the PNG files are not those of the series.
+        ValueError: The file is no 3D NIfTI volume in mm, or the PNG files are not those of the series, or structures
+            were not drawn on this scan.
     """
     path, image = Path(path), Path(image)
+    if is_drawn(path):
+        from dar_uda.data.dicom.labels import read_drawn
+
+        grid = read_grid(image)
+        return Volume(read_drawn(path, image, grid, values), grid)
     if not path.is_dir():
         return read_volume(path)
     from dar_uda.data.png_labels import png_files, read_png_labels
@@ -83,10 +101,16 @@ def read_label(path: str | Path, image: str | Path) -> Volume:
     return Volume(array, read_grid(image))
 
 
+def read_label_grid(path: str | Path, image: str | Path) -> Grid:
+    """Return the grid of a label as `read_label` does, as far as possible from headers alone."""
+    return read_label(path, image).grid if Path(path).is_dir() or is_drawn(Path(path)) else read_grid(path)
+
+
 def read_grid(path: str | Path) -> Grid:
     """Return the grid of a volume as `read_volume` does, without reading its values."""
-    path = _existing(path)
-    if path.is_dir():
+    file, index = split_index(path)
+    path = _existing(file)
+    if is_series(path):
         from dar_uda.data.dicom import read_series_grid
 
         return Grid(*read_series_grid(path), acquired=DICOM_SLICES)
@@ -94,7 +118,7 @@ def read_grid(path: str | Path) -> Grid:
         from dar_uda.data.itk_formats import read_itk_grid
 
         return read_itk_grid(path)
-    return nifti_grid(open_nifti(path), path)
+    return nifti_grid(open_nifti(path), path, index)
 
 
 def write_mask(path: str | Path, array: NDArray[np.uint8], grid: Grid, remark: str = "") -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dar_uda.data.geometry import reorder_like
 from dar_uda.data.grid import Grid, read_grids
+from dar_uda.data.label_numbers import numbers_of
 from dar_uda.data.labels import map_labels
 from dar_uda.data.predictions import mask_path
 from dar_uda.data.versions import Versions
@@ -66,21 +67,22 @@ def read_external_masks(
         )
     if others := [case for case in cases if case not in files and case not in scored]:
         logger.warning("DAR-359: Cases with neither a mask nor a label to score one: %s", ", ".join(others))
+    numbers = numbers_of(next(iter(files.values())), values) if files else []
     progress = Progress("read masks", len(cases), unit="case")
     held: set[int] = set()
     for done, (case, grid) in enumerate(originals.items(), start=1):
         mask = np.zeros(grid.shape, np.uint8)
         if case in files:
             label = read_label(files[case], files[case])
-            mask = _classes(case, files[case], label, grid, values)
+            mask = _classes(case, files[case], label, grid, numbers)
             present = set(np.rint(np.unique(label.array)).astype(int).tolist())
             if not has_others:
-                _check_known(case, files[case], present, structures, values)
+                _check_known(case, files[case], present, structures, numbers)
             held |= present
         write_mask(mask_path(predictions, case), mask, grid)
         progress.report(done)
     if files:
-        _check_held(files, held, structures, values, has_others)
+        _check_held(files, held, structures, numbers, has_others)
     for file in files.values():
         Versions(versions).note(str(file), is_label=True)
     with write_beside(missing) as partial:

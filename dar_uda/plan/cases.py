@@ -4,7 +4,7 @@
 # os.path keeps a path as it is written, and answers where pathlib raises: a name that is too long, a closed folder.
 import os
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -14,8 +14,10 @@ from dar_uda.data.cases_table import Row, problems_of_path, read_rows
 from dar_uda.data.companions import companions
 from dar_uda.data.phantom_files import is_phantom, path_in, phantom_path, problems_of_phantoms
 from dar_uda.data.splits import GROUPS, is_in
+from dar_uda.data.volume_index import file_of, split_index
 from dar_uda.plan.config import Config
 from dar_uda.plan.errors import PlanError
+from dar_uda.plan.paths import Paths
 
 FILES = ("image", "label")
 """The columns of a cases table that hold paths."""
@@ -23,7 +25,13 @@ FILES = ("image", "label")
 
 @dataclass(frozen=True)
 class Case:
-    """One row of the cases table; `label` and `patient` are "" where there is none."""
+    """One row of the cases table; `label` and `patient` are "" where there is none.
+
+    Attributes:
+        image: The file or folder that rules read, as `label`: that of the table, or of a 4D file the volume that rule
+            extract_volume takes out of it.
+        named: What the table names as `image` and `label`, where that is a volume of a 4D file.
+    """
 
     name: str
     domain: str
@@ -31,6 +39,7 @@ class Case:
     image: str
     label: str
     patient: str = ""
+    named: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_generated(self) -> bool:
@@ -39,8 +48,12 @@ class Case:
 
     @property
     def files(self) -> list[str]:
-        """The image, and the label where there is one."""
-        return [path for path in (self.image, self.label) if path]
+        """The user's image, and the label where there is one; for a volume of a 4D file that file."""
+        return [file_of(self.as_named(what)) for what in FILES if getattr(self, what)]
+
+    def as_named(self, what: str) -> str:
+        """Return the `image` or `label` as the table names it, such as `dwi.nii.gz/3`."""
+        return self.named.get(what) or getattr(self, what)
 
     @property
     def patient_or_name(self) -> str:
@@ -88,8 +101,8 @@ class Cases:
 
     @property
     def files(self) -> list[str]:
-        """The images and labels of all cases."""
-        return [path for case in self.all for path in case.files]
+        """The user's images and labels of all cases, each file once."""
+        return list(dict.fromkeys(path for case in self.all for path in case.files))
 
     @property
     def generated(self) -> list[Case]:
@@ -123,11 +136,13 @@ def read_cases(config: Config, project: Path, has_files: bool = True, may_genera
         problems += problems_of_phantoms(rows)
     if problems:
         raise PlanError("\n  ".join([f"Cases table {table}:", *problems]))
-    return Cases(tuple(_case_of(row) for row in rows))
+    return Cases(tuple(_case_of(row, Paths.of_run(config.run)) for row in rows))
 
 
-def _case_of(row: Row) -> Case:
-    return Case(row["case"], row["domain"], row["split"], row["image"], row["label"], row["patient"])
+def _case_of(row: Row, paths: Paths) -> Case:
+    named = {what: row[what] for what in FILES if split_index(row[what])[1] is not None}
+    read = row | {what: paths.case(row["domain"], row["case"], f"original_{what}.nii") for what in named}
+    return Case(row["case"], row["domain"], row["split"], read["image"], read["label"], row["patient"], named)
 
 
 def cases_to_check(cases: Cases, config: Config) -> list[dict[str, str | bool]]:
@@ -146,8 +161,8 @@ def cases_to_check(cases: Cases, config: Config) -> list[dict[str, str | bool]]:
         {
             "name": case.name,
             "domain": case.domain,
-            "image": case.image,
-            "label": case.label,
+            "image": case.as_named("image"),
+            "label": case.as_named("label"),
             "label_values": is_in(case.split, "train") and case.domain in trained_on,
             **_patient_to_check(case, targets),
         }
@@ -207,8 +222,9 @@ def _problems_of(row: Row, config: Config, has_files: bool) -> Iterator[str]:
             for problem in problems_of_path(path):
                 yield f"case {case}: {what} {path!r} {problem}."
         needed = row[what] and not is_phantom(row["image"]) and has_files
-        if needed and not os.path.exists(row[what]):
-            yield f"DAR-019: case {case}: {what} {row[what]} does not exist{advice_on_absent(row[what])}."
+        file = file_of(row[what])
+        if needed and not os.path.exists(file):
+            yield f"DAR-019: case {case}: {what} {file} does not exist{advice_on_absent(file)}."
         if is_result(row[what], config.run) and not is_phantom(row[what]):
             yield (
                 f"DAR-021: case {case}: {what} {row[what]} is a result of the workflow, which it may write over: "

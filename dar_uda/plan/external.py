@@ -27,7 +27,7 @@ class External:
 
     name: str
     pattern: str
-    labels: tuple[tuple[int, ...], ...]
+    labels: tuple[tuple[int | str, ...], ...]
     directions: tuple[str, ...]
     is_ceiling: bool
 
@@ -35,7 +35,7 @@ class External:
         """Return where the mask of a case is expected, as the config spells it."""
         return self.pattern.replace(DIRECTION, direction).replace(CASE, case)
 
-    def label_values(self, task: Task, direction: str) -> list[list[int]]:
+    def label_values(self, task: Task, direction: str) -> list[list[int | str]]:
         """Return for each structure the values in the files that make it up."""
         return [list(values) for values in self.labels] or task.target(direction).label_values
 
@@ -88,7 +88,7 @@ def _check_pattern(name: str, pattern: str) -> None:
         )
 
 
-def _labels(name: str, labels: Values, structures: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+def _labels(name: str, labels: Values, structures: Sequence[str]) -> tuple[tuple[int | str, ...], ...]:
     if unknown := labels.keys() - set(structures):
         raise PlanError(
             f"DAR-052: labels of external row {name} names {', '.join(sorted(unknown))}; expected structures of the "

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dar_uda.plan.candidates import Candidates
-from dar_uda.plan.cases import Cases
+from dar_uda.plan.cases import FILES, Cases
 from dar_uda.plan.config import Config
 from dar_uda.plan.errors import PlanError
 from dar_uda.plan.external_files import check_external_files, files_of
@@ -104,6 +104,7 @@ class Plan:
             "domain": "|".join(self.config.task.domains),
             "direction": "|".join(map(str, self.config.task.both_directions)),
             "case": CASE,
+            "what": "|".join(FILES),
             "chunk": CASE,
             "method": self._name_of_method,
             "network": rf"{TRAINED}(-{'|-'.join(SELECTION_RULES)})?",
@@ -182,7 +183,7 @@ class Plan:
         """Return the files of an external row by test case."""
         return files_of(self.config.external[name], direction, self.volumes.test_cases(direction))
 
-    def external_values(self, name: str, direction: str) -> list[list[int]]:
+    def external_values(self, name: str, direction: str) -> list[list[int | str]]:
         """Return for each structure the values that an external row's files have for it."""
         return self.config.external[name].label_values(self.config.task, direction)
 

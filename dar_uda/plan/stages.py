@@ -2,7 +2,15 @@
 
 STAGES: dict[str, tuple[str, ...]] = {
     "data": (
-        *("make_phantom", "check_cases", "find_region", "preprocess_case", "preprocess_label", "extract_slices"),
+        *(
+            "make_phantom",
+            "check_cases",
+            "extract_volume",
+            "find_region",
+            "preprocess_case",
+            "preprocess_label",
+            "extract_slices",
+        ),
         "measure_structures",
     ),
     "translation": (

@@ -1,5 +1,6 @@
 """The task of a run: its two domains and their labels, as the run's protocol and budget have them."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
@@ -9,6 +10,7 @@ from dar_uda.plan.merge import Values
 from dar_uda.plan.renamed import renamed
 
 LARGEST_LABEL = 65535
+RANGE = re.compile("[0-9]+(-[0-9]+)?")
 DEFAULT_METRICS = ("dice", "asd")
 
 
@@ -36,7 +38,8 @@ class Domain:
     Attributes:
         letter: The translators' name of the domain: a for the first in the alphabet, b for the other.
         intensity: `window` or `percentile`, by which intensities become [0, 1].
-        label_values: Values of every structure in the label files, in the order of the classes 1..K.
+        label_values: Values of every structure in the label files, or its names in DICOM SEG and RTSTRUCT, in the
+            order of the classes 1..K.
         slice_axis: The file's axis across the slices; None where each file tells.
         crops_to_labels: Whether slices far from the labeled ones are cut off, as the paper's protocol does.
         doubles_depth: Whether the slice spacing is halved, as the paper's protocol does.
@@ -45,7 +48,7 @@ class Domain:
     name: str
     letter: str
     intensity: dict[str, Any]
-    label_values: list[list[int]]
+    label_values: list[list[int | str]]
     slice_axis: int | None
     crops_to_labels: bool
     doubles_depth: bool
@@ -199,18 +202,19 @@ def _check_labels(task: str, domain: str, of_task: Values, of_domain: Values) ->
 
 def check_apart(what: str, labels: Values) -> None:
     """Stop where two structures share a label value; `what` has the labels, such as `domain mr`."""
-    owners: dict[int, str] = {}
+    owners: dict[int | str, str] = {}
     for structure, values in labels.items():
         for value in listed_values(values):
-            if owners.setdefault(value, structure) != structure:
+            key = value.casefold() if isinstance(value, str) else value
+            if owners.setdefault(key, structure) != structure:
                 raise PlanError(
-                    f"DAR-015: Label value {value} of {what} stands for {owners[value]} and {structure}; "
+                    f"DAR-015: Label value {value} of {what} stands for {owners[key]} and {structure}; "
                     "expected one structure per value."
                 )
 
 
-def listed_values(values: Any) -> list[int]:
-    """Return the label values that an entry means: a number, a range such as "55-70", or a list of those.
+def listed_values(values: Any) -> list[int | str]:
+    """Return the label values that an entry means: a number, a range such as "55-70", a name, or a list of those.
 
     Raises:
         PlanError: A range leads from high to low, or too far.
@@ -218,7 +222,10 @@ def listed_values(values: Any) -> list[int]:
     return [value for part in (values if isinstance(values, list) else [values]) for value in _range_of(part)]
 
 
-def _range_of(part: int | str) -> Iterator[int]:
+def _range_of(part: int | str) -> Iterator[int | str]:
+    if not RANGE.fullmatch(str(part)):
+        yield str(part).strip()
+        return
     numbers = [int(number) for number in str(part).split("-")]
     first, last = numbers[0], numbers[-1]
     if not first <= last <= LARGEST_LABEL:

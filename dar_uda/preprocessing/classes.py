@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 
 from dar_uda.data.geometry import reorder_like
 from dar_uda.data.grid import Grid
+from dar_uda.data.label_numbers import numbers_of
 from dar_uda.data.labels import check_label_grid, map_labels
 from dar_uda.data.volume import Volume, read_label
 
 
 def read_classes(
-    case: str, label: str | Path, scan: str | Path, original: Grid, values: Sequence[Sequence[int]]
+    case: str, label: str | Path, scan: str | Path, original: Grid, values: Sequence[Sequence[int | str]]
 ) -> NDArray[np.uint8]:
     """Return the class of every voxel of a scan, 0 for background.
 
@@ -22,7 +23,7 @@ def read_classes(
         label: Label file, or a folder of PNG files: see `read_label`.
         scan: The image as the user has it.
         original: Its grid.
-        values: Label values of each class, see `map_labels`.
+        values: Label values of each class, or names of structures, see `numbers_of`.
 
     Raises:
         ValueError: Image and label do not share a grid, or the file is not a label map; case and file are named.
@@ -32,14 +33,15 @@ def read_classes(
     return reorder_like(classes.array, classes.grid, original)
 
 
-def read_label_map(case: str, label: str | Path, scan: str | Path, values: Sequence[Sequence[int]]) -> Volume:
+def read_label_map(case: str, label: str | Path, scan: str | Path, values: Sequence[Sequence[int | str]]) -> Volume:
     """Return the classes of a label on its own grid; for the arguments see `read_classes`.
 
     Raises:
         ValueError: The file is not a label map; case and file are named.
     """
     try:
-        volume = read_label(label, scan)
-        return Volume(map_labels(volume.array, values), volume.grid)
+        numbers = numbers_of(label, values)
+        volume = read_label(label, scan, numbers)
+        return Volume(map_labels(volume.array, numbers), volume.grid)
     except ValueError as error:
         raise ValueError(f"Case {case} ({label}): {error}") from error

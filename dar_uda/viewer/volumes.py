@@ -9,6 +9,7 @@ import numpy as np
 
 from dar_uda.data.geometry import slice_axis_of
 from dar_uda.data.grid import Grid, nifti_header
+from dar_uda.data.label_numbers import numbers_of
 from dar_uda.data.labels import map_labels
 from dar_uda.data.probabilities import open_probabilities
 from dar_uda.data.reading import OF_RESULTS, reading
@@ -29,16 +30,17 @@ def read_mask(path: str | Path, classes: int) -> Volume:
     return outlined(read_volume(path), classes)
 
 
-def read_reference(path: str | Path, image: str | Path, values: Sequence[Sequence[int]]) -> Volume:
+def read_reference(path: str | Path, image: str | Path, values: Sequence[Sequence[int | str]]) -> Volume:
     """Return a label file of the user as classes 1..K with their outlines.
 
     Args:
         image: The scan of the label.
-        values: For each class the values in the label file that make it up.
+        values: For each class the values in the label file that make it up, or names, see `numbers_of`.
     """
-    label = read_label(path, image)
+    numbers = numbers_of(path, values)
+    label = read_label(path, image, numbers)
     try:
-        classes = map_labels(label.array, values)
+        classes = map_labels(label.array, numbers)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     return outlined(Volume(classes, label.grid), len(values))

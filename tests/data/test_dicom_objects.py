@@ -14,7 +14,7 @@ from tests.data.dicom_files import CT, PATIENT, make_slice, save_series, save_sl
 RTSTRUCT, SEG = "1.2.840.10008.5.1.4.1.1.481.3", "1.2.840.10008.5.1.4.1.1.66.4"
 NO_PIXELS = dict.fromkeys(("PixelData", "Rows", "Columns"))
 PIXELS = np.zeros((4, 5), "<u2")
-CONVERT = "which is not read: convert it to a NIfTI label map .*3D Slicer, dcmqi or plastimatch"
+LABEL = "which holds no image: name the file itself as label of its series"
 
 
 def series(folder):
@@ -43,12 +43,14 @@ def test_contours_and_segments_are_refused_as_what_they_are_wherever_they_are_gi
     scan = series(tmp_path / "scan")
     file = save_slice(dataset, tmp_path / "drawn.dcm")
     folder = save_slice(dataset, tmp_path / "drawn" / "1.dcm").parent
-    for read in (read_volume, read_grid, lambda path: read_label(path, scan)):
+    for read in (read_volume, read_grid):
         for path in (file, folder):
-            with pytest.raises(ValueError, match=rf"{path.name}.* is a DICOM {kind}, {CONVERT}"):
+            with pytest.raises(ValueError, match=rf"{path.name}.* is a DICOM {kind}, {LABEL}"):
                 read(path)
+    with pytest.raises(ValueError, match=rf"1.dcm is a DICOM {kind}, {LABEL}"):
+        read_label(folder, scan)
     save_slice(dataset, scan / "drawn.dcm")
-    with pytest.raises(ValueError, match=rf"scan/drawn.dcm is a DICOM {kind}, .* a folder of images must not hold it"):
+    with pytest.raises(ValueError, match=rf"scan/drawn.dcm is a DICOM {kind}, .* out of the folder of images"):
         read_grid(scan)
 
 
@@ -178,12 +180,3 @@ def test_messages_on_damaged_lengths_hold_nothing_of_other_entries(tmp_path):
                 swallowed += "what cannot be its text" in said
                 assert PATIENT not in said and PATIENT[:6] not in said, (place, said)
     assert swallowed > 5
-
-
-def test_an_enhanced_image_is_refused_as_that(tmp_path):
-    slices = [make_slice(PIXELS, SharedFunctionalGroupsSequence=[]) for _ in range(2)]
-    folder = save_series(tmp_path / "scan", slices)
-    del slices[0].ImagePositionPatient
-    save_slice(slices[0], folder / "000.dcm")
-    with pytest.raises(ValueError, match="000.dcm is an enhanced DICOM image, which is not read: convert it to NIfTI"):
-        read_grid(folder)

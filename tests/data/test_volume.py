@@ -73,7 +73,7 @@ def test_a_single_fourth_axis_is_dropped_and_a_longer_one_refused(tmp_path):
     volume = read_volume(save(tmp_path / "one.nii", values, ROTATED))
     np.testing.assert_array_equal(volume.array, values[..., 0])
     assert volume.grid.shape == (2, 3, 4)
-    with pytest.raises(ValueError, match=r"two.nii has shape \(2, 3, 4, 2\), expected 3 axes: save"):
+    with pytest.raises(ValueError, match=r"two.nii has shape \(2, 3, 4, 2\), expected 3 axes: name one of its 2"):
         read_volume(save(tmp_path / "two.nii", np.repeat(values, 2, axis=3), ROTATED))
 
 

@@ -117,7 +117,10 @@ def test_a_name_is_kept_as_written_in_an_entry_which_wins_over_the_file(entry):
         ('run: "a #b"', "config.run: 'a #b' does not match"),
         (f"run: {'a' * 101}", "is too long"),
         ("methods: [on]", "config.methods[0]: True is not of type 'string'; YAML takes it for a number, a date or"),
-        ("tasks: {phantom: {labels: {liver: four}}}", "(A whole number from 1 to 65535, a range such as `55-70`, or"),
+        (
+            "tasks: {phantom: {labels: {liver: 4.5}}}",
+            "(A whole number from 1 to 65535, a range such as `55-70`, a name",
+        ),
         ("tasks: {phantom: {grid: {spacing: [5, 5]}}}", "is too short (Voxel size in mm: in-plane, in-plane, slice"),
         ("tasks: {phantom: {directions: [ct_to_mr]}}", "(Two domains of the task, such as `ct-to-mr`)"),
         ("styles: null", "config.styles: None is not of type 'object'"),

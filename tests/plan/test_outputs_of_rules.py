@@ -93,6 +93,8 @@ def files_of(plan):
     for domain in plan.config.task.domains:
         for file, rule in {"image.nii": "case", "grid.json": "case", "label.nii": "label"}.items():
             yield paths.cases(domain, ["A-1.x_2"], file)[0], f"preprocess_{rule}"
+        for what in ("image", "label"):
+            yield paths.case(domain, "A-1.x_2", f"original_{what}.nii"), "extract_volume"
         for suffix in ("npy", "tsv"):
             yield paths.slices(domain, suffix), "extract_slices"
         yield paths.structures(domain), "measure_structures"

@@ -56,8 +56,8 @@ rule check_cases:
         slice_axes={name: domain.slice_axis for name, domain in TASK.domains.items()},
         versions=PLAN.paths.versions,
         version=lambda wildcards: version_of(
-            images=[case.image for case in PLAN.cases.all],
-            labels=[case.label for case in PLAN.cases.all if case.label],
+            images=[case.as_named("image") for case in PLAN.cases.all],
+            labels=[case.as_named("label") for case in PLAN.cases.all if case.label],
         ),
         code=code_version("dar_uda.data.checks.cases"),
     script:

@@ -11,11 +11,17 @@ def given(files):
     """Return a file of the cases table, or several, as inputs.
 
     Where results lie in a storage that shares no disk with this machine, the user's files stay here, and with them
-    the jobs that read them. Snakemake ignores their dates: see `version_of`.
+    the jobs that read them. Snakemake ignores their dates: see `version_of`. A volume that the run took out of a 4D
+    file is an output as others.
     """
     if isinstance(files, str):
-        return files if is_phantom(files) else ancient(local(files))
+        return files if is_made(files) else ancient(local(files))
     return list(map(given, files))
+
+
+def is_made(file):
+    """Return whether a rule writes an image or a label: the phantom's, or a volume that was taken out of a 4D file."""
+    return is_phantom(file) or file.startswith(f"{PLAN.paths.folder}/")
 
 
 def voxels(paths):
@@ -26,4 +32,5 @@ def voxels(paths):
 def version_of(images, labels):
     """Return the version of the user's files, one or several each, as a param; a job's own process does not need it."""
     files = ([one] if isinstance(one, str) else one for one in (images, labels))
+    files = ([file for file in some if not is_made(file)] for some in files)
     return VERSIONS.of(*files) if workflow.is_main_process else ""

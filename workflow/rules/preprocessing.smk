@@ -1,7 +1,40 @@
 """From a case's files to the network grid and its 2D slices."""
 
+from dar_uda.data.volume_index import file_of, split_index
+
 DIRECTION = str(CONFIG.directions[0])
 """That of a run whose grid is cut to a region: it has one alone."""
+
+
+rule extract_volume:
+    """Take the volume that the cases table names out of a 4D file."""
+    input:
+        lambda wildcards: voxels([PLAN.cases.named(wildcards.domain, wildcards.case).as_named(wildcards.what)]),
+        origin=lambda wildcards: given(
+            file_of(PLAN.cases.named(wildcards.domain, wildcards.case).as_named(wildcards.what))
+        ),
+    output:
+        volume="results/{run}/cases/{domain}/{case}/original_{what}.nii",
+    log:
+        "results/{run}/logs/extract_volume/{domain}-{case}-{what}.log",
+    benchmark:
+        "results/{run}/benchmarks/extract_volume/{domain}-{case}-{what}.tsv"
+    priority: 1
+    conda:
+        "../../envs/imaging.yaml"
+    resources:
+        mem_mb=4000,
+        runtime="30m",
+    params:
+        index=lambda wildcards: split_index(
+            PLAN.cases.named(wildcards.domain, wildcards.case).as_named(wildcards.what)
+        )[1],
+        version=lambda wildcards: version_of(
+            PLAN.cases.named(wildcards.domain, wildcards.case).as_named(wildcards.what), []
+        ),
+        code=code_version("dar_uda.data.extraction"),
+    script:
+        "../scripts/extract_volume.py"
 
 
 rule find_region:

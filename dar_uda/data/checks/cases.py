@@ -58,7 +58,7 @@ class CaseFiles:
 def check_cases(
     cases: Sequence[Mapping[str, Any]],
     windows: Mapping[str, Sequence[float] | None],
-    labels: Mapping[str, Sequence[Sequence[int]] | None],
+    labels: Mapping[str, Sequence[Sequence[int | str]] | None],
     processes: int,
     table: str | Path | None = None,
     slice_axes: Mapping[str, int | None] | None = None,
@@ -132,7 +132,7 @@ def _read_alone(job: tuple) -> Read:
 def _read(
     case: CaseFiles,
     window: Sequence[float] | None,
-    values: Sequence[Sequence[int]] | None,
+    values: Sequence[Sequence[int | str]] | None,
     slice_axis: int | None,
     versions: str | Path | None,
 ) -> Read:
@@ -158,7 +158,7 @@ def _note_versions(case: CaseFiles, versions: Versions) -> None:
 def findings_of(
     case: CaseFiles,
     window: Sequence[float] | None,
-    values: Sequence[Sequence[int]] | None,
+    values: Sequence[Sequence[int | str]] | None,
     slice_axis: int | None = None,
 ) -> list[Finding]:
     """Return what is wrong with one case; for the other arguments see `check_cases`."""
@@ -193,7 +193,7 @@ def _problems_of_image(case: CaseFiles, window: Sequence[float] | None, slice_ax
     yield from problems_of_scan(Path(case.image), read_volume(case.image), window, slice_axis)
 
 
-def _problems_of_label(case: CaseFiles, values: Sequence[Sequence[int]] | None) -> Iterator[Problem]:
+def _problems_of_label(case: CaseFiles, values: Sequence[Sequence[int | str]] | None) -> Iterator[Problem]:
     if not case.label:
         return
     label, image = Path(case.label), Path(case.image)

@@ -31,6 +31,7 @@ from dar_uda.data.grid import Grid
 from dar_uda.data.reading import reading
 from dar_uda.data.values import picked
 from dar_uda.data.volume import ITK_SUFFIXES
+from dar_uda.data.volume_index import file_of
 
 PLAUSIBLE_SPACING = (0.01, 50.0)
 ROUNDING = 1e-6
@@ -123,7 +124,7 @@ def _problems_of_forms(path: Path, grid: Grid) -> Iterator[Problem]:
         yield from _problems_of_sizes(path, grid)
         return
     with reading(path, "set the code of its wrong form, sform or qform, to 0"):
-        header = nib.load(path).header
+        header = nib.load(file_of(path)).header
         corners = np.array(list(np.ndindex(2, 2, 2))) * (np.array(grid.shape) - 1)
         difference = np.linalg.solve(header.get_sform(), header.get_qform()) - np.eye(4)
         apart = float(np.abs(corners @ difference[:3, :3].T + difference[:3, 3]).max())

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 import SimpleITK as sitk
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.encaps import generate_frames
+from pydicom.encaps import encapsulate
 from pydicom.pixels import pixel_array
 from pydicom.uid import (
     UID,
@@ -29,20 +29,19 @@ FRAMES_OF_JPEG = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """The second bytes of the markers that say how large an image is."""
 
 
-def decompressed(path: Path, syntax: str, raw: bytes, pixels: PixelFormat) -> NDArray:
-    """Return the words of compressed pixels.
+def decompressed(path: Path, syntax: str, stream: bytes, pixels: PixelFormat) -> NDArray:
+    """Return the words (rows, columns) of the compressed pixels of a frame.
 
     Raises:
         UnreadableFileError: They do not end, or are not as many as there should be.
     """
-    (stream,) = generate_frames(raw, number_of_frames=1)
     if syntax != RLELossless and END_OF_JPEG not in stream.rstrip(b"\0")[-4:]:
         raise UnreadableFileError(f"DAR-144: {path} was cut short: its compressed pixels do not end; copy it again")
     if syntax in JPEGTransferSyntaxes and not _fits(stream, pixels):
         raise UnreadableFileError(
             f"DAR-145: {path}: its compressed pixels say another size than its header, or are damaged; copy it again"
         )
-    words = (_by_pydicom if syntax in BY_PYDICOM else _by_gdcm)(_bare(syntax, raw, pixels))
+    words = (_by_pydicom if syntax in BY_PYDICOM else _by_gdcm)(_bare(syntax, stream, pixels))
     if words.size != pixels.rows * pixels.columns or words.itemsize > pixels.allocated // 8:
         raise UnreadableFileError(
             f"DAR-145: {path} decompresses to {words.shape} pixels of {words.dtype}, expected {pixels.rows} rows of "
@@ -63,7 +62,7 @@ def _fits(stream: bytes, pixels: PixelFormat) -> bool:
     return False
 
 
-def _bare(syntax: str, raw: bytes, pixels: PixelFormat) -> Dataset:
+def _bare(syntax: str, stream: bytes, pixels: PixelFormat) -> Dataset:
     """Return a header of whole words alone, so that libraries decide nothing by other entries."""
     bare = Dataset()
     bare.file_meta = FileMetaDataset()
@@ -73,7 +72,7 @@ def _bare(syntax: str, raw: bytes, pixels: PixelFormat) -> Dataset:
     bare.PhotometricInterpretation = "MONOCHROME2"
     bare.BitsAllocated, bare.BitsStored, bare.HighBit = pixels.allocated, pixels.allocated, pixels.allocated - 1
     bare.PixelRepresentation = 0
-    bare.PixelData = raw
+    bare.PixelData = encapsulate([stream])
     return bare
 
 

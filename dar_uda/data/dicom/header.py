@@ -5,6 +5,7 @@ import logging
 import re
 import warnings
 import zlib
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,19 +13,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.filereader import read_partial
+from pydicom.filereader import dcmread, read_partial
 from pydicom.tag import Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from dar_uda.data.contents import foreign_content
+from dar_uda.data.contents import foreign_content, is_dicom
 from dar_uda.data.reading import UnreadableFileError
 
 PIXELS = ("FloatPixelData", "DoubleFloatPixelData", "PixelData")
 """The entries that can hold an image, in the order of their tags; nothing after them is read."""
 ENTRIES = (
     *("SOPClassUID", "SOPInstanceUID", "Modality", "SeriesInstanceUID", "SeriesNumber", "NumberOfFrames"),
-    *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SharedFunctionalGroupsSequence"),
+    *("FrameOfReferenceUID", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"),
+    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
     *("SamplesPerPixel", "PhotometricInterpretation", "Rows", "Columns"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
     *("RescaleSlope", "RescaleIntercept", "DoseGridScaling", "ModalityLUTSequence"),
@@ -137,10 +140,31 @@ def read_header(path: Path, with_pixels: bool = False) -> Header:
     return header
 
 
-def is_dicom(path: Path) -> bool:
-    """Return whether a file begins as DICOM files do."""
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
+def read_entries(path: Path, keywords: Sequence[str]) -> Dataset:
+    """Return the entries of these keywords that a file has, without its pixels.
+
+    Raises:
+        UnreadableFileError: It cannot be read as DICOM.
+    """
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            dataset = dcmread(path, force=True, stop_before_pixels=True, specific_tags=list(keywords))
+            elements = [dataset.get_item(keyword) for keyword in keywords if keyword in dataset]
+            whole = not any(isinstance(one, RawDataElement) and _is_short(one) for one in elements)
+        except Exception:  # as in `read_header`
+            whole = False
+    if not whole:
+        raise UnreadableFileError(
+            f"DAR-140: {path} is no DICOM file that can be read: it was cut short or damaged; copy it again"
+        )
+    return dataset
+
+
+def _is_short(element: RawDataElement) -> bool:
+    """Return whether the file ended within an element."""
+    return element.length != UNDEFINED and element.value is not None and len(element.value) < element.length
 
 
 def foreign_file(path: Path) -> str | None:

@@ -5,7 +5,8 @@ from pathlib import Path
 from pydicom.config import IGNORE
 from pydicom.uid import UID
 
-from dar_uda.data.dicom.header import PIXELS, Header, foreign_file, is_dicom, read_header
+from dar_uda.data.contents import is_dicom
+from dar_uda.data.dicom.header import PIXELS, Header, foreign_file, read_header
 from dar_uda.data.reading import UnreadableFileError
 
 SEGMENTATIONS = {
@@ -25,6 +26,12 @@ def sop_class(header: Header) -> str:
     return header.text("SOPClassUID") or header.stored_as
 
 
+def kind_of_label(header: Header) -> str:
+    """Return RTSTRUCT or SEG for a file that holds contours or segments, empty for any other."""
+    kind = SEGMENTATIONS.get(sop_class(header)) or header.text("Modality")
+    return kind if kind in SEGMENTATIONS.values() else ""
+
+
 def is_directory(header: Header) -> bool:
     """Return whether it is a DICOMDIR, which lists files and holds no image."""
     return sop_class(header) == DIRECTORY
@@ -37,11 +44,10 @@ def check_image(header: Header) -> None:
         UnreadableFileError: It names what the file is, or that it was cut short, and what to do.
     """
     path, uid = header.path, sop_class(header)
-    kind = SEGMENTATIONS.get(uid) or next((kind for kind in ("RTSTRUCT", "SEG") if header.text("Modality") == kind), "")
-    if kind:
+    if kind := kind_of_label(header):
         raise UnreadableFileError(
-            f"DAR-141: {path} is a DICOM {kind}, which is not read: convert it to a NIfTI label map (for instance with "
-            "3D Slicer, dcmqi or plastimatch); a folder of images must not hold it"
+            f"DAR-141: {path} is a DICOM {kind}, which holds no image: name the file itself as label of its series, "
+            "and move it out of the folder of images"
         )
     if "Rows" in header and any(keyword in header for keyword in PIXELS):
         return
@@ -56,16 +62,6 @@ def check_image(header: Header) -> None:
         )
     stray = "is no DICOM image: a folder holds the files of one series, nothing else; move it away (DAR-140)"
     raise UnreadableFileError(f"{path} {foreign_file(path) or stray}")
-
-
-def refuse_one_file(path: Path) -> None:
-    """Raise for a DICOM file that was given where a folder is expected.
-
-    Raises:
-        UnreadableFileError: Always; it says what the file is.
-    """
-    check_image(read_header(path))
-    raise UnreadableFileError(f"DAR-125: {path} is one DICOM file: give its folder, read as one series")
 
 
 def refuse_objects_of(folder: Path) -> None:

@@ -1,10 +1,12 @@
 """The pixels of one DICOM file: stored values by the standard, rescaled."""
 
 import math
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom.encaps import generate_frames
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
@@ -27,6 +29,8 @@ FLOATS = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}
 COLORS = ("RGB", "YBR", "PALETTE", "ARGB", "HSV", "CMYK", "XYB")
 """How the photometric interpretations begin that are not of gray values."""
 INTEGERS = (np.int16, np.int32, np.int64)
+WORDS = (8, 16, 32)
+"""Bits of the words of an image."""
 LONGEST = 2**30
 """Slopes and intercepts of this size or more are not reckoned with in integers."""
 DECOMPRESS = "copy it again, or decompress the series (gdcmconv --raw, dcmdjpeg)"
@@ -39,13 +43,22 @@ def read_format(header: Header) -> PixelFormat:
         UnreadableFileError: It has no single slice of gray values, contradicts itself, or was cut short.
     """
     check_image(header)
-    _check_slice(header)
+    check_gray(header)
+    return format_of(header)
+
+
+def format_of(header: Header, frames: int = 1, words: Sequence[int] = WORDS) -> PixelFormat:
+    """Return how the pixels of a file with as many frames are stored, whatever they mean; see `read_format`.
+
+    Args:
+        words: Bits that a word may have.
+    """
     keywords = [keyword for keyword in PIXELS if keyword in header]
     if len(keywords) > 1:
         raise UnreadableFileError(
             f"DAR-147: {header.path} holds {' and '.join(keywords)}, expected one image: export it again"
         )
-    slope, intercept = _rescale(header)
+    slope, intercept = rescale_of(header)
     rows, columns = header.whole("Rows"), header.whole("Columns")
     if keywords[0] == "PixelData":
         allocated, stored = header.whole("BitsAllocated"), header.whole("BitsStored")
@@ -53,15 +66,15 @@ def read_format(header: Header) -> PixelFormat:
     else:
         allocated = stored = FLOATS[keywords[0]]
         high, sign = stored - 1, 0
-    known = (8, 16, 32) if keywords[0] == "PixelData" else FLOATS.values()
+    known = words if keywords[0] == "PixelData" else FLOATS.values()
     if allocated not in known or not 0 < stored <= high + 1 <= allocated or sign > 1 or not rows * columns:
         raise UnreadableFileError(
             f"DAR-147: {header.path} says {rows} rows of {columns} pixels, BitsAllocated {allocated}, BitsStored "
-            f"{stored}, HighBit {high}, PixelRepresentation {sign}; expected words of 8, 16 or 32 bits, the value's "
-            "among them: export it again"
+            f"{stored}, HighBit {high}, PixelRepresentation {sign}; expected words of {_listed(known)} bits, the "
+            "value's among them: export it again"
         )
     pixels = PixelFormat(keywords[0], rows, columns, allocated, stored, high, bool(sign), slope, intercept)
-    _check_length(header, pixels)
+    _check_length(header, pixels, frames)
     return pixels
 
 
@@ -76,16 +89,26 @@ def read_pixels(path: Path) -> NDArray:
     header = read_header(path, with_pixels=True)
     pixels = read_format(header)
     with reading(path, DECOMPRESS):
-        return _rescaled(_stored_values(header, pixels), pixels)
+        (stored,) = stored_frames(header, pixels)
+        return rescaled(stored, pixels)
 
 
-def _check_slice(header: Header) -> None:
-    """Raise where the image is not one slice of one number per pixel."""
+def _listed(numbers: Collection[int]) -> str:
+    *others, last = map(str, numbers)
+    return " or ".join([*([", ".join(others)] if others else []), last])
+
+
+def check_gray(header: Header, expected: int = 1) -> None:
+    """Raise where the image has another number of frames, or not one number per pixel.
+
+    Raises:
+        UnreadableFileError: It has.
+    """
     frames = header.text("NumberOfFrames") or "1"
-    if not frames.isdigit() or int(frames) != 1:
+    if not frames.isdigit() or int(frames) != expected:
         raise UnreadableFileError(
-            f"DAR-149: {header.path} holds {frames if frames.isdigit() else shown(frames)} frames, expected 1 slice a "
-            "file: convert it to NIfTI (dcm2niix)"
+            f"DAR-149: {header.path} holds {frames if frames.isdigit() else shown(frames)} frames, expected 1 slice "
+            "a file, or functional groups that say where each frame lies: convert it to NIfTI (dcm2niix)"
         )
     if header.whole("SamplesPerPixel", 1) != 1 or header.text("PhotometricInterpretation").startswith(COLORS):
         raise UnreadableFileError(f"DAR-150: {header.path} holds a color image, expected gray values: move it away")
@@ -96,7 +119,7 @@ def _check_slice(header: Header) -> None:
         )
 
 
-def _rescale(header: Header) -> tuple[float, float]:
+def rescale_of(header: Header) -> tuple[float, float]:
     """Return slope and intercept: 1 and 0 where they are absent, a dose grid's scaling as slope."""
     keyword = "DoseGridScaling" if "DoseGridScaling" in header and "RescaleSlope" not in header else "RescaleSlope"
     slope = float(header.decimals(keyword, 1, "1")[0])
@@ -109,7 +132,7 @@ def _rescale(header: Header) -> tuple[float, float]:
     return slope, intercept
 
 
-def _check_length(header: Header, pixels: PixelFormat) -> None:
+def _check_length(header: Header, pixels: PixelFormat, frames: int) -> None:
     """Raise where the file does not hold the bytes of all pixels, or where they are not what the syntax says."""
     path, element = header.path, header.dataset.get_item(pixels.keyword, keep_deferred=True)
     syntax, encapsulated = header.syntax, element.length == UNDEFINED
@@ -126,7 +149,7 @@ def _check_length(header: Header, pixels: PixelFormat) -> None:
         )
     if encapsulated:
         return
-    needed = pixels.rows * pixels.columns * pixels.allocated // 8
+    needed = (frames * pixels.rows * pixels.columns * pixels.allocated + 7) // 8
     found = element.length
     there = path.stat().st_size - element.value_tell if element.value is None else len(element.value)
     if there < found:
@@ -136,36 +159,45 @@ def _check_length(header: Header, pixels: PixelFormat) -> None:
         )
     if found not in (needed, needed + needed % 2):
         raise UnreadableFileError(
-            f"DAR-144: {path} holds {found} bytes of pixels, expected {needed} for {pixels.rows} rows of "
-            f"{pixels.columns} pixels of {pixels.allocated} bits: it was cut short or damaged; copy it or export it "
-            "again"
+            f"DAR-144: {path} holds {found} bytes of pixels, expected {needed} for "
+            f"{f'{frames} frames of ' * (frames > 1)}{pixels.rows} rows of {pixels.columns} pixels of "
+            f"{pixels.allocated} bits: it was cut short or damaged; copy it or export it again"
         )
 
 
-def _stored_values(header: Header, pixels: PixelFormat) -> NDArray:
-    """Return the stored values (rows, columns)."""
+def stored_frames(header: Header, pixels: PixelFormat, frames: int = 1) -> Iterator[NDArray]:
+    """Yield the stored values (rows, columns) of each frame of a header that was read with its pixels."""
     element = header.dataset.get_item(pixels.keyword)
     if header.syntax in NATIVE:
-        words = _from_bytes(element.value, pixels, element.VR, element.is_little_endian)
+        all_words = _from_bytes(element.value, pixels, frames, element.VR, element.is_little_endian)
     else:
-        words = decompressed(header.path, header.syntax, element.value, pixels)
-    if pixels.keyword != "PixelData":
-        return words
+        streams = generate_frames(element.value, number_of_frames=frames)
+        counted = (stream for _, stream in zip(range(frames), streams, strict=True))
+        all_words = (decompressed(header.path, header.syntax, stream, pixels) for stream in counted)
     kind = f"{'i' if pixels.signed else 'u'}{pixels.allocated // 8}"
-    return (words << (pixels.allocated - 1 - pixels.high)).view(kind) >> (pixels.allocated - pixels.stored)
+    for words in all_words:
+        if pixels.keyword != "PixelData" or pixels.allocated == 1:
+            yield words
+        else:
+            yield (words << (pixels.allocated - 1 - pixels.high)).view(kind) >> (pixels.allocated - pixels.stored)
 
 
-def _from_bytes(raw: bytes, pixels: PixelFormat, vr: str | None, little: bool) -> NDArray:
-    """Return the words of pixels that are not compressed."""
-    size = pixels.allocated // 8
-    if not little and vr == "OW" and size == 1:  # two bytes are one word of the file, its later half first
+def _from_bytes(raw: bytes, pixels: PixelFormat, frames: int, vr: str | None, little: bool) -> Iterator[NDArray]:
+    """Yield the words of each frame of pixels that are not compressed."""
+    size, shape, count = pixels.allocated // 8, (pixels.rows, pixels.columns), pixels.rows * pixels.columns
+    if not little and vr == "OW" and size <= 1:  # two bytes are one word of the file, its later half first
         raw = np.frombuffer(raw, ">u2").astype("<u2").tobytes()
     kind = f"{'<' if little else '>'}{'u' if pixels.keyword == 'PixelData' else 'f'}{size}"
-    words = np.frombuffer(raw, kind, count=pixels.rows * pixels.columns)
-    return words.astype(words.dtype.newbyteorder("=")).reshape(pixels.rows, pixels.columns)
+    for start in range(0, frames * count, count):
+        if size:
+            words = np.frombuffer(raw, kind, count, offset=start * size)
+            yield words.astype(words.dtype.newbyteorder("=")).reshape(shape)
+        else:
+            within = np.frombuffer(raw[start // 8 : (start + count + 7) // 8], "u1")
+            yield np.unpackbits(within, bitorder="little")[start % 8 :][:count].reshape(shape)
 
 
-def _rescaled(values: NDArray, pixels: PixelFormat) -> NDArray:
+def rescaled(values: NDArray, pixels: PixelFormat) -> NDArray:
     """Return slope times values plus intercept, in the smallest type that holds them."""
     slope, intercept = pixels.slope, pixels.intercept
     if values.dtype.kind in "iu" and (slope, intercept) == (1, 0):

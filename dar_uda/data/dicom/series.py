@@ -1,16 +1,17 @@
-"""A folder of DICOM files, read as one series."""
+"""A folder of DICOM files, or an enhanced multi-frame file, read as one series."""
 
 import logging
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dar_uda.data.dicom.frames import PLACE, frames_of, has_frames, image_format, read_frames
 from dar_uda.data.dicom.header import Header, name_of, read_header
-from dar_uda.data.dicom.objects import is_directory
+from dar_uda.data.dicom.objects import check_image, is_directory
 from dar_uda.data.dicom.pixels import read_format, read_pixels
 from dar_uda.data.dicom.stack import LISTED, even_stack, rounding_of
 from dar_uda.data.grid import LPS_TO_RAS
@@ -26,15 +27,17 @@ FARTHEST = 1e6
 
 @dataclass(frozen=True, eq=False)
 class DicomSlice:
-    """One file of a series: where its first pixel lies (mm, LPS) and how its rows and columns run.
+    """One file of a series, or a frame of one: where its first pixel lies (mm, LPS), how its rows and columns run.
 
     Attributes:
+        frame: Its number in a file of several, from 0; None where the file has no other.
         size: (columns, rows).
         spacing: Between columns, between rows, mm.
         position: As the header writes it.
         rows_columns: Two directions of length 1.
         series: UID and number of its series.
         instance: SOPInstanceUID.
+        space: FrameOfReferenceUID, or empty.
     """
 
     path: Path
@@ -44,43 +47,67 @@ class DicomSlice:
     rows_columns: NDArray[np.float64]
     series: tuple[str, str]
     instance: str
+    space: str
+    frame: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return self.path.name if self.frame is None else f"frame {self.frame + 1}"
 
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """The slices of a folder in order of position, and the affine of their stack to mm in RAS."""
+    """The slices of a series in order of position, and the affine of their stack to mm in RAS."""
 
     slices: list[DicomSlice]
     affine: NDArray[np.float64]
 
 
-def read_series(folder: str | Path) -> tuple[NDArray, NDArray[np.float64]]:
-    """Return the values, rescale slope and intercept applied, and the affine of a folder of DICOM files.
+def read_series(path: str | Path) -> tuple[NDArray, NDArray[np.float64]]:
+    """Return the values, rescale slope and intercept applied, and the affine of a DICOM series.
 
-    All files of the folder are one series, whatever their UIDs and names; hidden files, thumbnails and a DICOMDIR are
+    All files of a folder are one series, whatever their UIDs and names; hidden files, thumbnails and a DICOMDIR are
     ignored, and a file that is there twice counts once. No header text is kept.
+
+    Args:
+        path: A folder with a file for each slice or with one enhanced multi-frame file, or such a file.
 
     Returns:
         Array (columns, rows, slices) ordered by position along the slice normal; affine (4, 4) to mm in RAS.
 
     Raises:
-        ValueError: A file is not a single-slice DICOM image or was cut short, slices differ in size or direction, or
+        ValueError: A file is not a DICOM image or was cut short, slices differ in size or direction, or
             their positions leave gaps or repeat.
     """
-    series = _open_series(folder)
-    array = np.stack([read_pixels(one.path) for one in series.slices]).T
+    series = open_series(path)
+    array = np.stack(_values(series.slices)).T
     return (array.astype(np.float32) if array.dtype.kind == "f" else array), series.affine
 
 
-def read_series_grid(folder: str | Path) -> tuple[tuple[int, int, int], NDArray[np.float64]]:
+def _values(slices: list[DicomSlice]) -> list[NDArray]:
+    """Return the values (rows, columns) of each slice."""
+    if slices[0].frame is None:
+        return [read_pixels(one.path) for one in slices]
+    frames = read_frames(read_header(slices[0].path))
+    return [frames[one.frame or 0] for one in slices]
+
+
+def read_series_grid(path: str | Path) -> tuple[tuple[int, int, int], NDArray[np.float64]]:
     """Return shape and affine as `read_series` does, from the headers alone."""
-    series = _open_series(folder)
+    series = open_series(path)
     return (*series.slices[0].size, len(series.slices)), series.affine
 
 
 def series_order(folder: str | Path) -> tuple[list[Path], tuple[int, int]]:
-    """Return the files of a series in order of position, and the (columns, rows) of every slice."""
-    slices = _open_series(folder).slices
+    """Return the files of a series in order of position, and the (columns, rows) of every slice.
+
+    Raises:
+        ValueError: See `read_series`; or one file holds all slices.
+    """
+    slices = open_series(folder).slices
+    if slices[0].frame is not None:
+        raise ValueError(f"DAR-431: {folder}: {slices[0].path.name} holds all slices, expected a file for each")
     return [one.path for one in slices], slices[0].size
 
 
@@ -90,7 +117,7 @@ def mixed_series(folder: str | Path) -> list[int]:
     Anonymizers give every file a UID of its own, or leave one; two or more with two files each are neither. Series
     are told apart by their numbers, too. Empty where all is well.
     """
-    return _several(_open_series(folder).slices)
+    return _several(open_series(folder).slices)
 
 
 def _several(slices: list[DicomSlice]) -> list[int]:
@@ -100,10 +127,10 @@ def _several(slices: list[DicomSlice]) -> list[int]:
     return []
 
 
-def _open_series(folder: str | Path) -> Series:
-    """Return the slices of a folder, checked to form one even stack."""
-    folder = Path(folder)
-    slices = _without_copies(folder, _slices_of(folder))
+def open_series(path: str | Path) -> Series:
+    """Return the slices of a series without their values, checked to form one even stack; see `read_series`."""
+    path = Path(path)
+    slices = _without_copies(path, _slices_of(path)) if path.is_dir() else _frames(read_header(path))
     first = slices[0]
     for one in slices[1:]:
         _check_alike(first, one)
@@ -113,9 +140,7 @@ def _open_series(folder: str | Path) -> Series:
     texts = [one.position for one in slices]
     rounding = np.array([rounding_of(axis) for axis in zip(*texts, strict=True)]).T
     try:
-        start, step = even_stack(
-            folder, [one.path.name for one in slices], np.array(texts, dtype=float), rounding, normal
-        )
+        start, step = even_stack(path, [one.name for one in slices], np.array(texts, dtype=float), rounding, normal)
     except ValueError as error:
         counts = _several(slices)
         hint = f". Its files are of several series, of {', '.join(map(str, counts))} slices" if counts else ""
@@ -137,6 +162,8 @@ def _slices_of(folder: Path) -> list[DicomSlice]:
             )
     paths = [path for path in named if path.is_file()]
     headers = [header for header in map(read_header, paths) if not is_directory(header)]
+    if len(headers) == 1 and has_frames(headers[0]):
+        return _frames(headers[0])
     slices = [_slice(header) for header in headers]
     if len(slices) < 2:
         below = ", ".join(sorted(path.name for path in folder.iterdir() if path.is_dir())[:LISTED])
@@ -149,11 +176,41 @@ def _slices_of(folder: Path) -> list[DicomSlice]:
 
 def _slice(header: Header) -> DicomSlice:
     """Return the geometry of one DICOM file, after it is seen that it holds its pixels."""
-    path, pixels = header.path, read_format(header)
-    if "ImagePositionPatient" not in header and "SharedFunctionalGroupsSequence" in header:
+    check_image(header)
+    if has_frames(header):
         raise UnreadableFileError(
-            f"DAR-149: {path} is an enhanced DICOM image, which is not read: convert it to NIfTI (dcm2niix)"
+            f"DAR-431: {header.path} is an enhanced DICOM image of several slices, and not alone in its folder: name "
+            "the file itself as image"
         )
+    pixels = read_format(header)
+    return placed(header, (pixels.columns, pixels.rows))
+
+
+def _frames(header: Header) -> list[DicomSlice]:
+    """Return the frames of an enhanced image as slices, at least two.
+
+    Raises:
+        UnreadableFileError: It is no such image, or holds several volumes.
+    """
+    path = header.path
+    check_image(header)
+    if not has_frames(header):
+        raise UnreadableFileError(f"DAR-125: {path} is one DICOM file: give its folder, read as one series")
+    headers = frames_of(header, PLACE)
+    pixels = image_format(header, len(headers))
+    frames = [replace(placed(one, (pixels.columns, pixels.rows)), frame=k) for k, one in enumerate(headers)]
+    places = len({one.position for one in frames})
+    if len(frames) < 2 or places < len(frames):
+        raise UnreadableFileError(
+            f"DAR-432: {path} holds {len(frames)} frames at {places} places, expected at least 2, each at its own: "
+            "convert each of its volumes (echo, phase, time) to a NIfTI file (dcm2niix)"
+        )
+    return frames
+
+
+def placed(header: Header, size: tuple[int, int]) -> DicomSlice:
+    """Return a slice of (columns, rows) pixels."""
+    path = header.path
     position = header.decimals("ImagePositionPatient", 3)
     if max(abs(float(text)) for text in position) > FARTHEST:
         raise UnreadableFileError(
@@ -174,23 +231,26 @@ def _slice(header: Header) -> DicomSlice:
         )
     return DicomSlice(
         path=path,
-        size=(pixels.columns, pixels.rows),
+        size=size,
         spacing=(float(between_columns), float(between_rows)),
         position=tuple(position),
         rows_columns=rows_columns / np.linalg.norm(rows_columns, axis=1, keepdims=True),
         series=(header.text("SeriesInstanceUID"), header.text("SeriesNumber")),
         instance=header.text("SOPInstanceUID"),
+        space=header.text("FrameOfReferenceUID"),
     )
 
 
 def _without_copies(folder: Path, slices: list[DicomSlice]) -> list[DicomSlice]:
-    """Return each slice once, of those that are in the folder under several names.
+    """Return each slice once, of those that are in the folder under several names; frames as they are.
 
     Files of one SOPInstanceUID are one slice, unless an anonymizer gave all of them the same, or none.
 
     Raises:
         ValueError: Two files have one SOPInstanceUID and differ.
     """
+    if slices[0].frame is not None:
+        return slices
     telling = len({one.instance for one in slices}) > 1
     kept: dict[tuple, DicomSlice] = {}
     others, copies = [], []
@@ -239,8 +299,8 @@ def _check_alike(first: DicomSlice, other: DicomSlice) -> None:
     )
     if not alike:
         raise ValueError(
-            f"DAR-152: {other.path} has size {other.size}, spacing {other.spacing}, "
-            f"directions {other.rows_columns.tolist()}; {first.path.name} has {first.size}, {first.spacing}, "
+            f"DAR-152: {other.path.parent / other.name} has size {other.size}, spacing {other.spacing}, "
+            f"directions {other.rows_columns.tolist()}; {first.name} has {first.size}, {first.spacing}, "
             f"{first.rows_columns.tolist()}. "
             "A folder is read as one series: move the files of any other series away"
         )

@@ -2,6 +2,7 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def find(folder: Path, domain: str | None) -> Found:
     return found
 
 
-def settle(found: Found) -> None:
+def settle(found: Found, _taken: Sequence[str] = ()) -> None:
     """Have all open scans train where a validation set is at hand, in whichever of the folders."""
     if any(case.split == "test" for case in found.cases):
         found.remarks.append("The validation set is for testing; its labels are not public: masks, no scores.")

@@ -34,25 +34,33 @@ LAYOUTS = {
     "nnunet": "nnU-Net dataset folder",
     "decathlon": "Medical Segmentation Decathlon task folder",
     "bids": "BIDS dataset",
+    "dicom": "folders of DICOM series at any depth, by series description",
     "folders": "plain images/ and labels/, paired by name",
 }
 
 
-def find_cases(layout: str, folders: Sequence[str]) -> Found:
+def find_cases(
+    layout: str, folders: Sequence[str], series: Sequence[tuple[str, str]] = (), taken: Sequence[str] = ()
+) -> Found:
     """Return what a layout finds in folders, without cases whose files do not fit together.
 
     Args:
         layout: A key of `LAYOUTS`.
         folders: `FOLDER` or `DOMAIN=FOLDER`.
+        series: Of layout `dicom`: domains, and patterns of the descriptions of their series.
+        taken: Names of the patients and cases that a table has.
 
     Raises:
         ValueError: A folder holds no case of the layout, or two cases of a domain have one name.
     """
     module = import_module(f"dar_uda.data.layouts.{layout}")
+    if series and layout != "dicom":
+        raise ValueError(f"DAR-445: --series goes with layout dicom; {layout} finds its scans by their names")
+    options = {"series": series, "patients": module.Patients()} if layout == "dicom" else {}
     together = Found()
     for text in folders:
         domain, folder = _domain_and_folder(text)
-        found = module.find(need_folder(Path(folder).absolute()), domain)
+        found = module.find(need_folder(Path(folder).absolute()), domain, **options)
         problems = {case: _unwritable(case) or problem_of(case) for case in found.cases}
         found.left_out += [(case.image, problem) for case, problem in problems.items() if problem]
         found.cases = [case for case, problem in problems.items() if problem is None]
@@ -64,7 +72,7 @@ def find_cases(layout: str, folders: Sequence[str]) -> Found:
         together.remarks += [remark for remark in found.remarks if remark not in together.remarks]
         together.cases += found.cases
     if hasattr(module, "settle"):
-        module.settle(together)
+        module.settle(together, taken)
     _check_names([(case.domain, case.name, case.image) for case in together.cases])
     return together
 
@@ -102,7 +110,13 @@ def _unwritable(case: Case) -> str | None:
 
 
 def write_cases(
-    layout: str, folders: Sequence[str], table: str | Path, append: bool, test_fraction: float, seed: int
+    layout: str,
+    folders: Sequence[str],
+    table: str | Path,
+    append: bool,
+    test_fraction: float,
+    seed: int,
+    series: Sequence[tuple[str, str]] = (),
 ) -> list[str]:
     """Write the cases table of a dataset; return a report: what was found, left out and why.
 
@@ -112,13 +126,14 @@ def write_cases(
         append: Keep the rows that the table has.
         test_fraction: Fraction of the patients to test where no split is published.
         seed: Of that draw.
+        series: See `find_cases`.
 
     Raises:
         ValueError: See `find_cases`; the table exists and `append` is not set; it has other columns.
     """
     table = Path(table).absolute()
-    _rows_before(table, append)  # a table that is wrong ends the command before the search
-    found = find_cases(layout, folders)
+    there = _rows_before(table, append)  # a table that is wrong ends the command before the search
+    found = find_cases(layout, folders, series, [row[key] for row in there for key in ("case", "patient")])
     check_writable(table.parent)
     with turn(table):
         before = _rows_before(table, append)
