@@ -101,7 +101,7 @@ def _steps(plan: Plan, training: Training) -> float:
 def _mask_seconds(plan: Plan, slices: Mapping[str, float]) -> float:
     direction = plan.config.directions[0]
     voxels = slices[direction.target] * plan.config.task.grid["size"] ** 2
-    return float(SECONDS_PER_MASK) * len(plan.volumes.test_cases(str(direction))) * voxels / (112**2 * 75)
+    return float(SECONDS_PER_MASK * len(plan.volumes.test_cases(str(direction))) * voxels / (112**2 * 75))
 
 
 def _bytes(plan: Plan, slices: Mapping[str, float]) -> float:
@@ -111,7 +111,7 @@ def _bytes(plan: Plan, slices: Mapping[str, float]) -> float:
     labeled = len(plan.cases.of(source, "train", labeled=True))
     cases = sum(slices[case.domain] * pixels * (2 * BYTES_PER_VOXEL["image"] + 1) for case in plan.cases.all)
     synthetic = labeled * slices[source] * pixels * BYTES_PER_VOXEL["image"] * plan.config.branch("styles")["clusters"]
-    return cases + synthetic * len(plan.config.seeds)
+    return float(cases + synthetic * len(plan.config.seeds))
 
 
 def _product(numbers: Sequence[int]) -> int:

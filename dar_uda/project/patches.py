@@ -13,7 +13,7 @@ MIB_PER_VOXEL = {"cpu": 4316 / (32 * 256 * 256), "gpu": 10648 / (2 * 32 * 256 * 
 """Of a step of the paper's network, 16 channels wide, by voxel of the batch: measured, docs/performance.md."""
 PAPER_CHANNELS = 16
 FILTER_BY_THICKNESS = 1.35
-"""A guided filter is used where the thinnest structure has this many of its radii: as abdomens, and not hearts, have."""
+"""Radii of the guided filter that the thinnest structure has at least: kidneys have them, a myocardium has not."""
 
 
 def choose_changes(grid: Values, budget: str, settings: Mapping[str, Any], thinnest: float, machine: Machine) -> Choice:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,7 +136,7 @@ def _facts(
     )
 
 
-def _thinned(array: NDArray) -> tuple[NDArray, NDArray[np.float32], float]:
+def _thinned(array: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.float32], float]:
     """Return at most 128 voxels along each axis, as they are and without a constant fill, and the level of air."""
     coarse = array[tuple(slice(None, None, -(-side // LONGEST_SIDE)) for side in array.shape)]
     return coarse, *without_fill(coarse, percentile=PERCENTILE)
@@ -146,7 +147,7 @@ def _bright(cleaned: NDArray[np.float32], air: float) -> NDArray[np.bool_]:
     return cleaned > (air + float(cleaned[cleaned > air].mean())) / 2
 
 
-def _range_of(values: NDArray) -> tuple[float, float]:
+def _range_of(values: NDArray[Any]) -> tuple[float, float]:
     low, high = np.percentile(values, FOREGROUND)
     return float(low), float(high)
 
@@ -174,5 +175,5 @@ def _modality(image: Path) -> str:
     return read_header(first).text("Modality") if first else ""
 
 
-def _digest(array: NDArray) -> str:
+def _digest(array: NDArray[Any]) -> str:
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
-import dar_uda
-
 SNAKEFILE = "Snakefile"
+PACKAGES = Path(__file__).resolve().parents[2]
+"""The folder of the package: the checkout, or site-packages."""
 
 
 def workflow_folder() -> Path:
@@ -21,9 +21,8 @@ def workflow_folder() -> Path:
     Raises:
         FileNotFoundError: There is none.
     """
-    checkout = Path(dar_uda.__file__).resolve().parents[1]
-    if (checkout / SNAKEFILE).is_file() and (checkout / "config" / "config.yaml").is_file():
-        return checkout
+    if (PACKAGES / SNAKEFILE).is_file() and (PACKAGES / "config" / "config.yaml").is_file():
+        return PACKAGES
     try:
         installed = [path for path in files("dar-uda") or [] if path.name == SNAKEFILE]
     except PackageNotFoundError:
@@ -32,7 +31,7 @@ def workflow_folder() -> Path:
     shipped = [folder for folder in folders if (folder / "config" / "config.yaml").is_file()]
     if not shipped:
         raise FileNotFoundError(
-            f"DAR-412: The Snakefile is neither in {checkout} nor among the files of the installed dar-uda: install "
+            f"DAR-412: The Snakefile is neither in {PACKAGES} nor among the files of the installed dar-uda: install "
             "it again, from its folder or its wheel: pip install ."
         )
     return shipped[0]
@@ -56,8 +55,7 @@ def start(command: Sequence[str], folder: Path) -> int:
         command: That of `snakemake_command`.
         folder: In which it works.
     """
-    package = str(Path(dar_uda.__file__).resolve().parents[1])
-    paths = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
+    paths = os.pathsep.join(filter(None, [str(PACKAGES), os.environ.get("PYTHONPATH")]))
     process = subprocess.Popen(
         [sys.executable, "-m", *command], cwd=folder, env={**os.environ, "PYTHONPATH": paths}, process_group=0
     )

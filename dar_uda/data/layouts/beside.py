@@ -47,8 +47,8 @@ def find(folder: Path, domain: str | None) -> Found:
         full = case_name(name if name[0].isalpha() else f"{domain}{name}")
         found.cases.append(Case(full, domain, parts[0] if parts else name, scan, pairs.get(scan)))
     taken = {label for of_scan in candidates.values() for label in of_scan}
-    for label in sorted({label for own in labels.values() for label in own} - taken):
-        found.leave_out(label, "is a label without a scan of its name beside it")
+    for path in sorted({path for own in labels.values() for path in own} - taken):
+        found.leave_out(path, "is a label without a scan of its name beside it")
     return found
 
 
