@@ -35,7 +35,8 @@ def documented_pace(plan: Plan, machine: Machine) -> Pace:
     config = plan.config
     segmentation, translation = config.branch("segmentation"), config.branch("translation")
     voxels = segmentation["batch_size"] * _product(segmentation["patch_size"])
-    pixels = translation["batch_size"] * (translation["crop_size"] or config.task.grid["size"]) ** 2
+    size = config.task.grid["size"]
+    pixels = translation["batch_size"] * min(translation["crop_size"] or size, size) ** 2
     if machine.gpu:
         origin = f"docs/performance.md, of an H200; this card is {machine.gpu}: --probe measures it"
         return Pace(0.0259 * pixels / (4 * 256**2), 0.0381 * voxels / (2 * 16 * 192**2), 5.0, origin)

@@ -1,8 +1,9 @@
 """What headers, values and labels of cases say: each case is read once, several at a time."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,13 +67,29 @@ def survey(cases: Sequence[Case], source: str, processes: int) -> list[Facts]:
     Args:
         source: The domain whose labels are measured. Of another domain's labels nothing but their values is noted.
         processes: Cases that are read at a time.
+
+    Raises:
+        ValueError: The system killed a process that read.
     """
     progress, facts = Bar("reading scans", len(cases), unit="case"), []
-    with ProcessPoolExecutor(max(1, min(processes, len(cases)))) as pool:
-        for one in pool.map(read_facts, cases, [case.domain == source for case in cases], chunksize=4):
+    try:
+        for one in _read_all(cases, [case.domain == source for case in cases], min(processes, len(cases))):
             facts.append(one)
             progress.report(len(facts))
+    except BrokenProcessPool as error:
+        raise ValueError(
+            f"DAR-417: A process was killed while it read a scan, as the system does when memory runs out; "
+            f"{len(facts)} of {len(cases)} scans were read: leave out very large scans, or use a larger machine"
+        ) from error
     return facts
+
+
+def _read_all(cases: Sequence[Case], are_source: Sequence[bool], processes: int) -> Iterator[Facts]:
+    if processes < 2:
+        yield from map(read_facts, cases, are_source)
+        return
+    with ProcessPoolExecutor(processes) as pool:
+        yield from pool.map(read_facts, cases, are_source)
 
 
 def read_facts(case: Case, is_source: bool) -> Facts:

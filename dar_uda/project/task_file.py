@@ -45,7 +45,7 @@ def task_text(choices: TaskChoices, head: str, estimate: str) -> str:
     """Return the file, YAML.
 
     Args:
-        head: Its first comment.
+        head: Its first comment, whose lines stay whole: they hold commands.
         estimate: What the run takes.
     """
     return "\n".join(_lines(choices, head, estimate)) + "\n"
@@ -54,7 +54,7 @@ def task_text(choices: TaskChoices, head: str, estimate: str) -> str:
 def _lines(choices: TaskChoices, head: str, estimate: str) -> Iterator[str]:
     first, *others = choices.grids.items()
     source, target = choices.domains
-    yield from _comment(head)
+    yield from (f"# {line}" for line in head.splitlines())
     yield f"task: {choices.name}"
     yield from _comment(f"Paths count from the folder in which snakemake runs, this one. {choices.split.reason}")
     yield "cases: cases.tsv"

@@ -57,7 +57,7 @@ def start(command: Sequence[str], folder: Path) -> int:
     """
     paths = os.pathsep.join(filter(None, [str(PACKAGES), os.environ.get("PYTHONPATH")]))
     process = subprocess.Popen(
-        [sys.executable, "-m", *command], cwd=folder, env={**os.environ, "PYTHONPATH": paths}, process_group=0
+        [sys.executable, "-P", "-m", *command], cwd=folder, env={**os.environ, "PYTHONPATH": paths}, process_group=0
     )
     with _passed_on(process.pid):
         return process.wait()
