@@ -23,6 +23,8 @@ WIDTHS_DIFFER = 0.1
 AROUND_BODY = 1.12
 FEW_SLICES = 20
 SLICE_BY_PIXEL = 2.0
+THICK = 6.0
+"""mm: slices are made no thicker than this, or than those of the scans."""
 SMALL_FIELD = 0.5
 """Of the field of view: a region is cut out where the structures of the source lie in less."""
 FINE = 4.0
@@ -121,8 +123,10 @@ def _slice_spacing(
     )
     if min(slices) < FEW_SLICES:
         return None, f"Slices lie {text} apart: so few stay as each scan has them."
-    depth = round(max(SLICE_BY_PIXEL * in_plane, min(spacings)), 1)
-    return depth, f"Slices lie {text} apart: {depth:g} mm, at least {SLICE_BY_PIXEL:g} pixels."
+    depth = round(max(min(SLICE_BY_PIXEL * in_plane, THICK), min(spacings)), 1)
+    return depth, (
+        f"Slices lie {text} apart: {depth:g} mm, the finer of the two or, up to {THICK:g} mm, {SLICE_BY_PIXEL:g} pixels."
+    )
 
 
 def _median(facts: Sequence[Facts], number: Any) -> float:

@@ -189,17 +189,18 @@ def _choices(
     described = [read_names(place if place.is_dir() else place.parent) for _, place in places]
     given = options.labels, options.target_labels
     labels, target_labels = choose_structures(domains, facts, given, (described[0], described[1]))
-    intensities = {domain: choose_intensity([one for one in facts if one.case.domain == domain]) for domain in domains}
+    values = {value for own in labels.value.values() for value in own}
+    by_domain = {domain: [one for one in facts if one.case.domain == domain] for domain in domains}
+    intensities = {domain: choose_intensity(own, values) for domain, own in by_domain.items()}
     split = choose_split([one.case for one in facts], domains, options.test_fraction, options.seed)
     machine = Machine.here()
     budget = choose_budget(machine, options.budget)
-    values = {value for own in labels.value.values() for value in own}
     grids = {name: choose_grid(facts, domains, values, name) for name in dict.fromkeys([budget.value, *PIXELS])}
     changes = choose_changes(
         grids[budget.value].value,
         budget.value,
         _settings_of(budget.value),
-        thinnest_of([one for one in facts if one.case.domain == domains[0]], values),
+        thinnest_of(by_domain[domains[0]], values),
         machine,
     )
     name = f"{domains[0]}_to_{domains[1]}"

@@ -1,6 +1,6 @@
 """How the intensities of a domain become [0, 1]: by a window in HU, or by a percentile."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -12,6 +12,8 @@ AIR = (-1250.0, -750.0)
 WIDENED = 0.5
 """Of the foreground's width: by so much the window reaches beyond it at both ends."""
 STEP = 10
+DARKEST = -1000
+"""HU of air: nothing of a patient is darker."""
 
 
 def is_hu(facts: Facts) -> bool:
@@ -19,8 +21,11 @@ def is_hu(facts: Facts) -> bool:
     return facts.modality == "CT" or AIR[0] <= facts.air <= AIR[1]
 
 
-def choose_intensity(facts: Sequence[Facts]) -> Choice:
+def choose_intensity(facts: Sequence[Facts], structures: Collection[int]) -> Choice:
     """Return `window` or `percentile` for the scans of one domain.
+
+    Args:
+        structures: Values of the task's structures in the labels of the source.
 
     Raises:
         ValueError: Some scans are in HU and others are not, or their DICOM headers name several modalities.
@@ -43,16 +48,27 @@ def choose_intensity(facts: Sequence[Facts]) -> Choice:
             f"Not in HU: the darkest values are {air}, and air in HU is near -1000. 0 is air, 1 the level that "
             f"{PERCENTILE} % of a usual scan do not exceed. If this is a CT, set window: [low, high] in its unit.",
         )
-    measured = [one for one in facts if one.structures] or list(facts)
-    low, high = np.median([one.foreground for one in measured], axis=0)
-    what = "in labels" if measured[0].structures else "of the body"
+    low, high, what = _foreground(facts, structures)
     window = [
-        int(np.floor((low - WIDENED * (high - low)) / STEP)) * STEP,
+        max(DARKEST, int(np.floor((low - WIDENED * (high - low)) / STEP)) * STEP),
         int(np.ceil((high + WIDENED * (high - low)) / STEP)) * STEP,
     ]
     return Choice(
         {"window": window},
         f"In HU: {'DICOM says CT' if modalities else f'air is at {air}'}. 99 % of the values {what} lie from {low:.0f} "
-        f"to {high:.0f} (median of {len(measured)} scans); the window is half of that wider at both ends, so that what "
+        f"to {high:.0f}; the window is half of that wider at both ends, so that what "
         "surrounds the structures keeps its contrast.",
     )
+
+
+def _foreground(facts: Sequence[Facts], structures: Collection[int]) -> tuple[float, float, str]:
+    """Return the darkest and the brightest of the structures, by their medians over scans, or of the bodies."""
+    ranges = [
+        np.median([one.structures[value].intensities for one in facts if value in one.structures], axis=0)
+        for value in {value for one in facts for value in one.structures} & set(structures)
+    ]
+    if not ranges:
+        low, high = np.median([one.foreground for one in facts], axis=0)
+        return float(low), float(high), f"of the body (median of {len(facts)} scans)"
+    low, high = np.min(ranges, axis=0)[0], np.max(ranges, axis=0)[1]
+    return float(low), float(high), "of each structure (median of the labeled scans)"

@@ -1,6 +1,7 @@
 """How large the structures of a label are, and where they lie."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +9,9 @@ from scipy.ndimage import find_objects
 
 from dar_uda.data.geometry import canonical_axes, spacing_of
 from dar_uda.data.grid import Grid, middle_of
+
+FOREGROUND = (0.5, 99.5)
+"""Percentiles of the foreground that count as its darkest and brightest, as in nnU-Net."""
 
 
 @dataclass(frozen=True)
@@ -19,19 +23,22 @@ class Extent:
         low, high: Its edges in mm from the scan's center, along (width, height, depth) of the canonical layout.
         thickness: Twice its area by its perimeter in mm, in the middle one of its slices: the width of a band, the
             radius of a disk.
+        intensities: Darkest and brightest value of its voxels, see `FOREGROUND`.
     """
 
     voxels: int
     low: tuple[float, float, float]
     high: tuple[float, float, float]
     thickness: float
+    intensities: tuple[float, float]
 
 
-def extents_of(label: NDArray[np.int64], grid: Grid) -> dict[int, Extent]:
+def extents_of(label: NDArray[np.int64], array: NDArray[Any], grid: Grid) -> dict[int, Extent]:
     """Return the extent of every value of a label but 0.
 
     Args:
         label: Whole numbers, of the grid's shape.
+        array: The scan's values, of the same shape.
         grid: That of the label and its scan.
     """
     axes, signs = canonical_axes(grid)
@@ -46,8 +53,14 @@ def extents_of(label: NDArray[np.int64], grid: Grid) -> dict[int, Extent]:
         offsets = ((edges - middle_of(grid.shape)) * own)[:, order] * senses
         low, high = three(offsets.min(axis=0)), three(offsets.max(axis=0))
         thickness = thickness_of(mask.transpose(order), own[order])
-        extents[value] = Extent(int(mask.sum()), low, high, thickness)
+        extents[value] = Extent(int(mask.sum()), low, high, thickness, range_of(array[box][mask]))
     return extents
+
+
+def range_of(values: NDArray[Any]) -> tuple[float, float]:
+    """Return the darkest and the brightest of some values, but for the outermost half percent."""
+    low, high = np.percentile(values, FOREGROUND)
+    return float(low), float(high)
 
 
 def three(numbers: NDArray[np.float64]) -> tuple[float, float, float]:

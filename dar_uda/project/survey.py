@@ -23,11 +23,9 @@ from dar_uda.data.volume import Volume, read_label, read_volume
 from dar_uda.jobs.progress import Bar
 from dar_uda.preprocessing.body import LONGEST_SIDE, body_extent
 from dar_uda.preprocessing.intensity import levels_of, window_of, without_fill
-from dar_uda.project.measures import Extent, extents_of, three
+from dar_uda.project.measures import Extent, extents_of, range_of, three
 
 PERCENTILE = 99.5
-FOREGROUND = (0.5, 99.5)
-"""Percentiles of the foreground that count as its darkest and brightest, as in nnU-Net."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +37,7 @@ class Facts:
         spacing, sides: mm per voxel and of the whole, along (width, height, depth) of the canonical layout.
         modality: That of a DICOM header, else "".
         air: The second percentile of the values without a constant fill.
-        foreground: Darkest and brightest value in labels; of a scan without them, in what is brighter than air.
+        foreground: Darkest and brightest value of what is brighter than air.
         body: Width and height of the body in mm; None where none is found.
         values: The values in the label but 0.
         structures: Of a source's label, by value.
@@ -135,7 +133,7 @@ def _facts(
     sides = spacing * np.array(grid.shape)[list(axes)]
     coarse, cleaned, air = _thinned(volume.array)
     values = () if label is None else tuple(int(value) for value in np.unique(label) if value)
-    structures = extents_of(label, grid) if is_source and label is not None else {}
+    structures = extents_of(label, volume.array, grid) if is_source and label is not None else {}
     return Facts(
         case,
         found,
@@ -145,7 +143,7 @@ def _facts(
         grid.shape[axes[2]],
         _modality(case.image),
         float(np.percentile(cleaned[cleaned > cleaned.min()], 2)),
-        _range_of(volume.array[label != 0] if structures else coarse[_bright(cleaned, air)]),
+        range_of(coarse[_bright(cleaned, air)]),
         _body(cleaned, air, volume.array.shape, axes, spacing_of(grid.affine)),
         values,
         structures,
@@ -162,11 +160,6 @@ def _thinned(array: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.float32], fl
 def _bright(cleaned: NDArray[np.float32], air: float) -> NDArray[np.bool_]:
     """Return where a scan is brighter than half way between air and its mean above air."""
     return cleaned > (air + float(cleaned[cleaned > air].mean())) / 2
-
-
-def _range_of(values: NDArray[Any]) -> tuple[float, float]:
-    low, high = np.percentile(values, FOREGROUND)
-    return float(low), float(high)
 
 
 def _body(

@@ -32,7 +32,7 @@ def task_of(project):
 
 
 def test_ct_gets_a_window_about_the_labeled_values_and_mr_a_percentile(project):
-    # Organs of 60 and 100 with noise of 9: from 51 to 109; half of 58 more at both ends, in steps of 10.
+    # Organs of 60 and 100 with noise of 9: from 51 to 109; half of 58 more at both ends, to the next step of 10.
     assert task_of(project)["domains"]["ct"]["intensity"] == {"window": [20, 140]}
     assert task_of(project)["domains"]["mr"]["intensity"] == {"percentile": 99.5}
 
@@ -40,7 +40,7 @@ def test_ct_gets_a_window_about_the_labeled_values_and_mr_a_percentile(project):
 def test_the_grid_spans_what_the_budget_has_pixels_for(project):
     grid = task_of(project)["grid"]
     # The scan spans 288 mm; the farthest organ ends 72 mm off its center: 2 x (72 + 20) = 184 mm, of pixels of 6 mm.
-    assert grid == {"spacing": [6.0, 6.0, 12.0], "size": 64}
+    assert grid == {"spacing": [6.0, 6.0, 6.0], "size": 64}
 
 
 def test_a_target_without_labels_trains_and_tests(project):
@@ -147,7 +147,7 @@ def test_extents_count_from_the_center_of_the_scan_in_the_canonical_layout(tmp_p
     save(volume("mr"), tmp_path / "a.nii.gz")
     label = np.zeros((48, 40, 24), np.int64)
     label[46:48, 20:23, 0:2] = 5
-    extent = extents_of(label, read_grid(tmp_path / "a.nii.gz"))[5]
+    extent = extents_of(label, np.full(label.shape, 7.0), read_grid(tmp_path / "a.nii.gz"))[5]
     # RAS axes: 24 voxels of 6 mm from the center to the right end, which is that of the patient's right.
-    assert extent.voxels == 12
+    assert extent.voxels == 12 and extent.intensities == (7, 7)
     assert max(abs(extent.low[0]), abs(extent.high[0])) == 144 and extent.high[2] == pytest.approx(-60)
