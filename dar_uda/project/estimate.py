@@ -56,7 +56,7 @@ def estimate_text(plan: Plan, pace: Pace, machine: Machine, slices: Mapping[str,
     lanes = 1 if machine.gpu else min(2, machine.cores)
     where = "of the card for a training" if machine.gpu else f"for {lanes} trainings at a time"
     return (
-        f"Estimate: {duration(seconds)} hours, {lanes * memory / 1024:.1f} GiB of memory {where}, "
+        f"Estimate: {duration(seconds)} (hours:minutes:seconds), {lanes * memory / 1024:.1f} GiB of memory {where}, "
         f"{_bytes(plan, slices) / GIB:.2f} GiB of disk; seconds per step: translator {pace.translator_step:.3g}, "
         f"segmenter {pace.segmenter_step:.3g}, of {pace.origin}."
     )

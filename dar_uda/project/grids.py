@@ -125,7 +125,7 @@ def _slice_spacing(
         return None, f"Slices lie {text} apart: so few stay as each scan has them."
     depth = round(max(min(SLICE_BY_PIXEL * in_plane, THICK), min(spacings)), 1)
     return depth, (
-        f"Slices lie {text} apart: {depth:g} mm, the finer of the two or, up to {THICK:g} mm, {SLICE_BY_PIXEL:g} pixels."
+        f"Slices lie {text} apart: {depth:g} mm, the finer of these or, up to {THICK:g} mm, {SLICE_BY_PIXEL:g} pixels."
     )
 
 
