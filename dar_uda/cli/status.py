@@ -20,6 +20,8 @@ LINE = re.compile(r"^\d\d:\d\d:\d\d (.*)$", re.MULTILINE)
 DONE = re.compile(r"done in ([\d.]+) s$")
 PATHS = Paths()
 """From the folder of a run."""
+NNUNET = "results/*/*/fold_all/history.tsv"
+"""Of nnU-Net's trainings, written after each checkpoint: their checkpoints hold more than `weights_only` loads."""
 END, SHOWN, WIDTH, RECENT = 2**16, 5, 150, 60
 
 
@@ -126,9 +128,10 @@ def _details(jobs: Sequence[JobStatus]) -> Iterator[str]:
 def _checkpoints(run: Path) -> Iterator[str]:
     """Yield where trainings that are not done would go on."""
     found = {
-        path.parents[1].relative_to(root): path
+        next(above.parent for above in path.parents if above.name == "checkpoints").relative_to(root): path
         for root in _checkpoint_roots(run)
-        for path in sorted(root.glob(f"{PATHS.seed('*')}/**/checkpoints/latest.pt"))
+        for name in ("latest.pt", NNUNET)
+        for path in sorted(root.glob(f"{PATHS.seed('*')}/**/checkpoints/{name}"))
     }
     if found:
         yield "\ncheckpoints:"
@@ -149,6 +152,8 @@ def _checkpoint_roots(run: Path) -> list[Path]:
 def _step_of(checkpoint: Path) -> str:
     import torch
 
+    if checkpoint.match(NNUNET):
+        return f"step {checkpoint.read_text().split()[-2]}"
     try:
         saved = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
     except Exception:  # torch has many kinds for a file cut short

@@ -25,9 +25,10 @@ FORMAT = 2
 
 
 @contextmanager
-def recorded(job: Any) -> Iterator[None]:
+def recorded(job: Any) -> Iterator[dict[str, str]]:
     """Log the block to the job's log, and when it ended without an error write the provenance of its outputs.
 
+    The block may note the versions of packages of another interpreter that did its work.
     A training's checkpoints go last: a job that fails before is done again, and goes on from them.
     Of a job whose results other runs may take from Snakemake's cache it also writes time and memory: Snakemake allows
     no `benchmark:` there.
@@ -40,9 +41,9 @@ def recorded(job: Any) -> Iterator[None]:
     """
     path = provenance_path(job.output[0])
     path.unlink(missing_ok=True)
-    start = time.monotonic()
+    start, of_others = time.monotonic(), dict[str, str]()
     with job_log(job.log[0]):
-        yield
+        yield of_others
         record = {
             "format": FORMAT,
             "rule": job.rule,
@@ -51,7 +52,7 @@ def recorded(job: Any) -> Iterator[None]:
             "choices": {key: value for key, value in job.config.items() if not isinstance(value, dict)},
             "threads": job.threads,
             "device": _device(job.resources.get("gpu", 0)),
-            "packages": _versions(),
+            "packages": {**_versions(), **of_others},
             "inputs": checksums(job.input),
             "outputs": checksums(job.output),
         }

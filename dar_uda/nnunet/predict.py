@@ -43,8 +43,10 @@ def predict_nnunet(
     python: str,
     device: str,
     threads: int,
-) -> None:
+) -> dict[str, str]:
     """Segment cases and write what `predict_cases` writes, from the probabilities that nnU-Net has.
+
+    Returns the versions of the packages that computed these.
 
     Args:
         model: Folder of `train_nnunet`.
@@ -55,8 +57,7 @@ def predict_nnunet(
     Raises:
         FileNotFoundError, RuntimeError: See `versions_of` and `run`.
     """
-    versions_of(python)
-    gpu = visible_gpu(lease_devices(device)[0])
+    versions, gpu = versions_of(python), visible_gpu(lease_devices(device)[0])
     single = single_structures(source_structures) if keep_largest_component and source_structures else []
     progress = Progress("predict", len(cases), unit="case")
     rows = []
@@ -76,6 +77,7 @@ def predict_nnunet(
                 rows += [(case, name, value) for name, value in zip(structures, changes.values(), strict=True)]
                 progress.report(first + number + 1)
     write_tta_inconsistency(rows, tta_inconsistency)
+    return versions
 
 
 def _predict(

@@ -16,12 +16,13 @@ logger = logging.getLogger(__name__)
 LIBC = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1
 LAST, WIDTH = 12, 300
-ASKS_VERSIONS = "from importlib.metadata import version; print(version('nnunetv2'), version('torch'))"
+PACKAGES = ("nnunetv2", "torch")
+ASKS_VERSIONS = f"from importlib.metadata import version; print(*map(version, {PACKAGES}))"
 EPOCH, LOSS = re.compile(r"\bEpoch (\d+)\s*$"), re.compile(r"\btrain_loss (\S+)")
 
 
-def versions_of(python: str) -> str:
-    """Return the versions of nnU-Net and torch that an interpreter has.
+def versions_of(python: str) -> dict[str, str]:
+    """Return the versions of the packages `nnunetv2` and `torch` that an interpreter has.
 
     Raises:
         FileNotFoundError: There is no such interpreter.
@@ -39,10 +40,10 @@ def versions_of(python: str) -> str:
             f"DAR-237: {python} has no nnU-Net ({(asked.stderr.strip().splitlines() or ['no message'])[-1]}); expected "
             "the package nnunetv2: run `make nnunet` and set nnunet_python=.venv-nnunet/bin/python"
         )
-    found = asked.stdout.strip()
-    if found.split(".")[:2] != VERSION.split("."):
+    found = dict(zip(PACKAGES, asked.stdout.split(), strict=True))
+    if found["nnunetv2"].split(".")[:2] != VERSION.split("."):
         raise RuntimeError(
-            f"DAR-237: {python} has nnU-Net {found.split()[0]}; expected {VERSION}, to which the trainer is fitted: "
+            f"DAR-237: {python} has nnU-Net {found['nnunetv2']}; expected {VERSION}, to which the trainer is fitted: "
             "run `make nnunet`"
         )
     return found

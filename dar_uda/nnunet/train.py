@@ -23,7 +23,7 @@ from dar_uda.nnunet.commands import (
 )
 from dar_uda.nnunet.dataset import located
 from dar_uda.nnunet.run import Epochs, run, versions_of
-from dar_uda.training.checkpoint import identity_of
+from dar_uda.training.checkpoint import identity_of, is_whole
 from dar_uda.training.device import lease_devices
 
 logger = logging.getLogger(__name__)
@@ -44,9 +44,10 @@ def train_nnunet(
     python: str,
     device: str,
     threads: int,
-) -> None:
+) -> dict[str, str]:
     """Plan, preprocess and train; a job that was killed goes on from its last epoch.
 
+    Returns the versions of the packages that did so.
     Who runs the job removes the working folder when all is written, see `remove_checkpoints`.
 
     Args:
@@ -72,13 +73,16 @@ def train_nnunet(
         _begin(work, identity_of(choices, [dataset, *images, *labels]))
         planner, folders = nnunet["planner"], folders_of(work)
         if not (work / "planned").exists():
+            shutil.rmtree(work / "preprocessed", ignore_errors=True)  # nnU-Net goes on with files cut short
             _write(work / "raw" / DATASET / "dataset.json", json.dumps(located(dataset)))
             run(plan_command(python, planner, threads), planning_variables(threads) | folders)
             (work / "planned").touch()
         told = {"EPOCHS": nnunet["epochs"], "ITERATIONS": nnunet["iterations_per_epoch"], "SEED": seed}
         environment = training_variables(threads, gpu) | folders | {f"DAR_UDA_{k}": str(v) for k, v in told.items()}
+        _remove_damaged(trained_folder(work, planner))
         run(train_command(python, planner, where), environment, Epochs(nnunet["epochs"]))
         _keep(trained_folder(work, planner), Path(model), history, usage)
+    return versions
 
 
 def _begin(work: Path, identity: str) -> None:
@@ -95,6 +99,14 @@ def _begin(work: Path, identity: str) -> None:
         elif old.name != "lock":
             old.unlink()
     _write(mark, identity)
+
+
+def _remove_damaged(trained: Path) -> None:
+    """Remove checkpoints that were cut short, as by a power cut: nnU-Net would fail by one every time."""
+    for path in (trained / "fold_all").glob("checkpoint_*.pth"):
+        if not is_whole(path):
+            logger.warning("DAR-227: %s is damaged: starting anew", path)
+            path.unlink()
 
 
 def _keep(trained: Path, model: Path, history: str | Path, usage: str | Path) -> None:

@@ -70,7 +70,7 @@ class CheckpointFolder:
         try:
             state = torch.load(self.path, map_location=device, weights_only=True)
         except (RuntimeError, OSError, EOFError, KeyError, pickle.UnpicklingError) as error:
-            if isinstance(error, (RuntimeError, OSError)) and _is_whole(self.path):
+            if isinstance(error, (RuntimeError, OSError)) and is_whole(self.path):
                 raise
             logger.warning("DAR-227: %s is damaged (%s): starting anew", self.path, str(error).partition("\n")[0])
             return None
@@ -80,7 +80,7 @@ class CheckpointFolder:
         return state
 
 
-def _is_whole(path: Path) -> bool:
+def is_whole(path: Path) -> bool:
     """Return whether the checksums of a file that torch wrote, a zip archive, are right."""
     try:
         with ZipFile(path) as archive:

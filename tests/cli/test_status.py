@@ -82,8 +82,12 @@ def test_checkpoints_are_told_with_their_steps(tmp_path, monkeypatch, elsewhere)
         (root / "seed-0" / folder / "checkpoints").mkdir(parents=True)
     torch.save({"step": 40, "trainer": {}}, root / "seed-0/translators/disentangled/checkpoints/latest.pt")
     (root / "seed-0/segmenters/ct/dar_unet/checkpoints/latest.pt").write_bytes(b"cut short")
+    nnunet = root / "seed-0/segmenters/ct/nnunet/checkpoints/results/Dataset001_DarUda/DarUdaTrainer/fold_all"
+    nnunet.mkdir(parents=True)
+    (nnunet / "history.tsv").write_text("step\tloss\n5\t0.9\n10\t0.8\n")
     text = status_of(run)
     assert "  seed-0/translators/disentangled: step 40, saved 0:00:0" in text
+    assert "  seed-0/segmenters/ct/nnunet: step 10, saved 0:00:0" in text
     assert "  seed-0/segmenters/ct/dar_unet: cannot be read, its training starts anew" in text
 
 

@@ -59,6 +59,13 @@ def logging_as_before():
     logging.root.handlers[:], logging.root.level = handlers, level
 
 
+def test_a_provenance_has_the_versions_of_another_interpreter_that_did_the_work(job):
+    with recorded(job) as packages:
+        packages |= {"nnunetv2": "2.8.1", "torch": "2.6.0"}
+    found = json.loads(provenance_path(job.output[0]).read_text())["packages"]
+    assert (found["nnunetv2"], found["torch"]) == ("2.8.1", "2.6.0") and "numpy" in found
+
+
 def test_a_trainings_checkpoint_goes_when_its_provenance_is_written(job):
     checkpoint = Path(job.output.weights).parent / "checkpoints"
     with recorded(job):

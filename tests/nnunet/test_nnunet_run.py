@@ -19,8 +19,10 @@ def interpreter(folder, printed="", status=0, error=""):
     return str(path)
 
 
-def test_versions_are_those_of_the_interpreter(tmp_path):
-    assert versions_of(interpreter(tmp_path, "2.8.1 2.13.0")) == "2.8.1 2.13.0"
+@pytest.mark.parametrize("versions", ["2.8.1 2.13.0", "2.8 2.13.0"])
+def test_versions_are_those_of_the_interpreter(tmp_path, versions):
+    nnunet, torch = versions.split()
+    assert versions_of(interpreter(tmp_path, versions)) == {"nnunetv2": nnunet, "torch": torch}
 
 
 def test_an_interpreter_that_is_not_there_is_named_with_its_key(tmp_path):

@@ -70,6 +70,8 @@ def test_a_finished_training_leaves_what_predicts_and_nothing_else(run):
     plans = json.loads((training / "model" / "plans.json").read_text())["configurations"]["3d_fullres"]
     assert plans["normalization_schemes"] == ["ZScoreNormalization"]
     assert json.loads((training / "usage.json").read_text())["parameters"] > 10**6
+    packages = json.loads((training / "model.provenance.json").read_text())["packages"]
+    assert packages["nnunetv2"].startswith("2.8") and "numpy" in packages
 
 
 def test_masks_lie_on_the_scans_own_grids_beside_nothing_of_nnunets(run):

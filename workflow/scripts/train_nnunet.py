@@ -5,5 +5,5 @@ from dar_uda.nnunet.train import train_nnunet
 
 job = {"threads": snakemake.threads, "device": snakemake.config["device"]}
 python = snakemake.config["nnunet_python"] or sys.executable
-with recorded(snakemake):
-    train_nnunet(**snakemake.input, **snakemake.output, **snakemake.params, **job, python=python)
+with recorded(snakemake) as packages:
+    packages |= train_nnunet(**snakemake.input, **snakemake.output, **snakemake.params, **job, python=python)

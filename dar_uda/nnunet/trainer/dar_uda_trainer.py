@@ -52,7 +52,9 @@ class DarUdaTrainer(nnUNetTrainerNoMirroring):
         super().on_epoch_end()
         losses = enumerate(self.logger.get_value("train_losses", step=None), start=1)
         rows = [f"{epoch * self.num_iterations_per_epoch}\t{loss:.6g}\n" for epoch, loss in losses]
-        Path(self.output_folder, "history.tsv").write_text("".join(["step\tloss\n", *rows]), encoding="utf-8")
+        partial = Path(self.output_folder, "history.tsv.partial")
+        partial.write_text("".join(["step\tloss\n", *rows]), encoding="utf-8")
+        partial.replace(partial.with_suffix(""))
 
     def perform_actual_validation(self, *_: object) -> None:
         """Write what the training took; nnU-Net would segment the training cases here, which says nothing."""
