@@ -197,7 +197,7 @@ def _init(options: argparse.Namespace) -> None:
 
 
 def _init_options(options: argparse.Namespace) -> Any:
-    from dar_uda.project.init import Options
+    from dar_uda.project.choices import Options
 
     labels, target_labels = (
         _by_structure(option, [pair for pairs in given for pair in pairs])
@@ -207,7 +207,8 @@ def _init_options(options: argparse.Namespace) -> Any:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from dar_uda.project.init import TASK, init_project
+    from dar_uda.project.init import init_project
+    from dar_uda.project.plan import TASK
     from dar_uda.project.run import check_same_scans, run_project
 
     _log_plainly()

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dar_uda.plan.plan import Plan
-from dar_uda.project.init import TASK, first_line, read_plan
+from dar_uda.project.init import first_line
+from dar_uda.project.plan import TASK, read_plan
 from dar_uda.project.workflow import snakemake_command, start, written
 
 PREFERRED = "dar_uda"

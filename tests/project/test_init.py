@@ -8,9 +8,9 @@ import yaml
 
 from dar_uda.cli.command import main
 from dar_uda.data.layouts import beside
-from dar_uda.project.init import read_plan
 from dar_uda.project.measures import extents_of, thickness_of
 from dar_uda.project.names import read_names
+from dar_uda.project.plan import read_plan
 from dar_uda.project.recognize import recognize
 from tests.data.dicom_files import write_series
 from tests.project.scans import fill, save, volume
