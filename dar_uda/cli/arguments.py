@@ -26,7 +26,20 @@ def parser() -> argparse.ArgumentParser:
     )
     whole.add_argument("--version", action="version", version=f"dar-uda {version('dar-uda')}")
     commands = whole.add_subparsers(required=True, dest="command", metavar="COMMAND", title="commands")
-    for add in (_inspect, _phantom, _cases, _check, _status, _view, _export, _export_nnunet, _predict, _score):
+    for add in (
+        _init,
+        _run,
+        _inspect,
+        _phantom,
+        _cases,
+        _check,
+        _status,
+        _view,
+        _export,
+        _export_nnunet,
+        _predict,
+        _score,
+    ):
         add(commands)
     return whole
 
@@ -55,6 +68,61 @@ def _command(commands: argparse._SubParsersAction, name: str, what: str, example
         epilog=f"example: dar-uda {name} {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+
+
+def _init(commands: argparse._SubParsersAction) -> None:
+    init = _command(
+        commands,
+        "init",
+        "write cases.tsv and task.yaml for two folders of scans, with the reason for every value",
+        "ct=/data/ct mr=/data/mr -o project --labels liver=1,spleen=6",
+    )
+    init.description += (
+        "\nThe first folder has the labels. Read are plain files with labels beside them, DICOM folders and the "
+        "layouts\nof `dar-uda cases`; or a cases table."
+    )
+    for name, what in (("source", "the labeled scans"), ("target", "the scans to segment")):
+        init.add_argument(name, metavar=name.upper(), help=f"{what}: DOMAIN=FOLDER, such as ct=/data/ct")
+    init.add_argument(
+        "-o", "--output", required=True, type=Path, metavar="PROJECT", help="the folder to write, such as project"
+    )
+    _choices_of_init(init)
+
+
+def _choices_of_init(command: argparse.ArgumentParser) -> None:
+    many: dict[str, Any] = {"nargs": "+", "action": "extend", "default": [], "metavar": "STRUCTURE=VALUE"}
+    command.add_argument(
+        "--labels",
+        type=_several_label_values,
+        help="structures and their values in the source's labels, where no file names them: liver=1,spleen=6,7",
+        **many,
+    )
+    command.add_argument(
+        "--target-labels",
+        type=_several_label_values,
+        help="their values in the target's labels, where they differ",
+        **many,
+    )
+    command.add_argument("--budget", metavar="NAME", help="laptop, gpu, paper or demo (default: by this machine)")
+    _split(command, "of the target's labeled patients")
+    command.add_argument(
+        "--probe", action="store_true", help="measure a few trial steps for the estimate (default: documented times)"
+    )
+
+
+def _run(commands: argparse._SubParsersAction) -> None:
+    run = _command(
+        commands, "run", "run a project to masks and a report; the same command goes on after a stop", "project"
+    )
+    run.description += "\nWith SOURCE and TARGET it writes the project first, as `dar-uda init` does."
+    run.add_argument(
+        "project", nargs="+", metavar="PROJECT", help="folder that `dar-uda init` wrote; or SOURCE TARGET, with -o"
+    )
+    run.add_argument("-o", "--output", type=Path, metavar="PROJECT", help="the folder to write, with SOURCE and TARGET")
+    _choices_of_init(run)
+    run.add_argument("--cores", metavar="NUMBER", help="Snakemake's: how many to use (default all)")
+    run.add_argument("--resources", nargs="+", default=[], metavar="NAME=NUMBER", help="Snakemake's, such as gpu=1")
+    run.add_argument("--profile", metavar="FOLDER", help="Snakemake's, such as one for a cluster")
 
 
 def _inspect(commands: argparse._SubParsersAction) -> None:
@@ -113,14 +181,18 @@ def _cases(commands: argparse._SubParsersAction) -> None:
         help="of layout dicom: which series are of a domain, by description, such as mr='*t2*'; any letter case",
     )
     cases.add_argument("--append", action="store_true", help="add to the table, as for a second dataset")
-    cases.add_argument(
+    _split(cases, "of the patients, where no split is published")
+
+
+def _split(command: argparse.ArgumentParser, of: str) -> None:
+    command.add_argument(
         "--test-fraction",
         type=_fraction,
         default=0.2,
         metavar="FRACTION",
-        help="of the patients, where no split is published (default 0.2)",
+        help=f"{of} (default 0.2)",
     )
-    cases.add_argument(
+    command.add_argument(
         "--seed", type=_from_zero, metavar="NUMBER", default=0, help="another draw of these patients (default 0)"
     )
 
@@ -331,6 +403,11 @@ def _label_values(text: str) -> tuple[str, list[int]]:
         return structure, listed_values(values.split(","))
     except PlanError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _several_label_values(text: str) -> list[tuple[str, list[int]]]:
+    """Return the structures of `liver=1,spleen=6,7` with their values."""
+    return [_label_values(one) for one in re.split(r",(?=[^,]*=)", text)]
 
 
 def _tolerance(text: str) -> tuple[str, float]:

@@ -24,8 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _print_all_letters()
     try:
         with _ended_by_sigterm():
-            COMMANDS[options.command](options)
+            status = COMMANDS[options.command](options)
         print(end="", flush=True)
+        return status or 0
     except ModuleNotFoundError as error:
         remedy = "install what this version needs: pip install -c constraints.txt -e ."
         return _failed(f"DAR-322: the package {error.name} is missing; {remedy}")
@@ -201,6 +202,46 @@ def _check(options: argparse.Namespace) -> None:
     _say("\n".join(check_cases(cases, dict(options.window), {}, processes)))
 
 
+def _init(options: argparse.Namespace) -> None:
+    from dar_uda.project.init import init_project
+
+    _log_plainly()
+    _say("\n".join(init_project(options.source, options.target, options.output, _init_options(options))))
+
+
+def _init_options(options: argparse.Namespace) -> Any:
+    from dar_uda.project.choices import Options
+
+    labels, target_labels = (
+        _by_structure(option, [pair for pairs in given for pair in pairs])
+        for option, given in (("--labels", options.labels), ("--target-labels", options.target_labels))
+    )
+    return Options(labels, target_labels, options.budget, options.test_fraction, options.seed, options.probe)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from dar_uda.project.init import init_project
+    from dar_uda.project.plan import TASK
+    from dar_uda.project.run import check_same_scans, run_project
+
+    _log_plainly()
+    scans = options.project if len(options.project) > 1 else []
+    if len(scans) > 2 or (options.output is None) == bool(scans):
+        raise ValueError(
+            "DAR-416: expected a project, as in dar-uda run project, or source, target and the project to write, as "
+            "in dar-uda run ct=/data/ct mr=/data/mr -o project"
+        )
+    project = options.output or Path(options.project[0])
+    if scans and (project / TASK).exists():
+        check_same_scans(project, scans[0], scans[1])
+        _say(f"{project / TASK} is there and is used as it is")
+    elif scans:
+        _say("\n".join(init_project(scans[0], scans[1], project, _init_options(options))))
+    cores = ["--cores", options.cores or "all"] if options.cores or not options.profile else []
+    resources = ["--resources", *options.resources] if options.resources else []
+    return run_project(project, [*cores, *resources, *(["--profile", options.profile] if options.profile else [])])
+
+
 def _cases(options: argparse.Namespace) -> None:
     from dar_uda.data.layouts.table import write_cases
 
@@ -227,7 +268,9 @@ def _phantom(options: argparse.Namespace) -> None:
     _say(f"{image}\n{label}")
 
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[[argparse.Namespace], int | None]] = {
+    "init": _init,
+    "run": _run,
     "inspect": _inspect,
     "phantom": _phantom,
     "cases": _cases,

@@ -36,6 +36,7 @@ LAYOUTS = {
     "bids": "BIDS dataset",
     "dicom": "folders of DICOM series at any depth, by series description",
     "folders": "plain images/ and labels/, paired by name",
+    "beside": "images and labels in one folder, paired by name; DICOM folders",
 }
 
 
@@ -73,7 +74,7 @@ def find_cases(
         together.cases += found.cases
     if hasattr(module, "settle"):
         module.settle(together, taken)
-    _check_names([(case.domain, case.name, case.image) for case in together.cases])
+    check_names([(case.domain, case.name, case.image) for case in together.cases])
     return together
 
 
@@ -140,18 +141,23 @@ def write_cases(
         known = _with_known_patients(found.cases, before)
         drawn = sum(case.split is None for case in known)
         cases = draw_split(known, test_fraction, seed)
-        rows = before + [_row(case, table.parent) for case in cases]
-        _check_names([(row["domain"], row["case"], row["image"]) for row in rows])
+        rows = before + [row_of(case, table.parent) for case in cases]
+        check_names([(row["domain"], row["case"], row["image"]) for row in rows])
         _check_patients(rows)
-        columns = COLUMNS if any(row["patient"] for row in rows) else REQUIRED
-        with write_beside(table) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-            plain = {"quoting": csv.QUOTE_NONE, "quotechar": None, "extrasaction": "ignore"}
-            writer = csv.DictWriter(file, columns, delimiter="\t", lineterminator="\n", **plain)
-            writer.writeheader()
-            writer.writerows(rows)
+        write_rows(table, rows)
     if drawn:
         found.remarks.append(f"Split of {drawn} cases drawn by patient: {test_fraction:g} to test, seed {seed}.")
     return [*_report(cases, found), *_lacking(rows), f"Written: {table} ({len(rows)} cases)"]
+
+
+def write_rows(table: Path, rows: Sequence[dict[str, str]]) -> None:
+    """Write the rows of a cases table, with the column `patient` if a row has one."""
+    columns = COLUMNS if any(row["patient"] for row in rows) else REQUIRED
+    with write_beside(table) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        plain = {"quoting": csv.QUOTE_NONE, "quotechar": None, "extrasaction": "ignore"}
+        writer = csv.DictWriter(file, columns, delimiter="\t", lineterminator="\n", **plain)
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def _with_known_patients(cases: Sequence[Case], rows: Sequence[dict[str, str]]) -> list[Case]:
@@ -191,7 +197,8 @@ def _lacking(rows: Sequence[dict[str, str]]) -> Iterator[str]:
             yield f"Domain {domain} has no case to test: it can be a source, not a target (DAR-253)"
 
 
-def _row(case: Case, folder: Path) -> dict[str, str]:
+def row_of(case: Case, folder: Path) -> dict[str, str]:
+    """Return a case as a row of a cases table in a folder."""
     paths = {"image": case.image, "label": case.label}
     named = {key: _path_from(folder, path) if path else "" for key, path in paths.items()}
     patient = case.patient if case.patient_is_known else ""
@@ -221,7 +228,7 @@ def _rows_to_keep(table: Path) -> list[dict[str, str]]:
     return read_cases_table(table)
 
 
-def _check_names(cases: Sequence[tuple[str, str, str | Path]]) -> None:
+def check_names(cases: Sequence[tuple[str, str, str | Path]]) -> None:
     """Raise where two cases of a domain have one name.
 
     Args:

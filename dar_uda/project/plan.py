@@ -1,0 +1,37 @@
+"""The plan of a project: what Snakemake would run there."""
+
+from pathlib import Path
+
+import yaml
+
+from dar_uda.plan.cases import read_cases
+from dar_uda.plan.config import read_config
+from dar_uda.plan.plan import Plan
+from dar_uda.project.workflow import workflow_folder
+
+TASK, TABLE = "task.yaml", "cases.tsv"
+
+
+def read_plan(project: Path) -> Plan:
+    """Return the plan of a project.
+
+    Raises:
+        ValueError: Its task or its table is wrong.
+    """
+    return plan_of((project / TASK).read_text(encoding="utf-8"), project)
+
+
+def plan_of(text: str, project: Path) -> Plan:
+    """Return the plan of a task, as a text, in the folder of a project.
+
+    Raises:
+        ValueError: See `read_plan`.
+    """
+    root = workflow_folder()
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"DAR-418: {project / TASK} is not YAML: {error}") from error
+    table = {"cases": str(project.absolute() / values.get("cases", TABLE))}
+    config = read_config(root, {**values, **table}, {str(project / TASK): text})
+    return Plan.of(config, read_cases(config, root))
