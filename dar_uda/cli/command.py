@@ -239,7 +239,14 @@ def _run(options: argparse.Namespace) -> int:
         _say("\n".join(init_project(scans[0], scans[1], project, _init_options(options))))
     cores = ["--cores", options.cores or "all"] if options.cores or not options.profile else []
     resources = ["--resources", *options.resources] if options.resources else []
-    return run_project(project, [*cores, *resources, *(["--profile", options.profile] if options.profile else [])])
+    return run_project(project, [*cores, *resources, *_profile(options.profile)])
+
+
+def _profile(given: str | None) -> list[str]:
+    """Return the option for Snakemake, which works in the project's folder; a profile may also be known by its name."""
+    if not given:
+        return []
+    return ["--profile", str(Path(given).absolute()) if Path(given).exists() else given]
 
 
 def _cases(options: argparse.Namespace) -> None:

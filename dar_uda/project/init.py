@@ -1,8 +1,10 @@
 """From two folders to a project: a cases table, a task with its reasons, and one page to look at."""
 
+import os
 import shlex
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -42,6 +44,10 @@ def init_project(source: str, target: str, project: Path, options: Options) -> l
             f"DAR-409: {project / TASK} exists, and may hold your changes: give another folder with -o, delete it, or "
             f"run it: dar-uda run {shlex.quote(str(project))}"
         )
+    if os.path.lexists(project / TABLE):
+        raise FileExistsError(
+            f"DAR-419: {project / TABLE} exists and would be lost: give another folder with -o, or move the table away"
+        )
     places = read_places(source, target)
     domains = places[0][0], places[1][0]
     check_budget(options.budget)
@@ -51,15 +57,33 @@ def init_project(source: str, target: str, project: Path, options: Options) -> l
     choices = choose_task(domains, places, facts, options)
     check_writable(project)
     write_rows(project / TABLE, [row_of(case, project.absolute()) for case in choices.split.value])
+    with _taken_back_on_error(project / TABLE):
+        return [*lines, *_write(source, target, project, choices, facts, options.probe)]
+
+
+def _write(
+    source: str, target: str, project: Path, choices: TaskChoices, facts: Sequence[Facts], probe: bool
+) -> list[str]:
+    """Write the page and the task of a project whose table is there; return what to print."""
     head = f"{first_line(source, target)}\nChange any value here, then run: {plain_command(project)}"
     plan = plan_of(task_text(choices, head, ""), project)
     with TemporaryDirectory() as folder:
-        examples = [_example(facts, domain, plan, Path(folder)) for domain in domains]
+        examples = [_example(facts, domain, plan, Path(folder)) for domain in choices.domains]
         draw_page(examples, plan.config.task, project / PAGE)
-        estimate = _estimate(plan, examples, facts, Path(folder), options.probe)
+        estimate = _estimate(plan, examples, facts, Path(folder), probe)
     with write_beside(project / TASK) as partial:
         partial.write_text(task_text(choices, head, estimate), encoding="utf-8")
-    return [*lines, *_summary(choices), estimate, *_next_steps(project)]
+    return [*_summary(choices), estimate, *_next_steps(project)]
+
+
+@contextmanager
+def _taken_back_on_error(table: Path) -> Iterator[None]:
+    """Delete a table if the block fails, so that the next `dar-uda init` finds no half of a project."""
+    try:
+        yield
+    except BaseException:
+        table.unlink()
+        raise
 
 
 def first_line(source: str, target: str) -> str:

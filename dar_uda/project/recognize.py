@@ -18,17 +18,18 @@ SIGNS = (
     ("crossmoda", re.compile(r"(.*/)?crossmoda.*_(ceT1|hrT2)\.nii(\.gz)?")),
     ("schwannoma", re.compile(r"(.*/)?vs_gk_.*_ref.*\.nii(\.gz)?", re.IGNORECASE)),
     ("nnunet", re.compile(r"imagesTr/.*_0000\..*")),
-    ("decathlon", re.compile(r"dataset\.json")),
+    ("decathlon", re.compile(r"dataset\.json"), re.compile(r"imagesTr")),
     ("bids", re.compile(r"sub-[^/]+/(ses-[^/]+/)?anat")),
     ("folders", re.compile(r"images")),
 )
-"""The first layout of which a path below the folder has the form; else `beside`."""
+"""The first layout of whose forms each is that of a path below the folder; else `beside`."""
 
 
 def recognize(folder: Path) -> str:
     """Return the layout of a folder, a key of `dar_uda.data.layouts.table.LAYOUTS`."""
     names = [path.relative_to(folder).as_posix() for path in visible(folder, deep=True)]
-    return next((layout for layout, sign in SIGNS if any(map(sign.fullmatch, names))), "beside")
+    there = (layout for layout, *signs in SIGNS if all(any(map(sign.fullmatch, names)) for sign in signs))
+    return next(there, "beside")
 
 
 def domain_and_place(text: str) -> tuple[str, Path]:

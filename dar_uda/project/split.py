@@ -38,5 +38,6 @@ def choose_split(cases: Sequence[Case], domains: tuple[str, str], test_fraction:
     return Choice(
         [*own, *drawn],
         f"{source} trains. Of {target}, {tests} of {len(drawn)} cases test, drawn by patient among those with labels "
-        f"(fraction {test_fraction:g}, seed {seed}); the others train, unlabeled.",
+        f"(fraction {test_fraction:g}, seed {seed}); the others train; their labels are for supervised "
+        "alone, if it is among the methods.",
     )

@@ -90,7 +90,7 @@ def _short(labels: Choice) -> Choice:
 
 def _entry(key: str, choice: Choice, indent: int = 4) -> Iterator[str]:
     yield from _comment(choice.reason, indent)
-    yield f"{' ' * indent}{key}: {_flow(choice.value)}"
+    yield f"{' ' * indent}{_flow(key)}: {_flow(choice.value)}"
 
 
 def _comment(text: str, indent: int = 0) -> Iterator[str]:

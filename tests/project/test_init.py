@@ -76,7 +76,8 @@ def test_labeled_target_cases_are_split_by_patient_and_seed(tmp_path, capsys):
     plan = read_plan(tmp_path / "project")
     assert len(plan.cases.of("mr", "test")) == 2 and len(plan.cases.of("mr", "train")) == 3
     assert plan.config.task.domains["mr"].label_values == [[7], [9]]
-    assert "Estimate: " in capsys.readouterr().out
+    assert "Estimate: " in (printed := capsys.readouterr().out)
+    assert "their labels are for supervised alone" in printed and "supervised" in plan.config.values["methods"]
 
 
 def test_files_side_by_side_are_paired_by_words_at_either_end(tmp_path):
@@ -151,3 +152,50 @@ def test_extents_count_from_the_center_of_the_scan_in_the_canonical_layout(tmp_p
     # RAS axes: 24 voxels of 6 mm from the center to the right end, which is that of the patient's right.
     assert extent.voxels == 12 and extent.intensities == (7, 7)
     assert max(abs(extent.low[0]), abs(extent.high[0])) == 144 and extent.high[2] == pytest.approx(-60)
+
+
+def test_labels_in_a_folder_of_their_own_are_no_scans(tmp_path):
+    for name in ("scans/1", "scans/2", "masks/1", "3", "p4/t2", "p4/seg/t2", "labelsTr/9"):
+        save(volume("mr"), tmp_path / f"{name}.nii.gz")
+    assert recognize(tmp_path) == "beside"
+    found = beside.find(tmp_path, "mr")
+    label = {case.name: case.label and case.label.relative_to(tmp_path).as_posix() for case in found.cases}
+    assert label == {"mr1": "masks/1.nii.gz", "mr2": None, "mr3": None, "p4_t2": "p4/seg/t2.nii.gz"}
+    assert [path.parent.name for path, _ in found.left_out] == ["labelsTr"]
+    assert [case.patient for case in found.cases if case.name != "p4_t2"] == ["3", "1", "2"]
+
+
+def test_names_in_dataset_json_beside_scans_are_no_decathlon(tmp_path):
+    fill(tmp_path, "ct")
+    (tmp_path / "dataset.json").write_text('{"labels": {"background": 0, "liver": 1, "spleen": 2}}')
+    assert recognize(tmp_path) == "beside"
+
+
+@pytest.mark.parametrize("names", [("1", "2"), ("no", "on")])
+def test_domains_may_have_names_that_yaml_reads_otherwise(tmp_path, names):
+    ct, mr = fill(tmp_path / "ct", "ct"), fill(tmp_path / "mr", "mr", label=False)
+    places = [f"{names[0]}={ct}", f"{names[1]}={mr}"]
+    assert main(["init", *places, "-o", str(tmp_path / "project"), *NAMES, "--budget", "demo"]) == 0
+    assert tuple(read_plan(tmp_path / "project").config.task.domains) == names
+
+
+def test_a_table_in_the_folder_of_the_project_is_kept(tmp_path, capsys):
+    fill(tmp_path / "ct", "ct")
+    fill(tmp_path / "mr", "mr", label=False)
+    table = tmp_path / "cases.tsv"
+    own = "case\tdomain\timage\tlabel\tsplit\tnote\n" + "".join(
+        f"{name}\t{name[:2]}\t{name[:2]}/image_{name[2]}.nii.gz\t{label}\t{split}\tby hand\n"
+        for name, label, split in [("ct1", "ct/label_1.nii.gz", "train"), ("mr1", "", "train"), ("mr2", "", "test")]
+    )
+    table.write_text(own)
+    assert main(["init", f"ct={table}", f"mr={table}", "-o", str(tmp_path), *NAMES, "--budget", "demo"]) == 1
+    assert table.read_text() == own and "DAR-419" in capsys.readouterr().err
+
+
+def test_what_fails_leaves_no_half_of_a_project(tmp_path, monkeypatch):
+    ct, mr = fill(tmp_path / "ct", "ct"), fill(tmp_path / "mr", "mr", label=False)
+    arguments = ["init", f"ct={ct}", f"mr={mr}", "-o", str(tmp_path / "project"), *NAMES, "--budget", "demo"]
+    with monkeypatch.context() as patch:
+        patch.setattr("dar_uda.project.init.draw_page", lambda *_: (_ for _ in ()).throw(OSError("no space")))
+        assert main(arguments) == 1
+    assert main(arguments) == 0

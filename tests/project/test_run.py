@@ -65,6 +65,14 @@ def test_run_passes_options_on_and_ends_with_paths_and_the_next_command(tmp_path
     assert f"dar-uda export {masks} -o {project}/bundle" in printed
 
 
+def test_a_profile_is_found_from_where_the_user_is(tmp_path, stub, places):
+    stub.chdir(tmp_path)
+    (tmp_path / "own").mkdir()
+    assert main(["run", *places, "-o", "project", *NAMES, "--profile", "own"]) == 0
+    called, _ = json.loads((tmp_path / "project" / "called.json").read_text())
+    assert called[2:4] == ["--profile", str(tmp_path / "own")]
+
+
 def test_the_status_is_that_of_snakemake_and_a_second_call_goes_on(tmp_path, stub, places, capsys):
     project = tmp_path / "project"
     stub.setenv("STATUS", "3")

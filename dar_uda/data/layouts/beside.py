@@ -13,13 +13,18 @@ from dar_uda.data.layouts.pairing import pair, visible
 OF_LABELS = "labels?|labelmap|segmentation|seg|masks?|gt|dseg"
 OF_SCANS = "images?|img|scan|volume"
 CHANNEL = re.compile(r"_0000$")
+FOLDER_OF_LABELS, FOLDER_OF_SCANS = (
+    re.compile(rf"({words})(s|Tr|Ts)?", re.IGNORECASE) for words in (OF_LABELS, OF_SCANS)
+)
+"""Such as masks, labelsTr; imagesTr, scans."""
 
 
 def find(folder: Path, domain: str | None) -> Found:
     """Return every volume file that is no label, and every folder of DICOM files, at any depth.
 
-    A label has its scan's name but for a word such as `label`, `seg` or `mask` at its beginning or end. In a folder
-    with one scan and one label the two belong together.
+    A label has its scan's name but for a word such as `label`, `seg` or `mask` at its beginning or end, or lies in a
+    folder with such a name, beside the scans or beside their folder. In a folder with one scan and one label the two
+    belong together.
 
     Raises:
         ValueError: No domain was given.
@@ -32,7 +37,8 @@ def find(folder: Path, domain: str | None) -> Found:
     for path in _volumes(folder):
         stem = unicodedata.normalize("NFC", stem_of(path))
         label = _without(OF_LABELS, stem)
-        (scans if label == stem else labels)[path.parent][path] = label
+        in_labels = path.parent != folder and FOLDER_OF_LABELS.fullmatch(path.parent.name)
+        (labels if in_labels or label != stem else scans)[_place(path, folder)][path] = label
     candidates = {}
     for place, own in scans.items():
         for scan, stem in own.items():
@@ -42,7 +48,7 @@ def find(folder: Path, domain: str | None) -> Found:
             candidates[next(iter(own))] = list(labels[place])
     pairs = pair(candidates, found)
     for scan in candidates:
-        parts = scan.relative_to(folder).parts[:-1]
+        parts = _place(scan, folder).relative_to(folder).parts
         name = "_".join(filter(None, [*parts, _name(scan)])) or domain
         full = case_name(name if name[0].isalpha() else f"{domain}{name}")
         found.cases.append(Case(full, domain, parts[0] if parts else name, scan, pairs.get(scan)))
@@ -50,6 +56,12 @@ def find(folder: Path, domain: str | None) -> Found:
     for path in sorted({path for own in labels.values() for path in own} - taken):
         found.leave_out(path, "is a label without a scan of its name beside it")
     return found
+
+
+def _place(path: Path, folder: Path) -> Path:
+    """Return the folder of a file, or the one above where that holds scans alone, or labels alone, by its name."""
+    sorted_out = any(kind.fullmatch(path.parent.name) for kind in (FOLDER_OF_LABELS, FOLDER_OF_SCANS))
+    return path.parent.parent if sorted_out and path.parent != folder else path.parent
 
 
 def _volumes(folder: Path) -> list[Path]:
