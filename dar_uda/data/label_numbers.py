@@ -1,9 +1,13 @@
 """Which numbers the structures of a task have in a label file."""
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dar_uda.data.contents import is_dicom
+
+HIGHEST = 65535
+"""Number that a label map can hold of a structure."""
 
 
 def is_drawn(path: Path) -> bool:
@@ -18,8 +22,9 @@ def is_drawn(path: Path) -> bool:
 def numbers_of(path: str | Path, values: Sequence[Sequence[int | str]]) -> list[list[int]]:
     """Return the label values of each class in a label: names become the numbers of a SEG's or RTSTRUCT's structures.
 
-    Names are compared without regard to capitals and to spaces around them; a structure that the file does not hold
-    has no number. In files without names, a class has its numbers.
+    A class that has names and numbers has its names in a file with names, where another structure may have the number,
+    and its numbers in any other. Names are compared without regard to capitals, to spaces around them and to how
+    accents are encoded; a structure that the file does not hold has no number.
 
     Raises:
         ValueError: A class has names alone, and the file has none; or a structure's number is none of a label map.
@@ -32,12 +37,25 @@ def numbers_of(path: str | Path, values: Sequence[Sequence[int | str]]) -> list[
 
     named: dict[str, list[int]] = {}
     for number, name in names_of(Path(path)).items():
-        named.setdefault(name.strip().casefold(), []).append(number)
+        named.setdefault(_alike(name), []).append(number)
+    return [_numbers_named(path, group, named) for group in values]
 
-    def numbers(value: int | str) -> list[int]:
-        return [value] if isinstance(value, int) else named.get(value.casefold(), [])
 
-    return [[number for value in group for number in numbers(value)] for group in values]
+def _numbers_named(path: str | Path, group: Sequence[int | str], named: Mapping[str, list[int]]) -> list[int]:
+    names = [value for value in group if isinstance(value, str)]
+    if not names:
+        return [int(value) for value in group]
+    numbers = [number for name in dict.fromkeys(map(_alike, names)) for number in named.get(name, ())]
+    if odd := [number for number in numbers if not 0 < number <= HIGHEST]:
+        raise ValueError(
+            f"DAR-447: {path}: the structure that `labels` calls {names[0]!r} has the number {odd[0]}, expected 1 to "
+            f"{HIGHEST}: export it with other numbers, or as a NIfTI label map"
+        )
+    return numbers
+
+
+def _alike(name: str) -> str:
+    return unicodedata.normalize("NFC", name.strip()).casefold()
 
 
 def _numbers_alone(path: str | Path, group: Sequence[int | str]) -> list[int]:
