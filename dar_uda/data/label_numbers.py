@@ -6,9 +6,6 @@ from pathlib import Path
 
 from dar_uda.data.contents import is_dicom
 
-HIGHEST = 65535
-"""Number that a label map can hold of a structure."""
-
 
 def is_drawn(path: Path) -> bool:
     """Return whether a label is a DICOM SEG or RTSTRUCT, whose structures have numbers and names."""
@@ -33,25 +30,26 @@ def numbers_of(path: str | Path, values: Sequence[Sequence[int | str]]) -> list[
         return [[int(value) for value in group] for group in values]
     if not is_drawn(Path(path)):
         return [_numbers_alone(path, group) for group in values]
-    from dar_uda.data.dicom.labels import names_of
+    from dar_uda.data.dicom.labels import HIGHEST, names_of
 
     named: dict[str, list[int]] = {}
     for number, name in names_of(Path(path)).items():
         named.setdefault(_alike(name), []).append(number)
-    return [_numbers_named(path, group, named) for group in values]
+    numbers = [_numbers_named(group, named) for group in values]
+    for group, found in zip(values, numbers, strict=True):
+        if odd := [number for number in found if not 0 < number <= HIGHEST]:
+            raise ValueError(
+                f"DAR-447: {path}: the structure that `labels` calls {group[0]!r} has the number {odd[0]}, expected 1 "
+                f"to {HIGHEST}: export it with other numbers, or as a NIfTI label map"
+            )
+    return numbers
 
 
-def _numbers_named(path: str | Path, group: Sequence[int | str], named: Mapping[str, list[int]]) -> list[int]:
-    names = [value for value in group if isinstance(value, str)]
+def _numbers_named(group: Sequence[int | str], named: Mapping[str, list[int]]) -> list[int]:
+    names = dict.fromkeys(_alike(value) for value in group if isinstance(value, str))
     if not names:
         return [int(value) for value in group]
-    numbers = [number for name in dict.fromkeys(map(_alike, names)) for number in named.get(name, ())]
-    if odd := [number for number in numbers if not 0 < number <= HIGHEST]:
-        raise ValueError(
-            f"DAR-447: {path}: the structure that `labels` calls {names[0]!r} has the number {odd[0]}, expected 1 to "
-            f"{HIGHEST}: export it with other numbers, or as a NIfTI label map"
-        )
-    return numbers
+    return [number for name in names for number in named.get(name, ())]
 
 
 def _alike(name: str) -> str:

@@ -20,11 +20,11 @@ from dar_uda.data.dicom.rtstruct import Contours
 from dar_uda.data.dicom.seg import Segments
 from dar_uda.data.dicom.series import open_series
 from dar_uda.data.grid import Grid
-from dar_uda.data.label_numbers import HIGHEST
 from dar_uda.data.reading import UnreadableFileError
 
 logger = logging.getLogger(__name__)
 KINDS: dict[str, type[Drawn]] = {"SEG": Segments, "RTSTRUCT": Contours}
+HIGHEST = 65535
 SPACE = "frame of reference (FrameOfReferenceUID)"
 CODE = re.compile("DAR-[0-9]")
 """What the errors of this package begin with."""
