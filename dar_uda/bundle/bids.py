@@ -90,18 +90,18 @@ def bids_outputs(folder: Path, scans: Sequence[Path], facts: dict[str, Any], sli
 
 
 def _check_dataset(folder: Path, outputs: Sequence[BidsOutput]) -> None:
-    path = folder / DESCRIPTION
-    if path.exists() and json.loads(path.read_text(encoding="utf-8")) != _description(folder, outputs):
-        raise ValueError(
-            f"DAR-466: {path} exists, and is not that of this version's masks of these scans' dataset: give another "
-            "folder with -o, such as derivatives/dar_uda, or delete that file"
-        )
+    for name, text in _texts(folder, outputs).items():
+        path = folder / name
+        if path.exists() and path.read_bytes() != text.encode():
+            raise ValueError(
+                f"DAR-466: {path} exists, and is not that of this version's masks of these scans' dataset: give "
+                "another folder with -o, such as derivatives/dar_uda, or delete that file"
+            )
 
 
 def write_dataset(folder: Path, outputs: Sequence[BidsOutput], facts: dict[str, Any]) -> None:
     """Write what BIDS wants to know of a dataset of masks, and the names of the values in them."""
-    texts = {DESCRIPTION: json.dumps(_description(folder, outputs), indent=1) + "\n", ".bidsignore": IGNORED}
-    for name, text in texts.items():
+    for name, text in _texts(folder, outputs).items():
         with write_beside(folder / name) as partial:
             partial.write_text(text, encoding="utf-8")
     colors = ["#000000", *(color_of(index, COLORS_ON_IMAGES) for index in range(len(facts["structures"])))]
@@ -109,6 +109,10 @@ def write_dataset(folder: Path, outputs: Sequence[BidsOutput], facts: dict[str, 
     table = pd.DataFrame({"index": range(len(names)), "name": names, "color": colors})
     with write_beside(folder / f"seg-{label_of(facts['method'])}_dseg.tsv") as partial:
         table.to_csv(partial, sep="\t", index=False)
+
+
+def _texts(folder: Path, outputs: Sequence[BidsOutput]) -> dict[str, str]:
+    return {DESCRIPTION: json.dumps(_description(folder, outputs), indent=1) + "\n", ".bidsignore": IGNORED}
 
 
 def _description(folder: Path, outputs: Sequence[BidsOutput]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Which numbers the structures of a task have in a label file."""
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dar_uda.data.contents import is_dicom
@@ -18,8 +19,9 @@ def is_drawn(path: Path) -> bool:
 def numbers_of(path: str | Path, values: Sequence[Sequence[int | str]]) -> list[list[int]]:
     """Return the label values of each class in a label: names become the numbers of a SEG's or RTSTRUCT's structures.
 
-    Names are compared without regard to capitals and to spaces around them; a structure that the file does not hold
-    has no number. In files without names, a class has its numbers.
+    A class that has names and numbers has its names in a file with names, where another structure may have the number,
+    and its numbers in any other. Names are compared without regard to capitals, to spaces around them and to how
+    accents are encoded; a structure that the file does not hold has no number.
 
     Raises:
         ValueError: A class has names alone, and the file has none; or a structure's number is none of a label map.
@@ -28,16 +30,30 @@ def numbers_of(path: str | Path, values: Sequence[Sequence[int | str]]) -> list[
         return [[int(value) for value in group] for group in values]
     if not is_drawn(Path(path)):
         return [_numbers_alone(path, group) for group in values]
-    from dar_uda.data.dicom.labels import names_of
+    from dar_uda.data.dicom.labels import HIGHEST, names_of
 
     named: dict[str, list[int]] = {}
     for number, name in names_of(Path(path)).items():
-        named.setdefault(name.strip().casefold(), []).append(number)
+        named.setdefault(_alike(name), []).append(number)
+    numbers = [_numbers_named(group, named) for group in values]
+    for group, found in zip(values, numbers, strict=True):
+        if odd := [number for number in found if not 0 < number <= HIGHEST]:
+            raise ValueError(
+                f"DAR-447: {path}: the structure that `labels` calls {group[0]!r} has the number {odd[0]}, expected 1 "
+                f"to {HIGHEST}: export it with other numbers, or as a NIfTI label map"
+            )
+    return numbers
 
-    def numbers(value: int | str) -> list[int]:
-        return [value] if isinstance(value, int) else named.get(value.casefold(), [])
 
-    return [[number for value in group for number in numbers(value)] for group in values]
+def _numbers_named(group: Sequence[int | str], named: Mapping[str, list[int]]) -> list[int]:
+    names = dict.fromkeys(_alike(value) for value in group if isinstance(value, str))
+    if not names:
+        return [int(value) for value in group]
+    return [number for name in names for number in named.get(name, ())]
+
+
+def _alike(name: str) -> str:
+    return unicodedata.normalize("NFC", name.strip()).casefold()
 
 
 def _numbers_alone(path: str | Path, group: Sequence[int | str]) -> list[int]:

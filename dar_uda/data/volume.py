@@ -45,8 +45,7 @@ def read_volume(path: str | Path) -> Volume:
         FileNotFoundError: There is nothing of this name.
         ValueError: The file is no whole 3D volume, or the folder no DICOM series.
     """
-    file, index = split_index(path)
-    path = _existing(file)
+    path, index = _located(path)
     if is_series(path):
         from dar_uda.data.dicom import read_series
 
@@ -108,8 +107,7 @@ def read_label_grid(path: str | Path, image: str | Path) -> Grid:
 
 def read_grid(path: str | Path) -> Grid:
     """Return the grid of a volume as `read_volume` does, without reading its values."""
-    file, index = split_index(path)
-    path = _existing(file)
+    path, index = _located(path)
     if is_series(path):
         from dar_uda.data.dicom import read_series_grid
 
@@ -154,6 +152,18 @@ def remark_of(path: str | Path) -> str:
         return ""
     texts = [one.get_content().strip(b"\0") for one in extensions if one.get_code() == COMMENT]
     return texts[0].decode("ascii", "replace") if texts else ""
+
+
+def _located(path: str | Path) -> tuple[Path, int | None]:
+    """Return the file, or the folder, of a volume and the number of the volume in it, see `split_index`."""
+    file, index = split_index(path)
+    found = _existing(file)
+    if index is not None and is_series(found):
+        raise UnreadableFileError(
+            f"DAR-448: {path}: {file} is a DICOM series, expected a 4D NIfTI file before the number of a volume: name "
+            "the series alone, or give a folder another name than that of a NIfTI file"
+        )
+    return found, index
 
 
 def _existing(path: str | Path) -> Path:

@@ -95,3 +95,11 @@ def test_another_dataset_is_not_written_to(tmp_path, segmenter):
     (tmp_path / "out" / "dataset_description.json").write_text('{"Name": "mine"}')
     refused(tmp_path, segmenter, ["raw/sub-1/anat/sub-1_T2w.nii.gz"], "DAR-466: ")
     assert (tmp_path / "out" / "dataset_description.json").read_text() == '{"Name": "mine"}'
+
+
+@pytest.mark.parametrize(("name", "text"), [(".bidsignore", "*_mine.nii.gz\n"), ("dataset_description.json", "{")])
+def test_files_of_the_users_dataset_are_not_written_over(tmp_path, segmenter, name, text):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).write_text(text)
+    refused(tmp_path, segmenter, ["raw/sub-1/anat/sub-1_T2w.nii.gz"], f"DAR-466: .*{name} exists")
+    assert (tmp_path / "out" / name).read_text() == text

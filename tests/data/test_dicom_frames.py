@@ -12,6 +12,7 @@ from dar_uda.data.dicom.pixel_format import PixelFormat
 from dar_uda.data.volume import is_series, read_grid, read_volume
 from tests.data.dicom_files import COLUMNS, NORMAL, ORIGIN, PATIENT, ROWS, make_slice, save_series, save_slice
 from tests.data.enhanced_files import item, make_enhanced
+from tests.data.label_objects import save_scan
 
 STORED = np.arange(24, dtype="<u2").reshape(3, 2, 4)
 """Three frames of two rows and four columns."""
@@ -141,3 +142,10 @@ def test_a_frame_without_its_place_is_refused(tmp_path):
     dataset.PerFrameFunctionalGroupsSequence[1] = item()
     path = save_slice(dataset, tmp_path / "scan.dcm")
     refused(path, "ImagePositionPatient holds '', expected 3 numbers")
+
+
+def test_a_series_has_no_volumes_with_numbers(tmp_path):
+    folder = save_scan(tmp_path / "scan.nii")
+    for read in (read_volume, read_grid):
+        with pytest.raises(ValueError, match="DAR-448: .*scan.nii is a DICOM series"):
+            read(folder / "3")

@@ -152,3 +152,35 @@ def test_a_file_cut_or_damaged_anywhere_is_refused_without_a_name_of_a_person(tm
         except ValueError as error:
             said = "".join(traceback.format_exception(error))
             assert PATIENT not in said and "DAR-" in said
+
+
+def test_a_name_counts_before_a_number_that_another_structure_may_have(tmp_path):
+    drawn = {1: ("BODY", [contour(SQUARE, 1)]), 2: ("Liver", [contour(SQUARE, 2)])}
+    path = save_slice(make_rtstruct(drawn), tmp_path / "drawn.dcm")
+    scan = save_scan(tmp_path / "scan")
+    np.testing.assert_array_equal(classes(path, scan, [[1, "Liver"]]), expected())
+    assert numbers_of(path, [[1, "Liver"], [2, "body"], [7]]) == [[2], [1], [7]]
+
+
+def test_names_are_alike_whatever_encodes_their_accents_and_however_many_spaces_are_around_them(tmp_path):
+    structures = {1: ("Ru\u0308ckenmark", []), 2: ("Liver ", [])}
+    path = save_slice(make_rtstruct(structures, SpecificCharacterSet="ISO_IR 192"), tmp_path / "drawn.dcm")
+    assert numbers_of(path, [["R\u00fcckenmark"], [" liver "]]) == [[1], [2]]
+
+
+@pytest.mark.parametrize("number", [-1, 0, 70000])
+def test_a_structure_whose_number_no_label_map_can_hold_is_refused(tmp_path, number):
+    path = save_slice(make_rtstruct({number: ("Liver", [])}), tmp_path / "drawn.dcm")
+    with pytest.raises(ValueError, match=f"DAR-447: .*'liver' has the number {number}, expected 1 to 65535"):
+        numbers_of(path, [["liver"]])
+
+
+def test_a_structure_in_another_space_than_the_image_is_refused_where_the_others_lie_in_its_own(tmp_path):
+    scan = save_scan(tmp_path / "scan")
+    drawn = make_rtstruct({1: ("Liver", [contour(SQUARE, 2)]), 2: ("Spleen", [contour(SQUARE, 1)])})
+    drawn.StructureSetROISequence[1].ReferencedFrameOfReferenceUID = "1.2.3"
+    path = save_slice(drawn, tmp_path / "drawn.dcm")
+    np.testing.assert_array_equal(classes(path, scan, [["Liver"]]), expected())
+    np.testing.assert_array_equal(read_label(path, scan).array, expected())
+    with pytest.raises(ValueError, match="DAR-435: .* another frame of reference"):
+        classes(path, scan, [["Liver"], ["Spleen"]])

@@ -23,8 +23,8 @@ class Drawn(ABC):
         """Return the name of each structure by its number."""
 
     @abstractmethod
-    def spaces(self) -> set[str]:
-        """Return the frames of reference in which they lie."""
+    def spaces(self) -> dict[int, str]:
+        """Return the frame of reference in which each structure lies, by its number, as far as the file says."""
 
     @abstractmethod
     def series(self) -> set[str]:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from dar_uda.data.reading import UnreadableFileError
 logger = logging.getLogger(__name__)
 KINDS: dict[str, type[Drawn]] = {"SEG": Segments, "RTSTRUCT": Contours}
 HIGHEST = 65535
+SPACE = "frame of reference (FrameOfReferenceUID)"
 CODE = re.compile("DAR-[0-9]")
 """What the errors of this package begin with."""
 
@@ -57,9 +59,11 @@ def read_drawn(path: Path, image: Path, grid: Grid, numbers: Sequence[Sequence[i
     """
     with _reading(path):
         drawn = _open(path)
-        _check_series(drawn, image)
+        elsewhere = _check_series(drawn, image)
         there = {number for number in drawn.names() if 0 < number <= HIGHEST}
-        classes = [[number] for number in sorted(there)] if numbers is None else numbers
+        classes = [[number] for number in sorted(there - elsewhere)] if numbers is None else numbers
+        if not elsewhere.isdisjoint(chain.from_iterable(classes)):
+            _refuse(drawn, image, SPACE)
         class_of = np.zeros(HIGHEST + 1, np.int64)
         for index, group in enumerate(classes, start=1):
             class_of[list(group)] = index
@@ -90,21 +94,25 @@ def _reading(path: Path) -> Iterator[None]:
             ) from None
 
 
-def _check_series(drawn: Drawn, image: Path) -> None:
-    """Raise where a file says that its structures lie in another space than a DICOM image, or on another series."""
+def _check_series(drawn: Drawn, image: Path) -> set[int]:
+    """Return the structures that lie in another space than a DICOM image; raise where all do, or the series differs."""
     if not image.is_dir() and not is_dicom(image):
-        return
+        return set()
     slices = open_series(image).slices
-    spaces, series = {one.space for one in slices} - {""}, {one.series[0] for one in slices} - {""}
-    for what, named, own in (
-        ("frame of reference (FrameOfReferenceUID)", drawn.spaces(), spaces),
-        ("series (SeriesInstanceUID)", drawn.series(), series),
-    ):
-        if named and own and named.isdisjoint(own):
-            raise ValueError(
-                f"DAR-435: {drawn.path} was drawn on another {what} than {image} has: name the series on which it was "
-                "drawn as image; if it was resampled onto this one, export it as a NIfTI label map"
-            )
+    own, series = {one.space for one in slices} - {""}, {one.series[0] for one in slices} - {""}
+    spaces, named = drawn.spaces(), drawn.series()
+    if spaces and own and own.isdisjoint(spaces.values()):
+        _refuse(drawn, image, SPACE)
+    if named and series and named.isdisjoint(series):
+        _refuse(drawn, image, "series (SeriesInstanceUID)")
+    return {number for number, space in spaces.items() if own and space not in own}
+
+
+def _refuse(drawn: Drawn, image: Path, what: str) -> None:
+    raise ValueError(
+        f"DAR-435: {drawn.path} was drawn on another {what} than {image} has: name the series on which it was drawn as "
+        "image; if it was resampled onto this one, export it as a NIfTI label map"
+    )
 
 
 @lru_cache

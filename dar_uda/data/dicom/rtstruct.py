@@ -44,9 +44,10 @@ class Contours(Drawn):
         items = self._entries.get("StructureSetROISequence") or ()
         return {int(item.ROINumber): str(item.get("ROIName") or "") for item in items}
 
-    def spaces(self) -> set[str]:
+    def spaces(self) -> dict[int, str]:
         items = self._entries.get("StructureSetROISequence") or ()
-        return {str(item.get("ReferencedFrameOfReferenceUID") or "") for item in items} - {""}
+        spaces = {int(item.ROINumber): str(item.get("ReferencedFrameOfReferenceUID") or "") for item in items}
+        return {number: space for number, space in spaces.items() if space}
 
     def series(self) -> set[str]:
         return {

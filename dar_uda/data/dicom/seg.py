@@ -39,8 +39,9 @@ class Segments(Drawn):
         items = self._entries.get("SegmentSequence") or ()
         return {int(item.SegmentNumber): str(item.get("SegmentLabel") or "") for item in items}
 
-    def spaces(self) -> set[str]:
-        return {str(self._entries.get("FrameOfReferenceUID") or "")} - {""}
+    def spaces(self) -> dict[int, str]:
+        space = str(self._entries.get("FrameOfReferenceUID") or "")
+        return dict.fromkeys(self.names(), space) if space else {}
 
     def series(self) -> set[str]:
         return {str(item.SeriesInstanceUID) for item in self._entries.get(SERIES) or ()}
