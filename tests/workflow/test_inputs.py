@@ -49,6 +49,7 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_volume_of_a_4d_file_and_contours_reach_the_network_grid(folder):
     cases = {"ct/c0": 8 * 5 * 3, "ct/c1": 2 * 5 * 3, "mr/m1": 11 * 8 * 3}
     files = [f"results/own/cases/{case}/{file}" for case in cases for file in ("image.nii", "label.nii")]
@@ -70,6 +71,7 @@ def test_a_volume_of_a_4d_file_and_contours_reach_the_network_grid(folder):
     assert status == 0 and "Nothing to be done" in text, text
 
 
+@pytest.mark.slow
 def test_a_volume_that_is_not_there_is_named_before_anything_runs(folder):
     table = (folder / "cases.tsv").read_text()
     (folder / "cases.tsv").write_text(table.replace("ct.nii.gz/1", "absent.nii.gz/1"))
