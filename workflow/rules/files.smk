@@ -20,7 +20,7 @@ def given(files):
 
 
 def is_made(file):
-    """Return whether a rule writes an image or a label: the phantom's, or a volume that was taken out of a 4D file."""
+    """Return whether the run makes an image or a label: the phantom's, or a volume that was taken out of a 4D file."""
     return is_phantom(file) or file.startswith(f"{PLAN.paths.folder}/")
 
 
