@@ -92,6 +92,7 @@ def write_bundle(folder: Path, budget: str) -> Path:
         "inference": inference,
         "patch_size": segmentation["patch_size"],
         "single_component": list(range(1, classes)),
+        "slice_normal": [0.0, 0.0, 1.0],
         "out_of_distribution": None,
     }
     (folder / "bundle.json").write_text(json.dumps(facts))
