@@ -21,6 +21,7 @@ from pydicom.sr.coding import Code
 from pydicom.valuerep import DA, TM, DSfloat
 
 from dar_uda.data.dicom import series_order
+from dar_uda.data.dicom.bounds import CountedFile
 from dar_uda.data.grid import LPS_TO_RAS
 from dar_uda.data.volume import Volume
 from dar_uda.jobs.files import write_beside
@@ -112,7 +113,8 @@ def _turn_alike(slices: Sequence[pydicom.Dataset], affine: NDArray[np.float64]) 
 
 def _header(file: Path, spacing: float) -> pydicom.Dataset:
     """Return a file's header, with those entries that the standard wants, if empty; of the thickness, the spacing."""
-    header = pydicom.dcmread(file, stop_before_pixels=True, force=True)
+    with CountedFile(file) as opened:
+        header = pydicom.dcmread(opened, stop_before_pixels=True, force=True)
     for name in MAY_BE_EMPTY:
         if name not in header:
             setattr(header, name, None)

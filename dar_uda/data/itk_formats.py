@@ -1,16 +1,25 @@
-"""MetaImage and NRRD files as SimpleITK reads them, their headers and their compressed voxels looked at first."""
+"""MetaImage and NRRD files: their headers are parsed here, and ITK is given the checked fields alone.
+
+ITK says from these fields what a voxel is and how the volume lies in space. The voxels are read here: ITK never opens
+the file of a user, nor one that its header names.
+"""
 
 import math
+import os
 import re
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import BinaryIO
 
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from dar_uda.data.contents import foreign_content
+from dar_uda.data.ceiling import check_voxels
+from dar_uda.data.contents import GZIP, foreign_content
 from dar_uda.data.grid import LPS_TO_RAS, Grid
 from dar_uda.data.labels import EXPORT, is_slicer
 from dar_uda.data.memory import need_memory
@@ -20,8 +29,30 @@ READERS = {".mha": "MetaImageIO", ".mhd": "MetaImageIO", ".nrrd": "NrrdImageIO",
 """SimpleITK's reader by the file's ending."""
 LONGEST_HEADER, CHUNK = 2**22, 2**20
 """In bytes. Slicer writes about 600 for every segment."""
-FIELD = re.compile(r"([A-Za-z \t]+)(?::(?!=)|=)(.*)")
-"""`name: value` of NRRD, `name = value` of MetaImage. NRRD's `name:=value` is a remark of whoever wrote the file."""
+OF_META, OF_NRRD = re.compile(r"\s*([A-Za-z]+)[ \t]*[=:](.*)"), re.compile(r"([A-Za-z][A-Za-z \t]*):(?!=)(.*)")
+"""`name = value` of MetaImage, `name: value` of NRRD. NRRD's `name:=value` is a remark of whoever wrote the file."""
+META_FIELDS = (
+    *("NDims", "DimSize", "ElementSpacing", "ElementSize", "TransformMatrix", "Rotation", "Orientation"),
+    *("Offset", "Position", "Origin", "ElementNumberOfChannels", "ElementType"),
+)
+"""What ITK is given of a MetaImage's header, in this order; names are as they are written here."""
+NRRD_FIELDS = (
+    *("type", "dimension", "space", "space dimension", "sizes", "space directions", "space origin", "kinds"),
+    *("centers", "centerings", "spacings", "axis mins", "axis maxs"),
+)
+"""What ITK is given of an NRRD's header; names are in any case, spaces in them do not count."""
+PRINTED = re.compile(r"[ -~\t]*")
+KNOWN = {
+    **{name: name.lower() for name in META_FIELDS},
+    **{name: name.lower() for name in ("BinaryData", "BinaryDataByteOrderMSB", "ElementByteOrderMSB")},
+    **{name: name.lower() for name in ("CompressedData", "CompressedDataSize", "HeaderSize", "DistanceUnits")},
+    "ElementDataFile": "elementdatafile",
+}
+"""The fields of a MetaImage that count, as they are written, and how they are called here."""
+KNOWN_OF_NRRD = {"".join(name.split()) for name in NRRD_FIELDS} | {
+    *("endian", "encoding", "datafile", "byteskip", "lineskip", "spaceunits"),
+}
+NUMBER = re.compile("-?[0-9]{1,18}")
 ONE_FILE = re.compile(r"(?!\.\.?$)[^/\\% ]+( [^/\\%0-9 ]+)*")
 """No folder, no list, no pattern of numbered files."""
 SPACES = (
@@ -29,10 +60,13 @@ SPACES = (
     *("left-anterior-superior", "las"),
 )
 """Spaces of NRRD whose directions ITK knows; it takes any other for the first."""
-ENCODINGS = ("raw", "gzip", "gz", "ascii", "text", "txt", "hex")
+PACKED, TEXT = ("gzip", "gz"), ("ascii", "text", "txt")
+ENCODINGS = ("raw", *PACKED, *TEXT, "hex")
 MILLIMETERS = {"mm", "millimeter", "millimeters", "millimetre", "millimetres", "?"}
 EITHER_WRAPPING = zlib.MAX_WBITS + 32
 """zlib's own header or gzip's."""
+DEFLATE_RATIO = 1040
+"""No packed stream holds more bytes than this many times its own."""
 
 
 @dataclass(frozen=True)
@@ -40,30 +74,45 @@ class Header:
     """What a MetaImage or NRRD file says of itself.
 
     Attributes:
-        fields: By name, in lower case without spaces.
+        fields: Those that count, by name, in lower case without spaces.
         end: Where the header ends, in bytes.
     """
 
     path: Path
-    fields: dict[str, str]
+    fields: Mapping[str, str]
     end: int
+
+    @property
+    def is_nrrd(self) -> bool:
+        return _is_nrrd(self.path)
 
     @property
     def detached(self) -> Path | None:
         """The file beside this one that holds the voxels; None where this one does."""
-        name = self.fields.get("elementdatafile") or self.fields.get("datafile") or "LOCAL"
-        name = name.removeprefix("./")
+        name = self.fields.get("datafile" if self.is_nrrd else "elementdatafile", "").removeprefix("./")
+        if name in (("",) if self.is_nrrd else ("LOCAL", "Local", "local")):
+            return None
         if not ONE_FILE.fullmatch(name) or name in ("LIST", "SKIPLIST"):
             raise UnreadableFileError(
                 f"DAR-136: {self.path} names its voxels as {name[:60]!r}; expected one file beside it: convert it to "
                 ".nii.gz"
             )
-        return None if name == "LOCAL" else self.path.with_name(name)
+        return self.path.with_name(name)
 
     @property
-    def compressed(self) -> bool:
-        gzipped = self.fields.get("encoding", "").lower() in ("gzip", "gz")
-        return gzipped or self.fields.get("compresseddata", "")[:1] in ("T", "t", "1")
+    def encoding(self) -> str:
+        """How the voxels are stored, as NRRD calls it."""
+        if self.is_nrrd:
+            return self.fields.get("encoding", "raw").lower()
+        is_text = not self.is_set("binarydata", "True")
+        return "gzip" if self.is_set("compresseddata") else "text" if is_text else "raw"
+
+    @property
+    def byte_order(self) -> str:
+        """NumPy's sign of the order of the bytes of a number."""
+        if self.is_nrrd:
+            return ">" if self.fields.get("endian", "").lower() == "big" else "<"
+        return ">" if self.is_set("binarydatabyteordermsb") or self.is_set("elementbyteordermsb") else "<"
 
     @property
     def placed(self) -> bool:
@@ -72,6 +121,26 @@ class Header:
             return self.fields.get("space", "").lower() in SPACES
         return any(name in self.fields for name in ("transformmatrix", "orientation", "rotation"))
 
+    def is_set(self, name: str, default: str = "") -> bool:
+        """Return whether a truth value of a MetaImage is true."""
+        return self.fields.get(name, default)[:1] in ("T", "t", "1")
+
+    def skipped(self) -> int:
+        """Return how many bytes the file of the voxels has before them, -1: all that are not voxels.
+
+        Raises:
+            UnreadableFileError: The header says it of packed voxels, of its own file, or in lines.
+        """
+        text = self.fields.get("byteskip" if self.is_nrrd else "headersize", "0")
+        skipped = int(text) if NUMBER.fullmatch(text) else -2
+        alone = self.detached is not None and self.encoding == "raw"
+        if self.fields.get("lineskip", "0") != "0" or skipped < -1 or (skipped and not alone):
+            raise UnreadableFileError(
+                f"DAR-513: {self.path} has voxels behind {text[:60]!r} bytes or behind lines of other content; "
+                "expected a number of bytes before raw voxels in a file beside it: convert it to .nii.gz"
+            )
+        return skipped
+
 
 def read_header(path: Path) -> Header:
     """Return the header of a MetaImage or NRRD file.
@@ -79,26 +148,62 @@ def read_header(path: Path) -> Header:
     Raises:
         UnreadableFileError: It has no voxel sizes, or names voxels elsewhere than in a file beside it.
     """
+    check_name(path)
     if reason := foreign_content(path):
         raise UnreadableFileError(f"{path} {reason}")
-    with path.open("rb") as file:
-        head = file.read(LONGEST_HEADER)
-    nrrd = path.suffix.lower() in (".nrrd", ".nhdr")
-    ends = re.search(rb"\r?\n\r?\n" if nrrd else rb"ElementDataFile[^\n]*\n?", head)
-    end = ends.end() if ends else len(head)
-    lines = map(FIELD.match, head[:end].decode("latin-1").split("\n"))
-    header = Header(path, {"".join(line[1].lower().split()): line[2].strip() for line in lines if line}, end)
+    header = _parsed(path)
     _check_spacing(header)
     _check_units(header)
-    if (encoding := header.fields.get("encoding", "raw")).lower() not in ENCODINGS:
+    if header.encoding not in ENCODINGS:
         raise UnreadableFileError(
-            f"DAR-132: {path} has the encoding {encoding[:60]!r}; expected raw or gzip: save it so"
+            f"DAR-132: {path} has the encoding {header.encoding[:60]!r}; expected raw or gzip: save it so"
         )
     if header.detached and not header.detached.is_file():
         raise UnreadableFileError(
             f"DAR-136: {path} says its voxels are in {header.detached.name}, which is not beside it"
         )
     return header
+
+
+def _parsed(path: Path) -> Header:
+    """Return the fields of a header, line by line up to the line that ends it.
+
+    Raises:
+        UnreadableFileError: It does not begin as an NRRD, or has a field that counts twice, or with control characters.
+    """
+    nrrd, fields = _is_nrrd(path), dict[str, str]()
+    with path.open("rb") as file:
+        if nrrd and not file.readline(LONGEST_HEADER).startswith(b"NRRD000"):
+            raise UnreadableFileError(
+                f"DAR-513: {path} does not begin with NRRD000: it is no NRRD file; export it again"
+            )
+        while file.tell() < LONGEST_HEADER and (line := file.readline(LONGEST_HEADER)):
+            text = line.decode("latin-1").rstrip("\r\n")
+            if nrrd and not text:
+                break
+            match = (OF_NRRD if nrrd else OF_META).match(text)
+            name = match and _known(match[1], nrrd)
+            if not match or not name:
+                continue
+            if name in fields or not PRINTED.fullmatch(match[2]):
+                raise UnreadableFileError(
+                    f"DAR-513: {path} has the field {match[1].strip()!r} twice, or with control characters in it: "
+                    "export it again"
+                )
+            fields[name] = match[2].strip()
+            if name == "elementdatafile":
+                break
+        return Header(path, fields, file.tell())
+
+
+def _is_nrrd(path: Path) -> bool:
+    return READERS[path.suffix.lower()] == "NrrdImageIO"
+
+
+def _known(written: str, nrrd: bool) -> str | None:
+    """Return how a field is called here; None where it does not count."""
+    name = "".join(written.split()).lower()
+    return (name if name in KNOWN_OF_NRRD else None) if nrrd else KNOWN.get(written.strip())
 
 
 def _check_spacing(header: Header) -> None:
@@ -129,66 +234,110 @@ def read_itk_grid(path: Path) -> Grid:
     Raises:
         UnreadableFileError: The file is broken, or holds no 3D volume of one number a voxel.
     """
-    read_header(path)
-    reader = _reader(path)
-    with reading(path):
-        reader.ReadImageInformation()
-    return _grid(reader, path)
+    return _described(read_header(path))[0]
 
 
 def read_itk(path: Path) -> tuple[NDArray, Grid]:
     """Return values and grid, see `read_itk_grid`; the array's axes are the file's."""
-    grid = read_itk_grid(path)
-    need_memory(math.prod(grid.shape), f"{path}: its {' x '.join(map(str, grid.shape))} voxels, of a byte at least,")
-    _check_whole(path)
-    with reading(path):
-        array = sitk.GetArrayFromImage(_reader(path).Execute()).T.reshape(grid.shape)
-    return (array.astype(np.float32) if array.dtype.kind == "f" else array), grid
-
-
-def _check_whole(path: Path) -> None:
-    """Raise where compressed voxels do not end with the checksum of what they hold, or are fewer than the header says.
-
-    ITK looks at neither in a MetaImage, and fills the rest of the volume with what lies in memory.
-    """
     header = read_header(path)
-    if not header.compressed:
-        return
+    grid, kind = _described(header)
     with reading(path), (header.detached or path).open("rb") as file:
-        start = file.seek(0 if header.detached else header.end)
-        stream, voxels = zlib.decompressobj(EITHER_WRAPPING), 0
-        while not stream.eof:
-            rest = stream.unconsumed_tail or file.read(CHUNK)
-            if not rest:
-                raise UnreadableFileError(f"DAR-131: {path} ends in the middle of its voxels: copy or export it again")
-            voxels += len(stream.decompress(rest, CHUNK))
-        size = file.tell() - start - len(stream.unused_data)
-    if "compresseddata" not in header.fields:
-        return
-    if voxels < (needed := _bytes_of_voxels(path)):
-        raise UnreadableFileError(
-            f"DAR-131: {path} holds {voxels} bytes of voxels, expected {needed}: copy or export it again"
-        )
+        array = _voxels(header, file, kind.newbyteorder(header.byte_order), math.prod(grid.shape))
+    array = array.reshape(grid.shape, order="F").astype(np.float32 if kind.kind == "f" else kind, copy=False)
+    return array, grid
+
+
+def _voxels(header: Header, file: BinaryIO, kind: np.dtype, count: int) -> NDArray:
+    """Return the numbers in the file of the voxels, in its order.
+
+    Raises:
+        UnreadableFileError: It holds fewer; which is seen before memory is taken for more than it can hold.
+    """
+    path, needed = header.path, count * kind.itemsize
+    size = os.fstat(file.fileno()).st_size
+    start, skipped = (0 if header.detached else header.end), header.skipped()
+    start = size - needed if skipped < 0 else start + skipped
+    per_byte = {"raw": 1.0, "hex": 0.5, **dict.fromkeys(PACKED, DEFLATE_RATIO), **dict.fromkeys(TEXT, kind.itemsize)}
+    if not needed <= max(size - start, 0) * per_byte[header.encoding] or start < 0:
+        raise _too_few(path, f"at most {int(max(size - start, 0) * per_byte[header.encoding])}", needed)
+    need_memory(needed, f"{path}: its {count} voxels")
+    file.seek(start)
+    if header.encoding in PACKED:
+        voxels, packed = _unpacked(path, file, needed)
+        _check_size_of_packed(header, packed, size - start)
+        return voxels.view(kind)
+    if header.encoding == "hex":
+        return np.frombuffer(bytes.fromhex(file.read(3 * needed).decode("ascii"))[:needed], kind, count).copy()
+    array = np.fromfile(file, kind if header.encoding == "raw" else kind.newbyteorder("="), count, **_separated(header))
+    if array.size < count:
+        raise _too_few(path, str(array.nbytes), needed)
+    return array
+
+
+def _separated(header: Header) -> dict[str, str]:
+    return {"sep": " "} if header.encoding in TEXT else {}
+
+
+def _unpacked(path: Path, file: BinaryIO, needed: int) -> tuple[NDArray[np.uint8], int]:
+    """Return as many bytes as are needed of a packed stream, whole up to its checksum; and how many it is long.
+
+    Raises:
+        UnreadableFileError: It ends before, or holds fewer.
+    """
+    voxels, filled, start = np.empty(needed, np.uint8), 0, file.tell()
+    stream, rest = zlib.decompressobj(EITHER_WRAPPING), b""
+    while True:
+        rest = rest or file.read(CHUNK)
+        if stream.eof and not rest.startswith(GZIP):
+            break
+        stream = zlib.decompressobj(EITHER_WRAPPING) if stream.eof else stream
+        part = stream.decompress(rest, CHUNK)
+        if not (rest or part or stream.eof):
+            raise UnreadableFileError(f"DAR-131: {path} ends in the middle of its voxels: copy or export it again")
+        rest = stream.unused_data if stream.eof else stream.unconsumed_tail
+        kept = np.frombuffer(part, np.uint8)[: needed - filled]
+        voxels[filled : filled + kept.size] = kept
+        filled += kept.size
+    if filled < needed:
+        raise _too_few(path, str(filled), needed)
+    return voxels, file.tell() - start - len(rest)
+
+
+def _check_size_of_packed(header: Header, packed: int, there: int) -> None:
+    """Raise where a MetaImage says another size of its packed voxels than the stream has."""
     stated = header.fields.get("compresseddatasize", "")
-    if not (re.fullmatch("[0-9]{1,18}", stated) and int(stated) >= size):
+    if not header.is_nrrd and not (NUMBER.fullmatch(stated) and packed <= int(stated) <= there):
         raise UnreadableFileError(
-            f"DAR-131: {path} has the CompressedDataSize {stated[:60]!r}, expected {size} bytes: export it again"
+            f"DAR-131: {header.path} has the CompressedDataSize {stated[:60]!r}, expected {packed} bytes: export it "
+            "again"
         )
 
 
-def _bytes_of_voxels(path: Path) -> int:
-    reader = _reader(path)
-    reader.ReadImageInformation()
-    voxel = sitk.GetArrayViewFromImage(sitk.Image([1, 1, 1], reader.GetPixelID(), reader.GetNumberOfComponents()))
-    return math.prod(reader.GetSize()) * voxel.nbytes
+def _too_few(path: Path, found: str, needed: int) -> UnreadableFileError:
+    return UnreadableFileError(
+        f"DAR-131: {path} holds {found} bytes of voxels, expected {needed}: copy or export it again"
+    )
 
 
-def _reader(path: Path) -> sitk.ImageFileReader:
-    check_name(path)
-    reader = sitk.ImageFileReader()
-    reader.SetImageIO(READERS[path.suffix.lower()])
-    reader.SetFileName(str(path))
-    return reader
+def _described(header: Header) -> tuple[Grid, np.dtype]:
+    """Return the grid, and the type of a voxel, as ITK reads them from the fields that were checked."""
+    names = NRRD_FIELDS if header.is_nrrd else META_FIELDS
+    fields = [(name, header.fields.get("".join(name.lower().split()))) for name in names]
+    with TemporaryDirectory(prefix="dar-uda-") as folder, reading(header.path):
+        copy = Path(folder) / ("header.nrrd" if header.is_nrrd else "header.mha")
+        if header.is_nrrd:
+            lines = ["NRRD0005", *(f"{name}: {value}" for name, value in fields if value)]
+            lines += [f"endian: {'big' if header.byte_order == '>' else 'little'}", "encoding: raw", "", ""]
+        else:
+            lines = ["ObjectType = Image", *(f"{name} = {value}" for name, value in fields if value)]
+            lines += ["ElementDataFile = LOCAL", ""]
+        copy.write_text("\n".join(lines), encoding="ascii")
+        reader = sitk.ImageFileReader()
+        reader.SetImageIO(READERS[header.path.suffix.lower()])
+        reader.SetFileName(str(copy))
+        reader.ReadImageInformation()
+        grid = _grid(reader, header.path)
+        return grid, sitk.GetArrayViewFromImage(sitk.Image([1, 1, 1], reader.GetPixelID())).dtype
 
 
 def _grid(reader: sitk.ImageFileReader, path: Path) -> Grid:
@@ -205,6 +354,7 @@ def _grid(reader: sitk.ImageFileReader, path: Path) -> Grid:
             )
         raise UnreadableFileError(f"DAR-130: {path} holds {count} numbers per voxel, expected one: convert it")
     directions = np.reshape(reader.GetDirection(), (dimension, dimension))[:3, :3]
+    check_voxels(path, size)
     affine = np.eye(4)
     affine[:3, :3] = directions * np.array(reader.GetSpacing()[:3])
     affine[:3, 3] = reader.GetOrigin()[:3]

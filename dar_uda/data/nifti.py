@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from dar_uda.data.companions import companions
+from dar_uda.data.ceiling import check_voxels
 from dar_uda.data.contents import foreign_content
 from dar_uda.data.grid import Grid, geometry_fields
 from dar_uda.data.memory import need_memory
@@ -18,6 +18,16 @@ from dar_uda.data.reading import UnreadableFileError, reading
 MILLIMETERS = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 1e-3}
 """By NIfTI's code of the spatial unit: none given, meter, millimeter, micron."""
 SINGLES, PAIRS = (nib.Nifti1Image, nib.Nifti2Image), (nib.Nifti1Pair, nib.Nifti2Pair)
+ENDINGS = (".nii", ".nii.gz", ".hdr", ".hdr.gz", ".img", ".img.gz")
+OTHER_OF_PAIR = {
+    ".hdr": (".img", ".img.gz"),
+    ".hdr.gz": (".img.gz",),
+    ".img": (".hdr",),
+    ".img.gz": (".hdr.gz", ".hdr"),
+}
+"""What the other file of a pair may end in, by the ending of the one that is given."""
+LONGEST_FIELDS, LONGEST_HEADER = 540, 2**24
+"""Bytes of the fields of a header, and of all that may precede the voxels: its extensions are never used."""
 FORM_CODES = range(6)
 CHUNK = 2**22
 DEFLATE_RATIO = 1040
@@ -34,7 +44,7 @@ def open_nifti(path: Path) -> nib.Nifti1Pair:
         warnings.simplefilter("ignore")
         try:
             image = _load(path)
-        except (nib.filebasedimages.ImageFileError, gzip.BadGzipFile) as error:
+        except (nib.filebasedimages.ImageFileError, gzip.BadGzipFile, EOFError) as error:
             if reason := foreign_content(path):
                 raise UnreadableFileError(f"{path} {reason}") from error
             raise UnreadableFileError(
@@ -49,28 +59,45 @@ def open_nifti(path: Path) -> nib.Nifti1Pair:
         return image
 
 
-def _load(path: Path) -> nib.spatialimages.SpatialImage:
-    """Return what nibabel loads, also by suffixes in which upper and lower case are mixed (a.Nii.gz; a.HDR, a.img)."""
-    pair = path.suffix.lower() == ".hdr"
-    voxels = companions(path) if pair else [path]
-    if not voxels:
-        raise UnreadableFileError(
-            f"DAR-136: {path} says its voxels are in {path.stem}.img, which is not beside it: copy both"
-        )
-    try:
-        image = nib.load(path)
-        if Path(image.file_map["image"].filename).exists():
-            return image
-    except (FileNotFoundError, nib.filebasedimages.ImageFileError):
-        if path.name == path.name.lower() or foreign_content(path):
-            raise
-    kinds = PAIRS if pair else SINGLES
-    with nib.openers.ImageOpener(path) as file:
-        head = file.read(kinds[-1].header_class.sizeof_hdr)
-    for kind in kinds:
-        if kind.header_class.may_contain_header(head):
-            return kind.from_file_map(kind.make_file_map({"image": str(voxels[0]), "header": str(path)}))
+def _load(path: Path) -> nib.Nifti1Pair:
+    """Return what nibabel loads, after a look at the ending, the first bytes and the length of the header.
+
+    nibabel would try each format that it knows, and open what such a file names; it reads a header's extensions whole.
+    """
+    if not path.name.lower().endswith(ENDINGS):
+        raise nib.filebasedimages.ImageFileError(path)
+    header, voxels = _files_of(path)
+    with nib.openers.ImageOpener(header) as file:
+        head = file.read(LONGEST_FIELDS)
+        length = len(head) + len(file.read(LONGEST_HEADER)) if header != voxels else 0
+    for kind in SINGLES if header == voxels else PAIRS:
+        size = kind.header_class.sizeof_hdr
+        if len(head) >= size and kind.header_class.may_contain_header(head):
+            fields = kind.header_class(head[:size], check=False)
+            if not max(length, float(fields["vox_offset"]) if header == voxels else 0) <= LONGEST_HEADER:
+                raise UnreadableFileError(
+                    f"DAR-512: {path} has a header longer than {LONGEST_HEADER} bytes, expected a few hundred and "
+                    "remarks: export it again without its header extensions"
+                )
+            return kind.from_file_map(kind.make_file_map({"image": str(voxels), "header": str(header)}))
     raise nib.filebasedimages.ImageFileError(path)
+
+
+def _files_of(path: Path) -> tuple[Path, Path]:
+    """Return the files of the header and of the voxels: one, or those of a pair, of which either may be given."""
+    name = path.name.lower()
+    ending = next((ending for ending in OTHER_OF_PAIR if name.endswith(ending)), None)
+    if ending is None:
+        return path, path
+    stem, names = path.name[: -len(ending)], OTHER_OF_PAIR[ending]
+    others = [file for file in sorted(path.parent.iterdir()) if file.name.startswith(stem)]
+    found = [file for other in names for file in others if file.name[len(stem) :].lower() == other]
+    if not found:
+        what = "voxels are" if ending.startswith(".hdr") else "header is"
+        raise UnreadableFileError(
+            f"DAR-136: {path} says its {what} in {stem}{names[0]}, which is not beside it: copy both"
+        )
+    return (path, found[0]) if ending.startswith(".hdr") else (found[0], path)
 
 
 def nifti_grid(image: nib.Nifti1Pair, path: Path, index: int | None = None) -> Grid:
@@ -85,6 +112,7 @@ def nifti_grid(image: nib.Nifti1Pair, path: Path, index: int | None = None) -> G
     """
     with reading(path, "correct its header"):
         shape = _shape_of_volume(image.shape, path, index)
+        check_voxels(path, shape)
         if image.get_data_dtype().kind not in "iuf":
             raise UnreadableFileError(
                 f"DAR-130: {path} holds {image.get_data_dtype()}, expected one real number per voxel: convert it"

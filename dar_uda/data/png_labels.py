@@ -1,19 +1,25 @@
 """A label map stored as PNG files, one per slice of a DICOM series (CHAOS)."""
 
 import re
-from collections.abc import Sequence
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from dar_uda.data.dicom import series_order
-from dar_uda.data.reading import reading
+from dar_uda.data.reading import UnreadableFileError, reading
 from dar_uda.data.slice_names import is_png
 
-BIT_DEPTH = 24
-"""Place of its byte in a PNG file."""
+SIGNATURE, SHORTEST = b"\x89PNG\r\n\x1a\n", 12
+"""What a PNG begins with, and the bytes of a chunk without content."""
+NEEDED = (b"IHDR", b"sBIT", b"IDAT", b"IEND")
+GRAY, CHANNELS = 0, {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
+"""The color type of a gray image, and the channels of each type as SimpleITK counts them."""
 ENDING = re.compile(r"\.(png|dcm|dicom|ima)$", re.IGNORECASE)
 
 WORD = re.compile(r"([^\W\d_]+)[\W_]*([0-9]+)")
@@ -132,27 +138,53 @@ def _listed(numbers: Sequence[int]) -> str:
 
 
 def _read_png(path: Path, size: tuple[int, int]) -> NDArray:
+    """Return the grays of a PNG; SimpleITK is given the parts of the file that hold them, and no text or profile."""
+    parts = list(_parts_of(path))
     with reading(path):
-        image = sitk.ReadImage(str(path), imageIO="PNGImageIO")
-    if image.GetNumberOfComponentsPerPixel() != 1 or image.GetSize() != size:
+        columns, rows, bits, color = struct.unpack(">IIBB", parts[0][1][:10])
+    if (color, columns, rows) != (GRAY, *size):
         raise ValueError(
-            f"DAR-189: {path} has {image.GetNumberOfComponentsPerPixel()} channels of {image.GetSize()} pixels, "
+            f"DAR-189: {path} has {CHANNELS.get(color, 'no known number of')} channels of {(columns, rows)} pixels, "
             f"expected 1 of {size}, as its DICOM slice has"
         )
-    _check_bits(path)
-    return sitk.GetArrayFromImage(image)
+    _check_bits(path, bits, dict(parts).get(b"sBIT", bytes([bits])))
+    with reading(path), TemporaryDirectory(prefix="dar-uda-") as folder:
+        copy = Path(folder) / "slice.png"
+        copy.write_bytes(SIGNATURE + b"".join(_part(name, content) for name, content in parts))
+        return sitk.GetArrayFromImage(sitk.ReadImage(str(copy), imageIO="PNGImageIO"))
 
 
-def _check_bits(path: Path) -> None:
+def _parts_of(path: Path) -> Iterator[tuple[bytes, bytes]]:
+    """Yield name and content of the chunks of a PNG that its grays need.
+
+    Raises:
+        UnreadableFileError: It is no PNG, or a chunk is damaged.
+    """
+    content, place = path.read_bytes(), len(SIGNATURE)
+    while content.startswith(SIGNATURE) and place + SHORTEST <= len(content):
+        length, name = struct.unpack(">I4s", content[place : place + 8])
+        end = place + 8 + length
+        whole = content[end : end + 4] == zlib.crc32(content[place + 4 : end]).to_bytes(4)
+        if not whole or (name == b"IHDR") != (place == len(SIGNATURE)):
+            break
+        if name in NEEDED:
+            yield name, content[place + 8 : end]
+        if name == b"IEND":
+            return
+        place = end + 4
+    raise UnreadableFileError(f"DAR-517: {path} is no PNG file, was cut short or is damaged: copy or export it again")
+
+
+def _part(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + zlib.crc32(name + content).to_bytes(4)
+
+
+def _check_bits(path: Path, stored: int, significant: bytes) -> None:
     """Raise where the reader changes stored grays: it scales 2 and 4 bits to 8, and shifts by what sBIT says.
 
     Of 1 bit it makes 0 and 255, as every reader does.
     """
-    content = path.read_bytes()
-    stored = content[BIT_DEPTH]
-    place = content.find(b"sBIT", 0, content.find(b"IDAT"))
-    significant = content[place + len(b"sBIT")] if place >= 0 else stored
-    if stored in (2, 4) or significant < stored:
+    if stored in (2, 4) or significant[0] < stored:
         raise ValueError(
-            f"DAR-188: {path} has {significant} bits per pixel, expected 8 or 16, all significant: save it so"
+            f"DAR-188: {path} has {significant[0]} bits per pixel, expected 8 or 16, all significant: save it so"
         )

@@ -45,8 +45,10 @@ def extents_of(label: NDArray[np.int64], array: NDArray[Any], grid: Grid) -> dic
     order, senses = list(axes[::-1]), np.array(signs[::-1])
     own = np.array(spacing_of(grid.affine))
     extents = {}
-    for value, box in enumerate(find_objects(label), start=1):
-        if box is None:
+    values, ranks = np.unique(label, return_inverse=True)  # a list of boxes is as long as the highest number
+    boxes = find_objects(ranks.reshape(label.shape) + 1)
+    for value, box in zip(values.tolist(), boxes, strict=True):
+        if value < 1:
             continue
         mask = label[box] == value
         edges = np.array([[part.start - 0.5, part.stop - 0.5] for part in box]).T

@@ -5,6 +5,7 @@ import shutil
 from snakemake.cli import parse_config
 from snakemake.exceptions import WorkflowError
 
+from dar_uda.data.ceiling import raise_ceiling
 from dar_uda.jobs.error_codes import explained
 from dar_uda.plan.cases import read_cases
 from dar_uda.plan.code_version import code_version
@@ -38,6 +39,9 @@ try:
     )
 except PlanError as error:
     raise WorkflowError(explained(str(error))) from None
+
+if CONFIG.values["max_voxels"]:
+    raise_ceiling(CONFIG.values["max_voxels"])  # of this process and of the jobs that it starts
 
 TASK = CONFIG.task
 config.update(CONFIG.values)  # scripts read it as snakemake.config

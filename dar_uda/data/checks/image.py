@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,6 +27,7 @@ from dar_uda.data.checks.values import doubts_of_values
 from dar_uda.data.fill import find_fill
 from dar_uda.data.geometry import ONE_OF_TWO, slice_axis_of, spacing_of
 from dar_uda.data.grid import Grid
+from dar_uda.data.nifti import open_nifti
 from dar_uda.data.reading import reading
 from dar_uda.data.values import picked
 from dar_uda.data.volume import ITK_SUFFIXES
@@ -124,7 +124,7 @@ def _problems_of_forms(path: Path, grid: Grid) -> Iterator[Problem]:
         yield from _problems_of_sizes(path, grid)
         return
     with reading(path, "set the code of its wrong form, sform or qform, to 0"):
-        header = nib.load(file_of(path)).header
+        header = open_nifti(Path(file_of(path))).header
         corners = np.array(list(np.ndindex(2, 2, 2))) * (np.array(grid.shape) - 1)
         difference = np.linalg.solve(header.get_sform(), header.get_qform()) - np.eye(4)
         apart = float(np.abs(corners @ difference[:3, :3].T + difference[:3, 3]).max())

@@ -25,8 +25,11 @@ from dar_uda.data.reading import UnreadableFileError
 BY_PYDICOM = (RLELossless, *JPEGLSTransferSyntaxes)
 COMPRESSED = (*BY_PYDICOM, *JPEGTransferSyntaxes, *JPEG2000TransferSyntaxes)
 END_OF_JPEG = b"\xff\xd9"
-FRAMES_OF_JPEG = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-"""The second bytes of the markers that say how large an image is."""
+FRAMES_OF_JPEG = frozenset((*range(0xC0, 0xD0), 0xF7)) - {0xC4, 0xC8, 0xCC}
+"""The second bytes of the markers that say how large an image is, 0xF7 that of JPEG-LS."""
+START_OF_JPEG_2000 = b"\xff\x4f\xff\x51"
+RLE_RATIO = 64
+"""A run of two bytes holds no more than 128."""
 
 
 def decompressed(path: Path, syntax: str, stream: bytes, pixels: PixelFormat) -> NDArray:
@@ -37,7 +40,7 @@ def decompressed(path: Path, syntax: str, stream: bytes, pixels: PixelFormat) ->
     """
     if syntax != RLELossless and END_OF_JPEG not in stream.rstrip(b"\0")[-4:]:
         raise UnreadableFileError(f"DAR-144: {path} was cut short: its compressed pixels do not end; copy it again")
-    if syntax in JPEGTransferSyntaxes and not _fits(stream, pixels):
+    if not _fits(syntax, stream, pixels):
         raise UnreadableFileError(
             f"DAR-145: {path}: its compressed pixels say another size than its header, or are damaged; copy it again"
         )
@@ -50,16 +53,33 @@ def decompressed(path: Path, syntax: str, stream: bytes, pixels: PixelFormat) ->
     return words.reshape(pixels.rows, pixels.columns).astype(f"u{pixels.allocated // 8}")
 
 
-def _fits(stream: bytes, pixels: PixelFormat) -> bool:
-    """Return whether a JPEG stream says the rows, columns and bits of the header: GDCM trusts it and may crash."""
+def _fits(syntax: str, stream: bytes, pixels: PixelFormat) -> bool:
+    """Return whether a stream can be rows, columns and bits of the header: libraries trust it, and may crash."""
+    if syntax == RLELossless:
+        return pixels.rows * pixels.columns * pixels.allocated // 8 <= RLE_RATIO * len(stream)
+    found = (_size_of_jpeg_2000 if syntax in JPEG2000TransferSyntaxes else _size_of_jpeg)(stream)
+    return found is not None and found[0] <= pixels.allocated and found[1:] == (pixels.rows, pixels.columns, 1)
+
+
+def _size_of_jpeg(stream: bytes) -> tuple[int, int, int, int] | None:
+    """Return bits, rows, columns and numbers per pixel by the first frame of a JPEG or JPEG-LS stream."""
     place = 2
     while stream[place : place + 1] == b"\xff" and place + 10 <= len(stream):
         length = int.from_bytes(stream[place + 2 : place + 4])
         if stream[place + 1] in FRAMES_OF_JPEG:
-            bits, rows, columns, numbers = struct.unpack(">BHHB", stream[place + 4 : place + 10])
-            return bits <= pixels.allocated and (rows, columns, numbers) == (pixels.rows, pixels.columns, 1)
+            return struct.unpack(">BHHB", stream[place + 4 : place + 10])
         place += 2 + length
-    return False
+    return None
+
+
+def _size_of_jpeg_2000(stream: bytes) -> tuple[int, int, int, int] | None:
+    """Return bits, rows, columns and numbers per pixel by the first marker of a JPEG 2000 stream."""
+    place = stream.find(START_OF_JPEG_2000)
+    if place < 0 or place + 43 > len(stream):
+        return None
+    right, bottom, left, top = struct.unpack(">4I", stream[place + 8 : place + 24])
+    numbers, bits = struct.unpack(">HB", stream[place + 40 : place + 43])
+    return (bits & 127) + 1, bottom - top, right - left, numbers
 
 
 def _bare(syntax: str, stream: bytes, pixels: PixelFormat) -> Dataset:

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 
+from dar_uda.data.ceiling import check_voxels
+from dar_uda.data.dicom.bounds import check_items
 from dar_uda.data.dicom.header import Header, read_entries, read_header, shown
 from dar_uda.data.dicom.objects import check_image
 from dar_uda.data.dicom.pixel_format import PixelFormat
@@ -46,6 +48,7 @@ def frames_of(header: Header, groups: Mapping[str, Sequence[str]]) -> list[Heade
     """
     path, text = header.path, header.text("NumberOfFrames")
     common = [header.dataset.get_item(keyword) for keyword in OF_ALL if keyword in header]
+    check_items(path)
     try:
         read = read_entries(path, (SHARED, PER_FRAME))
         common += _entries((read.get(SHARED) or [Dataset()])[0], groups)
@@ -82,6 +85,7 @@ def image_format(header: Header, frames: int) -> PixelFormat:
     """
     check_image(header)
     check_gray(header, frames)
+    check_voxels(header.path, (header.whole("Columns"), header.whole("Rows"), frames))
     return format_of(header, frames)
 
 

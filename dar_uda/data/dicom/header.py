@@ -20,6 +20,7 @@ from pydicom.tag import Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from dar_uda.data.contents import foreign_content, is_dicom
+from dar_uda.data.dicom.bounds import CountedFile
 from dar_uda.data.reading import UnreadableFileError
 
 PIXELS = ("FloatPixelData", "DoubleFloatPixelData", "PixelData")
@@ -120,19 +121,22 @@ def read_header(path: Path, with_pixels: bool = False) -> Header:
         UnreadableFileError: It cannot be read as DICOM.
     """
     logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)  # it cites what is in headers, as its warnings do
-    with path.open("rb") as file, warnings.catch_warnings():
+    if not path.stat().st_size:
+        raise UnreadableFileError(f"DAR-144: {path} is empty: it was cut short; copy it again")
+    tags = [Tag(tag_for_keyword(keyword)) for keyword in ENTRIES]
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if not file.read(1):
-            raise UnreadableFileError(f"DAR-144: {path} is empty: it was cut short; copy it again")
-        tags = [Tag(tag_for_keyword(keyword)) for keyword in ENTRIES]
         try:
-            for limit in (None,) if with_pixels else (LONG, None):
-                file.seek(0)
-                dataset = read_partial(file, _after_pixels, defer_size=limit, force=True, specific_tags=tags)
-                meta = [str(dataset.file_meta.get(k, "")) for k in ("TransferSyntaxUID", "MediaStorageSOPClassUID")]
-                header = Header(path, dataset, *meta)
-                if header.syntax != DeflatedExplicitVRLittleEndian:
-                    break  # else what was left on the disk cannot be found there
+            with CountedFile(path) as file:
+                for limit in (None,) if with_pixels else (LONG, None):
+                    file.seek(0)
+                    dataset = read_partial(file, _after_pixels, defer_size=limit, force=True, specific_tags=tags)
+                    meta = [str(dataset.file_meta.get(k, "")) for k in ("TransferSyntaxUID", "MediaStorageSOPClassUID")]
+                    header = Header(path, dataset, *meta)
+                    if header.syntax != DeflatedExplicitVRLittleEndian:
+                        break  # else what was left on the disk cannot be found there
+        except (UnreadableFileError, OSError):
+            raise
         except Exception:  # a dozen kinds for files that are broken or something else; their texts may cite a header
             reason = "it was cut short or damaged; copy it again" if is_dicom(path) else "move it away"
             foreign = foreign_file(path) or f"is no DICOM image that can be read: {reason} (DAR-140)"
@@ -150,9 +154,12 @@ def read_entries(path: Path, keywords: Sequence[str]) -> Dataset:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            dataset = dcmread(path, force=True, stop_before_pixels=True, specific_tags=list(keywords))
+            with CountedFile(path) as file:
+                dataset = dcmread(file, force=True, stop_before_pixels=True, specific_tags=list(keywords))
             elements = [dataset.get_item(keyword) for keyword in keywords if keyword in dataset]
             whole = not any(isinstance(one, RawDataElement) and _is_short(one) for one in elements)
+        except UnreadableFileError:
+            raise
         except Exception:  # as in `read_header`
             whole = False
     if not whole:

@@ -15,6 +15,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
+from dar_uda.data.ceiling import check_slice
 from dar_uda.data.dicom.compressed import COMPRESSED, decompressed
 from dar_uda.data.dicom.header import PIXELS, UNDEFINED, Header, name_of, read_header, shown
 from dar_uda.data.dicom.objects import check_image
@@ -53,6 +54,7 @@ def format_of(header: Header, frames: int = 1, words: Sequence[int] = WORDS) -> 
     Args:
         words: Bits that a word may have.
     """
+    check_slice(header.path, (header.whole("Rows"), header.whole("Columns")))
     keywords = [keyword for keyword in PIXELS if keyword in header]
     if len(keywords) > 1:
         raise UnreadableFileError(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from dar_uda.data.dicom.bounds import check_items
 from dar_uda.data.dicom.drawn import Drawn, Voxels
 from dar_uda.data.dicom.header import Header, read_entries
 from dar_uda.data.dicom.polygons import inside
@@ -37,6 +38,7 @@ class Contours(Drawn):
 
     def __init__(self, path: Path):
         need_memory(COPIES * path.stat().st_size, f"{path}: its contours")
+        check_items(path)
         self.path = path
         self._entries = read_entries(path, ENTRIES)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from dar_uda.data.dicom.bounds import check_items
 from dar_uda.data.dicom.drawn import Drawn, Voxels
 from dar_uda.data.dicom.frames import PLACE, frames_of, has_frames
 from dar_uda.data.dicom.header import Header, read_entries, read_header
@@ -32,6 +33,7 @@ class Segments(Drawn):
     """A SEG: its structures have the numbers and labels of its segments."""
 
     def __init__(self, path: Path):
+        check_items(path)
         self.path = path
         self._entries = read_entries(path, (*ENTRIES, SERIES))
 
@@ -60,22 +62,37 @@ class Segments(Drawn):
         places = [placed(frame, (pixels.columns, pixels.rows)) for frame in frames]
         for frame, place in zip(frames, places, strict=True):
             self._check_spacing(frame, place, grid)
+        self._check_places(frames, places, grid)
         wanted = set(numbers)
-        parts: dict[int, list[Voxels]] = defaultdict(list)
+        parts: dict[int, list[tuple[DicomSlice, NDArray[np.uint8]]]] = defaultdict(list)  # of 8 pixels a byte
         with reading(self.path, DECOMPRESS):
             stored = stored_frames(read_header(self.path, with_pixels=True), pixels, len(frames))
             for frame, place, values in zip(frames, places, stored, strict=True):
                 own = [frame.whole("ReferencedSegmentNumber")] if kind == "BINARY" else np.unique(values).tolist()
                 for number in wanted.intersection(own):
                     mask = values != 0 if kind == "BINARY" else values == number
-                    parts[number].append(self._voxels(mask, place, grid))
-        yield from ((number, voxels) for number in numbers for voxels in parts[number])
+                    parts[number].append((place, np.packbits(mask)))
+        for number in numbers:
+            for place, packed in parts.pop(number, ()):
+                pixels_of_frame = np.unpackbits(packed, count=pixels.rows * pixels.columns)
+                mask = pixels_of_frame.reshape(pixels.rows, pixels.columns).astype(bool)
+                yield number, self._voxels(mask, place, grid)
+
+    def _check_places(self, frames: Sequence[Header], places: Sequence[DicomSlice], grid: Grid) -> None:
+        """Raise where a segment has several frames at one place: whatever their number, each may be full."""
+        seen = set()
+        for frame, place in zip(frames, places, strict=True):
+            start, _ = _steps(place, grid)
+            one = frame.raw("ReferencedSegmentNumber"), *np.rint(start).astype(np.int64).tolist()
+            if one in seen:
+                raise UnreadableFileError(
+                    f"DAR-516: {self.path} has several frames of a segment at one place, expected one: export it again"
+                )
+            seen.add(one)
 
     def _voxels(self, mask: NDArray[np.bool_], place: DicomSlice, grid: Grid) -> Voxels:
         """Return the image's voxels of the pixels of a frame."""
-        to_index = np.linalg.inv(grid.affine) @ LPS_TO_RAS
-        start = to_index[:3, :3] @ np.array(place.position, dtype=float) + to_index[:3, 3]
-        steps = to_index[:3, :3] @ (place.rows_columns.T * place.spacing)  # (axis, to the next column and row)
+        start, steps = _steps(place, grid)
         corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]]) * (np.array(place.size) - 1)
         whole_start, whole_steps = np.rint(start).astype(np.int64), np.rint(steps).astype(np.int64)
         off = np.abs(start - whole_start + corners @ (steps - whole_steps).T).max()
@@ -100,3 +117,10 @@ class Segments(Drawn):
             f"DAR-438: {self.path}: {found}: resample it onto the image, or name the series on which it was drawn as "
             "image"
         )
+
+
+def _steps(place: DicomSlice, grid: Grid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the index of a frame's first pixel in the image, and by how much the next column and row are further."""
+    to_index = np.linalg.inv(grid.affine) @ LPS_TO_RAS
+    start = to_index[:3, :3] @ np.array(place.position, dtype=float) + to_index[:3, 3]
+    return start, to_index[:3, :3] @ (place.rows_columns.T * place.spacing)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from dar_uda.data.ceiling import check_voxels
 from dar_uda.data.dicom.frames import PLACE, frames_of, has_frames, image_format, read_frames
 from dar_uda.data.dicom.header import Header, name_of, read_header
 from dar_uda.data.dicom.objects import check_image, is_directory
@@ -134,6 +135,7 @@ def open_series(path: str | Path) -> Series:
     first = slices[0]
     for one in slices[1:]:
         _check_alike(first, one)
+    check_voxels(path, (*first.size, len(slices)))
     normal = np.cross(*first.rows_columns)
     normal /= np.linalg.norm(normal)
     slices.sort(key=lambda one: float(np.array(one.position, dtype=float) @ normal))
