@@ -19,6 +19,10 @@ NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 ODD_NUMBER = re.compile(r"[-+]?0[0-9_]+$|.*:")
 
 
+MOST_NODES = 10_000
+"""Of a YAML text, keys and values; the shipped config has some hundred."""
+
+
 class Reading(NamedTuple):
     """A config file or an entry of `--config`: its values, and the same as text."""
 
@@ -63,8 +67,54 @@ def read_values(value: Any) -> Any:
 
 def problems_of_file(text: str) -> list[str]:
     """Return where YAML reads a config file otherwise than it looks, in silence."""
+    if found := problems_of_aliases(text):
+        return found
     tree = yaml.compose(text, yaml.SafeLoader)
     return [*_double_keys(tree), *_odd_numbers(tree)]
+
+
+def problems_of_aliases(text: str) -> list[str]:
+    """Return what makes a YAML text endless, or far larger than it is written: to be asked before it is read.
+
+    Raises:
+        yaml.YAMLError: It is not YAML.
+    """
+    try:
+        tree = yaml.compose(text, yaml.SafeLoader)
+        if tree is not None:
+            _written_out(tree, {})
+    except RecursionError:
+        return ["DAR-518: values lie within each other too deep, expected a few levels: look for brackets or dashes"]
+    except _AliasError as error:
+        return [str(error)]
+    return []
+
+
+class _AliasError(ValueError):
+    """What aliases do that no config needs."""
+
+
+def _written_out(node: yaml.Node, sizes: dict[int, int | None]) -> int:
+    """Return how many nodes a node has when each alias is written out; each is visited once.
+
+    Args:
+        sizes: Of the nodes by `id`, None where a node is not done: it lies in itself then.
+    """
+    if id(node) in sizes and (size := sizes[id(node)]) is not None:
+        return size
+    line = node.start_mark.line + 1
+    if id(node) in sizes:
+        raise _AliasError(f"DAR-518: line {line}: an alias lies within what it refers to; expected another value there")
+    sizes[id(node)] = None
+    parts = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
+    size = 1 + sum(_written_out(part, sizes) for part in parts) if isinstance(node, yaml.CollectionNode) else 1
+    if size > MOST_NODES:
+        raise _AliasError(
+            f"DAR-519: line {line}: it holds more than {MOST_NODES} values when each alias is written out; expected "
+            "fewer: write what is meant"
+        )
+    sizes[id(node)] = size
+    return size
 
 
 def _double_keys(node: yaml.Node | None) -> Iterator[str]:

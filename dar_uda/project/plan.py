@@ -7,6 +7,7 @@ import yaml
 from dar_uda.plan.cases import read_cases
 from dar_uda.plan.config import read_config
 from dar_uda.plan.plan import Plan
+from dar_uda.plan.written import problems_of_aliases
 from dar_uda.project.workflow import workflow_folder
 
 TASK, TABLE = "task.yaml", "cases.tsv"
@@ -29,6 +30,8 @@ def plan_of(text: str, project: Path) -> Plan:
     """
     root = workflow_folder()
     try:
+        if found := problems_of_aliases(text):
+            raise ValueError(f"{project / TASK}: {'; '.join(found)}")
         values = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ValueError(f"DAR-418: {project / TASK} is not YAML: {error}") from error
