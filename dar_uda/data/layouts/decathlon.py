@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from dar_uda.data.layouts.case import Case, Found, case_name, stem_of
-from dar_uda.data.layouts.description import describe_labels, domain_of, listed_files, read_description
+from dar_uda.data.layouts.description import describe_labels, domain_of, lies_within, listed_files, read_description
 from dar_uda.data.layouts.pairing import pair
 
 
@@ -18,7 +18,10 @@ def find(folder: Path, domain: str | None) -> Found:
     for image, label, split in listed:
         path, label = folder / image, folder / label if label else None
         absent = next((file for file in (path, label) if file and not file.exists()), None)
-        if path.name.startswith("."):
+        outside = next((file for file in (path, label) if file and not lies_within(file, folder)), None)
+        if outside:
+            found.leave_out(path, f"is listed in dataset.json, but {outside.name} lies outside of {folder} (DAR-520)")
+        elif path.name.startswith("."):
             found.leave_out(path, "is listed in dataset.json, but is a hidden file")
         elif absent:
             found.leave_out(path, f"is listed in dataset.json, but {absent.name} is not there")

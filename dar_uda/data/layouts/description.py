@@ -68,3 +68,11 @@ def listed_files(folder: Path, description: Mapping[str, Any], key: str) -> list
             )
         listed.append((image, label))
     return listed
+
+
+def lies_within(path: Path, folder: Path) -> bool:
+    """Return whether a path that a description names lies in its folder, where links lead too."""
+    try:
+        return path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError):  # a link to itself, a name that no disk can have
+        return False

@@ -1,5 +1,6 @@
 """nnU-Net v2 (and v1): `imagesTr/<case>_0000.nii.gz`, `labelsTr/<case>.nii.gz`, `imagesTs/`, `dataset.json`."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from dar_uda.data.layouts.description import describe_labels, domain_of, read_de
 from dar_uda.data.layouts.pairing import pair, visible
 
 FIRST = "_0000"
+ENDING = re.compile(r"(\.[A-Za-z0-9]+){1,3}")
 
 
 def find(folder: Path, domain: str | None) -> Found:
@@ -36,9 +38,9 @@ def find(folder: Path, domain: str | None) -> Found:
 
 def _file_ending(folder: Path, description: Mapping[str, Any]) -> str:
     ending = description.get("file_ending", ".nii.gz")
-    if not isinstance(ending, str) or not ending.startswith("."):
+    if not isinstance(ending, str) or not ENDING.fullmatch(ending):
         raise ValueError(
-            f"DAR-257: {folder}/dataset.json: file_ending is {ending!r}; expected an ending such as '.nii.gz'"
+            f"DAR-257: {folder}/dataset.json: file_ending is {str(ending)[:60]!r}; expected an ending such as '.nii.gz'"
         )
     return ending
 
