@@ -30,6 +30,7 @@ from dar_uda.bundle.segmenter import Segmenter
 from dar_uda.bundle.slicer import write_slicer_segmentation
 from dar_uda.data.cases_table import LONGEST_NAME
 from dar_uda.data.companions import companions
+from dar_uda.data.formulas import as_cell
 from dar_uda.data.given_images import given_images, names_apart
 from dar_uda.data.reading import reason_of
 from dar_uda.data.volume import Volume, read_volume, write_mask
@@ -88,7 +89,7 @@ def predict_scans(
         try:
             if skip_done and of_scan.exists() and of_scan.is_done(replace(wanted, image=image_digest(path))):
                 rows = volumes_of(read_volume(of_scan.mask), segmenter.structures)
-                _write_volumes(table, [(of_scan.name, *row) for row in rows])
+                _write_volumes(table, [(as_cell(of_scan.name), *row) for row in rows])
                 skipped += 1
             else:
                 _predict_scan(segmenter, path, of_scan, table, wanted)
@@ -99,7 +100,7 @@ def predict_scans(
         logger.info("%d of %d scans were done before", skipped, len(paths))
     if len(problems) < len(paths):
         logger.info("Written: %s, masks and volumes.tsv", output)
-        log_first(folder / FILE, [one.name for one in outputs])
+        log_first(folder / FILE, [as_cell(one.name) for one in outputs])
     if problems:
         raise ValueError("\n".join([f"DAR-315: {len(problems)} of {len(paths)} scans have no mask:", *problems]))
 
@@ -156,12 +157,12 @@ def _predict_scan(segmenter: Segmenter, scan: Path, output: ImageOutput, table: 
         written = {MASK: voxels_digest(mask.array)} | {kind: file_digest(stage / kind) for kind in made.extras}
         made = replace(made, image=image_digest(scan), written=written)
         write_mask(stage / MASK, mask.array, mask.grid, made.remark())
-        rows = [(output.name, *row) for row in volumes_of(mask, segmenter.structures)]
+        rows = [(as_cell(output.name), *row) for row in volumes_of(mask, segmenter.structures)]
         with turn(table):
             output.check_free(scan, made.image)  # another process may have been faster
             output.replace(stage, made)
             _add_rows(table, rows)
-            add_expected_dice(table.with_name(FILE), output.name, expected)
+            add_expected_dice(table.with_name(FILE), as_cell(output.name), expected)
 
 
 def _write_volumes(path: Path, rows: Sequence[tuple]) -> None:

@@ -1,6 +1,5 @@
 """A bundle at work: from a scan to its mask, on the scan's own grid, as the workflow makes it."""
 
-import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -15,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from dar_uda.bundle.export import FORMAT
+from dar_uda.bundle.facts import check_facts, check_weights, read_json
 from dar_uda.bundle.ood import MARGIN, TrainingDistribution
 from dar_uda.data.checks.scan import problems_of_scan, warn_or_refuse
 from dar_uda.data.geometry import slice_axis_of
@@ -43,17 +43,18 @@ def read_facts(bundle: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: The folder is no bundle.
-        ValueError: It is one of another version of this program.
+        ValueError: It is one of another version of this program, or says what no export writes.
     """
     path = bundle / "bundle.json"
     if not path.exists():
         raise FileNotFoundError(f"DAR-306: {path} does not exist; expected a folder that `dar-uda export` wrote")
-    facts = json.loads(path.read_text(encoding="utf-8"))
+    facts = read_json(path)
     if facts.get("format") != FORMAT:
         raise ValueError(
             f"DAR-325: {path}: found format {facts.get('format')!r}, expected {FORMAT}: another version of "
             "DAR-UDA, with other names, made this bundle. Export the method again from a run of this version"
         )
+    check_facts(path, facts)
     return facts
 
 
@@ -90,6 +91,7 @@ class Segmenter:
         said = {**BEFORE_THERE_WERE, **facts["inference"]}
         inference = {key: said[key] for key in ("overlap", "weighting", "batch_size", *BEFORE_THERE_WERE)}
         weights, windows = folder / "weights.safetensors", {"window": facts["patch_size"], **inference}
+        check_weights(weights, facts)
         return cls(folder, facts, Predictor.load(weights, where, "auto", **windows))
 
     def predict(

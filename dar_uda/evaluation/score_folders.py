@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dar_uda.data.companions import companions
+from dar_uda.data.formulas import as_cell
 from dar_uda.data.given_images import names_apart
 from dar_uda.data.labels import check_label_values
 from dar_uda.data.tolerances import tolerances_in_words
@@ -127,7 +128,7 @@ def _matched(predictions: Path, against: Path | None, references: Mapping[str, P
     for folder, name, path in zip(folders, names_apart(folders), [table, _beside(table, "against")], strict=False):
         files = matching_files(folder, references)
         check_grids(files, references)
-        yield _Scored(shown_name(name), folder, files, path)
+        yield _Scored(as_cell(shown_name(name)), folder, files, path)
 
 
 def _beside(table: Path, what: str) -> Path:
@@ -158,7 +159,7 @@ def _score(
     for done, ((case, reference), patient, path) in enumerate(cases, start=1):
         prediction = read_label_map(case, path, path, structures.predicted_values)
         true = read_classes(case, reference, path, prediction.grid, structures.values)
-        rows += rows_of_case(case, patient, prediction, true, structures.names, structures.tolerances)
+        rows += rows_of_case(as_cell(case), as_cell(patient), prediction, true, structures.names, structures.tolerances)
         progress.report(done)
     write_metrics(rows, table)
     for structure, status in read_metrics(table).groupby("structure", sort=False)["status"]:

@@ -1,5 +1,6 @@
 """DAR-UNet: anisotropic residual 3D U-Net with quartet and voxel-wise attention (paper, section III-B)."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -95,7 +96,7 @@ class DARUNet(nn.Module):
         self.deep_supervision = deep_supervision
         self.activation_checkpointing = False
         strides = ANISOTROPIC_STRIDES if anisotropic else ISOTROPIC_STRIDES
-        self.divisors = tuple(torch.tensor(strides).prod(dim=0).tolist())
+        self.divisors = tuple(map(math.prod, zip(*strides, strict=True)))
         inputs = [1, *channels]
         self.encoder = nn.ModuleList(
             ResidualBlock(inputs[level], inputs[level + 1], stride, qam, first=level == 0)

@@ -18,6 +18,7 @@ from dar_uda.data.cases_table import (
     read_cases_table,
     refusal_of,
 )
+from dar_uda.data.formulas import FORMULAS
 from dar_uda.data.layouts.case import Case, Found, need_folder
 from dar_uda.data.layouts.check import problem_of
 from dar_uda.data.layouts.split import draw_split
@@ -208,7 +209,8 @@ def row_of(case: Case, folder: Path) -> dict[str, str]:
 def _path_from(folder: Path, path: Path) -> str:
     """Return a path as the table writes it: relative below its folder, unless a reader would take that otherwise."""
     relative = str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
-    return str(path) if relative != relative.strip() or relative.lower() in NOTHING else relative
+    taken_otherwise = relative != relative.strip() or relative.lower() in NOTHING or relative.startswith(FORMULAS)
+    return str(path) if taken_otherwise else relative
 
 
 def _rows_before(table: Path, append: bool) -> list[dict[str, str]]:
