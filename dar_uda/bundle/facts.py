@@ -91,6 +91,8 @@ SCHEMA = _object(
     usual_volumes=_or_null(_list(_or_null(NUMBER), 1, 254)),
 )
 
+CORNER = _list({"type": "number", "minimum": -2000, "maximum": 2000}, 3, 3)
+REGION = _object({"low": CORNER, "high": CORNER})
 NETWORK = {
     "type": "object",
     "required": ["classes", "channels"],
@@ -129,6 +131,23 @@ def check_facts(path: Path, facts: dict[str, Any]) -> None:
     """
     if problem := next(_problems_of(facts), None):
         raise ValueError(f"DAR-521: {path}: {problem}: export the method again")
+
+
+def check_region(path: Path) -> None:
+    """Raise where a bundle has a region that no export writes; it need not have one.
+
+    Raises:
+        ValueError: It is not two corners, the lower one first.
+    """
+    if not path.exists():
+        return
+    box = read_json(path)
+    right = Draft202012Validator(REGION).is_valid(box)
+    if not right or any(low >= high for low, high in zip(box["low"], box["high"], strict=True)):
+        raise ValueError(
+            f"DAR-521: {path} is not what it can be, {json.dumps(box)[:200]}; expected `low` and `high`, each of three "
+            "mm within 2000: export the method again"
+        )
 
 
 def check_weights(path: Path, facts: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from dar_uda.bundle.export import FORMAT
-from dar_uda.bundle.facts import check_facts, check_weights, read_json
+from dar_uda.bundle.facts import check_facts, check_region, check_weights, read_json
 from dar_uda.bundle.ood import MARGIN, TrainingDistribution
 from dar_uda.data.checks.scan import problems_of_scan, warn_or_refuse
 from dar_uda.data.geometry import slice_axis_of
@@ -55,6 +55,7 @@ def read_facts(bundle: Path) -> dict[str, Any]:
             "DAR-UDA, with other names, made this bundle. Export the method again from a run of this version"
         )
     check_facts(path, facts)
+    check_region(bundle / "region.json")
     return facts
 
 

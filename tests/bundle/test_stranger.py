@@ -76,6 +76,19 @@ def test_every_key_of_a_bundle_is_in_the_schema(bundle):
     assert FACTS.keys() | {"usual_volumes"} == SCHEMA["properties"].keys()
 
 
+@pytest.mark.parametrize(
+    "box",
+    [{"low": [0, 0, 0]}, {"low": [0, 0, 0], "high": [1, 1, 1e9]}, {"low": [0, 0, 2], "high": [1, 1, 1]}, {"x": 1}],
+)
+def test_a_region_that_no_export_writes_is_refused(bundle, box):
+    folder = changed(bundle, "")
+    (folder / "region.json").write_text(json.dumps(box))
+    with pytest.raises(ValueError, match="DAR-521: .*region.json is not what it can be"):
+        read_facts(folder)
+    (folder / "region.json").write_text(json.dumps({"low": [-90.5, -80, -70], "high": [90, 80, 70]}))
+    assert read_facts(folder) == FACTS
+
+
 def test_structures_and_windows_are_those_of_the_weights(bundle):
     with pytest.raises(ValueError, match="DAR-522: .*weights have 3 classes, expected 4"):
         Segmenter.load(changed(bundle, "", structures=["a", "b", "c"]), "cpu")
