@@ -65,7 +65,7 @@ def lease(names: Sequence[str], folder: Path, wanted: int = 1) -> list[str]:
                 "DAR-214: %d of %d GPUs wanted, too few are free (locks in %s): waiting", wanted, len(names), folder
             )
             waits = True
-        time.sleep(random.uniform(0.5, 1) * SECONDS_BETWEEN_TRIES)
+        time.sleep(random.uniform(0.5, 1) * SECONDS_BETWEEN_TRIES)  # nosec B311 # no secret: a pause
 
 
 def _take(name: str, folder: Path) -> bool:

@@ -56,7 +56,7 @@ def start(command: Sequence[str], folder: Path) -> int:
         folder: In which it works.
     """
     paths = os.pathsep.join(filter(None, [str(PACKAGES), os.environ.get("PYTHONPATH")]))
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # nosec B603 # no shell, and the options are those that the user types
         [sys.executable, "-P", "-m", *command], cwd=folder, env={**os.environ, "PYTHONPATH": paths}, process_group=0
     )
     with _passed_on(process.pid):
