@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV = .venv/bin/python
 NNUNET = .venv-nnunet/bin/python
 TOOLS = .venv-tools/bin
-# Two packages have no wheel: they are built with the setuptools of locks/build.txt, not with what pip would fetch.
+# Few packages have no wheel: they are built with the setuptools of locks/build.txt, not with what pip would fetch.
 LOCKED = -m pip install --quiet --require-hashes --no-deps --no-build-isolation --use-pep517 --requirement
 CORES ?= $$($(VENV) -m dar_uda.jobs.cores)
 ON_TWO_CORES = -n 2 --dist loadfile --no-loadscope-reorder
@@ -37,9 +37,11 @@ test-nnunet: .venv/installed .venv-nnunet/installed
 nnunet: .venv-nnunet/installed
 
 # A torch without CUDA does not go with PyPI's torchvision, which nnU-Net imports and does not need: an old one imports.
-.venv-nnunet/installed: constraints-nnunet.txt
+.venv-nnunet/installed: constraints-nnunet.txt locks/build.txt locks/nnunet.txt
 	"$(PYTHON)" -m venv .venv-nnunet
-	$(NNUNET) -m pip install --quiet --constraint constraints-nnunet.txt torch nnunetv2 setuptools
+	$(NNUNET) $(LOCKED) locks/build.txt
+	$(NNUNET) $(LOCKED) locks/nnunet.txt
+	$(NNUNET) -m pip install --quiet --constraint constraints-nnunet.txt torch torchvision
 	$(NNUNET) -c 'import torchvision' 2>/dev/null || $(NNUNET) -m pip install --quiet --no-deps torchvision==0.16.2
 	touch $@
 
@@ -87,6 +89,8 @@ lock: .venv-tools/installed
 	tee locks/run.txt locks/build.txt < locks/all.txt > /dev/null
 	$(COMPILE) --extra slurm --constraint constraints.txt --output-file locks/run.txt pyproject.toml
 	$(COMPILE) --only-build-deps --build-deps-for editable --output-file locks/build.txt pyproject.toml
+	$(COMPILE) $(OPTIONS) --constraint constraints-nnunet.txt --constraint locks/all.txt \
+	  --output-file locks/nnunet.txt locks/nnunet.in
 	$(COMPILE) $(OPTIONS) --output-file locks/tools.txt locks/tools.in
 
 NOT_CLEAN = { echo "Not clean, or not audited: the lines above name vulnerabilities, or a service that does not answer."; \

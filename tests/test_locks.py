@@ -85,7 +85,7 @@ def test_the_lock_of_the_build_is_what_pyproject_builds_with():
     assert all(packages[r.name].version in r.specifier for r in map(Requirement, PYPROJECT["build-system"]["requires"]))
 
 
-@pytest.mark.parametrize(("pins", "lock"), [("constraints.txt", "all.txt")])
+@pytest.mark.parametrize(("pins", "lock"), [("constraints.txt", "all.txt"), ("constraints-nnunet.txt", "nnunet.txt")])
 def test_constraints_and_locks_agree(pins, lock):
     pinned = {name: pin for name, pin in pins_of(pins).items() if name not in APART}
     assert "torch" in pins_of(pins) and len(pinned) > 18
@@ -95,7 +95,7 @@ def test_constraints_and_locks_agree(pins, lock):
 
 def test_locks_have_one_version_of_a_package():
     everything = packages_of("all.txt")
-    for lock in ("run.txt", "build.txt"):
+    for lock in ("run.txt", "build.txt", "nnunet.txt"):
         packages = packages_of(lock)
         assert {name: packages[name].version for name in packages.keys() & everything.keys()} == {
             name: everything[name].version for name in packages.keys() & everything.keys()
@@ -156,7 +156,7 @@ def test_whatever_is_installed_is_locked_or_torch_or_this_project(file):
     assert "extra-index-url" not in text
     for command in map("".join, re.findall(r"(\$\(LOCKED\) .*)|pip install (.*)", text)):
         locked = "--require-hashes" in command or re.match(r"\$\(?LOCKED\)? ", command, re.I)
-        torch = re.search(r"(--constraint \S+ torch( nnunetv2 setuptools)?|--no-deps torchvision==[\d.]+)$", command)
+        torch = re.search(r"(--constraint \S+ torch( torchvision)?|--no-deps torchvision==[\d.]+)$", command)
         assert locked or torch or command.endswith("--no-deps --no-build-isolation --editable ."), command
 
 
