@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV = .venv/bin/python
 NNUNET = .venv-nnunet/bin/python
 TOOLS = .venv-tools/bin
-# Few packages have no wheel: they are built with the setuptools of locks/build.txt, not with what pip would fetch.
+# A few packages have no wheel: they are built with the setuptools of locks/build.txt, not with what pip would fetch.
 LOCKED = -m pip install --quiet --require-hashes --no-deps --no-build-isolation --use-pep517 --requirement
 CORES ?= $$($(VENV) -m dar_uda.jobs.cores)
 ON_TWO_CORES = -n 2 --dist loadfile --no-loadscope-reorder
@@ -96,11 +96,13 @@ lock: .venv-tools/installed
 NOT_CLEAN = { echo "Not clean, or not audited: the lines above name vulnerabilities, or a service that does not answer."; \
   echo "Known vulnerabilities are listed on the net alone: run make audit where the package indexes themselves answer."; \
   exit 1; }
+# Without --strict it passes where it could look nothing up. torch is in the constraints alone.
+AUDIT = $(TOOLS)/pip-audit --strict --disable-pip
 audit: .venv/installed .venv-tools/installed
 	$(VENV) -m bandit --quiet --configfile pyproject.toml --recursive dar_uda
-	$(TOOLS)/pip-audit --strict --disable-pip --no-deps \
-	  $(addprefix --requirement ,constraints.txt $(wildcard locks/*.txt)) || $(NOT_CLEAN)
-	npm audit --prefix dar_uda/viewer --package-lock-only || $(NOT_CLEAN)
+	@$(AUDIT) --require-hashes $(addprefix --requirement ,$(wildcard locks/*.txt)) || $(NOT_CLEAN)
+	@$(AUDIT) --no-deps --requirement constraints.txt || $(NOT_CLEAN)
+	@npm audit --prefix dar_uda/viewer --package-lock-only || $(NOT_CLEAN)
 
 sbom: .venv-tools/installed
 	mkdir -p sbom

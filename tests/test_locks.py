@@ -202,3 +202,8 @@ def test_a_package_that_was_exchanged_at_the_index_is_refused(tmp_path):
     assert not (wheel.parent / "installed" / "yte.py").exists()
     own = hashlib.sha256(wheel.read_bytes()).hexdigest()
     assert install(wheel.parent, number, [own]).returncode == 0, "what is refused above is the hash alone"
+
+
+def test_an_audit_that_could_look_nothing_up_has_not_passed():
+    [options] = re.findall(r"^AUDIT = (.*)$", (REPOSITORY / "Makefile").read_text(), re.M)
+    assert "--strict" in options
