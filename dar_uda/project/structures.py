@@ -62,8 +62,8 @@ def _of_target(
 ) -> Choice:
     if unknown := given.keys() - values.keys():
         raise ValueError(
-            f"DAR-410: --target-labels names {', '.join(sorted(unknown))}; expected structures of the source: "
-            f"{', '.join(values)}"
+            f"DAR-410: --target-labels names {', '.join(sorted(unknown))}; expected structures of the source, "
+            f"{', '.join(values)}: correct the names, or add the structure to --labels"
         )
     own = given or {name: numbers for name, numbers in described[0].items() if name in values}
     origin = "--target-labels" if given else described[1]

@@ -16,9 +16,8 @@ NAMES = ["--labels", "liver=1,spleen=2"]
 def said(tmp_path, capsys):
     """Return what init says to the folders ct and mr, which stops it."""
 
-    def say(*options):
-        arguments = [f"ct={tmp_path / 'ct'}", f"mr={tmp_path / 'mr'}", "-o", str(tmp_path / "project")]
-        assert main(["init", *arguments, *(options or NAMES)]) == 1
+    def say(*options, places=(f"ct={tmp_path / 'ct'}", f"mr={tmp_path / 'mr'}")):
+        assert main(["init", *places, "-o", str(tmp_path / "project"), *(options or NAMES)]) == 1
         assert not (tmp_path / "project").exists()
         return " ".join(capsys.readouterr().err.split())
 
@@ -73,6 +72,12 @@ def test_a_name_for_a_value_that_is_not_there(said):
 
 
 @pytest.mark.usefixtures("folders")
+def test_target_labels_of_a_structure_that_the_source_does_not_have(said):
+    text = said(*NAMES, "--target-labels", "livr=7")
+    assert "DAR-410: --target-labels names livr; expected structures of the source, liver, spleen: correct" in text
+
+
+@pytest.mark.usefixtures("folders")
 def test_other_label_values_in_the_target(said, tmp_path):
     fill(tmp_path / "mr", "mr", values=(63, 126))
     text = said()
@@ -117,6 +122,15 @@ def test_a_file_that_is_cut_short(folders, said):
 def test_a_scan_of_four_axes(folders, said):
     save(np.zeros((*SHAPE, 3), np.int16), folders[1] / "image_8.nii.gz")
     assert "image_8.nii.gz" in said()
+
+
+def test_a_volume_of_a_4d_file_that_it_does_not_have(folders, said, tmp_path):
+    save(np.zeros((*SHAPE, 3), np.int16), folders[1] / "image_8.nii.gz")
+    table = folders[1] / "own.tsv"
+    table.write_text("case\tdomain\timage\tlabel\tsplit\na\tmr\timage_8.nii.gz/3\t\tboth\n")
+    places = [f"ct={folders[0]}", f"mr={table}"]
+    assert "DAR-433" in (text := said(*NAMES, places=places))
+    assert f"expected 0 to 2: correct the number behind the file's name, as in {folders[1]}/image_8.nii.gz/2" in text
 
 
 def test_a_folder_without_its_domain(folders, tmp_path, capsys):
