@@ -97,6 +97,13 @@ def _choices_of_init(command: argparse.ArgumentParser) -> None:
         help="their values in the target's labels, where they differ",
         **many,
     )
+    command.add_argument(
+        "--hu",
+        action="append",
+        default=[],
+        metavar="DOMAIN",
+        help="the scans of this domain are in HU, as CT cropped to the body (default: by values and headers)",
+    )
     command.add_argument("--budget", metavar="NAME", help="laptop, gpu, paper or demo (default: by this machine)")
     _split(command, "of the target's labeled patients")
     command.add_argument(

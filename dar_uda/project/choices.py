@@ -27,6 +27,7 @@ class Options:
 
     Attributes:
         labels, target_labels: Structures with their values in the files of source and target; empty: not said.
+        hu: Domains whose scans are in HU, whatever their values.
         budget: None: by the machine.
         test_fraction, seed: See `choose_split`.
         probe: Whether to measure a few trial steps for the estimate.
@@ -38,6 +39,7 @@ class Options:
     test_fraction: float = 0.2
     seed: int = 0
     probe: bool = False
+    hu: Sequence[str] = ()
 
 
 def check_budget(budget: str | None) -> None:
@@ -45,6 +47,12 @@ def check_budget(budget: str | None) -> None:
     shipped = sorted(path.stem for path in (workflow_folder() / "config" / "budgets").glob("*.yaml"))
     if budget and budget not in shipped:
         raise ValueError(f"DAR-414: --budget {budget}: found no such budget; expected one of {', '.join(shipped)}")
+
+
+def check_hu(hu: Sequence[str], domains: tuple[str, str]) -> None:
+    """Raise where `--hu` names another domain than those of the two folders."""
+    if unknown := sorted(set(hu) - set(domains)):
+        raise ValueError(f"DAR-540: --hu {', '.join(unknown)}: expected {' or '.join(domains)}: correct the name")
 
 
 def choose_task(domains: tuple[str, str], places: Places, facts: Sequence[Facts], options: Options) -> TaskChoices:
@@ -58,7 +66,7 @@ def choose_task(domains: tuple[str, str], places: Places, facts: Sequence[Facts]
     labels, target_labels = choose_structures(domains, facts, given, (described[0], described[1]))
     values = {value for own in labels.value.values() for value in own}
     by_domain = {domain: [one for one in facts if one.case.domain == domain] for domain in domains}
-    intensities = {domain: choose_intensity(own, values) for domain, own in by_domain.items()}
+    intensities = {domain: choose_intensity(own, values, domain in options.hu) for domain, own in by_domain.items()}
     split = choose_split([one.case for one in facts], domains, options.test_fraction, options.seed)
     machine = Machine.here()
     budget = choose_budget(machine, options.budget)

@@ -15,7 +15,7 @@ from dar_uda.data.layouts.table import row_of, write_rows
 from dar_uda.jobs.cores import usable_cores
 from dar_uda.jobs.files import check_writable, write_beside
 from dar_uda.plan.plan import Plan
-from dar_uda.project.choices import Options, check_budget, choose_task
+from dar_uda.project.choices import Options, check_budget, check_hu, choose_task
 from dar_uda.project.estimate import documented_pace, estimate_text
 from dar_uda.project.found import check_facts, find_cases, read_places
 from dar_uda.project.machine import Machine
@@ -51,6 +51,7 @@ def init_project(source: str, target: str, project: Path, options: Options) -> l
     places = read_places(source, target)
     domains = places[0][0], places[1][0]
     check_budget(options.budget)
+    check_hu(options.hu, domains)
     lines, cases = find_cases(places)
     facts = survey(cases, domains[0], usable_cores())
     lines += check_facts(facts)

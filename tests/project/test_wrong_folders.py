@@ -124,7 +124,7 @@ def test_a_scan_of_four_axes(folders, said):
     assert "image_8.nii.gz" in said()
 
 
-def test_a_volume_of_a_4d_file_that_it_does_not_have(folders, said, tmp_path):
+def test_a_volume_of_a_4d_file_that_it_does_not_have(folders, said):
     save(np.zeros((*SHAPE, 3), np.int16), folders[1] / "image_8.nii.gz")
     table = folders[1] / "own.tsv"
     table.write_text("case\tdomain\timage\tlabel\tsplit\na\tmr\timage_8.nii.gz/3\t\tboth\n")
