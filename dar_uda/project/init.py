@@ -22,7 +22,7 @@ from dar_uda.project.machine import Machine
 from dar_uda.project.page import draw_page
 from dar_uda.project.plan import TABLE, TASK, plan_of
 from dar_uda.project.recognize import domain_and_place
-from dar_uda.project.split import tests_in_words
+from dar_uda.project.split import split_in_words
 from dar_uda.project.survey import Facts, survey
 from dar_uda.project.task_file import TaskChoices, task_text
 from dar_uda.project.trial import Example, bring_to_grid, probed_pace
@@ -128,7 +128,7 @@ def _summary(choices: TaskChoices) -> list[str]:
         *(f"{domain}: {choice.value}" for domain, choice in choices.intensities.items()),
         f"budget {choices.budget.value}, grid {grid}",
         choices.split.reason,
-        *tests_in_words(choices.split.value, choices.domains[1]),
+        *split_in_words(choices.split.value, choices.domains[1]),
     ]
 
 

@@ -47,7 +47,7 @@ def choose_split(cases: Sequence[Case], domains: tuple[str, str], test_fraction:
     )
 
 
-def tests_in_words(cases: Sequence[Case], target: str) -> Iterator[str]:
+def split_in_words(cases: Sequence[Case], target: str) -> Iterator[str]:
     """Yield how many test cases the split of a target leaves, and a warning where they are few.
 
     Where any has a label, those with one count: the others have no score.

@@ -6,7 +6,7 @@ import pytest
 
 from dar_uda.cli.command import main
 from dar_uda.data.layouts.case import Case
-from dar_uda.project.split import tests_in_words
+from dar_uda.project.split import split_in_words
 from tests.project.scans import fill
 
 
@@ -34,7 +34,7 @@ def cases(*splits):
     ],
 )
 def test_test_cases_are_counted_and_few_are_warned_of(splits, counts, warned):
-    said = list(tests_in_words(cases(*splits), "lge"))
+    said = list(split_in_words(cases(*splits), "lge"))
     assert said[0] == f"test cases of lge: {counts}" and len(said) == 1 + bool(warned)
     assert warned is None or (warned in said[1] and "DAR-541" in said[1] and "--test-fraction" in said[1])
 
