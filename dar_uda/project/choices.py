@@ -13,7 +13,7 @@ from dar_uda.project.machine import Machine, choose_budget
 from dar_uda.project.names import Values, read_names
 from dar_uda.project.patches import choose_changes
 from dar_uda.project.split import choose_split
-from dar_uda.project.structures import choose_structures
+from dar_uda.project.structures import Said, choose_structures
 from dar_uda.project.survey import Facts
 from dar_uda.project.task_file import TaskChoices
 from dar_uda.project.workflow import workflow_folder
@@ -55,15 +55,22 @@ def check_hu(hu: Sequence[str], domains: tuple[str, str]) -> None:
         raise ValueError(f"DAR-540: --hu {', '.join(unknown)}: expected {' or '.join(domains)}: correct the name")
 
 
-def choose_task(domains: tuple[str, str], places: Places, facts: Sequence[Facts], options: Options) -> TaskChoices:
+def said_of_structures(places: Places, options: Options) -> Said:
+    """Return what the options and the files of the two folders say of the structures."""
+    source, target = (read_names(place if place.is_dir() else place.parent) for _, place in places)
+    return Said((options.labels, options.target_labels), (source, target))
+
+
+def choose_task(domains: tuple[str, str], facts: Sequence[Facts], said: Said, options: Options) -> TaskChoices:
     """Return the task of two folders.
+
+    Args:
+        facts, said: See `choose_structures`.
 
     Raises:
         ValueError: Labels or scans do not allow one, or leave open what an option has to say.
     """
-    described = [read_names(place if place.is_dir() else place.parent) for _, place in places]
-    given = options.labels, options.target_labels
-    labels, target_labels = choose_structures(domains, facts, given, (described[0], described[1]))
+    labels, target_labels = choose_structures(domains, facts, said)
     values = {value for own in labels.value.values() for value in own}
     by_domain = {domain: [one for one in facts if one.case.domain == domain] for domain in domains}
     intensities = {domain: choose_intensity(own, values, domain in options.hu) for domain, own in by_domain.items()}

@@ -25,16 +25,24 @@ def said(tmp_path, capsys):
 
 
 @pytest.fixture
+def unread(monkeypatch):
+    """Let no scan be read."""
+    monkeypatch.setattr("dar_uda.project.init.survey", lambda *_: pytest.fail("scans were read"))
+
+
+@pytest.fixture
 def folders(tmp_path):
     return fill(tmp_path / "ct", "ct"), fill(tmp_path / "mr", "mr", label=False)
 
 
+@pytest.mark.usefixtures("unread")
 def test_labels_on_the_wrong_side(tmp_path, said):
     fill(tmp_path / "ct", "ct", label=False)
     fill(tmp_path / "mr", "mr")
     assert "DAR-403" in (text := said()) and "exchange the two: dar-uda init mr=... ct=..." in text
 
 
+@pytest.mark.usefixtures("unread")
 def test_no_labels_at_all(tmp_path, said):
     fill(tmp_path / "ct", "ct", label=False)
     fill(tmp_path / "mr", "mr", label=False)
@@ -59,10 +67,10 @@ def test_one_dicom_series_in_two_folders(folders, said):
     assert f"{folders[1]}/first and {folders[1]}/second" in said()
 
 
-@pytest.mark.usefixtures("folders")
-def test_values_without_names(said):
+@pytest.mark.usefixtures("folders", "unread")
+def test_values_without_names(said, tmp_path):
     text = said("--budget", "laptop")
-    assert "DAR-404: The labels of ct hold the values 1, 2" in text
+    assert f"DAR-404: The labels of ct hold numbers, {tmp_path}/ct/label_1.nii.gz the values 1, 2, and no file" in text
     assert "--labels name_of_1=1,name_of_2=2" in text
 
 
@@ -71,7 +79,7 @@ def test_a_name_for_a_value_that_is_not_there(said):
     assert "DAR-410: --labels names spleen=5, which no label of ct holds" in said("--labels", "liver=1,spleen=5")
 
 
-@pytest.mark.usefixtures("folders")
+@pytest.mark.usefixtures("folders", "unread")
 def test_target_labels_of_a_structure_that_the_source_does_not_have(said):
     text = said(*NAMES, "--target-labels", "livr=7")
     assert "DAR-410: --target-labels names livr; expected structures of the source, liver, spleen: correct" in text
@@ -89,6 +97,12 @@ def test_meters_in_a_header_that_says_millimeters(folders, said):
     save(volume("mr", 3), folders[1] / "image_3.nii.gz", spacing=(0.006, 0.006, 0.006))
     text = said()
     assert "DAR-086" in text and "image_3.nii.gz has a spacing of 0.006 x 0.006 x 0.006 mm" in text
+
+
+def test_labels_without_a_structure(folders, said):
+    for number in (1, 2):
+        save(np.zeros(SHAPE, np.uint8), folders[0] / f"label_{number}.nii.gz")
+    assert "DAR-410: --labels names liver=1,spleen=2, which no label of ct holds; found the values none" in said()
 
 
 def test_a_label_on_another_grid(folders, said):
