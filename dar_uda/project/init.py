@@ -57,7 +57,7 @@ def init_project(source: str, target: str, project: Path, options: Options) -> l
     lines, cases = find_cases(places)
     said = said_of_structures(places, options)
     check_said(domains, cases, said)
-    facts = survey(cases, domains[0], usable_cores())
+    facts = survey(cases, domains[0], usable_cores(), dict(zip(domains, said.values(), strict=True)))
     lines += check_facts(facts)
     choices = choose_task(domains, facts, said, options)
     check_writable(project)

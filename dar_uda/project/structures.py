@@ -31,6 +31,19 @@ class Said:
         """Return the structures with their values in the source's files, and what says so."""
         return (self.given[0], "--labels") if self.given[0] else self.described[0]
 
+    def of_target(self) -> tuple[Values, str]:
+        """Return the structures whose values in the target's files are said, with these, and what says so."""
+        if self.given[1]:
+            return self.given[1], "--target-labels"
+        names = self.of_source()[0]
+        values, origin = self.described[1]
+        return {name: own for name, own in values.items() if name in names}, origin
+
+    def values(self) -> tuple[list[list[int]], list[list[int]]]:
+        """Return the values of each structure in the files of source and target."""
+        source = self.of_source()[0]
+        return list(source.values()), list({**source, **self.of_target()[0]}.values())
+
 
 def check_said(domains: tuple[str, str], cases: Sequence[Case], said: Said) -> None:
     """Raise what can be seen before the scans are read; of all labels, at most one is read, to cite its values.
@@ -75,9 +88,7 @@ def choose_structures(domains: tuple[str, str], facts: Sequence[Facts], said: Sa
         f"{name} {max(source[value] for value in own if value in source)}" for name, own in values.items()
     )
     reason += f". Without a name, so background: {_listed(others)}" if others else ""
-    return Choice(values, f"{reason}."), _of_target(
-        domains, values, named | set(others), target, said.given[1], said.described[1]
-    )
+    return Choice(values, f"{reason}."), _of_target(domains, values, named | set(others), target, *said.of_target())
 
 
 def _of_target(
@@ -85,11 +96,9 @@ def _of_target(
     values: Values,
     known: Collection[int],
     found: Counter[int],
-    given: Values,
-    described: tuple[Values, str],
+    own: Values,
+    origin: str,
 ) -> Choice:
-    own = given or {name: numbers for name, numbers in described[0].items() if name in values}
-    origin = "--target-labels" if given else described[1]
     differing = {name: numbers for name, numbers in own.items() if set(numbers) != set(values[name])}
     if own:
         return Choice(differing, f"Values in the labels of {domains[1]}, of {origin}.")
