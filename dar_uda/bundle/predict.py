@@ -28,6 +28,7 @@ from dar_uda.bundle.image_output import (
 )
 from dar_uda.bundle.segmenter import Segmenter
 from dar_uda.bundle.slicer import write_slicer_segmentation
+from dar_uda.bundle.verdict import verdict_in_words
 from dar_uda.data.cases_table import LONGEST_NAME
 from dar_uda.data.companions import companions
 from dar_uda.data.given_images import given_images, names_apart
@@ -100,6 +101,8 @@ def predict_scans(
     if len(problems) < len(paths):
         logger.info("Written: %s, masks and volumes.tsv", output)
         log_first(folder / FILE, [one.name for one in outputs])
+        for said in verdict_in_words(segmenter.facts):
+            logger.info("%s These scans have no verdict of their own.", said)
     if problems:
         raise ValueError("\n".join([f"DAR-315: {len(problems)} of {len(paths)} scans have no mask:", *problems]))
 

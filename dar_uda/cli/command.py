@@ -216,7 +216,8 @@ def _init_options(options: argparse.Namespace) -> Any:
         _by_structure(option, [pair for pairs in given for pair in pairs])
         for option, given in (("--labels", options.labels), ("--target-labels", options.target_labels))
     )
-    return Options(labels, target_labels, options.budget, options.test_fraction, options.seed, options.probe)
+    drawn = options.test_fraction, options.seed
+    return Options(labels, target_labels, options.budget, *drawn, options.probe, options.hu)
 
 
 def _run(options: argparse.Namespace) -> int:
