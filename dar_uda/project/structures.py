@@ -131,7 +131,7 @@ def _unlabeled(domains: tuple[str, str], target_is_labeled: bool) -> str:
 
 
 def _unnamed(case: Case) -> str:
-    assert case.label is not None
+    assert case.label is not None  # nosec B101 # for mypy: the caller asks about labels that are there
     values = [int(value) for value in np.unique(np.rint(read_label(case.label, case.image).array)) if value]
     return (
         f"DAR-404: The labels of {case.domain} hold numbers, {case.label} the values {_listed(values) or 'none'}, and "
