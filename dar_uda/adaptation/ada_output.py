@@ -23,6 +23,7 @@ BETAS = (0.9, 0.99)
 POWER = 0.9
 SLOPE = 0.2
 CHANNELS = (64, 128, 256, 512)
+ADVERSARY = ("adversarial_weights", "auxiliary_weight", "discriminator_learning_rate")
 
 
 class OutputDiscriminator(nn.Sequential):
@@ -144,7 +145,7 @@ def train_ada_output(
     classes: int,
     network: Mapping[str, Any],
     segmentation: Mapping[str, Any],
-    adversary: Mapping[str, Any],
+    ada_output: Mapping[str, Any],
 ) -> None:
     """Train a 2D segmenter on the labeled source whose outputs on the target look like those on the source.
 
@@ -155,17 +156,18 @@ def train_ada_output(
         weights: Output, safetensors: the network.
         history: Output, TSV: one row per step, one column per loss.
         network: Architecture and switches, see `make_segmenter`.
-        segmentation: The configuration's branch of this name.
-        adversary: See `AdaOutputTrainer`.
+        segmentation: The configuration's branch of this name, but for steps.
+        ada_output: The configuration's branch of this name, see `AdaOutputTrainer`.
     """
     torch.manual_seed(job.seed)
     segmenter = make_segmenter(classes, segmentation["channels"], **network)
     # Patches around structures would tell the discriminator the source from the target, whatever the outputs.
     sampling = {**{key: segmentation[key] for key in SAMPLING}, "foreground_fraction": 0}
     sampler, target = PatchSampler(images, labels, **sampling), PatchSampler(target_images, None, **sampling)
-    steps, settings = segmentation["steps"], {key: segmentation[key] for key in OPTIMIZATION}
-    trainer = AdaOutputTrainer(segmenter, sampler, job, steps, target=target, classes=classes, **adversary, **settings)
+    steps, settings = ada_output["steps"], {key: segmentation[key] for key in OPTIMIZATION}
+    settings |= {key: ada_output[key] for key in ADVERSARY}
+    trainer = AdaOutputTrainer(segmenter, sampler, job, steps, target=target, classes=classes, **settings)
     files = [*images, *labels, *target_images]
-    choices = {"classes": classes, "network": network, "adversary": adversary}
+    choices = {"classes": classes, "network": network, "ada_output": ada_output}
     with job.training("train_ada_output", trainer, steps, segmentation, history, files, trainer.picture, **choices):
         trainer.kept.save(weights)

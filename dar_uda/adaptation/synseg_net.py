@@ -142,12 +142,11 @@ def train_synseg_net(
         history: Output, TSV: one row per step, one column per loss.
         previews: Output, PNG, see `CycleGANTrainer.draw_previews`.
         network: Architecture and switches, see `make_segmenter`.
-        cyclegan: The configuration's branch of this name; the generators have no fewer updates than the segmenter.
-        segmentation: The configuration's branch of this name.
+        cyclegan: The configuration's branch of this name.
+        segmentation: The configuration's branch of this name; the segmenter has no more steps than the translator.
         joint_slices: Labeled slices per update of the segmenter.
     """
     samplers, steps = open_samplers(slices, cyclegan)
-    steps = max(steps, segmentation["steps"])
     _, height, width = segmentation["patch_size"]
     sampling = {**segmentation, "patch_size": [1, height, width], "batch_size": joint_slices}
     torch.manual_seed(job.seed)
@@ -160,7 +159,7 @@ def train_synseg_net(
         patches=PatchSampler(images, labels, **{key: sampling[key] for key in SAMPLING}),
         generator=generator,
         class_weights=class_weights_of(labels, classes),
-        segmenter_steps=segmentation["steps"],
+        segmenter_steps=min(steps, segmentation["steps"]),
         segmenter_rates=(segmentation["learning_rate"], segmentation["final_learning_rate"]),
         weight_decay=segmentation["weight_decay"],
         ema_decay=segmentation["ema_decay"],

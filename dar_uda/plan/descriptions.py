@@ -107,12 +107,15 @@ def notes_of(method: Method, config: Config) -> list[str]:
 def _own_steps(method: Method, config: Config) -> list[str]:
     """Return the steps of trainings that do not make those of `segmentation`."""
     adaptation = method.training_set_pattern.rpartition(".")[2]
-    if adaptation == "sifa":
-        return [f"{config.branch('sifa')['steps']} steps of its own"]
+    if adaptation in ("ada_output", "sifa"):
+        return [f"{config.branch(adaptation)['steps']} steps of its own"]
+    segmentation, notes = config.branch("segmentation"), []
+    if method.is_2d and segmentation["steps_2d"] != segmentation["steps"]:
+        notes.append(f"{segmentation['steps_2d']} steps of its 2D U-Net")
     if adaptation == "cycada":
         cycada = config.branch("cycada")
-        return [f"{cycada['translator_steps']} steps of its translator, {cycada['steps']} of its last stage"]
-    return []
+        notes.append(f"{cycada['translator_steps']} of its translator, {cycada['steps']} of its last stage")
+    return notes
 
 
 def external_notes(table: Table, config: Config) -> dict[str, str]:

@@ -17,7 +17,10 @@ TRANSLATIONS = (
 )
 """Ways to draw synthetic volumes, the paper's first."""
 
-TRAINED_ON_BOTH = {"synseg_net": "unet_2d", "ada_output": "unet_2d", "sifa": "sifa", "cycada": "unet_2d"}
+UNET_2D = "unet_2d"
+"""The architecture of most networks that segment slices one by one."""
+
+TRAINED_ON_BOTH = {"synseg_net": UNET_2D, "ada_output": UNET_2D, "sifa": "sifa", "cycada": UNET_2D}
 """Trainings on the labeled source and the unlabeled target, and the architecture of the network of each."""
 
 BEGINS_FROM = {"cycada": "cycada-single"}

@@ -5,7 +5,7 @@ from typing import Any
 
 from dar_uda.plan.config import Config
 from dar_uda.plan.merge import Values
-from dar_uda.plan.methods import NNUNET, Training, domain_randomization_of
+from dar_uda.plan.methods import NNUNET, UNET_2D, Training, domain_randomization_of
 from dar_uda.plan.task import known_entry
 
 PREDICTOR = ("overlap", "weighting", "batch_size", "guided_filter_radius", "flips")
@@ -40,6 +40,9 @@ class Networks:
     def training_values(self, training: str, *left_out: str) -> dict[str, Any]:
         """Return how a network is trained, without the keys that its training does not read from there."""
         values = {**self.config.branch("segmentation"), "patch_size": self.patch_size(training)}
+        of_2d = values.pop("steps_2d")
+        if self.switches(training).get("architecture") == UNET_2D:
+            values["steps"] = of_2d
         return {key: value for key, value in values.items() if key not in left_out}
 
     def inference(self, post_processed: bool = True) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def data(tmp_path_factory):
     return folder
 
 
-def ada_output(data, folder, multilevel=False, **changes):
+def ada_output(data, folder, multilevel=False, steps=6, **changes):
     folder.mkdir(exist_ok=True)
     train_ada_output(
         [data / "source.nii"],
@@ -69,7 +69,7 @@ def ada_output(data, folder, multilevel=False, **changes):
         classes=2,
         network={"architecture": "unet_2d", "multilevel": multilevel},
         segmentation={**SEGMENTATION, "batch_size": 1, "focal_weight": 10.0, **changes},
-        adversary=ADVERSARY,
+        ada_output={"steps": steps, **ADVERSARY},
     )
     return (folder / "weights.safetensors").read_bytes()
 

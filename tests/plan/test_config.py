@@ -59,7 +59,7 @@ def test_a_copy_of_the_shipped_config_outdoes_a_budget_only_where_it_was_changed
     text = (REPOSITORY / "config" / "config.yaml").read_text(encoding="utf-8")
     copy, chosen = config_of(text), config_of()
     assert {name: copy.branch(name) for name in BRANCHES} == {name: chosen.branch(name) for name in BRANCHES}
-    assert text.count("  clusters: 6\n") == text.count("  steps: 7200\n") == 1
+    assert text.count("  clusters: 6\n") == text.count("  steps_2d: 7200\n") == 1
     config = config_of(text.replace("  clusters: 6\n", "  clusters: 2\n"))
     assert config.changes() == ["styles.clusters 2"]
 

@@ -169,7 +169,7 @@ def test_a_report_says_what_each_method_is():
             "is_2d": True,
             "randomized": False,
             "self_training_iterations": 0,
-            "note": "upright augmentation",
+            "note": "upright augmentation, 1350 steps of its 2D U-Net",
         },
         "dar_uda": {
             "training_set": "{direction}.disentangled-multi",

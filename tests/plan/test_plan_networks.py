@@ -33,10 +33,19 @@ def test_a_training_has_its_networks_switches():
 def test_training_values_are_the_branch_with_the_networks_patch_without_the_keys_left_out():
     networks = networks_of()
     values = networks.training_values("isotropic_unet")
-    assert values == {**networks.config.branch("segmentation"), "patch_size": [16, 64, 64]}
+    branch = {key: value for key, value in networks.config.branch("segmentation").items() if key != "steps_2d"}
+    assert values == {**branch, "patch_size": [16, 64, 64]}
     left_out = networks.training_values("isotropic_unet", "domain_randomization", "self_training", "channels")
     assert set(values) - set(left_out) == {"domain_randomization", "self_training", "channels"}
     assert (left_out["patch_size"], left_out["steps"]) == ([16, 64, 64], 180)
+
+
+@pytest.mark.parametrize(
+    ("training", "steps"), [("dar_unet-randomized", 9), ("unet_2d", 11), ("unet_2d_multilevel", 11), ("sifa", 9)]
+)
+def test_2d_u_nets_have_steps_of_their_own(training, steps):
+    values = networks_of("segmentation: {steps: 9, steps_2d: 11}").training_values(training)
+    assert values["steps"] == steps and "steps_2d" not in values
 
 
 def test_the_number_of_iterations_is_not_a_value_of_one_of_them():

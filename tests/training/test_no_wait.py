@@ -130,8 +130,9 @@ def begin(training, data, job):
         files = [image, label, image, data / "source.safetensors", *out]
         train_cycada_translator(*files, job=job, segmentation=SEGMENTATION, cyclegan=CYCLEGAN, **values)
     else:
-        adversary = {"adversarial_weights": [1e-3, 2e-4], "auxiliary_weight": 0.1, "discriminator_learning_rate": 1e-4}
-        train_ada_output(image, label, image, *out[:2], network=NETWORK, adversary=adversary, **common)
+        weights = {"adversarial_weights": [1e-3, 2e-4], "auxiliary_weight": 0.1}
+        values = {"steps": 8, **weights, "discriminator_learning_rate": 1e-4}
+        train_ada_output(image, label, image, *out[:2], network=NETWORK, ada_output=values, **common)
 
 
 def trainer_of(training, data, device, monkeypatch):

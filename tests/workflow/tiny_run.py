@@ -19,11 +19,13 @@ budgets:
       channels: [8, 8, 8, 8, 8]
       batch_size: 1
       steps: 4
+      steps_2d: 5
       patch_size: [4, 32, 32]
       self_training: {iterations: 1, steps: 2}
       checkpoint_every: 1
     cyclegan: {width: 2, blocks: 1, batch_size: 1, steps: 4, checkpoint_every: 2}
     synseg_net: {joint_slices: 2}
+    ada_output: {steps: 6}
     cycada: {translator_steps: 4, steps: 4}
     sifa: {width: 2, blocks: 1, batch_size: 2, steps: 4, checkpoint_every: 1}
     nnunet: {planner: ExperimentPlanner, epochs: 2, iterations_per_epoch: 2}

@@ -198,10 +198,10 @@ rule train_ada_output:
         runtime="24h",
     params:
         segmentation=lambda wildcards: PLAN.networks.training_values(
-            wildcards.network, "domain_randomization", "self_training"
+            wildcards.network, "domain_randomization", "self_training", "steps"
         ),
         network=lambda wildcards: PLAN.networks.switches(wildcards.network),
-        adversary=CONFIG.branch("ada_output"),
+        ada_output=CONFIG.branch("ada_output"),
         classes=len(TASK.structures) + 1,
         seed=lambda wildcards: int(wildcards.seed),
         code=code_version("dar_uda.adaptation.ada_output"),
