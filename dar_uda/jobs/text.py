@@ -20,6 +20,11 @@ def on_one_line(text: str) -> str:
     return shown(text).replace("\n", "\\n")
 
 
+def shown_message(text: str) -> str:
+    """Return what `shown` does, lines after the first indented: a name with a line end in it begins no message."""
+    return shown(text).rstrip("\n").replace("\n", "\n  ")
+
+
 def shown_name(name: str) -> str:
     """Return the name of a file on one line; two names never look alike."""
     return on_one_line(name.replace("\\", "\\\\"))
