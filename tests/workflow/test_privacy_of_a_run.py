@@ -9,6 +9,7 @@ import shutil
 from contextlib import redirect_stderr, redirect_stdout, suppress
 
 import nibabel as nib
+import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
@@ -20,9 +21,10 @@ from dar_uda.data.phantom import make_phantom
 from dar_uda.viewer.catalog import read_catalog
 from tests.data.dicom_files import write_as_dicom
 from tests.workflow.preloaded import REPOSITORY
-from tests.workflow.tiny_run import CASES, CONFIG, Run
+from tests.workflow.tiny_run import CONFIG, Run
 
 NAME, DATE, NUMBER, PLACE = "Planted^Jane", "19500123", "73915284", "/planted/jane/1"
+CASES = {"ct": ("train",), "mr": ("train", "test")}
 IN_HEADERS = re.compile(rb"planted|19500123|73915284", re.IGNORECASE)
 IN_FOLDERS = re.compile(rb"janes.folder", re.IGNORECASE)
 VALUES = {
@@ -58,16 +60,18 @@ def plant(path, entries, number):
 
 def write_case(folder, domain, number, entries):
     """Write a generated scan as DICOM, and its label, below a folder of the patient's name."""
-    image, label = folder / "image.nii.gz", folder / "label.nii.gz"
-    make_phantom(domain, number, image, label, 0)
-    picture = sitk.Cast(sitk.ReadImage(str(image)), sitk.sitkInt16)
+    files = [folder / f"{what}.nii.gz" for what in ("image", "label")]
+    make_phantom(domain, number, *files, 0)
+    image, label = (sitk.DICOMOrient(sitk.ReadImage(str(file)), "LPS") for file in files)
+    picture = sitk.Cast(image, sitk.sitkInt16)
     write_as_dicom(picture, folder / "series", [f"{k + 1}.dcm" for k in range(picture.GetDepth())])
     for path in (folder / "series").iterdir():
         plant(path, entries, 10 * number + (domain == "mr"))
-    image.unlink()
-    drawn = nib.load(label)
+    files[0].unlink()
+    sitk.WriteImage(label, str(files[1]))
+    drawn = nib.load(files[1])
     drawn.header["descrip"] = drawn.header["aux_file"] = NAME
-    nib.save(nib.Nifti1Image(drawn.get_fdata().astype("uint8"), drawn.affine, drawn.header), label)
+    nib.save(nib.Nifti1Image(np.asarray(drawn.dataobj), drawn.affine, drawn.header), files[1])
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +128,7 @@ def called(*arguments):
 def test_the_needles_are_where_they_were_planted(run):
     scans = run.folder / "Janes_folder"
     files = [path for path in scans.rglob("*") if path.is_file()]
-    assert len(holding(IN_HEADERS, scans)) == len(files) > 20
+    assert len(holding(IN_HEADERS, scans)) == len(files) > 50
 
 
 @pytest.mark.slow
@@ -143,7 +147,7 @@ def test_names_of_folders_stand_where_the_origin_of_results_does_and_nowhere_els
 @pytest.mark.slow
 def test_a_bundle_and_what_predict_makes_have_nothing_of_it_but_the_seg(run, tmp_path):
     masks, series = run.result("seed-0/predictions/ct-to-mr/dar_uda"), tmp_path / "Janes_folder" / "series"
-    shutil.copytree(run.folder / "Janes_folder" / "mr2" / "series", series)
+    shutil.copytree(run.folder / "Janes_folder" / "mr1" / "series", series)
     out, bundle = tmp_path / "out", tmp_path / "bundle"
     told = called("export", masks, "-o", bundle, "--license", "CC0")
     told += called(
