@@ -74,7 +74,7 @@ def _headline(runs: Mapping[str, Tables]) -> Iterator[str]:
     for page in TEXTS["pages"]:
         for entry in page["runs"]:
             tables = runs[entry["name"]]
-            for direction in tables.directions:
+            for direction in tables.directions if "dar_uda" in tables.run.facts["methods"] else ():
                 link = f"[{entry['title']}](results/{page['file']}.md)"
                 rows.append([Cell(f"{link}, {direction}"), *_headline_cells(tables.of(direction)[0])])
     header = ["scans", "cases", "seeds", *HEADLINE, "gap closed"]

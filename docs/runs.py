@@ -193,7 +193,7 @@ def trainings_of(method: Method, direction: Direction) -> Iterator[str]:
     if not training_set.has_volumes:
         yield f"train_{training_set.adaptation}/{direction}-{first}"
         return
-    yield f"train_segmenter/{training_set}-{first}"
+    yield f"{'train_nnunet' if method.is_nnunet else 'train_segmenter'}/{training_set}-{first}"
     for training in later:
         yield from (f"{rule}/{training_set}-{training}" for rule in ("label_target", "self_train_segmenter"))
 

@@ -157,6 +157,8 @@ def test_trainings_have_the_names_of_the_rules_logs_as_benchmarks_have():
         found = [f"{training}-0" for training in trainings_of(method, Direction.of("ct-to-mr"))]
         assert all(any(re.fullmatch(pattern, training) for pattern in patterns) for training in found), found
         counts[name] = len(found)
+    nnunet = plan_of("{methods: [nnunet_supervised], nnunet_python: python}").methods["nnunet_supervised"]
+    assert list(trainings_of(nnunet, Direction.of("ct-to-mr"))) == ["train_nnunet/mr-nnunet"]
     assert counts["source_only"] == counts["synseg_net"] == counts["ada_output"] == 1
     assert counts["cyclegan_2d"] == counts["dar_uda_published"] == 2
     assert counts["dar_uda"] == counts["cyclegan_3d"] == 2 + 2 * iterations

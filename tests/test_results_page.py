@@ -159,6 +159,9 @@ def test_the_headline_has_the_mean_over_patients_of_the_mean_over_structures():
             scores = KeptRun.read(entry["name"]).scores
             for direction, rows in scores.groupby("direction"):
                 name = f"[{entry['title']}](results/{page['file']}.md), {direction} "
+                if "dar_uda" not in set(rows["method"]):
+                    assert not any(name in line for line in lines)
+                    continue
                 shown = [cell.strip() for cell in next(line for line in lines if name in line).split("|")[4:8]]
                 methods = dict(iter(rows.groupby("method")))
                 assert shown == [

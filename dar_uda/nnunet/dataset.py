@@ -45,7 +45,16 @@ def write_dataset(
 
 
 def header_of(structures: Sequence[str], volumes: int) -> dict[str, Any]:
-    """Return what nnU-Net wants to know of a dataset, but for its files."""
+    """Return what nnU-Net wants to know of a dataset, but for its files.
+
+    Raises:
+        ValueError: A structure has a name to which nnU-Net gives a meaning.
+    """
+    if "ignore" in structures:
+        raise ValueError(
+            "DAR-361: The structure `ignore`: voxels with a label of this name are left out of nnU-Net's training; "
+            "expected another name: change it in the task's structures."
+        )
     labels = {"background": 0, **{name: label for label, name in enumerate(structures, start=1)}}
     return {"channel_names": CHANNELS, "labels": labels, "numTraining": volumes, "file_ending": ".nii"}
 
@@ -82,8 +91,17 @@ def grouped_splits(patients: Mapping[str, str]) -> list[dict[str, list[str]]]:
 
 
 def located(dataset: str | Path) -> dict[str, Any]:
-    """Return a `dataset.json` of `write_dataset` with absolute paths, as it can stand in another folder."""
+    """Return a `dataset.json` of `write_dataset` with absolute paths, as it can stand in another folder.
+
+    Raises:
+        ValueError: nnU-Net would read other paths: it puts the values of environment variables in place of their names.
+    """
     folder = Path(dataset).absolute().parent
+    if os.path.expandvars(folder) != str(folder):
+        raise ValueError(
+            f"DAR-362: {folder}: nnU-Net reads `$NAME` in paths as an environment variable, and one of this name is "
+            "set; expected a folder without it: run in another one, or unset the variable."
+        )
     content: dict[str, Any] = json.loads(Path(dataset).read_text(encoding="utf-8"))
     for entry in content["dataset"].values():
         entry["images"] = [os.path.normpath(folder / image) for image in entry["images"]]

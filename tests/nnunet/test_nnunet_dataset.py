@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from dar_uda.nnunet.dataset import grouped_splits, located, write_dataset
+from dar_uda.nnunet.dataset import grouped_splits, header_of, located, write_dataset
 
 CASES, PATIENTS = ["ct1", "ct2", "ct3"], ["p", "q", "p"]
 
@@ -46,6 +46,20 @@ def test_in_another_folder_a_dataset_has_absolute_paths(tmp_path):
     entry = located(dataset)["dataset"]["ct2-style-1"]
     assert entry["images"] == [str(tmp_path / "results/x/seed-0/synthetic/ct-to-mr/m/ct2/style-1.nii")]
     assert entry["label"] == str(tmp_path / "results/x/cases/ct/ct2/label.nii")
+
+
+def test_a_folder_that_nnunet_would_read_as_another_one_is_refused(tmp_path, monkeypatch):
+    dataset, _ = written(tmp_path / "$STUDY" / "a")
+    located(dataset)
+    monkeypatch.setenv("STUDY", "other")
+    with pytest.raises(ValueError, match="DAR-362"):
+        located(dataset)
+
+
+def test_a_structure_that_nnunet_would_leave_out_of_its_training_is_refused():
+    assert header_of(["liver", "ignored"], 3)["labels"] == {"background": 0, "liver": 1, "ignored": 2}
+    with pytest.raises(ValueError, match="DAR-361: The structure `ignore`"):
+        header_of(["liver", "ignore"], 3)
 
 
 def test_all_styles_of_all_scans_of_a_patient_are_on_one_side_of_a_split(tmp_path):
