@@ -71,7 +71,9 @@ def write_case(folder, domain, number, entries):
     sitk.WriteImage(label, str(files[1]))
     drawn = nib.load(files[1])
     drawn.header["descrip"] = drawn.header["aux_file"] = NAME
-    nib.save(nib.Nifti1Image(np.asarray(drawn.dataobj), drawn.affine, drawn.header), files[1])
+    values = np.array(drawn.dataobj)
+    values[0, 0, 0] = 99  # a warning, which names the file
+    nib.save(nib.Nifti1Image(values, drawn.affine, drawn.header), files[1])
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +141,7 @@ def test_nothing_of_a_header_is_in_what_a_run_writes_or_prints(run):
 
 @pytest.mark.slow
 def test_names_of_folders_stand_where_the_origin_of_results_does_and_nowhere_else(run):
+    assert "99" in run.result("checks.txt").read_text() and "DAR-103" in run.result("report.html").read_text()
     others = [path for path in holding(IN_FOLDERS, run.folder / "results") if not NAMES_FILES.search(path)]
     assert others == []
     assert not IN_FOLDERS.search(SNAKEMAKE_SAYS.sub("", run.printed).encode())
