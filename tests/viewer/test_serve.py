@@ -97,7 +97,7 @@ def connect(server):
     return socket.create_connection(server.server_address)
 
 
-def test_idle_connections_without_the_secret_hold_few_threads_and_keep_nobody_out(server):
+def test_idle_connections_without_the_secret_hold_few_threads_and_keep_no_one_out(server):
     before = threading.active_count()
     with ExitStack() as stack:
         for _ in range(3 * serve.MOST_STRANGERS):
