@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from dar_uda.cli.values import fraction, from_zero, label_values, series, several_label_values, tolerance, window
+from dar_uda.jobs.text import on_one_line
 from dar_uda.plan.renamed import names
 
 
@@ -50,7 +51,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         now = {row.before.split()[-1]: row.name.split()[-1] for row in names() if row.kind == "option" and row.before}
         old = [word for word in dict.fromkeys(each.partition("=")[0] for each in self.given) if word in now]
-        super().error("; ".join([message, *(f"{word} is now {now[word]}" for word in old)]))
+        super().error(on_one_line("; ".join([message, *(f"{word} is now {now[word]}" for word in old)])))
 
 
 def _command(commands: argparse._SubParsersAction, name: str, what: str, example: str) -> argparse.ArgumentParser:

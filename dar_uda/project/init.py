@@ -12,8 +12,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from dar_uda.data.layouts.table import row_of, write_rows
+from dar_uda.data.versions import files_of
 from dar_uda.jobs.cores import usable_cores
 from dar_uda.jobs.files import check_writable, write_beside
+from dar_uda.jobs.permissions import no_wider_than
 from dar_uda.plan.plan import Plan
 from dar_uda.project.choices import Options, check_budget, check_hu, choose_task, said_of_structures
 from dar_uda.project.estimate import documented_pace, estimate_text
@@ -62,7 +64,8 @@ def init_project(source: str, target: str, project: Path, options: Options) -> l
     choices = choose_task(domains, facts, said, options)
     check_writable(project)
     write_rows(project / TABLE, [row_of(case, project.absolute()) for case in choices.split.value])
-    with _taken_back_on_error(project / TABLE):
+    images = (file for one in facts for file in files_of(str(one.case.image)))
+    with _taken_back_on_error(project / TABLE), no_wider_than(images, project):
         return [*lines, *_write(source, target, project, choices, facts, options.probe)]
 
 

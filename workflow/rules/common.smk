@@ -6,6 +6,7 @@ from snakemake.cli import parse_config
 from snakemake.exceptions import WorkflowError
 
 from dar_uda.jobs.error_codes import explained
+from dar_uda.jobs.text import shown_message
 from dar_uda.plan.cases import read_cases
 from dar_uda.plan.code_version import code_version
 from dar_uda.plan.config import read_config
@@ -37,7 +38,7 @@ try:
         has_files=not workflow.remote_exec,
     )
 except PlanError as error:
-    raise WorkflowError(explained(str(error))) from None
+    raise WorkflowError(shown_message(explained(str(error)))) from None
 
 TASK = CONFIG.task
 config.update(CONFIG.values)  # scripts read it as snakemake.config
