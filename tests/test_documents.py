@@ -132,13 +132,12 @@ def test_snakemake_understands_a_command_of_the_pages(line):
     assert all("=" not in target for target in options.targets)
 
 
-def test_every_test_that_the_page_on_reliability_names_exists():
-    named = set(
-        re.findall(r"`(?:[\w/]+/)?(test_\w+(?:\.py)?\*?)`", (DOCS / "reliability.md").read_text(encoding="utf-8"))
-    )
+@pytest.mark.parametrize(("page", "fewest"), [("reliability.md", 40), ("security.md", 20)])
+def test_every_test_that_a_page_names_exists(page, fewest):
+    named = set(re.findall(r"`(?:[\w/]+/)?(test_\w+(?:\.py)?\*?)`", (DOCS / page).read_text(encoding="utf-8")))
     modules = {path.name: path.read_text(encoding="utf-8") for path in (REPOSITORY / "tests").rglob("test_*.py")}
     functions = set(re.findall(r"^def (test_\w+)", "\n".join(modules.values()), re.M))
-    assert len(named) > 40
+    assert len(named) > fewest
     for name in named:
         known = modules if name.endswith(".py") else functions
         assert any(fnmatch(each, name) for each in known), name

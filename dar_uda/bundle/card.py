@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dar_uda.bundle.verdict import verdict_in_words
 from dar_uda.evaluation.pages import markdown_table
 from dar_uda.evaluation.quantities import METRICS, meanings
 from dar_uda.evaluation.score_tables import method_table
@@ -38,6 +39,7 @@ def model_card(facts: Mapping[str, Any], metrics: Path, usage: Sequence[str] = U
         "## How good",
         "",
         *_scores(facts, metrics),
+        *(line for said in verdict_in_words(facts) for line in ("", said)),
         "",
         "## What it is not",
         "",

@@ -49,5 +49,5 @@ def _imported(file: Path) -> list[str]:
 
 def _file_of(module: str) -> Path:
     spec = find_spec(module)
-    assert spec is not None and spec.origin is not None
+    assert spec is not None and spec.origin is not None  # nosec B101 # for mypy: a module of the package has a file
     return Path(spec.origin)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from dar_uda.evaluation.confidence import FIRST, look_first
 from dar_uda.jobs.files import write_beside
+from dar_uda.jobs.permissions import no_wider_than
 
 logger = logging.getLogger(__name__)
 FILE = "expected_dice.tsv"
@@ -25,7 +26,7 @@ def add_expected_dice(path: Path, image: str, rows: pd.DataFrame) -> None:
         return
     both = before[before["image"] != image], rows[COLUMNS]
     joined = pd.concat([part for part in both if not part.empty]).astype(dict.fromkeys(COLUMNS[2:], float))
-    with write_beside(path) as partial:
+    with no_wider_than([path], path.parent), write_beside(path) as partial:
         joined.sort_values("confidence", kind="stable").to_csv(partial, sep="\t", index=False, float_format="%.4f")
 
 

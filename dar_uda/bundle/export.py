@@ -11,6 +11,7 @@ from typing import Any
 from dar_uda.bundle.card import model_card
 from dar_uda.bundle.ood import TrainingDistribution
 from dar_uda.bundle.transductive import scored_in_training, training_cases
+from dar_uda.bundle.verdict import verdict_of
 from dar_uda.data.grid import Grid
 from dar_uda.data.network_volume import open_affine, open_image
 from dar_uda.data.phantom_files import is_phantom
@@ -112,6 +113,7 @@ def export_bundle(
             "usual_volumes": _usual_volumes(run, predictions.parent.name),
             "slice_normal": _slice_normal(training or images),
             "out_of_distribution": _out_of_distribution(training, domain),
+            "adaptation": verdict_of(run, predictions.parent.name, predictions.name),
             "packages": record.facts["packages"],
         }
         (folder / "bundle.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")

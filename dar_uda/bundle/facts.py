@@ -84,6 +84,7 @@ SCHEMA = _object(
             _object({"quantiles": _list(NUMBER, 19, 19), "farthest": {"type": "number", "minimum": 0}})
         ),
     },
+    adaptation=_or_null({"type": "object", "additionalProperties": {"anyOf": [TEXT, NUMBER, TRUTH, {"type": "null"}]}}),
     task=TEXT,
     run={"type": "object"},
     license=TEXT,

@@ -162,11 +162,14 @@ class ImageOutput:
 
 def image_digest(scan: Path) -> str:
     """Return the digest of a scan: of its file, those read with it, or the files of its series."""
+    return _digest_of(files_of_image(scan))
+
+
+def files_of_image(scan: Path) -> list[Path]:
+    """Return the file of a scan and those read with it, or the files of its series."""
     if scan.is_dir():
-        files = sorted(file for file in scan.iterdir() if file.is_file() and file.name[0] != ".")
-    else:
-        files = list(map(Path, files_of(str(scan))))
-    return _digest_of(files)
+        return sorted(file for file in scan.iterdir() if file.is_file() and file.name[0] != ".")
+    return list(map(Path, files_of(str(scan))))
 
 
 def bundle_digest(segmenter: Segmenter) -> str:

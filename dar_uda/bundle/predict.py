@@ -23,11 +23,13 @@ from dar_uda.bundle.image_output import (
     MadeOf,
     bundle_digest,
     file_digest,
+    files_of_image,
     image_digest,
     voxels_digest,
 )
 from dar_uda.bundle.segmenter import Segmenter
 from dar_uda.bundle.slicer import write_slicer_segmentation
+from dar_uda.bundle.verdict import verdict_in_words
 from dar_uda.data.cases_table import LONGEST_NAME
 from dar_uda.data.companions import companions
 from dar_uda.data.formulas import as_cell
@@ -35,6 +37,7 @@ from dar_uda.data.given_images import given_images, names_apart
 from dar_uda.data.reading import reason_of
 from dar_uda.data.volume import Volume, read_volume, write_mask
 from dar_uda.jobs.files import check_not_read, check_writable, folds_case, staging, turn, write_beside
+from dar_uda.jobs.permissions import no_wider_than
 from dar_uda.jobs.progress import Progress
 
 logger = logging.getLogger(__name__)
@@ -54,7 +57,8 @@ def predict_scans(
     """Write `{scan}.nii.gz`, the mask on the scan's own grid, of every scan, `volumes.tsv` and `expected_dice.tsv`.
 
     Of a DICOM series also `{scan}.dcm`, the mask as DICOM SEG. Scans of one name are told apart by the names of their
-    folders. What the folder has of the same scan is replaced whole; rows of other scans stay in `volumes.tsv`.
+    folders. What the folder has of the same scan is replaced whole; rows of other scans stay in `volumes.tsv`. No file
+    is readable by more users than the scans of which it is made.
 
     Args:
         scans: Volume files, folders of one DICOM series, or folders of volume files, of which each is a scan.
@@ -87,12 +91,13 @@ def predict_scans(
     problems, skipped = [], 0
     for done, (path, of_scan) in enumerate(zip(paths, outputs, strict=True), start=1):
         try:
-            if skip_done and of_scan.exists() and of_scan.is_done(replace(wanted, image=image_digest(path))):
-                rows = volumes_of(read_volume(of_scan.mask), segmenter.structures)
-                _write_volumes(table, [(as_cell(of_scan.name), *row) for row in rows])
-                skipped += 1
-            else:
-                _predict_scan(segmenter, path, of_scan, table, wanted)
+            with no_wider_than(files_of_image(path), folder):
+                if skip_done and of_scan.exists() and of_scan.is_done(replace(wanted, image=image_digest(path))):
+                    rows = volumes_of(read_volume(of_scan.mask), segmenter.structures)
+                    _write_volumes(table, [(as_cell(of_scan.name), *row) for row in rows])
+                    skipped += 1
+                else:
+                    _predict_scan(segmenter, path, of_scan, table, wanted)
         except Exception as error:  # whatever a library raises for one scan, the others have their masks
             problems.append(reason_of(path, error))
         progress.report(done)
@@ -101,6 +106,8 @@ def predict_scans(
     if len(problems) < len(paths):
         logger.info("Written: %s, masks and volumes.tsv", output)
         log_first(folder / FILE, [as_cell(one.name) for one in outputs])
+        for said in verdict_in_words(segmenter.facts):
+            logger.info("%s These scans have no verdict of their own.", said)
     if problems:
         raise ValueError("\n".join([f"DAR-315: {len(problems)} of {len(paths)} scans have no mask:", *problems]))
 
@@ -175,7 +182,7 @@ def _add_rows(path: Path, rows: Sequence[tuple]) -> None:
     table = pd.DataFrame([(scan, name, str(voxels), f"{ml:.3f}") for scan, name, voxels, ml in rows], columns=COLUMNS)
     before = _read_volumes(path)
     table = pd.concat([before[~before["image"].isin(table["image"])], table])
-    with write_beside(path) as partial:
+    with no_wider_than([path], path.parent), write_beside(path) as partial:
         table.to_csv(partial, sep="\t", index=False)
 
 

@@ -1,20 +1,15 @@
 """The words that the `dar-uda` command takes, and what its help says of them."""
 
 import argparse
-import re
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
-from dar_uda.data.cases_table import DOMAIN
-from dar_uda.plan.errors import PlanError
+from dar_uda.cli.values import fraction, from_zero, label_values, series, several_label_values, tolerance, window
+from dar_uda.jobs.text import on_one_line
 from dar_uda.plan.renamed import names
-from dar_uda.plan.task import listed_values
-
-STRUCTURE = re.compile("(?!(?:background|mean)$)[A-Za-z][A-Za-z0-9_-]*")
-LABEL_VALUES = re.compile("[1-9][0-9]*(-[1-9][0-9]*)?(,[1-9][0-9]*(-[1-9][0-9]*)?)*")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -56,7 +51,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         now = {row.before.split()[-1]: row.name.split()[-1] for row in names() if row.kind == "option" and row.before}
         old = [word for word in dict.fromkeys(each.partition("=")[0] for each in self.given) if word in now]
-        super().error("; ".join([message, *(f"{word} is now {now[word]}" for word in old)]))
+        super().error(on_one_line("; ".join([message, *(f"{word} is now {now[word]}" for word in old)])))
 
 
 def _command(commands: argparse._SubParsersAction, name: str, what: str, example: str) -> argparse.ArgumentParser:
@@ -93,15 +88,22 @@ def _choices_of_init(command: argparse.ArgumentParser) -> None:
     many: dict[str, Any] = {"nargs": "+", "action": "extend", "default": [], "metavar": "STRUCTURE=VALUE"}
     command.add_argument(
         "--labels",
-        type=_several_label_values,
+        type=several_label_values,
         help="structures and their values in the source's labels, where no file names them: liver=1,spleen=6,7",
         **many,
     )
     command.add_argument(
         "--target-labels",
-        type=_several_label_values,
+        type=several_label_values,
         help="their values in the target's labels, where they differ",
         **many,
+    )
+    command.add_argument(
+        "--hu",
+        action="append",
+        default=[],
+        metavar="DOMAIN",
+        help="the scans of this domain are in HU, as CT cropped to the body (default: by values and headers)",
     )
     command.add_argument("--budget", metavar="NAME", help="laptop, gpu, paper or demo (default: by this machine)")
     _split(command, "of the target's labeled patients")
@@ -146,14 +148,14 @@ def _inspect(commands: argparse._SubParsersAction) -> None:
 def _phantom(commands: argparse._SubParsersAction) -> None:
     phantom = _command(commands, "phantom", "write one generated abdomen with its label map", "mr 3 scans")
     phantom.add_argument("domain", choices=["ct", "mr"], help="the modality")
-    phantom.add_argument("number", type=_from_zero, metavar="NUMBER", help="which patient and scanner, from 0")
+    phantom.add_argument("number", type=from_zero, metavar="NUMBER", help="which patient and scanner, from 0")
     phantom.add_argument(
         "folder",
         type=Path,
         metavar="FOLDER",
         help="where the two files go, such as mr03_image.nii.gz and mr03_label.nii.gz",
     )
-    phantom.add_argument("--seed", type=_from_zero, metavar="NUMBER", default=0, help="another population (default 0)")
+    phantom.add_argument("--seed", type=from_zero, metavar="NUMBER", default=0, help="another population (default 0)")
 
 
 def _cases(commands: argparse._SubParsersAction) -> None:
@@ -175,7 +177,7 @@ def _cases(commands: argparse._SubParsersAction) -> None:
         "--series",
         nargs="+",
         action="extend",
-        type=_series,
+        type=series,
         default=[],
         metavar="DOMAIN=PATTERN",
         help="of layout dicom: which series are of a domain, by description, such as mr='*t2*'; any letter case",
@@ -187,13 +189,13 @@ def _cases(commands: argparse._SubParsersAction) -> None:
 def _split(command: argparse.ArgumentParser, of: str) -> None:
     command.add_argument(
         "--test-fraction",
-        type=_fraction,
+        type=fraction,
         default=0.2,
         metavar="FRACTION",
         help=f"{of} (default 0.2)",
     )
     command.add_argument(
-        "--seed", type=_from_zero, metavar="NUMBER", default=0, help="another draw of these patients (default 0)"
+        "--seed", type=from_zero, metavar="NUMBER", default=0, help="another draw of these patients (default 0)"
     )
 
 
@@ -215,7 +217,7 @@ def _check(commands: argparse._SubParsersAction) -> None:
         "--window",
         action="append",
         default=[],
-        type=_window,
+        type=window,
         metavar="DOMAIN=LOW,HIGH",
         help="the values that a domain's window brings to 0 and 1, such as ct=-350,350: look whether its scans fit",
     )
@@ -359,21 +361,21 @@ def _score(commands: argparse._SubParsersAction) -> None:
     score.add_argument(
         "--labels",
         required=True,
-        type=_label_values,
+        type=label_values,
         metavar="STRUCTURE=VALUES",
         help="what to score, and its values in the files: liver=1 spleen=2,3 bone=10-14",
         **many,
     )
     score.add_argument(
         "--prediction-labels",
-        type=_label_values,
+        type=label_values,
         metavar="STRUCTURE=VALUES",
         help="the values in the masks of structures for which they differ from those in the references",
         **many,
     )
     score.add_argument(
         "--tolerance",
-        type=_tolerance,
+        type=tolerance,
         metavar="STRUCTURE=MM",
         help="distance in mm up to which surfaces agree, for the normalized surface Dice (NSD): liver=3",
         **many,
@@ -390,68 +392,3 @@ def _score(commands: argparse._SubParsersAction) -> None:
         metavar="OTHER",
         help="another folder of masks of the same cases, with which PREDICTIONS are compared",
     )
-
-
-def _label_values(text: str) -> tuple[str, list[int]]:
-    structure, _, values = text.partition("=")
-    if not STRUCTURE.fullmatch(structure) or not LABEL_VALUES.fullmatch(values):
-        raise argparse.ArgumentTypeError(
-            f"DAR-354: {text}: expected a structure and its values from 1, such as liver=1, spleen=2,3 or bone=10-14; "
-            "a structure is letters, digits, _ and -, other than background and mean"
-        )
-    try:
-        return structure, listed_values(values.split(","))
-    except PlanError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _several_label_values(text: str) -> list[tuple[str, list[int]]]:
-    """Return the structures of `liver=1,spleen=6,7` with their values."""
-    return [_label_values(one) for one in re.split(r",(?=[^,]*=)", text)]
-
-
-def _tolerance(text: str) -> tuple[str, float]:
-    structure, _, millimeters = text.partition("=")
-    try:
-        tolerance = float(millimeters)
-    except ValueError:
-        tolerance = 0.0
-    if not 0 < tolerance < float("inf"):
-        raise argparse.ArgumentTypeError(f"DAR-354: {text}: expected a structure and a distance in mm, such as liver=3")
-    return structure, tolerance
-
-
-def _series(text: str) -> tuple[str, str]:
-    domain, equals, pattern = text.partition("=")
-    if not DOMAIN.fullmatch(domain) or not pattern.strip():
-        raise argparse.ArgumentTypeError(f"DAR-446: {text}: expected a domain and a pattern, such as mr='*t2*'")
-    return domain, pattern.strip()
-
-
-def _window(text: str) -> tuple[str, tuple[float, float]]:
-    domain, _, values = text.partition("=")
-    try:
-        low, high = map(float, values.split(","))
-    except ValueError:
-        low = high = 0.0
-    if not low < high:
-        raise argparse.ArgumentTypeError(
-            f"DAR-269: {text}: expected a domain and two values, the lower first: ct=-350,350"
-        )
-    return domain, (low, high)
-
-
-def _fraction(text: str) -> float:
-    try:
-        fraction = float(text)
-    except ValueError:
-        fraction = 0.0
-    if not 0 < fraction < 1:
-        raise argparse.ArgumentTypeError(f"DAR-269: {text} is not a fraction between 0 and 1, such as 0.2")
-    return fraction
-
-
-def _from_zero(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"DAR-261: found {text}, expected a whole number from 0")
-    return int(text)

@@ -7,15 +7,16 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 from dar_uda.cli.arguments import parser
 from dar_uda.jobs.error_codes import explained
-from dar_uda.jobs.text import shown
+from dar_uda.jobs.text import on_one_line, shown, shown_message
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(str(error))
     except MemoryError:
         return _failed("DAR-225: out of memory")
+    except Exception:  # a fault of the program, whose text may cite a file
+        print(shown_message(traceback.format_exc()), file=sys.stderr)
+        return 1
     except KeyboardInterrupt as error:
         more = "; the same command with --continue does the rest" if options.command == "predict" else ""
         return _failed(f"DAR-324: stopped; what is written is whole{more}") + (
@@ -75,20 +79,25 @@ def _print_all_letters() -> None:
 def _failed(text: str) -> int:
     """Print an error so that it stands out; return the exit status."""
     mark = "\x1b[1;31mERROR:\x1b[0m" if sys.stderr.isatty() else "ERROR:"
-    print(f"dar-uda: {mark} {shown(explained(text))}", file=sys.stderr)
+    print(f"dar-uda: {mark} {shown_message(explained(text))}", file=sys.stderr)
     return 1
 
 
 def _say(text: str) -> None:
-    """Print lines, which may hold names of files."""
+    """Print a text, which may hold names of files."""
     print(shown(text))
+
+
+def _say_each(lines: Iterable[str]) -> None:
+    """Print lines, which may hold names of files."""
+    print(*map(on_one_line, lines), sep="\n")
 
 
 class _Plain(logging.Formatter):
     """Messages as they are, but for those that shall stand out."""
 
     def format(self, record: logging.LogRecord) -> str:
-        text = shown(super().format(record))
+        text = shown_message(super().format(record))
         return f"{record.levelname}: {text}" if record.levelno > logging.INFO else text
 
 
@@ -96,6 +105,7 @@ def _log_plainly() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_Plain())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.captureWarnings(True)
 
 
 def _status(options: argparse.Namespace) -> None:
@@ -199,14 +209,14 @@ def _check(options: argparse.Namespace) -> None:
             "(DAR-253)"
         )
     processes = options.processes or usable_cores()
-    _say("\n".join(check_cases(cases, dict(options.window), {}, processes)))
+    _say_each(check_cases(cases, dict(options.window), {}, processes))
 
 
 def _init(options: argparse.Namespace) -> None:
     from dar_uda.project.init import init_project
 
     _log_plainly()
-    _say("\n".join(init_project(options.source, options.target, options.output, _init_options(options))))
+    _say_each(init_project(options.source, options.target, options.output, _init_options(options)))
 
 
 def _init_options(options: argparse.Namespace) -> Any:
@@ -216,7 +226,8 @@ def _init_options(options: argparse.Namespace) -> Any:
         _by_structure(option, [pair for pairs in given for pair in pairs])
         for option, given in (("--labels", options.labels), ("--target-labels", options.target_labels))
     )
-    return Options(labels, target_labels, options.budget, options.test_fraction, options.seed, options.probe)
+    drawn = options.test_fraction, options.seed
+    return Options(labels, target_labels, options.budget, *drawn, options.probe, options.hu)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -236,7 +247,7 @@ def _run(options: argparse.Namespace) -> int:
         check_same_scans(project, scans[0], scans[1])
         _say(f"{project / TASK} is there and is used as it is")
     elif scans:
-        _say("\n".join(init_project(scans[0], scans[1], project, _init_options(options))))
+        _say_each(init_project(scans[0], scans[1], project, _init_options(options)))
     cores = ["--cores", options.cores or "all"] if options.cores or not options.profile else []
     resources = ["--resources", *options.resources] if options.resources else []
     return run_project(project, [*cores, *resources, *_profile(options.profile)])
@@ -253,7 +264,7 @@ def _cases(options: argparse.Namespace) -> None:
     from dar_uda.data.layouts.table import write_cases
 
     split = options.test_fraction, options.seed
-    _say("\n".join(write_cases(options.layout, options.folder, options.output, options.append, *split, options.series)))
+    _say_each(write_cases(options.layout, options.folder, options.output, options.append, *split, options.series))
 
 
 def _inspect(options: argparse.Namespace) -> None:

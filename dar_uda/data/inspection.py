@@ -15,7 +15,7 @@ from dar_uda.data.label_numbers import is_drawn
 from dar_uda.data.planes import normal_of, plane_of
 from dar_uda.data.reading import reason_of
 from dar_uda.data.volume import read_grid
-from dar_uda.jobs.text import shown
+from dar_uda.jobs.text import on_one_line
 
 LONGEST = 64
 """Characters of a name that are shown."""
@@ -34,10 +34,10 @@ def inspect_scans(scans: Sequence[Path]) -> None:
     for scan in given_images(scans):
         try:
             if listed := _listing(scan):
-                print(*map(shown, listed), sep="\n")
+                print(*map(on_one_line, listed), sep="\n")
                 continue
             grid = read_grid(scan)
-            print(shown(f"{scan}: {description_of(grid)}"))
+            print(on_one_line(f"{scan}: {description_of(grid)}"))
             warn_or_refuse(problems_of_grid(scan, grid))
         except BrokenPipeError:  # the reader has stopped reading
             raise

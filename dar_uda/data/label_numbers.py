@@ -45,6 +45,29 @@ def numbers_of(path: str | Path, values: Sequence[Sequence[int | str]]) -> list[
     return numbers
 
 
+def check_numbering(paths: Sequence[Path], values: Sequence[Sequence[int | str]]) -> None:
+    """Raise where SEG or RTSTRUCT files number a structure differently that a class has by its number alone.
+
+    The message cites no name that a file holds: people write what they like there.
+
+    Raises:
+        ValueError: They do.
+    """
+    from dar_uda.data.dicom.labels import names_of
+
+    alone = {value for group in values if not any(isinstance(one, str) for one in group) for value in group}
+    files = {path: {number: _alike(name) for number, name in names_of(path).items()} for path in paths}
+    for number in sorted(map(int, alone)):
+        named = {own[number]: path for path, own in files.items() if number in own}
+        moved = [path for path, own in files.items() if number not in own and named.keys() & set(own.values()) - {""}]
+        if len(differing := [*named.values(), *moved]) > 1:
+            raise ValueError(
+                f"DAR-542: {differing[0]} and {differing[1]} number their structures differently, {number} among them; "
+                f"expected `labels` to go by name: write the structure's name in the files behind its number, as in "
+                f"[{number}, Liver]"
+            )
+
+
 def _numbers_named(group: Sequence[int | str], named: Mapping[str, list[int]]) -> list[int]:
     names = dict.fromkeys(_alike(value) for value in group if isinstance(value, str))
     if not names:

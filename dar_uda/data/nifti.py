@@ -146,7 +146,8 @@ def _shape_of_volume(shape: tuple[int, ...], path: Path, index: int | None) -> t
         )
     if index is not None and index >= volumes:
         raise UnreadableFileError(
-            f"DAR-433: {path}/{index}: the file has {volumes} volumes, counted from 0; expected 0 to {volumes - 1}"
+            f"DAR-433: {path}/{index}: the file has {volumes} volumes, counted from 0; expected 0 to {volumes - 1}: "
+            f"correct the number behind the file's name, as in {path}/{volumes - 1}"
         )
     return tuple(axes[:3])
 

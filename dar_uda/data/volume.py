@@ -101,8 +101,11 @@ def read_label(path: str | Path, image: str | Path, values: Sequence[Sequence[in
 
 
 def read_label_grid(path: str | Path, image: str | Path) -> Grid:
-    """Return the grid of a label as `read_label` does, as far as possible from headers alone."""
-    return read_label(path, image).grid if Path(path).is_dir() or is_drawn(Path(path)) else read_grid(path)
+    """Return the grid of a label as `read_label` does, as far as possible from headers alone.
+
+    Of a SEG or RTSTRUCT no structure is drawn: those that a task does not name may lie anywhere.
+    """
+    return read_label(path, image, []).grid if Path(path).is_dir() or is_drawn(Path(path)) else read_grid(path)
 
 
 def read_grid(path: str | Path) -> Grid:

@@ -26,6 +26,15 @@ def write_adaptation(
         frame.to_csv(partial, sep="\t", index=False, float_format="%.4f")
 
 
+def read_adaptation(table: str | Path) -> pd.DataFrame:
+    """Return the rows that `write_adaptation` wrote, an end that is not known as NaN; none where there is no file."""
+    if not Path(table).exists():
+        return pd.DataFrame(columns=COLUMNS)
+    text, numbers = dict.fromkeys(["direction", "method", "floor", "interval", "verdict"], str), ("gain", "low", "high")
+    empty = {name: [""] for name in numbers}
+    return pd.read_csv(table, sep="\t", dtype=text, keep_default_na=False, na_values=empty)[COLUMNS]
+
+
 def adaptation_of(confidence: Sequence[dict], floors: Mapping[str, str]) -> pd.DataFrame:
     """Return for every adapted method how much higher a Dice it lets expect than its floor, and a verdict.
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dar_uda.data.geometry import reorder_like
 from dar_uda.data.grid import Grid, read_grids
-from dar_uda.data.label_numbers import numbers_of
+from dar_uda.data.label_numbers import check_numbering, is_drawn, numbers_of
 from dar_uda.data.labels import map_labels
 from dar_uda.data.predictions import mask_path
 from dar_uda.data.versions import Versions
@@ -33,7 +33,7 @@ def read_external_masks(
     predictions: str | Path,
     missing: str | Path,
     structures: Sequence[str],
-    values: Sequence[Sequence[int]],
+    values: Sequence[Sequence[int | str]],
     has_others: bool,
     versions: str | Path,
 ) -> None:
@@ -43,22 +43,25 @@ def read_external_masks(
         cases: Names of all test cases, in the order of the grids.
         scored: Names of those with a label.
         found: Names of those that have a mask, in the order of the masks.
-        masks: Label files, each on the grid of its scan up to order and sense of the axes.
+        masks: Label files, each on the grid of its scan up to order and sense of the axes, or DICOM SEG or RTSTRUCT.
         grids: The grids of each case, original and network (written by preprocessing).
         predictions: Output folder of NIfTI label maps of classes 1..K.
         missing: Output TSV, column `case`: the scored cases without a mask.
         structures: Names of the classes.
-        values: For each structure the values in the files that make it up; none: no file holds it.
+        values: For each structure the values in the files that make it up, or names, see `numbers_of`; none: no file
+            holds it.
         has_others: Whether further values are background, as of a program that segments other organs too.
         versions: The table of `Versions`, which gets a row for every file.
 
     Raises:
         ValueError: Masks lie on other grids than their scans, or hold values that no structure has, or none that any
-            has: the message names the files.
+            has, or number their segments each in its own way: the message names the files.
     """
     originals = {case: read_grids(path)[0] for case, path in zip(cases, grids, strict=True)}
     files = dict(zip(found, map(Path, masks), strict=True))
-    check_on_grids(list(files.values()), {case: ("its scan", originals[case]) for case in found}, "scans")
+    plain = [case for case in found if not is_drawn(files[case])]
+    check_on_grids([files[case] for case in plain], {case: ("its scan", originals[case]) for case in plain}, "scans")
+    check_numbering([files[case] for case in found if case not in plain], values)
     absent = [case for case in scored if case not in files]
     if absent:
         logger.warning(
@@ -67,26 +70,37 @@ def read_external_masks(
         )
     if others := [case for case in cases if case not in files and case not in scored]:
         logger.warning("DAR-359: Cases with neither a mask nor a label to score one: %s", ", ".join(others))
-    numbers = numbers_of(next(iter(files.values())), values) if files else []
     progress = Progress("read masks", len(cases), unit="case")
     held: set[int] = set()
+    structures_held: set[str] = set()
     for done, (case, grid) in enumerate(originals.items(), start=1):
         mask = np.zeros(grid.shape, np.uint8)
         if case in files:
-            label = read_label(files[case], files[case])
+            numbers = numbers_of(files[case], values)
+            label = _read_label(files[case], grid, numbers)
             mask = _classes(case, files[case], label, grid, numbers)
             present = set(np.rint(np.unique(label.array)).astype(int).tolist())
+            structures_held |= {structures[k] for k, own in enumerate(numbers) if not present.isdisjoint(own)}
             if not has_others:
                 _check_known(case, files[case], present, structures, numbers)
             held |= present
         write_mask(mask_path(predictions, case), mask, grid)
         progress.report(done)
     if files:
-        _check_held(files, held, structures, numbers, has_others)
+        _check_held(files, held, structures_held, dict(zip(structures, values, strict=True)), has_others)
     for file in files.values():
         Versions(versions).note(str(file), is_label=True)
     with write_beside(missing) as partial:
         partial.write_text("".join(f"{line}\n" for line in ("case", *absent)), encoding="utf-8")
+
+
+def _read_label(path: Path, grid: Grid, numbers: Sequence[Sequence[int]]) -> Volume:
+    """Return a mask; a SEG or RTSTRUCT on the grid of the scan, with the structures of these numbers alone."""
+    if not is_drawn(path):
+        return read_label(path, path)
+    from dar_uda.data.dicom.labels import read_drawn
+
+    return Volume(read_drawn(path, None, grid, numbers), grid)
 
 
 def _classes(
@@ -115,13 +129,13 @@ def _check_known(
 def _check_held(
     files: Mapping[str, Path],
     held: Set[int],
-    structures: Sequence[str],
-    values: Sequence[Sequence[int]],
+    structures_held: Set[str],
+    values: Mapping[str, Sequence[int | str]],
     has_others: bool,
 ) -> None:
     """Warn of structures of which no file holds a value; stop where `labels` gives values, and the files hold none."""
-    given = {name: of_one for name, of_one in zip(structures, values, strict=True) if of_one}
-    lacking = {name: of_one for name, of_one in given.items() if held.isdisjoint(of_one)}
+    given = {name: of_one for name, of_one in values.items() if of_one}
+    lacking = {name: of_one for name, of_one in given.items() if name not in structures_held}
     if not lacking:
         return
     expected, found = _in_words(list(lacking), list(lacking.values())), _listed(held)
@@ -137,7 +151,7 @@ def _check_held(
     )
 
 
-def _in_words(structures: Sequence[str], values: Sequence[Sequence[int]]) -> str:
+def _in_words(structures: Sequence[str], values: Sequence[Sequence[int | str]]) -> str:
     """Return the values of structures, such as `liver 6, spleen 1 or 2`."""
     return ", ".join(f"{name} {' or '.join(map(str, of_one))}" for name, of_one in zip(structures, values, strict=True))
 

@@ -8,9 +8,11 @@ import fcntl
 import logging
 import os
 import random
+import stat
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -44,11 +46,11 @@ def lease(names: Sequence[str], folder: Path, wanted: int = 1) -> list[str]:
     All at once or none: a job that held some while it waits for others could wait for one that does the same.
 
     Raises:
-        PermissionError: The folder is another user's.
+        PermissionError: The folder is not one that this user alone can write to.
     """
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
-        raise PermissionError(f"DAR-219: {folder} belongs to another user; expected a folder of your own: set TMPDIR")
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    _check_own(folder)
     waits = False
     while True:
         leased = [name for name in names if name in _held][:wanted]
@@ -65,7 +67,21 @@ def lease(names: Sequence[str], folder: Path, wanted: int = 1) -> list[str]:
                 "DAR-214: %d of %d GPUs wanted, too few are free (locks in %s): waiting", wanted, len(names), folder
             )
             waits = True
-        time.sleep(random.uniform(0.5, 1) * SECONDS_BETWEEN_TRIES)
+        time.sleep(random.uniform(0.5, 1) * SECONDS_BETWEEN_TRIES)  # nosec B311 # no secret: a pause
+
+
+def _check_own(folder: Path) -> None:
+    """See that a folder below one that all can write to is no other user's, and no link that one has laid there."""
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode):
+        found = "is a link" if stat.S_ISLNK(status.st_mode) else "is a file"
+    elif status.st_uid != os.getuid():
+        found = "belongs to another user"
+    elif status.st_mode & 0o077:
+        found = f"has the mode {status.st_mode & 0o777:#o}"
+    else:
+        return
+    raise PermissionError(f"DAR-219: {folder} {found}, expected a folder of your own of mode 0o700: set TMPDIR")
 
 
 def _take(name: str, folder: Path) -> bool:

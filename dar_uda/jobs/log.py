@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dar_uda.jobs.error_codes import explained
 from dar_uda.jobs.files import locked
-from dar_uda.jobs.text import shown
+from dar_uda.jobs.text import shown_message
 
 PLAIN = (ValueError, OSError, RuntimeError, FloatingPointError)
 """Errors whose text says all; of others the kind is told too."""
@@ -36,7 +36,7 @@ def job_log(path: str | Path) -> Iterator[None]:
     except Exception as error:
         logging.critical(explained(f"ERROR: {in_words(error)} (more in {path})"))
         with path.open("a", encoding="utf-8") as file:
-            file.write(shown("".join(traceback.format_exception(error))))
+            file.write(shown_message("".join(traceback.format_exception(error))) + "\n")
         raise SystemExit(1) from None
     logging.info("done in %.2f s", time.perf_counter() - start)
 
@@ -55,7 +55,7 @@ class _Lines(logging.Formatter):
     """Lines in which names of files do no harm."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return shown(super().format(record))
+        return shown_message(super().format(record))
 
 
 def in_words(error: BaseException) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from dar_uda.jobs.checkpoints import checkpoints_of, remove_checkpoints
 from dar_uda.jobs.files import write_beside
 from dar_uda.jobs.log import job_log
+from dar_uda.jobs.permissions import no_wider_than
 
 PACKAGES = (
     *("adabelief-pytorch", "dar-uda", "matplotlib", "medpy", "nibabel", "numpy", "pandas", "safetensors"),
@@ -29,6 +30,7 @@ def recorded(job: Any) -> Iterator[dict[str, str]]:
     """Log the block to the job's log, and when it ended without an error write the provenance of its outputs.
 
     The block may note the versions of packages of another interpreter that did its work.
+    What the job makes is readable by no more users than what it reads, see `no_wider_than`.
     A training's checkpoints go last: a job that fails before is done again, and goes on from them.
     Of a job whose results other runs may take from Snakemake's cache it also writes time and memory: Snakemake allows
     no `benchmark:` there.
@@ -42,7 +44,7 @@ def recorded(job: Any) -> Iterator[dict[str, str]]:
     path = provenance_path(job.output[0])
     path.unlink(missing_ok=True)
     start, of_others = time.monotonic(), dict[str, str]()
-    with job_log(job.log[0]):
+    with no_wider_than(job.input, path.parent), job_log(job.log[0]):
         yield of_others
         record = {
             "format": FORMAT,

@@ -2,8 +2,8 @@
 
 import re
 
-CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""Control characters but the line end, and those that turn the direction of text around."""
+CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Control characters but the line end, other ends of a line, and what turns the direction of text around."""
 
 
 def shown(text: str) -> str:
@@ -15,6 +15,16 @@ def shown(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
+def on_one_line(text: str) -> str:
+    r"""Return what `shown` does, with line ends as `\n`: what comes from a file forges no line."""
+    return shown(text).replace("\n", "\\n")
+
+
+def shown_message(text: str) -> str:
+    """Return what `shown` does, lines after the first indented: a name with a line end in it begins no message."""
+    return shown(text).rstrip("\n").replace("\n", "\n  ")
+
+
 def shown_name(name: str) -> str:
     """Return the name of a file on one line; two names never look alike."""
-    return shown(name.replace("\\", "\\\\")).replace("\n", "\\n")
+    return on_one_line(name.replace("\\", "\\\\"))

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 from dar_uda.jobs.files import check_writable, staging
+from dar_uda.jobs.permissions import no_wider_than
 from dar_uda.nnunet.dataset import located
 
 logger = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ def export_dataset(dataset: str | Path, output: str | Path) -> None:
             f"DAR-302: {missing[0]} does not exist; expected the whole run: copy or move all of its folder"
         )
     check_writable(output.parent)
-    with staging(output.parent) as partial:
+    with no_wider_than(files, output.parent), staging(output.parent) as partial:
         folder = partial / output.name
         for name in ("imagesTr", "labelsTr"):
             (folder / name).mkdir(parents=True)

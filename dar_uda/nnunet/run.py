@@ -29,7 +29,9 @@ def versions_of(python: str) -> dict[str, str]:
         RuntimeError: It has no nnU-Net, or another version.
     """
     try:
-        asked = subprocess.run([python, "-c", ASKS_VERSIONS], capture_output=True, text=True, check=False)
+        asked = subprocess.run(  # nosec B603 # no shell, and the interpreter is the one that the user's config names
+            [python, "-c", ASKS_VERSIONS], capture_output=True, text=True, check=False
+        )
     except OSError as error:
         raise FileNotFoundError(
             f"DAR-236: nnunet_python: {python} cannot be run ({error.strerror}); expected a Python interpreter, such "
@@ -56,7 +58,7 @@ def run(command: Sequence[str], environment: Mapping[str, str], each: Callable[[
         RuntimeError: The command failed; the message has its last lines.
     """
     last: deque[str] = deque(maxlen=LAST)
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # nosec B603 # no shell, and the interpreter is the one that the user's config names
         command,
         env=environment,
         stdout=subprocess.PIPE,

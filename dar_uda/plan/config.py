@@ -156,7 +156,7 @@ def read_config(
 
 def _load(path: Path) -> dict[str, Any]:
     with path.open(encoding="utf-8") as file:
-        values: dict[str, Any] = yaml.load(file, LOADER)
+        values: dict[str, Any] = yaml.load(file, LOADER)  # nosec B506 # LOADER is a safe one
     return values
 
 

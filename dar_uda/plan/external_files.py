@@ -30,7 +30,7 @@ def lacking_files(external: External, direction: Direction, cases: Cases) -> str
     names = cases.of(direction.target, "test")
     if external.directions or not names or has_row_in(external, direction, cases):
         return None
-    return f"no file such as {external.path(str(direction), names[0])}"
+    return f"no file of its `masks` for a case such as {names[0]}"
 
 
 def check_external_files(config: Config, cases: Cases, has_files: bool = True) -> None:

@@ -13,7 +13,7 @@ from dar_uda.project.machine import Machine, choose_budget
 from dar_uda.project.names import Values, read_names
 from dar_uda.project.patches import choose_changes
 from dar_uda.project.split import choose_split
-from dar_uda.project.structures import choose_structures
+from dar_uda.project.structures import Said, choose_structures
 from dar_uda.project.survey import Facts
 from dar_uda.project.task_file import TaskChoices
 from dar_uda.project.workflow import workflow_folder
@@ -27,6 +27,7 @@ class Options:
 
     Attributes:
         labels, target_labels: Structures with their values in the files of source and target; empty: not said.
+        hu: Domains whose scans are in HU, whatever their values.
         budget: None: by the machine.
         test_fraction, seed: See `choose_split`.
         probe: Whether to measure a few trial steps for the estimate.
@@ -38,6 +39,7 @@ class Options:
     test_fraction: float = 0.2
     seed: int = 0
     probe: bool = False
+    hu: Sequence[str] = ()
 
 
 def check_budget(budget: str | None) -> None:
@@ -47,18 +49,31 @@ def check_budget(budget: str | None) -> None:
         raise ValueError(f"DAR-414: --budget {budget}: found no such budget; expected one of {', '.join(shipped)}")
 
 
-def choose_task(domains: tuple[str, str], places: Places, facts: Sequence[Facts], options: Options) -> TaskChoices:
+def check_hu(hu: Sequence[str], domains: tuple[str, str]) -> None:
+    """Raise where `--hu` names another domain than those of the two folders."""
+    if unknown := sorted(set(hu) - set(domains)):
+        raise ValueError(f"DAR-540: --hu {', '.join(unknown)}: expected {' or '.join(domains)}: correct the name")
+
+
+def said_of_structures(places: Places, options: Options) -> Said:
+    """Return what the options and the files of the two folders say of the structures."""
+    source, target = (read_names(place if place.is_dir() else place.parent) for _, place in places)
+    return Said((options.labels, options.target_labels), (source, target))
+
+
+def choose_task(domains: tuple[str, str], facts: Sequence[Facts], said: Said, options: Options) -> TaskChoices:
     """Return the task of two folders.
+
+    Args:
+        facts, said: See `choose_structures`.
 
     Raises:
         ValueError: Labels or scans do not allow one, or leave open what an option has to say.
     """
-    described = [read_names(place if place.is_dir() else place.parent) for _, place in places]
-    given = options.labels, options.target_labels
-    labels, target_labels = choose_structures(domains, facts, given, (described[0], described[1]))
+    labels, target_labels = choose_structures(domains, facts, said)
     values = {value for own in labels.value.values() for value in own}
     by_domain = {domain: [one for one in facts if one.case.domain == domain] for domain in domains}
-    intensities = {domain: choose_intensity(own, values) for domain, own in by_domain.items()}
+    intensities = {domain: choose_intensity(own, values, domain in options.hu) for domain, own in by_domain.items()}
     split = choose_split([one.case for one in facts], domains, options.test_fraction, options.seed)
     machine = Machine.here()
     budget = choose_budget(machine, options.budget)

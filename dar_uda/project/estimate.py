@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dar_uda.jobs.progress import duration
-from dar_uda.plan.methods import Training
+from dar_uda.plan.methods import Training, TrainingSet
 from dar_uda.plan.plan import Plan
 from dar_uda.plan.task import Direction
+from dar_uda.project.disk import bytes_of_run
 from dar_uda.project.machine import Machine
 from dar_uda.project.patches import memory_of_training
 
@@ -17,7 +18,6 @@ SECONDS_PER_MASK = 7.1
 """Of one scan on the grid of the abdomen's `laptop`, 112 x 112 x 75: `dar-uda predict` in docs/performance.md."""
 SELF_TRAINING = 430 / 250 / (967 / 650)
 """Seconds of a step of self-training by those of a step before it: `laptop`, abdomen, docs/performance.md."""
-BYTES_PER_VOXEL = {"image": 2, "label": 1, "slice": 2}
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,11 @@ def estimate_text(plan: Plan, pace: Pace, machine: Machine, slices: Mapping[str,
     seconds = _seconds(plan, pace, machine, slices)
     memory = memory_of_training(plan.config.branch("segmentation"), machine)
     lanes = 1 if machine.gpu else min(2, machine.cores)
+    disk = bytes_of_run(plan, trainings_of(plan), slices, lanes) / GIB
     where = "of the card for a training" if machine.gpu else f"for {lanes} trainings at a time"
     return (
         f"Estimate: {duration(seconds)} (hours:minutes:seconds), {lanes * memory / 1024:.1f} GiB of memory {where}, "
-        f"{_bytes(plan, slices) / GIB:.2f} GiB of disk; seconds per step: translator {pace.translator_step:.3g}, "
+        f"{disk:.2f} GiB of disk; seconds per step: translator {pace.translator_step:.3g}, "
         f"segmenter {pace.segmenter_step:.3g}, of {pace.origin}."
     )
 
@@ -70,23 +71,23 @@ def _seconds(plan: Plan, pace: Pace, machine: Machine, slices: Mapping[str, floa
     before = len(plan.cases.all) * (pace.preprocessing + 2 * SECONDS_PER_JOB) / machine.cores
     chains: list[tuple[bool, float]] = []
     translator = (config.branch("translation")["steps"] or 0) * pace.translator_step
-    for training_set, trainings in _trainings(plan).items():
+    for training_set, trainings in trainings_of(plan).items():
         own = sum(_steps(plan, training) * pace.segmenter_step for training in trainings)
         own += masks * (1 + sum(training.iteration > 0 for training in trainings))
-        synthetic = "." in training_set
-        drawn = len(plan.cases.of(training_set.split("-to-")[0], "train", labeled=True)) if synthetic else 0
+        synthetic = training_set.target is not None
+        drawn = len(plan.cases.of(training_set.labeled, "train", labeled=True)) if synthetic else 0
         chains.append((synthetic, own + drawn * (SECONDS_PER_JOB + 2.0)))
     longest = max(seconds + translator * synthetic for synthetic, seconds in chains)
     work = sum(seconds for _, seconds in chains) + translator * any(synthetic for synthetic, _ in chains)
     return before + max(longest, work / lanes) * len(config.seeds)
 
 
-def _trainings(plan: Plan) -> dict[str, set[Training]]:
+def trainings_of(plan: Plan) -> dict[TrainingSet, set[Training]]:
     """Return the trainings of the summary's methods that have their cases, by training set."""
-    made: dict[str, set[Training]] = {}
+    made: dict[TrainingSet, set[Training]] = {}
     for row in plan.summary.masked:
         method = plan.methods[row.method]
-        training_set = str(method.training_set(Direction.of(row.direction)))
+        training_set = method.training_set(Direction.of(row.direction))
         made.setdefault(training_set, set()).update(method.trainings)
     return made
 
@@ -103,16 +104,6 @@ def _mask_seconds(plan: Plan, slices: Mapping[str, float]) -> float:
     direction = plan.config.directions[0]
     voxels = slices[direction.target] * plan.config.task.grid["size"] ** 2
     return float(SECONDS_PER_MASK * len(plan.volumes.test_cases(str(direction))) * voxels / (112**2 * 75))
-
-
-def _bytes(plan: Plan, slices: Mapping[str, float]) -> float:
-    """Return the size of the volumes that a run writes: cases, slices, synthetic volumes."""
-    pixels = plan.config.task.grid["size"] ** 2
-    source = plan.config.directions[0].source
-    labeled = len(plan.cases.of(source, "train", labeled=True))
-    cases = sum(slices[case.domain] * pixels * (2 * BYTES_PER_VOXEL["image"] + 1) for case in plan.cases.all)
-    synthetic = labeled * slices[source] * pixels * BYTES_PER_VOXEL["image"] * plan.config.branch("styles")["clusters"]
-    return float(cases + synthetic * len(plan.config.seeds))
 
 
 def _product(numbers: Sequence[int]) -> int:

@@ -12,16 +12,20 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from dar_uda.data.layouts.table import row_of, write_rows
+from dar_uda.data.versions import files_of
 from dar_uda.jobs.cores import usable_cores
 from dar_uda.jobs.files import check_writable, write_beside
+from dar_uda.jobs.permissions import no_wider_than
 from dar_uda.plan.plan import Plan
-from dar_uda.project.choices import Options, check_budget, choose_task
+from dar_uda.project.choices import Options, check_budget, check_hu, choose_task, said_of_structures
 from dar_uda.project.estimate import documented_pace, estimate_text
 from dar_uda.project.found import check_facts, find_cases, read_places
 from dar_uda.project.machine import Machine
 from dar_uda.project.page import draw_page
 from dar_uda.project.plan import TABLE, TASK, plan_of
 from dar_uda.project.recognize import domain_and_place
+from dar_uda.project.split import split_in_words
+from dar_uda.project.structures import check_said
 from dar_uda.project.survey import Facts, survey
 from dar_uda.project.task_file import TaskChoices, task_text
 from dar_uda.project.trial import Example, bring_to_grid, probed_pace
@@ -51,13 +55,17 @@ def init_project(source: str, target: str, project: Path, options: Options) -> l
     places = read_places(source, target)
     domains = places[0][0], places[1][0]
     check_budget(options.budget)
+    check_hu(options.hu, domains)
     lines, cases = find_cases(places)
-    facts = survey(cases, domains[0], usable_cores())
+    said = said_of_structures(places, options)
+    check_said(domains, cases, said)
+    facts = survey(cases, domains[0], usable_cores(), dict(zip(domains, said.values(), strict=True)))
     lines += check_facts(facts)
-    choices = choose_task(domains, places, facts, options)
+    choices = choose_task(domains, facts, said, options)
     check_writable(project)
     write_rows(project / TABLE, [row_of(case, project.absolute()) for case in choices.split.value])
-    with _taken_back_on_error(project / TABLE):
+    images = (file for one in facts for file in files_of(str(one.case.image)))
+    with _taken_back_on_error(project / TABLE), no_wider_than(images, project):
         return [*lines, *_write(source, target, project, choices, facts, options.probe)]
 
 
@@ -126,6 +134,7 @@ def _summary(choices: TaskChoices) -> list[str]:
         *(f"{domain}: {choice.value}" for domain, choice in choices.intensities.items()),
         f"budget {choices.budget.value}, grid {grid}",
         choices.split.reason,
+        *split_in_words(choices.split.value, choices.domains[1]),
     ]
 
 

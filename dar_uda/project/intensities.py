@@ -11,6 +11,7 @@ AIR = (-1250.0, -750.0)
 """HU between which the air of a CT lies."""
 WIDENED = 0.5
 """Of the foreground's width: by so much the window reaches beyond it at both ends."""
+BOTH_ENDS = "is half of that wider at both ends"
 STEP = 10
 DARKEST = -1000
 """HU of air: nothing of a patient is darker."""
@@ -21,43 +22,44 @@ def is_hu(facts: Facts) -> bool:
     return facts.modality == "CT" or AIR[0] <= facts.air <= AIR[1]
 
 
-def choose_intensity(facts: Sequence[Facts], structures: Collection[int]) -> Choice:
+def choose_intensity(facts: Sequence[Facts], structures: Collection[int], said_hu: bool) -> Choice:
     """Return `window` or `percentile` for the scans of one domain.
 
     Args:
         structures: Values of the task's structures in the labels of the source.
+        said_hu: Whether the user says that all scans are in HU, as of scans without air, cropped to the body.
 
     Raises:
         ValueError: Some scans are in HU and others are not, or their DICOM headers name several modalities.
     """
     domain = facts[0].case.domain
     modalities = {one.modality for one in facts if one.modality}
-    in_hu = [one for one in facts if is_hu(one)]
+    in_hu = [one for one in facts if said_hu or is_hu(one)]
     if len(modalities) > 1 or 0 < len(in_hu) < len(facts):
         others = [one for one in facts if one not in in_hu] or list(facts)
         raise ValueError(
             f"DAR-406: Scans of domain {domain} are of different kinds: {len(in_hu)} are in HU and "
             f"{len(facts) - len(in_hu)} are not{f', modalities {sorted(modalities)}' if modalities else ''}, such as "
             f"{(in_hu or list(facts))[0].case.image} and {others[-1].case.image}; expected one kind in a domain: move "
-            "the others to a folder of their own, or, if all are CT, bring them to HU"
+            "the others to a folder of their own; or, if all are in HU and some are cropped to the body, give "
+            f"--hu {domain}"
         )
     air = listed_numbers([round(one.air, 2) + 0.0 for one in facts])
     if not in_hu:
         return Choice(
             {"percentile": PERCENTILE},
             f"Not in HU: the darkest values are {air}, and air in HU is near -1000. 0 is air, 1 the level that "
-            f"{PERCENTILE} % of a usual scan do not exceed. If this is a CT, set window: [low, high] in its unit.",
+            f"{PERCENTILE} % of a usual scan do not exceed. If this is a CT in HU, give --hu {domain}; in another "
+            "unit, set window: [low, high].",
         )
     low, high, what = _foreground(facts, structures)
-    window = [
-        max(DARKEST, int(np.floor((low - WIDENED * (high - low)) / STEP)) * STEP),
-        int(np.ceil((high + WIDENED * (high - low)) / STEP)) * STEP,
-    ]
+    dark, bright = low - WIDENED * (high - low), high + WIDENED * (high - low)
+    origin = f"--hu {domain}" if said_hu else "DICOM says CT" if modalities else f"air is at {air}"
+    widened = f"begins at {DARKEST}, air, and is half of that wider at the upper end" if dark < DARKEST else BOTH_ENDS
     return Choice(
-        {"window": window},
-        f"In HU: {'DICOM says CT' if modalities else f'air is at {air}'}. 99 % of the values {what} lie from {low:.0f} "
-        f"to {high:.0f}; the window is half of that wider at both ends, so that what "
-        "surrounds the structures keeps its contrast.",
+        {"window": [max(DARKEST, int(np.floor(dark / STEP)) * STEP), int(np.ceil(bright / STEP)) * STEP]},
+        f"In HU: {origin}. 99 % of the values {what} lie from {low:.0f} to {high:.0f}; the window {widened}, so that "
+        "what surrounds the structures keeps its contrast.",
     )
 
 

@@ -1,11 +1,15 @@
 """Which cases train and which test, by patient."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from dar_uda.data.layouts.case import Case
 from dar_uda.data.layouts.split import draw_split
+from dar_uda.data.splits import is_in
 from dar_uda.project.choice import Choice
+
+FEWEST = 3
+"""Test cases without a warning."""
 
 
 def choose_split(cases: Sequence[Case], domains: tuple[str, str], test_fraction: float, seed: int) -> Choice:
@@ -41,3 +45,19 @@ def choose_split(cases: Sequence[Case], domains: tuple[str, str], test_fraction:
         f"(fraction {test_fraction:g}, seed {seed}); the others train; their labels are for supervised "
         "alone, if it is among the methods.",
     )
+
+
+def split_in_words(cases: Sequence[Case], target: str) -> Iterator[str]:
+    """Yield how many test cases the split of a target leaves, and a warning where they are few.
+
+    Where any has a label, those with one count: the others have no score.
+    """
+    tests = [case for case in cases if case.domain == target and is_in(case.split or "", "test")]
+    labeled = sum(case.label is not None for case in tests)
+    yield f"test cases of {target}: {len(tests)}, with a label: {labeled}"
+    if (count := labeled or len(tests)) < FEWEST:
+        yield (
+            f"WARNING: {target} has {count} test case{'' if count == 1 else 's'}{' with a label' if labeled else ''}, "
+            f"fewer than {FEWEST}: a mean over so few says little, and its interval is wide or absent. Have more cases "
+            "test (a higher --test-fraction, or `split` in cases.tsv), or add scans (DAR-541)"
+        )

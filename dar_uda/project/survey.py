@@ -1,7 +1,7 @@
 """What headers, values and labels of cases say: each case is read once, several at a time."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -17,6 +17,7 @@ from dar_uda.data.checks.label import problems_of_label_grid, problems_of_label_
 from dar_uda.data.dicom.header import is_dicom, read_header
 from dar_uda.data.geometry import canonical_axes, reorder_like, spacing_of
 from dar_uda.data.grid import Grid
+from dar_uda.data.label_numbers import is_drawn
 from dar_uda.data.layouts.case import Case
 from dar_uda.data.reading import reason_of
 from dar_uda.data.volume import Volume, read_label, read_volume
@@ -59,19 +60,23 @@ class Facts:
     digest: str = ""
 
 
-def survey(cases: Sequence[Case], source: str, processes: int) -> list[Facts]:
+def survey(
+    cases: Sequence[Case], source: str, processes: int, values: Mapping[str, Sequence[Sequence[int]]]
+) -> list[Facts]:
     """Read every case once and return what it says, with a progress line.
 
     Args:
         source: The domain whose labels are measured. Of another domain's labels nothing but their values is noted.
         processes: Cases that are read at a time.
+        values: Of every structure in the labels, by domain: of a SEG or RTSTRUCT no others are drawn.
 
     Raises:
         ValueError: The system killed a process that read.
     """
     progress, facts = Bar("reading scans", len(cases), unit="case"), []
     try:
-        for one in _read_all(cases, [case.domain == source for case in cases], min(processes, len(cases))):
+        of_cases = [case.domain == source for case in cases], [values[case.domain] for case in cases]
+        for one in _read_all(cases, *of_cases, min(processes, len(cases))):
             facts.append(one)
             progress.report(len(facts))
     except BrokenProcessPool as error:
@@ -82,15 +87,17 @@ def survey(cases: Sequence[Case], source: str, processes: int) -> list[Facts]:
     return facts
 
 
-def _read_all(cases: Sequence[Case], are_source: Sequence[bool], processes: int) -> Iterator[Facts]:
+def _read_all(
+    cases: Sequence[Case], are_source: Sequence[bool], values: Sequence[Sequence[Sequence[int]]], processes: int
+) -> Iterator[Facts]:
     if processes < 2:
-        yield from map(read_facts, cases, are_source)
+        yield from map(read_facts, cases, are_source, values)
         return
     with ProcessPoolExecutor(processes) as pool:
-        yield from pool.map(read_facts, cases, are_source)
+        yield from pool.map(read_facts, cases, are_source, values)
 
 
-def read_facts(case: Case, is_source: bool) -> Facts:
+def read_facts(case: Case, is_source: bool, values: Sequence[Sequence[int]]) -> Facts:
     """Return what a case says; where it cannot be read, why."""
     found: list[Finding] = []
     path = case.image
@@ -98,7 +105,7 @@ def read_facts(case: Case, is_source: bool) -> Facts:
         volume = read_volume(case.image)
         problems = [*problems_of_grid(path, volume.grid), *problems_of_values(path, volume.array, None)]
         path = case.label or path
-        label = _label_of(case, volume.grid, problems)
+        label = _label_of(case, volume.grid, problems, values)
         found += [Finding(kind, case.domain, case.name, text) for kind, text in problems]
         if any(finding.kind.stops for finding in found):
             return Facts(case, found, volume.grid)
@@ -108,18 +115,21 @@ def read_facts(case: Case, is_source: bool) -> Facts:
         return Facts(case, [*found, Finding(UNREADABLE, case.domain, case.name, text)])
 
 
-def _label_of(case: Case, grid: Grid, problems: list[Problem]) -> NDArray[np.int64] | None:
+def _label_of(
+    case: Case, grid: Grid, problems: list[Problem], values: Sequence[Sequence[int]]
+) -> NDArray[np.int64] | None:
     """Return a case's label as whole numbers, voxel by voxel with the image; None where it has none or a wrong one."""
     if case.label is None:
         return None
+    drawn = values if is_drawn(case.label) else None
     wrong = [
         *problems_of_label_grid(case.label, case.image, grid, case.name),
-        *problems_of_label_values(case.label, case.image, None, describe=False),
+        *problems_of_label_values(case.label, case.image, drawn, describe=False),
     ]
     problems += wrong
     if any(kind.stops for kind, _ in wrong):
         return None
-    label = read_label(case.label, case.image)
+    label = read_label(case.label, case.image, drawn)
     whole: NDArray[np.int64] = np.rint(reorder_like(label.array, label.grid, grid)).astype(np.int64)
     return whole
 

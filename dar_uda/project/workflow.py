@@ -11,6 +11,8 @@ from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
 SNAKEFILE = "Snakefile"
+PASSED_ON = {signal.SIGINT: signal.SIGINT, signal.SIGTERM: signal.SIGTERM, signal.SIGHUP: signal.SIGTERM}
+"""What Snakemake and its jobs get for a signal; a closed terminal's would kill Snakemake before it can clean up."""
 PACKAGES = Path(__file__).resolve().parents[2]
 """The folder of the package: the checkout, or site-packages."""
 
@@ -49,14 +51,14 @@ def snakemake_command(options: Sequence[str], configfile: str) -> list[str]:
 
 
 def start(command: Sequence[str], folder: Path) -> int:
-    """Run Snakemake to its end and return its exit status; Ctrl-C and SIGTERM go to it and to its jobs.
+    """Run Snakemake to its end and return its exit status; Ctrl-C, SIGTERM and a closed terminal end it and its jobs.
 
     Args:
         command: That of `snakemake_command`.
         folder: In which it works.
     """
     paths = os.pathsep.join(filter(None, [str(PACKAGES), os.environ.get("PYTHONPATH")]))
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # nosec B603 # no shell, and the options are those that the user types
         [sys.executable, "-P", "-m", *command], cwd=folder, env={**os.environ, "PYTHONPATH": paths}, process_group=0
     )
     with _passed_on(process.pid):
@@ -65,12 +67,13 @@ def start(command: Sequence[str], folder: Path) -> int:
 
 @contextmanager
 def _passed_on(group: int) -> Iterator[None]:
-    """Within the block, pass SIGINT and SIGTERM on to a group of processes and go on."""
+    """Within the block, pass signals on to a group of processes and go on; what is ignored, as by nohup, stays so."""
 
     def pass_on(number: int, _: object) -> None:
-        os.killpg(group, number)
+        os.killpg(group, PASSED_ON[signal.Signals(number)])
 
-    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    heard = [number for number in PASSED_ON if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, pass_on) for number in heard}
     try:
         yield
     finally:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from dar_uda.data.checks.finding import names_alone
 from dar_uda.evaluation.adaptation import adaptation_of, verdicts_in_words
 from dar_uda.evaluation.cells import SCORE
 from dar_uda.evaluation.confidence import look_first_table, read_confidence
@@ -89,7 +90,7 @@ def write_report(
         meanings=[entry.meaning.split(": ", 1) for entry in [*(METRICS[name] for name in facts["metrics"]), *COUNTS]],
         figures=[_figure(entry) for entry in drawn if not entry["direction"]],
         csv=_data_uri(summary),
-        checks=Path(checks).read_text(encoding="utf-8").strip(),
+        checks="\n".join(names_alone(Path(checks).read_text(encoding="utf-8").strip().split("\n"))),
         stages=stages,
         peak_mib=float(pd.Series([*(stage.peak_mib for stage in stages), *peaks_of(trainings)], dtype=float).max()),
         trainings=trainings,

@@ -16,7 +16,10 @@ def save_weights(path: str | Path, module: nn.Module, arguments: dict[str, Any])
     """Write the module's state and the arguments that build it."""
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
     with write_beside(path) as temporary:
+        temporary.touch()
+        mode = temporary.stat().st_mode
         save_file(state, temporary, metadata={"arguments": json.dumps(arguments)})
+        temporary.chmod(mode)  # safetensors closes it to all but its owner, and `no_wider_than` what is made of it
 
 
 def load_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

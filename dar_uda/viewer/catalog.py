@@ -11,8 +11,9 @@ import pandas as pd
 from dar_uda.data.companions import companions
 from dar_uda.data.predictions import mask_path, probabilities_path
 from dar_uda.data.volume import Volume, read_volume
+from dar_uda.evaluation.adaptation import read_adaptation, verdicts_in_words
 from dar_uda.evaluation.case_means import read_scores
-from dar_uda.evaluation.confidence import read_table
+from dar_uda.evaluation.confidence import FIRST, look_first, read_confidence, read_table
 from dar_uda.figures.style import COLORS_ON_IMAGES, color_of
 from dar_uda.jobs.provenance import checksums, provenance_path
 from dar_uda.jobs.record import Record, parts_of, plain, read_record
@@ -63,6 +64,7 @@ def read_catalog(run: str | Path) -> Catalog:
     legend = [{"name": name, "color": color_of(index, COLORS_ON_IMAGES)} for index, name in enumerate(structures)]
     catalog = Catalog({"run": run.name, "structures": legend})
     catalog.page["cases"] = list(_cases(catalog, methods))
+    catalog.page["verdicts"] = _verdicts(run)
     catalog.page["synthetic"] = list(_synthetic(catalog, run, len(structures)))
     return catalog
 
@@ -71,14 +73,16 @@ def _cases(catalog: Catalog, methods: list[Record]) -> Iterator[dict[str, Any]]:
     """Yield the test cases of every direction, the least sure first, each with the masks of all methods and seeds."""
     for direction in dict.fromkeys(record.wildcards["direction"] for record in methods):
         here = [record for record in methods if record.wildcards["direction"] == direction]
-        scored, expected = _scored(here), _least_expected(here)
-        for case in sorted(here[0].params["cases"], key=lambda case: expected.get(case, 1.0)):
+        scored, doubts = _scored(here), _doubts(here)
+        order = {case: number for number, case in enumerate(doubts)}
+        for case in sorted(here[0].params["cases"], key=lambda case: order.get(case, len(order))):
             domain = Direction.of(direction).target
             image, digest, window = _image(here[0].run, domain, case)
             yield {
                 "direction": direction,
                 "case": case,
-                "expected_dice": expected.get(case),
+                "doubt": doubts.get(case),
+                "first": order.get(case, FIRST) < FIRST,
                 "image": catalog.add(_read_same, image, digest, read_volume, image),
                 "resampled": image.name == "image.nii",
                 "window": window,
@@ -124,16 +128,32 @@ def _expected(confidence: Path, case: str) -> dict[str, float]:
     return dict(zip(table["structure"], table["expected_dice"].astype(float), strict=True))
 
 
-def _least_expected(methods: list[Record]) -> dict[str, float]:
-    """Return the expected Dice of each case's least sure structure, by the run's reference method, else the first."""
+def _doubts(methods: list[Record]) -> dict[str, dict[str, Any]]:
+    """Return what there is to say of each case's least sure structure, the least sure case first.
+
+    It is that of the run's reference method, else of the first, means over its seeds; empty where it has no table.
+    """
     asked = methods[0].facts.get("choices", {}).get("reference_method")
-    record = next((one for one in methods if one.wildcards["method"] == asked), methods[0])
-    names = record.wildcards
-    table = record.run / PATHS.confidence(names["seed"], names["direction"], names["method"])
-    if not table.exists():
-        return {}
-    least: dict[str, float] = read_table(table).groupby("case")["expected_dice"].min().to_dict()
-    return least
+    name = next((one for one in methods if one.wildcards["method"] == asked), methods[0]).wildcards["method"]
+    places = [one.wildcards for one in methods if one.wildcards["method"] == name]
+    tables = [
+        {**place, "path": path}
+        for place in places
+        if (path := methods[0].run / PATHS.confidence(place["seed"], place["direction"], name)).exists()
+    ]
+    rows = look_first(read_confidence(tables).dropna(subset="expected_dice"))
+    kept = rows[["case", "expected_dice", "structure", "reason"]].set_index("case")
+    doubts: dict[str, dict[str, Any]] = kept.to_dict("index")
+    return doubts
+
+
+def _verdicts(run: Path) -> dict[str, list[str]]:
+    """Return whether adaptation helped, a sentence for each adapted method, by direction."""
+    table = read_adaptation(run / PATHS.adaptation_table)
+    return {
+        str(direction): [said.replace("`", "") for said in verdicts_in_words(rows)]
+        for direction, rows in table.groupby("direction", sort=False)
+    }
 
 
 def _scored(methods: list[Record]) -> dict[str, tuple]:

@@ -4,10 +4,16 @@ import contextlib
 import json
 import os
 import secrets
+import socket
+import sys
+import threading
 import webbrowser
+from collections.abc import Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
 
 from dar_uda.viewer.catalog import Catalog, read_catalog
 from dar_uda.viewer.volumes import nifti_bytes
@@ -33,14 +39,21 @@ HEADERS = {
 }
 
 
+MOST_STRANGERS = 8
+"""Connections at a time that have not shown the secret of the address."""
+
+
 class ViewerServer(ThreadingHTTPServer):
     """Serves a catalog on 127.0.0.1, below an address that nobody can guess: other users of this machine see nothing.
+
+    A connection has a thread. Of those that have not shown the secret, the oldest is closed where there are too many.
 
     Attributes:
         address: Of the page.
     """
 
     daemon_threads = True
+    request_queue_size = 64
 
     def __init__(self, catalog: Catalog, port: int = 0) -> None:
         """Take a port; 0 is a free one."""
@@ -49,21 +62,49 @@ class ViewerServer(ThreadingHTTPServer):
         self.root = f"/{secrets.token_urlsafe(16)}/"
         self.hosts = {f"{name}:{self.server_port}" for name in (LOOPBACK, "localhost")}
         self.address = f"http://{LOOPBACK}:{self.server_port}{self.root}"
+        self._strangers: list[socket.socket] = []
+        self._turn = threading.Lock()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in a thread of its own."""
+        with self._turn, contextlib.suppress(OSError):
+            self._strangers.append(request)
+            if len(self._strangers) > MOST_STRANGERS:
+                self._strangers.pop(0).shutdown(socket.SHUT_RDWR)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection."""
+        self.knows(request)
+        super().shutdown_request(request)
+
+    def knows(self, connection: socket.socket) -> None:
+        """Count a connection as a stranger's no longer."""
+        with self._turn, contextlib.suppress(ValueError):
+            self._strangers.remove(connection)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print what went wrong, but for a connection that was cut."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
     server: ViewerServer
+    timeout = 10  # seconds for a request to come
 
     def do_GET(self) -> None:
         """Answer with a file of the page, the catalog or a volume; 404 for all else."""
         if self.headers.get("Host") not in self.server.hosts:
             return self._answer(HTTPStatus.FORBIDDEN, "text/plain", b"DAR-345: This page answers to 127.0.0.1 alone.")
-        name = self.path.removeprefix(self.server.root)
-        folder, _, number = name.partition("/")
-        if name == self.path:
+        shown, name = self.path[: len(self.server.root)], self.path[len(self.server.root) :]
+        if not secrets.compare_digest(shown.encode(), self.server.root.encode()):
             return self._answer(
                 HTTPStatus.NOT_FOUND, "text/plain", b"DAR-344: Give the whole address that was printed."
             )
+        self.server.knows(self.connection)
+        self.connection.settimeout(None)  # a volume takes its time
+        folder, _, number = name.partition("/")
         if name in FILES:
             file, kind = FILES[name]
             return self._answer(HTTPStatus.OK, kind, (PAGE / file).read_bytes())
@@ -119,8 +160,20 @@ def view_run(run: str | Path, port: int = 0) -> None:
         raise OSError(
             f"DAR-343: port {port} of {LOOPBACK} cannot be taken ({error.strerror}): give another --port"
         ) from error
-    with server, contextlib.suppress(KeyboardInterrupt):
+    with server, _redirect(server.address) as file, contextlib.suppress(KeyboardInterrupt):
         print(f"{server.address}\nCtrl-C ends it.", flush=True)
         if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
-            webbrowser.open(server.address)
+            webbrowser.open(file.as_uri())
         server.serve_forever()
+
+
+@contextlib.contextmanager
+def _redirect(address: str) -> Iterator[Path]:
+    """Yield a file that this user alone can read, and that sends a browser to an address with a secret.
+
+    What a process such as the browser is given on its command line, every user of the machine can read.
+    """
+    with NamedTemporaryFile("w", prefix="dar-uda-view-", suffix=".html") as file:
+        file.write(f'<meta http-equiv="refresh" content="0; url={address}"><a href="{address}">The page</a>')
+        file.flush()
+        yield Path(file.name)

@@ -1,6 +1,7 @@
 """The SEG of a series, read back by pydicom alone, in patient coordinates."""
 
 import logging
+import os
 
 import nibabel as nib
 import numpy as np
@@ -8,7 +9,9 @@ import pydicom
 import pytest
 
 from dar_uda.bundle.dicom_seg import concepts, write_segmentation
+from dar_uda.bundle.predict import predict_scans
 from dar_uda.data.volume import Volume, read_grid, write_mask
+from tests.bundle.stub import StubSegmenter, write_scan
 from tests.data.dicom_files import (
     COLUMNS,
     NAMES,
@@ -255,3 +258,24 @@ def test_files_without_the_preamble_that_the_scan_was_read_without_are_read_here
     mask = Volume(np.ones(grid.shape, np.uint8), grid)
     write_segmentation(tmp_path / "mask.dcm", tmp_path / "series", mask, STRUCTURES, "dar_uda")
     assert pydicom.dcmread(tmp_path / "mask.dcm").pixel_array[:5].all()
+
+
+@pytest.mark.parametrize(("mode", "expected"), [(0o600, 0o600), (0o644, 0o644)])
+def test_what_is_made_of_a_series_is_readable_by_no_more_users_than_the_series(tmp_path, mode, expected):
+    before = os.umask(0o022)
+    try:
+        series, out = written(tmp_path, "oblique"), tmp_path / "out"
+        write_scan(tmp_path / "scan.nii.gz").chmod(0o644)
+        tmp_path.chmod(0o755)
+        for file in series.iterdir():
+            file.chmod(mode)
+        for scans in ([series], [tmp_path / "scan.nii.gz"]):
+            predict_scans(StubSegmenter(tmp_path / "bundle"), scans, out, False, probabilities=True, slicer=True)
+    finally:
+        os.umask(before)
+    modes = {str(path.relative_to(out)): path.stat().st_mode & 0o777 for path in out.rglob("*") if path.is_file()}
+    assert modes.pop("volumes.tsv") == expected, "it has rows of both"
+    names = "series.nii.gz", "series.dcm", "series.seg.nrrd", "probabilities/series.nii.gz"
+    assert [modes.pop(name) for name in names] == [expected] * 4
+    assert modes.keys() == {"scan.nii.gz", "scan.seg.nrrd", "probabilities/scan.nii.gz"}
+    assert set(modes.values()) == {0o644}

@@ -73,7 +73,7 @@ def test_what_is_no_object_is_refused_by_name(tmp_path, text):
 
 def test_every_key_of_a_bundle_is_in_the_schema(bundle):
     assert read_facts(bundle) == FACTS
-    assert FACTS.keys() | {"usual_volumes"} == SCHEMA["properties"].keys()
+    assert FACTS.keys() | {"usual_volumes", "adaptation"} == SCHEMA["properties"].keys()
 
 
 @pytest.mark.parametrize(

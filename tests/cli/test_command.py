@@ -41,7 +41,7 @@ def test_a_missing_file_is_one_line_one_on_where_that_is_explained_and_a_status(
     assert main(["inspect", str(tmp_path / "none.nii.gz")]) == 1
     message, explained = capsys.readouterr().err.splitlines()
     assert message.startswith(f"dar-uda: ERROR: DAR-133: {tmp_path}/none.nii.gz: no such file or folder")
-    assert explained == "docs/questions.md#dar-133 explains DAR-133"
+    assert explained == "  docs/questions.md#dar-133 explains DAR-133"
 
 
 def test_phantom_writes_image_and_label(tmp_path):

@@ -8,6 +8,7 @@ import pydicom
 import pytest
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian, RLELossless, generate_uid
 
+from dar_uda.data.dicom import series_order
 from dar_uda.data.dicom.pixel_format import PixelFormat
 from dar_uda.data.volume import is_series, read_grid, read_volume
 from tests.data.dicom_files import COLUMNS, NORMAL, ORIGIN, PATIENT, ROWS, make_slice, save_series, save_slice
@@ -133,8 +134,16 @@ def test_a_file_cut_anywhere_is_refused(tmp_path):
 def test_an_enhanced_file_among_others_is_to_be_named_itself(tmp_path):
     folder = save_series(tmp_path / "scan", [make_slice(STORED[0]) for _ in range(3)])
     path = save_slice(make_enhanced(STORED, UPWARD), folder / "enhanced.dcm")
-    refused(folder, "DAR-431: .*enhanced.dcm is an enhanced DICOM image .* name the file itself")
+    refused(folder, "DAR-431: .*enhanced.dcm is an enhanced .* name the file itself as image, or give it a folder of")
     assert read_grid(path).shape == (4, 2, 3)
+
+
+def test_a_file_for_each_slice_is_asked_for_where_png_labels_need_one(tmp_path):
+    save_slice(make_enhanced(STORED, UPWARD), tmp_path / "enhanced.dcm")
+    with pytest.raises(
+        ValueError, match="DAR-431: .*enhanced.dcm holds all slices, .*: give the series in its form of"
+    ):
+        series_order(tmp_path)
 
 
 def test_a_frame_without_its_place_is_refused(tmp_path):

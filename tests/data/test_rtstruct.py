@@ -7,6 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from dar_uda.data.checks.cases import check_cases
 from dar_uda.data.label_numbers import numbers_of
 from dar_uda.data.labels import map_labels
 from dar_uda.data.volume import read_grid, read_label, read_label_grid, read_volume
@@ -114,6 +115,18 @@ def test_contours_between_slices_or_beyond_the_image_are_refused(tmp_path, depth
     path = save_slice(make_rtstruct({1: ("Liver", [contour(SQUARE, depth)])}), tmp_path / "drawn.dcm")
     with pytest.raises(ValueError, match=rf"DAR-439: .*a contour lies at {depth:.2f} to {depth:.2f} of .* 0 to 5"):
         read_label(path, scan)
+
+
+def test_a_structure_that_no_task_names_may_lie_between_slices(tmp_path):
+    scan = save_scan(tmp_path / "scan")
+    structures = {1: ("Liver", [contour(SQUARE, 2)]), 2: ("Couch", [contour(SQUARE, 2.5)])}
+    path = save_slice(make_rtstruct(structures), tmp_path / "drawn.dcm")
+    assert read_label_grid(path, scan).shape == (8, 7, 6)
+    np.testing.assert_array_equal(classes(path, scan, [["Liver"]]), expected())
+    case = {"name": "c1", "domain": "ct", "patient": "", "split": "train", "image": scan, "label": path}
+    assert "DAR-439" not in "\n".join(check_cases([case], {}, {"ct": [[1]]}, 1))
+    with pytest.raises(ValueError, match="DAR-439"):
+        check_cases([case], {}, {"ct": [[1], ["couch"]]}, 1)
 
 
 @pytest.mark.parametrize("text", ["1\\2", "1\\2\\x", "nan\\0\\0", "1e9\\0\\0", "", PATIENT])

@@ -14,6 +14,8 @@ from dar_uda.evaluation.external_masks import read_external_masks
 from dar_uda.evaluation.score import FALSE_NEGATIVE, OK, score_method
 from dar_uda.evaluation.summary import read_summary, write_summary
 from dar_uda.evaluation.tables import tabulate
+from tests.data.dicom_files import save_slice
+from tests.data.label_objects import contour, make_rtstruct, save_scan
 from tests.evaluation.metrics_files import CHOICES, entry, five_cases, write_metrics
 
 SHAPE = (6, 5, 4)
@@ -220,6 +222,45 @@ def test_masks_on_other_grids_are_all_refused_by_name_and_nothing_is_written(cas
     assert "a: corners differ by up to 1.5 voxels" in str(error.value) and "moved.nii.gz" in str(error.value)
     assert "b: their shapes or directions differ" in str(error.value) and "resample them" in str(error.value)
     assert not (cases / "predictions").exists()
+
+
+@pytest.fixture
+def drawn(tmp_path):
+    """Two scans and their contours: liver 1 in slice 2, spleen 2 in slice 4; in b numbered the other way."""
+    liver, spleen = ("Liver", [contour(SQUARE, 2)]), (" spleen", [contour(SQUARE, 4)])
+    for name, structures in {"a": {1: liver, 2: spleen}, "b": {1: spleen, 2: liver}}.items():
+        grid = read_grid(save_scan(tmp_path / name))
+        write_grids(tmp_path / f"{name}.json", grid, grid)
+        save_slice(make_rtstruct(structures), tmp_path / f"{name}.dcm")
+    return tmp_path
+
+
+SQUARE = [(0.5, 1.5), (4.5, 1.5), (4.5, 5.5), (0.5, 5.5)]
+"""Columns 1 to 4, rows 2 to 5."""
+
+
+@pytest.mark.parametrize("has_others", [True, False])
+def test_contours_are_found_by_name_however_a_file_numbers_them(drawn, has_others):
+    files = {name: drawn / f"{name}.dcm" for name in "ab"}
+    read(drawn, files, [["Liver"], [1, "Spleen"]], has_others)
+    expected = np.zeros((8, 7, 6))
+    expected[1:5, 2:6, 2], expected[1:5, 2:6, 4] = 1, 2
+    for name in files:
+        found = np.asanyarray(nib.load(drawn / "predictions" / f"{name}.nii.gz").dataobj)
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_contours_that_files_number_differently_are_refused_by_number_alone(drawn):
+    files = {name: drawn / f"{name}.dcm" for name in "ab"}
+    with pytest.raises(
+        ValueError, match="DAR-542: .*a.dcm and .*b.dcm number .* differently, 2 among .* behind its"
+    ) as e:
+        read(drawn, files, [[1, "liver"], [2]])
+    assert "spleen" not in str(e.value).lower()
+    save_slice(make_rtstruct({3: ("LIVER", [contour(SQUARE, 2)])}), drawn / "b.dcm")
+    with pytest.raises(ValueError, match="DAR-542: .*differently, 1 among"):
+        read(drawn, files, [[1], [7]])
+    read(drawn, {"a": files["a"]}, [[1], [2]])
 
 
 def test_order_and_sense_of_the_axes_may_differ(cases):

@@ -76,6 +76,31 @@ def test_more_devices_than_there_are_are_refused(locks):
     assert not locks.exists()
 
 
+def test_a_link_laid_in_the_common_temporary_folder_is_not_followed(locks, tmp_path):
+    (tmp_path / "mine").mkdir()
+    locks.symlink_to(tmp_path / "mine")
+    with pytest.raises(PermissionError, match="^DAR-219: .* is a link, expected a folder"):
+        gpu_lease.lease_gpus(1, [A])
+    assert list((tmp_path / "mine").iterdir()) == []
+
+
+def test_a_folder_of_locks_that_others_can_write_is_refused(locks):
+    locks.mkdir()
+    locks.chmod(0o777)
+    with pytest.raises(
+        PermissionError, match="^DAR-219: .* has the mode 0o777, expected a folder of your own of mode 0o700"
+    ):
+        gpu_lease.lease_gpus(1, [A])
+    assert list(locks.iterdir()) == []
+
+
+def test_a_folder_of_locks_of_another_user_is_refused(locks, monkeypatch):
+    locks.mkdir(0o700)
+    monkeypatch.setattr(gpu_lease.os, "getuid", lambda: locks.stat().st_uid + 1)
+    with pytest.raises(PermissionError, match="^DAR-219: .* belongs to another user, expected"):
+        gpu_lease.lease([A], locks)
+
+
 SHOWN = """
 import sys
 from dar_uda.jobs.gpu_lease import lease_gpus

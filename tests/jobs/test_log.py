@@ -36,7 +36,7 @@ def test_the_terminal_says_what_is_wrong_and_the_file_where(tmp_path, kind, word
     assert status == 1
     assert words in terminal and "Traceback" not in terminal and "done in" not in terminal
     assert "Traceback" in (tmp_path / "job.log").read_text()
-    assert terminal.splitlines()[2:] == ["docs/questions.md#dar-129 explains DAR-129"] * (kind == "value")
+    assert terminal.splitlines()[2:] == ["  docs/questions.md#dar-129 explains DAR-129"] * (kind == "value")
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,16 @@ def test_a_provenance_has_the_versions_of_another_interpreter_that_did_the_work(
     assert (found["nnunetv2"], found["torch"]) == ("2.8.1", "2.6.0") and "numpy" in found
 
 
+def test_what_a_job_makes_of_a_private_file_is_private(job, tmp_path):
+    (tmp_path / "scan.nii").touch(mode=0o600)
+    job.input = [str(tmp_path / "scan.nii")]
+    with recorded(job):
+        Path(job.output.weights).unlink()
+        Path(job.output.weights).touch()
+    paths = Path(job.output.weights), provenance_path(job.output[0]), Path(job.log[0])
+    assert {path.stat().st_mode & 0o777 for path in paths} == {0o600}
+
+
 def test_a_trainings_checkpoint_goes_when_its_provenance_is_written(job):
     checkpoint = Path(job.output.weights).parent / "checkpoints"
     with recorded(job):

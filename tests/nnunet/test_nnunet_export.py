@@ -36,6 +36,13 @@ def test_volumes_labels_and_splits_are_copied_in_nnunets_layout(tmp_path, datase
     assert (out / "splits_final.json").read_bytes() == (dataset / "splits_final.json").read_bytes()
 
 
+def test_a_volume_that_is_private_makes_the_dataset_private(tmp_path, dataset):
+    next(dataset.parents[1].rglob("style-1.nii")).chmod(0o600)
+    out = tmp_path / "Dataset501_Abdomen"
+    assert main(["export-nnunet", str(dataset), "-o", str(out)]) == 0
+    assert {path.stat().st_mode & 0o077 for path in out.rglob("*") if path.is_file()} == {0}
+
+
 def refused(capsys, *arguments):
     assert main(["export-nnunet", *map(str, arguments)]) == 1
     return capsys.readouterr().err

@@ -103,7 +103,8 @@ def test_protocol_paper_which_crops_by_labels_takes_no_row():
 def test_a_direction_of_the_run_without_a_file_says_so():
     """mr4 alone has a file: mr-to-ct has none, which counts where the run has that direction."""
     plan = plan_of(f"{BOTH}\nmethods: [source_only]\n{NNUNET}", LABELED)
-    assert plan.summary.unavailable == (Unavailable("mr-to-ct", "nnunet", "no file such as masks/ct4.nii.gz"),)
+    reason = "no file of its `masks` for a case such as ct4"  # in report and tables: names no path
+    assert plan.summary.unavailable == (Unavailable("mr-to-ct", "nnunet", reason),)
     assert [row.direction for row in plan.summary.external] == ["ct-to-mr"]
     one = plan_of(f"methods: [source_only]\n{NNUNET}", LABELED)
     assert one.tables["comparison"].external and not one.tables["comparison"].unavailable

@@ -8,6 +8,7 @@ import yaml
 
 from dar_uda.cli.command import main
 from dar_uda.data.layouts import beside
+from dar_uda.project.init import PAGE
 from dar_uda.project.measures import extents_of, thickness_of
 from dar_uda.project.names import read_names
 from dar_uda.project.plan import read_plan
@@ -23,12 +24,17 @@ def project(tmp_path_factory):
     """A project of two labeled CT and three MR without labels."""
     folder = tmp_path_factory.mktemp("init")
     ct, mr = fill(folder / "ct", "ct"), fill(folder / "mr", "mr", 3, label=False)
+    next(path for path in mr.rglob("*.nii*")).chmod(0o600)
     assert main(["init", f"ct={ct}", f"mr={mr}", "-o", str(folder / "project"), *NAMES, "--budget", "demo"]) == 0
     return folder / "project"
 
 
 def task_of(project):
     return yaml.safe_load((project / "task.yaml").read_text())["tasks"]["ct_to_mr"]
+
+
+def test_pictures_of_a_private_scan_are_private(project):
+    assert (project / PAGE).stat().st_mode & 0o077 == 0
 
 
 def test_ct_gets_a_window_about_the_labeled_values_and_mr_a_percentile(project):

@@ -87,22 +87,47 @@ def test_the_status_is_that_of_snakemake_and_a_second_call_goes_on(tmp_path, stu
     assert "DAR-415" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_reaches_snakemake_which_ends_by_itself(tmp_path, monkeypatch, number):
-    (tmp_path / "waiting.py").write_text(
-        "import signal, sys, time, pathlib\n"
-        f"signal.signal({int(number)}, lambda *_: sys.exit(7))\n"
-        "pathlib.Path('ready').touch()\ntime.sleep(60)\n"
-    )
+@pytest.fixture
+def waiting(tmp_path, monkeypatch):
+    """Return what runs `python -m waiting`, gets a signal meanwhile and returns the status: the signal it ended by."""
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
-    def press():
-        while not (tmp_path / "ready").exists():
-            time.sleep(0.02)
-        os.kill(os.getpid(), number)
+    def run(number, seconds):
+        (tmp_path / "waiting.py").write_text(
+            "import signal, sys, time, pathlib\n"
+            "for number in (signal.SIGINT, signal.SIGTERM):\n"
+            "    signal.signal(number, lambda number, _: sys.exit(number))\n"
+            f"pathlib.Path('ready').touch()\ntime.sleep({seconds})\n"
+        )
+        press = threading.Thread(target=_send, args=(tmp_path / "ready", number))
+        press.start()
+        status = start(["waiting"], tmp_path)
+        press.join()
+        return status
 
-    threading.Thread(target=press).start()
-    assert start(["waiting"], tmp_path) == 7
+    return run
+
+
+def _send(ready, number):
+    while not ready.exists():
+        time.sleep(0.02)
+    os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize(
+    ("number", "sent"),
+    [(signal.SIGINT, signal.SIGINT), (signal.SIGTERM, signal.SIGTERM), (signal.SIGHUP, signal.SIGTERM)],
+)
+def test_ctrl_c_and_a_closed_terminal_reach_snakemake_which_ends_by_itself(waiting, number, sent):
+    assert waiting(number, seconds=60) == sent
+
+
+def test_what_nohup_starts_outlives_the_terminal(waiting):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert waiting(signal.SIGHUP, seconds=0.3) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize("words", [["a", "b", "c", "-o", "p"], ["ct=a", "mr=b"], ["project", "-o", "other"]])

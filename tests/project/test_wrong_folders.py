@@ -16,9 +16,8 @@ NAMES = ["--labels", "liver=1,spleen=2"]
 def said(tmp_path, capsys):
     """Return what init says to the folders ct and mr, which stops it."""
 
-    def say(*options):
-        arguments = [f"ct={tmp_path / 'ct'}", f"mr={tmp_path / 'mr'}", "-o", str(tmp_path / "project")]
-        assert main(["init", *arguments, *(options or NAMES)]) == 1
+    def say(*options, places=(f"ct={tmp_path / 'ct'}", f"mr={tmp_path / 'mr'}")):
+        assert main(["init", *places, "-o", str(tmp_path / "project"), *(options or NAMES)]) == 1
         assert not (tmp_path / "project").exists()
         return " ".join(capsys.readouterr().err.split())
 
@@ -26,16 +25,24 @@ def said(tmp_path, capsys):
 
 
 @pytest.fixture
+def unread(monkeypatch):
+    """Let no scan be read."""
+    monkeypatch.setattr("dar_uda.project.init.survey", lambda *_: pytest.fail("scans were read"))
+
+
+@pytest.fixture
 def folders(tmp_path):
     return fill(tmp_path / "ct", "ct"), fill(tmp_path / "mr", "mr", label=False)
 
 
+@pytest.mark.usefixtures("unread")
 def test_labels_on_the_wrong_side(tmp_path, said):
     fill(tmp_path / "ct", "ct", label=False)
     fill(tmp_path / "mr", "mr")
     assert "DAR-403" in (text := said()) and "exchange the two: dar-uda init mr=... ct=..." in text
 
 
+@pytest.mark.usefixtures("unread")
 def test_no_labels_at_all(tmp_path, said):
     fill(tmp_path / "ct", "ct", label=False)
     fill(tmp_path / "mr", "mr", label=False)
@@ -60,16 +67,22 @@ def test_one_dicom_series_in_two_folders(folders, said):
     assert f"{folders[1]}/first and {folders[1]}/second" in said()
 
 
-@pytest.mark.usefixtures("folders")
-def test_values_without_names(said):
+@pytest.mark.usefixtures("folders", "unread")
+def test_values_without_names(said, tmp_path):
     text = said("--budget", "laptop")
-    assert "DAR-404: The labels of ct hold the values 1, 2" in text
+    assert f"DAR-404: The labels of ct hold numbers, {tmp_path}/ct/label_1.nii.gz the values 1, 2, and no file" in text
     assert "--labels name_of_1=1,name_of_2=2" in text
 
 
 @pytest.mark.usefixtures("folders")
 def test_a_name_for_a_value_that_is_not_there(said):
     assert "DAR-410: --labels names spleen=5, which no label of ct holds" in said("--labels", "liver=1,spleen=5")
+
+
+@pytest.mark.usefixtures("folders", "unread")
+def test_target_labels_of_a_structure_that_the_source_does_not_have(said):
+    text = said(*NAMES, "--target-labels", "livr=7")
+    assert "DAR-410: --target-labels names livr; expected structures of the source, liver, spleen: correct" in text
 
 
 @pytest.mark.usefixtures("folders")
@@ -84,6 +97,12 @@ def test_meters_in_a_header_that_says_millimeters(folders, said):
     save(volume("mr", 3), folders[1] / "image_3.nii.gz", spacing=(0.006, 0.006, 0.006))
     text = said()
     assert "DAR-086" in text and "image_3.nii.gz has a spacing of 0.006 x 0.006 x 0.006 mm" in text
+
+
+def test_labels_without_a_structure(folders, said):
+    for number in (1, 2):
+        save(np.zeros(SHAPE, np.uint8), folders[0] / f"label_{number}.nii.gz")
+    assert "DAR-410: --labels names liver=1,spleen=2, which no label of ct holds; found the values none" in said()
 
 
 def test_a_label_on_another_grid(folders, said):
@@ -117,6 +136,15 @@ def test_a_file_that_is_cut_short(folders, said):
 def test_a_scan_of_four_axes(folders, said):
     save(np.zeros((*SHAPE, 3), np.int16), folders[1] / "image_8.nii.gz")
     assert "image_8.nii.gz" in said()
+
+
+def test_a_volume_of_a_4d_file_that_it_does_not_have(folders, said):
+    save(np.zeros((*SHAPE, 3), np.int16), folders[1] / "image_8.nii.gz")
+    table = folders[1] / "own.tsv"
+    table.write_text("case\tdomain\timage\tlabel\tsplit\na\tmr\timage_8.nii.gz/3\t\tboth\n")
+    places = [f"ct={folders[0]}", f"mr={table}"]
+    assert "DAR-433" in (text := said(*NAMES, places=places))
+    assert f"expected 0 to 2: correct the number behind the file's name, as in {folders[1]}/image_8.nii.gz/2" in text
 
 
 def test_a_folder_without_its_domain(folders, tmp_path, capsys):

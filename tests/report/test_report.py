@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -14,6 +15,8 @@ import pytest
 import yaml
 from matplotlib.figure import Figure
 
+from dar_uda.data.checks.finding import FEW_VOXELS, NOT_IN_HU, Finding
+from dar_uda.data.checks.finding import report as finding_report
 from dar_uda.data.grid import Grid, write_grids
 from dar_uda.evaluation.confidence import COLUMNS
 from dar_uda.evaluation.score import FAILURE, FALSE_ALARM, FALSE_NEGATIVE, OK
@@ -31,6 +34,11 @@ from tests.evaluation.metrics_files import write_metrics
 
 STRUCTURES = ["liver", "spleen"]
 NASTY = "<script>alert(1)</script>&'\"x"
+FINDINGS = [
+    Finding(NOT_IN_HU, "mr", NASTY, "/Planted_Jane/a.nii: values from 0 to 9"),
+    Finding(NOT_IN_HU, "mr", "b", "/Planted: Jane/b.nii\nWARNING: forged /Planted_Jane"),
+    Finding(FEW_VOXELS, "mr", "b", "/Planted_Jane/label.nii: 2 voxels of value 3"),
+]
 # Dice of liver and spleen by case; means 0.25, 0.7, 0.85. The gap is (0.7 - 0.25) / (0.85 - 0.25) = 75 %.
 DICE = {
     "source_only": {NASTY: (0.5, 0.0), "b": (0.3, 0.2)},
@@ -115,7 +123,7 @@ def write_run(folder, dice, scored=True):
         write_grids(folder / f"{domain}.json", original, of_network)
     unavailable = [] if metrics else [{"direction": "ct-to-mr", "method": "dar_uda", "reason": "no label"}]
     tables = write_tables(folder, metrics, tta_inconsistency, unavailable)
-    (folder / "checks.txt").write_text(f"1 warning: {NASTY}\n")
+    (folder / "checks.txt").write_text("\n".join(finding_report(FINDINGS, 2)) + "\n")
     figure = Figure()
     figure.subplots().plot([0, 1], "o", label=NASTY)
     save_figure(figure, [folder / f"{name}.svg" for name in ("dice-ct-to-mr", "styles", "losses")], f"stamp {NASTY}")
@@ -149,6 +157,19 @@ def write_run(folder, dice, scored=True):
         "checks": folder / "checks.txt",
         "page": folder / "report.html",
     }
+
+
+def test_the_page_names_the_cases_with_warnings_and_no_file(report):
+    assert "Planted" not in report and "forged" not in report
+    (checks,) = re.findall(r"<pre>(.*?)</pre>", report, re.DOTALL)
+    assert unescape(checks).splitlines() == [
+        "WARNING: DAR-082: Images that may not be in HU (2). To do: " + NOT_IN_HU.fix + ".",
+        f"  mr/{NASTY}, mr/b",
+        "WARNING: DAR-102: Structures of few voxels (1). To do: if that is not meant, look at the label file.",
+        "  mr/b",
+        "2 cases checked: 0 errors, 3 warnings.",
+    ]
+    assert "checks.txt" in report
 
 
 def test_the_page_opens_with_the_cases_to_look_at_first_and_whether_adaptation_helped(report):

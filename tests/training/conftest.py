@@ -1,6 +1,5 @@
 """Ranks that start as forks of a process which has imported what they train: two seconds less for each."""
 
-from functools import partial
 from multiprocessing import set_forkserver_preload
 
 import pytest
@@ -13,4 +12,4 @@ set_forkserver_preload(["dar_uda.segmentation.train", "dar_uda.translation.train
 @pytest.fixture
 def forked_ranks(monkeypatch):
     """Within the test `launch` starts ranks in this way; it spawns them otherwise."""
-    monkeypatch.setattr(launch, "LaunchConfig", partial(launch.LaunchConfig, start_method="forkserver"))
+    monkeypatch.setattr(launch, "START_METHOD", "forkserver")

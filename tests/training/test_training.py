@@ -189,6 +189,16 @@ def test_adabelief_has_the_papers_settings_and_prints_nothing(capsys):
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
+def test_weights_are_readable_by_whom_the_umask_says(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        save_weights(tmp_path / "weights.safetensors", torch.nn.Linear(1, 1), {})
+    finally:
+        os.umask(before)
+    assert (tmp_path / "weights.safetensors").stat().st_mode & 0o777 == mode
+
+
 def test_weights_without_arguments_are_refused_by_name(tmp_path):
     from safetensors.torch import save_file
 

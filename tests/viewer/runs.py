@@ -5,9 +5,12 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 
 from dar_uda.data.grid import Grid
 from dar_uda.data.probabilities import probabilities_file
+from dar_uda.evaluation.adaptation import COLUMNS as ADAPTATION
+from dar_uda.evaluation.confidence import COLUMNS as CONFIDENCE
 from dar_uda.jobs.provenance import FORMAT, checksums
 from tests.evaluation.metrics_files import ABSENT, OK, write_metrics
 
@@ -94,3 +97,17 @@ def make_run(folder: Path) -> Path:
     styles.parent.mkdir(parents=True)
     styles.write_text("case\tstyle\tcode_0\tcode_1\nc1\t0\t0.25\t-0.5\nc1\t1\t1\t2\n")
     return run
+
+
+def add_confidence(run: Path) -> None:
+    """Write what a run says without labels: `m2` is less sure than `m1` under `dar_uda`, and adaptation helped."""
+    signals = [(0.1, 1, 0.9), (0.5, 1, 0.9), (1, 0, 0), (0, 1, 1)]
+    for method, dice in {"dar_uda": (0.75, 0.5, 0.25, 1), "source_only": (0, 0, 1, 1)}.items():
+        names = zip(("m1", "m1", "m2", "m2"), ("liver", "spleen") * 2, signals, dice, strict=True)
+        rows = [(case, case, structure, *of_one, sure, sure) for case, structure, of_one, sure in names]
+        path = run / f"seed-0/confidence/ct-to-mr/{method}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame(rows, columns=CONFIDENCE).to_csv(path, sep="\t", index=False)
+    verdict = ["ct-to-mr", "dar_uda", "source_only", 2, 0.35, 0.25, 0.45, "95% t", "helped"]
+    (run / "tables").mkdir()
+    pd.DataFrame([verdict], columns=ADAPTATION).to_csv(run / "tables" / "adaptation.tsv", sep="\t", index=False)

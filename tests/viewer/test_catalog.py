@@ -5,14 +5,13 @@ import shutil
 
 import nibabel as nib
 import numpy as np
-import pandas as pd
 import pytest
 
 from dar_uda.data.volume import read_volume
 from dar_uda.viewer.catalog import read_catalog
 from dar_uda.viewer.volumes import nifti_bytes
 from tests.data.dicom_files import PATIENT, write_series
-from tests.viewer.runs import AFFINE, CODE, SHAPE, box, make_run
+from tests.viewer.runs import AFFINE, CODE, SHAPE, add_confidence, box, make_run
 
 
 @pytest.fixture(scope="module")
@@ -43,16 +42,26 @@ def test_cases_come_the_least_sure_first_with_the_expected_dice_of_each_structur
     """By the first method where the run names no reference row's; of another method each mask has its own."""
     shutil.copytree(run.parents[1], tmp_path / "copy")
     copy = tmp_path / "copy" / "results" / "tiny"
-    for method, dice in {"dar_uda": (0.75, 0.5, 0.25, 1), "source_only": (0, 0, 1, 1)}.items():
-        rows = zip(("m1", "m1", "m2", "m2"), ("liver", "spleen") * 2, dice, strict=True)
-        table = pd.DataFrame(rows, columns=["case", "structure", "expected_dice"])
-        path = copy / f"seed-0/confidence/ct-to-mr/{method}.tsv"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        table.to_csv(path, sep="\t", index=False)
-    first, second = read_catalog(copy).page["cases"]
-    assert [(entry["case"], entry["expected_dice"]) for entry in (first, second)] == [("m2", 0.25), ("m1", 0.5)]
+    add_confidence(copy)
+    page = json.loads(json.dumps(read_catalog(copy).page))
+    first, second = page["cases"]
+    of_second = "Dice 0.50 with its masks of the scan brighter, darker or flipped"
+    assert [(entry["case"], entry["first"], entry["doubt"]) for entry in (first, second)] == [
+        ("m2", True, {"expected_dice": 0.25, "structure": "liver", "reason": "not found"}),
+        ("m1", True, {"expected_dice": 0.5, "structure": "spleen", "reason": of_second}),
+    ]
+    assert page["verdicts"] == {
+        "ct-to-mr": [
+            "dar_uda: without labels, adaptation helped over source_only: expected Dice +0.350 [+0.250, +0.450] (95% t)"
+        ]
+    }
     assert second["predictions"][0]["expected_dice"] == {"liver": 0.75, "spleen": 0.5}
     assert second["predictions"][1]["expected_dice"] == {"liver": 0.0, "spleen": 0.0}
+
+
+def test_a_run_without_confidence_keeps_the_order_of_its_cases_and_has_no_verdict(catalog):
+    found = [(entry["case"], entry["first"], entry["doubt"]) for entry in catalog.page["cases"]]
+    assert found == [("m1", False, None), ("m2", False, None)] and catalog.page["verdicts"] == {}
 
 
 def test_the_scan_is_the_users_with_nothing_of_its_header_but_the_grid(catalog):

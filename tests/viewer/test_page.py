@@ -284,6 +284,19 @@ def test_a_synthetic_volume_stands_beside_its_source(page):
     assert np.array_equal(page.pixels(), source)
 
 
+def test_the_least_sure_cases_are_listed_and_opened_by_a_click(driver, doubtful):
+    driver.get(doubtful.address)
+    page = Page(driver)
+    page.settle()
+    assert [item.text for item in driver.find_elements("css selector", "#doubts li")] == [
+        "m2 liver, expected Dice 0.25: not found",
+        "m1 spleen, expected Dice 0.50: Dice 0.50 with its masks of the scan brighter, darker or flipped",
+    ]
+    assert page.find("#verdict").text.startswith("dar_uda: without labels, adaptation helped over source_only")
+    page.click("#doubts li:last-child button")
+    assert page.find("#first h2").text == "m1, ct-to-mr: dar_uda"
+
+
 def choose_m2(page):
     page.driver.execute_script("find('#case').value = 1; find('#case').dispatchEvent(new Event('change'))")
 

@@ -4,18 +4,26 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import threading
+import time
+from contextlib import ExitStack
 from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import nibabel as nib
 import numpy as np
 import pytest
 
 from dar_uda.cli.command import main
-from dar_uda.data.volume import read_volume
+from dar_uda.data.grid import Grid
+from dar_uda.data.volume import Volume, read_volume
 from dar_uda.viewer import serve
+from dar_uda.viewer.serve import ViewerServer
 from tests.viewer.runs import SHAPE, make_run
 
 
@@ -83,6 +91,71 @@ def test_nothing_else_on_the_disk_is_given(server, path):
 @pytest.mark.parametrize("path", ["/", "/catalog.json", "/volumes/0", "/../catalog.json", "/etc/passwd", "*"])
 def test_nothing_is_given_without_the_secret_of_the_address(server, path):
     assert get(server, path)[0] == 404
+
+
+def connect(server):
+    return socket.create_connection(server.server_address)
+
+
+def test_idle_connections_without_the_secret_hold_few_threads_and_keep_no_one_out(server):
+    before = threading.active_count()
+    with ExitStack() as stack:
+        for _ in range(3 * serve.MOST_STRANGERS):
+            stack.enter_context(connect(server)).sendall(b"G")
+        assert get(server, server.root)[0] == 200
+        time.sleep(0.1)
+        assert threading.active_count() - before <= serve.MOST_STRANGERS
+
+
+def test_a_connection_that_says_nothing_is_closed(server, monkeypatch):
+    assert 0 < serve._Handler.timeout <= 30
+    monkeypatch.setattr(serve._Handler, "timeout", 0.1)
+    with connect(server) as idle:
+        idle.settimeout(10)
+        assert idle.recv(1) == b""
+
+
+def test_a_volume_may_take_longer_than_a_request(server, monkeypatch):
+    monkeypatch.setattr(serve._Handler, "timeout", 0.1)
+    array = np.zeros((256, 256, 256), np.uint8)
+    number = server.catalog.add(lambda: Volume(array, Grid(array.shape, np.eye(4))))
+    with connect(server) as slow:
+        slow.sendall(
+            f"GET {server.root}volumes/{number} HTTP/1.0\r\nHost: 127.0.0.1:{server.server_port}\r\n\r\n".encode()
+        )
+        time.sleep(0.5)
+        answer = b"".join(iter(lambda: slow.recv(2**20), b""))
+    assert len(answer) > array.nbytes
+
+
+def test_a_connection_that_is_cut_prints_nothing(server, capfd):
+    with connect(server) as cut:
+        cut.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        cut.sendall(b"G")
+        time.sleep(0.1)
+    assert get(server, server.root)[0] == 200
+    time.sleep(0.1)
+    assert capfd.readouterr().err == ""
+
+
+def test_the_browser_is_given_a_private_file_not_the_secret(tmp_path, monkeypatch):
+    """What a process is given on its command line, every user of the machine can read."""
+    (tmp_path / "niivue.js").touch()
+    opened = []
+
+    def opens(address):
+        redirect = Path(url2pathname(urlsplit(address).path))
+        opened.append((address, redirect.stat().st_mode & 0o777, redirect.read_text()))
+
+    monkeypatch.setattr(serve, "PAGE", tmp_path)
+    monkeypatch.setattr(serve.webbrowser, "open", opens)
+    monkeypatch.setattr(ViewerServer, "serve_forever", lambda server: opened.append(server.root))
+    monkeypatch.setenv("DISPLAY", ":0")
+    serve.view_run(make_run(tmp_path))
+    (address, mode, text), root = opened
+    assert root not in address and address.startswith("file://")
+    assert (mode, f"{root}" in text) == (0o600, True)
+    assert not Path(url2pathname(urlsplit(address).path)).exists(), "it goes with the server"
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1", "127.0.0.1:1", "localhost.evil"])

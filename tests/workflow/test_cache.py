@@ -1,7 +1,12 @@
 """What one run has made serves another in another folder, through Snakemake's cache."""
 
+import grp
+import os
+import subprocess
+
 import pytest
 
+from tests.plan.configs import REPOSITORY
 from tests.workflow.tiny_run import prepare
 
 SHARED = (
@@ -42,3 +47,13 @@ def test_preprocessing_and_translator_of_one_run_serve_another(tmp_path, monkeyp
     status, text = second(targets[-1], "--cache", *CACHED, *changed)
     assert status == 0, text
     assert rules_that_ran(second) == {"make_phantom", *TRAINED}
+
+
+def test_the_folder_that_the_page_advises_is_closed_to_all_but_its_group(tmp_path):
+    """Snakemake lets every user read and write the files in it."""
+    page = (REPOSITORY / "docs" / "cluster.md").read_text()
+    command = next(line.partition("#")[0] for line in page.splitlines() if line.startswith("    mkdir"))
+    group = grp.getgrgid(os.getgid()).gr_name
+    command = command.replace("/shared/cache", f"'{tmp_path}/cache'").replace("my_group", group)
+    subprocess.run(command, shell=True, check=True)
+    assert (tmp_path / "cache").stat().st_mode & 0o7777 == 0o2770

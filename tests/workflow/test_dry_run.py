@@ -223,7 +223,7 @@ def test_all_that_is_wrong_with_a_config_is_printed_at_once(tmp_path):
         "config.segmentation.batch_size: 0 is less than the minimum of 1",
     ):
         assert line in text
-    assert f"DAR-001: Config {config}:" in text and "\ndocs/questions.md#dar-001 explains DAR-001\n" in text
+    assert f"DAR-001: Config {config}:" in text and "\n  docs/questions.md#dar-001 explains DAR-001\n" in text
 
 
 def test_all_cases_that_are_missing_are_printed_at_once(tmp_path):

@@ -100,5 +100,6 @@ def test_make_says_where_no_virtual_environment_can_be_made(tmp_path):
         place.mkdir()
         for file in ("Makefile", "pyproject.toml", "constraints.txt"):
             shutil.copy(REPOSITORY / file, place)
+        shutil.copytree(REPOSITORY / "locks", place / "locks")
         done = subprocess.run(["make", f"PYTHON={sys.executable}", "demo"], capture_output=True, cwd=place, check=False)
         assert done.returncode != 0 and b"move the project" in done.stdout

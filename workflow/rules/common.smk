@@ -7,6 +7,7 @@ from snakemake.exceptions import WorkflowError
 
 from dar_uda.data.ceiling import raise_ceiling
 from dar_uda.jobs.error_codes import explained
+from dar_uda.jobs.text import shown_message
 from dar_uda.plan.cases import read_cases
 from dar_uda.plan.code_version import code_version
 from dar_uda.plan.config import read_config
@@ -38,7 +39,7 @@ try:
         has_files=not workflow.remote_exec,
     )
 except PlanError as error:
-    raise WorkflowError(explained(str(error))) from None
+    raise WorkflowError(shown_message(explained(str(error)))) from None
 
 if CONFIG.values["max_voxels"]:
     raise_ceiling(CONFIG.values["max_voxels"])  # of this process and of the jobs that it starts

@@ -1,7 +1,10 @@
 """A problem of a case, and the report of all."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+
+from dar_uda.jobs.text import on_one_line
 
 
 @dataclass(frozen=True)
@@ -159,6 +162,13 @@ def report(findings: Sequence[Finding], cases: int) -> Iterator[str]:
         for kind in dict.fromkeys(finding.kind for finding in findings if finding.kind.stops == stops):
             own = [finding for finding in findings if finding.kind == kind]
             yield f"{name}: {kind.title} ({len(own)}). To do: {kind.fix}."
-            yield from (f"  {finding.domain}/{finding.case}: {finding.found}" for finding in own)
+            yield from (f"  {finding.domain}/{finding.case}: {on_one_line(finding.found)}" for finding in own)
     stopping = sum(finding.kind.stops for finding in findings)
     yield f"{cases} cases checked: {stopping} errors, {len(findings) - stopping} warnings."
+
+
+def names_alone(lines: Iterable[str]) -> Iterator[str]:
+    """Yield the lines of a report without what was found, which names files: kinds, and the cases of each."""
+    for is_case, group in groupby(lines, lambda line: line.startswith("  ")):
+        found = list(group)
+        yield from ["  " + ", ".join(line.strip().partition(": ")[0] for line in found)] if is_case else found

@@ -38,7 +38,8 @@ ENTRIES = (
 DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 LONG = 2**12
 """Bytes above which a value stays on the disk until it is asked for."""
-LONGEST_SHOWN = 64
+NUMBERS = re.compile(r"[0-9eE.+\\ -]{0,64}")
+"""Characters of decimal numbers and UIDs, and of several."""
 TEXTS = (".xml", ".html", ".htm")
 """Files that viewers and archives put beside the slices."""
 UNDEFINED = 0xFFFFFFFF
@@ -190,8 +191,8 @@ def name_of(keyword: str) -> str:
 
 
 def shown(text: str) -> str:
-    """Return a text for a message, unless it may hold other entries, as where its length is damaged."""
-    return repr(text) if text.isprintable() and len(text) <= LONGEST_SHOWN else "what cannot be its text"
+    """Return numbers or a UID for a message; anything else may be another entry's text, such as a name."""
+    return repr(text) if NUMBERS.fullmatch(text) else "what cannot be its text"
 
 
 def _after_pixels(tag: int, *_) -> bool:

@@ -23,7 +23,7 @@ from dar_uda.data.grid import Grid
 from dar_uda.data.reading import UnreadableFileError
 
 logger = logging.getLogger(__name__)
-KINDS: dict[str, type[Drawn]] = {"SEG": Segments, "RTSTRUCT": Contours}
+KINDS: dict[str, type[Segments] | type[Contours]] = {"SEG": Segments, "RTSTRUCT": Contours}
 HIGHEST = 65535
 SPACE = "frame of reference (FrameOfReferenceUID)"
 CODE = re.compile("DAR-[0-9]")
@@ -45,11 +45,13 @@ def names_of(path: Path) -> dict[int, str]:
         return _open(path).names()
 
 
-def read_drawn(path: Path, image: Path, grid: Grid, numbers: Sequence[Sequence[int]] | None) -> NDArray[np.uint16]:
+def read_drawn(
+    path: Path, image: Path | None, grid: Grid, numbers: Sequence[Sequence[int]] | None
+) -> NDArray[np.uint16]:
     """Return the number of a structure for each voxel of an image, 0 where there is none.
 
     Args:
-        image: On which the structures were drawn.
+        image: On which the structures were drawn; None: it is not at hand, and only places tell whether they fit.
         grid: Its grid.
         numbers: Those of each class. Where structures of two classes overlap, that of the later class counts. None:
             all structures, in the order of their numbers.
@@ -59,10 +61,10 @@ def read_drawn(path: Path, image: Path, grid: Grid, numbers: Sequence[Sequence[i
     """
     with _reading(path):
         drawn = _open(path)
-        elsewhere = _check_series(drawn, image)
+        elsewhere = _check_series(drawn, image) if image else set()
         there = {number for number in drawn.names() if 0 < number <= HIGHEST}
         classes = [[number] for number in sorted(there - elsewhere)] if numbers is None else numbers
-        if not elsewhere.isdisjoint(chain.from_iterable(classes)):
+        if image and not elsewhere.isdisjoint(chain.from_iterable(classes)):
             _refuse(drawn, image, SPACE)
         class_of = np.zeros(HIGHEST + 1, np.int64)
         for index, group in enumerate(classes, start=1):

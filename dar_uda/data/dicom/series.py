@@ -108,7 +108,10 @@ def series_order(folder: str | Path) -> tuple[list[Path], tuple[int, int]]:
     """
     slices = open_series(folder).slices
     if slices[0].frame is not None:
-        raise ValueError(f"DAR-431: {folder}: {slices[0].path.name} holds all slices, expected a file for each")
+        raise ValueError(
+            f"DAR-431: {folder}: {slices[0].path.name} holds all slices, expected a file for each: give the series in "
+            "its form of one file a slice, or a label as NIfTI, SEG or RTSTRUCT in place of PNG files"
+        )
     return [one.path for one in slices], slices[0].size
 
 
@@ -182,7 +185,7 @@ def _slice(header: Header) -> DicomSlice:
     if has_frames(header):
         raise UnreadableFileError(
             f"DAR-431: {header.path} is an enhanced DICOM image of several slices, and not alone in its folder: name "
-            "the file itself as image"
+            "the file itself as image, or give it a folder of its own"
         )
     pixels = read_format(header)
     return placed(header, (pixels.columns, pixels.rows))

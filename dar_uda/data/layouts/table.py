@@ -41,19 +41,16 @@ LAYOUTS = {
 }
 
 
-def find_cases(
-    layout: str, folders: Sequence[str], series: Sequence[tuple[str, str]] = (), taken: Sequence[str] = ()
-) -> Found:
+def find_cases(layout: str, folders: Sequence[str], series: Sequence[tuple[str, str]] = ()) -> Found:
     """Return what a layout finds in folders, without cases whose files do not fit together.
 
     Args:
         layout: A key of `LAYOUTS`.
         folders: `FOLDER` or `DOMAIN=FOLDER`.
         series: Of layout `dicom`: domains, and patterns of the descriptions of their series.
-        taken: Names of the patients and cases that a table has.
 
     Raises:
-        ValueError: A folder holds no case of the layout, or two cases of a domain have one name.
+        ValueError: A folder holds no case of the layout.
     """
     module = import_module(f"dar_uda.data.layouts.{layout}")
     if series and layout != "dicom":
@@ -73,10 +70,14 @@ def find_cases(
         together.left_out += found.left_out
         together.remarks += [remark for remark in found.remarks if remark not in together.remarks]
         together.cases += found.cases
-    if hasattr(module, "settle"):
-        module.settle(together, taken)
-    check_names([(case.domain, case.name, case.image) for case in together.cases])
     return together
+
+
+def _settle(layout: str, found: Found, rows: Sequence[dict[str, str]]) -> None:
+    """Let a layout that numbers its patients do so, with numbers that no row of a table has."""
+    module = import_module(f"dar_uda.data.layouts.{layout}")
+    if hasattr(module, "settle"):
+        module.settle(found, [row[key] for row in rows for key in ("case", "patient")])
 
 
 def _domain_and_folder(text: str) -> tuple[str | None, str]:
@@ -134,11 +135,12 @@ def write_cases(
         ValueError: See `find_cases`; the table exists and `append` is not set; it has other columns.
     """
     table = Path(table).absolute()
-    there = _rows_before(table, append)  # a table that is wrong ends the command before the search
-    found = find_cases(layout, folders, series, [row[key] for row in there for key in ("case", "patient")])
+    _rows_before(table, append)  # a table that is wrong ends the command before the search
+    found = find_cases(layout, folders, series)
     check_writable(table.parent)
     with turn(table):
         before = _rows_before(table, append)
+        _settle(layout, found, before)
         known = _with_known_patients(found.cases, before)
         drawn = sum(case.split is None for case in known)
         cases = draw_split(known, test_fraction, seed)

@@ -302,6 +302,22 @@ function middle({ layers, view }) {
   return layer.image.hdr.affine.slice(0, 3).map((row) => row.reduce((total, step, axis) => total + step * voxel[axis], 0));
 }
 
+/** List the least sure cases of the chosen case's direction, and say whether adaptation helped there. */
+function listDoubts() {
+  const { direction } = chosenCase();
+  const first = catalog.cases.map((entry, index) => ({ ...entry, index })).filter((entry) => entry.first && entry.direction === direction);
+  find("#doubts").hidden = !first.length;
+  find("#doubts ol").replaceChildren(...first.map(({ index, case: name, doubt: { expected_dice: dice, structure, reason } }) => {
+    const button = Object.assign(element("button", name), { type: "button" });
+    button.addEventListener("click", () => {
+      find("#case").value = index;
+      find("#case").dispatchEvent(new Event("change"));
+    });
+    return element("li", button, ` ${spoken(structure)}, expected Dice ${dice.toFixed(2)}: ${reason}`);
+  }));
+  find("#verdict").textContent = (catalog.verdicts[direction] ?? []).map((said) => `${said}.`).join(" ");
+}
+
 /** Show the controls that the choice has, and the names, scores and notes that go with it. */
 function adapt() {
   const what = chosen();
@@ -316,6 +332,7 @@ function adapt() {
     find("[data-overlay=reference] input").disabled ? "This case has no reference." : "",
     entry.resampled ? "The scan itself is not on this machine: its image on the network grid is shown (DAR-348)." : "",
   ].filter(Boolean).join(" ");
+  if (what === "cases") listDoubts();
   if (what === "synthetic") {
     const { code } = entry.styles[find("#style").value];
     find("#code").textContent = code ? `Style code: ${code.map((part) => part.toFixed(2)).join(", ")}` : "No style code.";
@@ -389,7 +406,7 @@ async function start() {
     catalog = await (await fetch("catalog.json")).json();
     find("#run").textContent = catalog.run;
     document.title = `${catalog.run} - DAR-UDA`;
-    const sure = ({ expected_dice: dice }) => (typeof dice === "number" ? `, expected Dice ${dice.toFixed(2)}` : "");
+    const sure = ({ doubt }) => (doubt ? `, expected Dice ${doubt.expected_dice.toFixed(2)}` : "");
     fill(find("#case"), catalog.cases.map((entry, index) => [index, entry.case + sure(entry), entry.direction]));
     const group = ({ direction, translation, seed }) => `${direction}, ${translation}, seed ${seed}`;
     fill(find("#source"), catalog.synthetic.map((entry, index) => [index, entry.case, group(entry)]));

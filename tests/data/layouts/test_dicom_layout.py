@@ -8,6 +8,7 @@ import pytest
 from dar_uda.cli.command import main
 from dar_uda.data.cases_table import read_cases_table
 from dar_uda.data.inspection import inspect_scans
+from dar_uda.data.layouts import table
 from dar_uda.data.layouts.table import write_cases
 from tests.data.dicom_files import PATIENT, save_slice
 from tests.data.label_objects import contour, make_rtstruct, save_scan
@@ -64,6 +65,19 @@ def test_all_series_of_a_folder_are_cases_of_its_domain_and_a_table_that_grows_h
     assert [row[0] for row in rows_of(table)] == ["p001", "p001_2"]
     write_cases("dicom", [f"ct={tree}/ST3"], table, True, 0.5, 0, [("ct", "*venous*")])
     assert [row[0] for row in rows_of(table)] == ["p001", "p001_2", "p002"]
+
+
+def test_two_processes_that_add_to_a_table_give_no_number_twice(tree, tmp_path, monkeypatch):
+    path, find = tmp_path / "cases.tsv", table.find_cases
+
+    def find_while_another_writes(*arguments):
+        monkeypatch.setattr(table, "find_cases", find)
+        write_cases("dicom", [f"mr={tree}/ST1"], path, True, 0.5, 0, [("mr", "t2*")])
+        return find(*arguments)
+
+    monkeypatch.setattr(table, "find_cases", find_while_another_writes)
+    write_cases("dicom", [f"ct={tree}/ST2"], path, True, 0.5, 0, [("ct", "*venous*")])
+    assert [row[:3] for row in rows_of(path)] == [("p001", "mr", "p001"), ("p002", "ct", "p002")]
 
 
 def test_a_folder_of_several_series_is_left_out(tree, tmp_path):
