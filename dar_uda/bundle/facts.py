@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jsonschema import Draft202012Validator
 
 from dar_uda.segmentation.networks import ARCHITECTURES, Segmenter, make_segmenter
 from dar_uda.training.weights import load_weights
@@ -143,7 +142,7 @@ def check_region(path: Path) -> None:
     if not path.exists():
         return
     box = read_json(path)
-    right = Draft202012Validator(REGION).is_valid(box)
+    right = _validator(REGION).is_valid(box)
     if not right or any(low >= high for low, high in zip(box["low"], box["high"], strict=True)):
         raise ValueError(
             f"DAR-521: {path} is not what it can be, {json.dumps(box)[:200]}; expected `low` and `high`, each of three "
@@ -181,7 +180,7 @@ def check_weights(path: Path, facts: dict[str, Any]) -> None:
 
 def _described(arguments: Any) -> Segmenter | None:
     """Return the network of these arguments, without memory for its weights; None where there is none."""
-    if not Draft202012Validator(NETWORK).is_valid(arguments):
+    if not _validator(NETWORK).is_valid(arguments):
         return None
     try:
         with torch.device("meta"):
@@ -195,7 +194,7 @@ def _sizes(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Size]:
 
 
 def _problems_of(facts: dict[str, Any]) -> Iterator[str]:
-    for error in sorted(Draft202012Validator(SCHEMA).iter_errors(facts), key=lambda error: error.json_path):
+    for error in sorted(_validator(SCHEMA).iter_errors(facts), key=lambda error: error.json_path):
         yield f"{error.json_path.replace('$', 'the whole', 1)} is not what it can be, {error.message[:200]}"
     structures, size = facts["structures"], facts["patch_size"]
     voxels = size[0] * size[1] * size[2] * facts["inference"]["batch_size"]
@@ -209,3 +208,10 @@ def _problems_of(facts: dict[str, Any]) -> Iterator[str]:
         yield "preprocessing.grid.spacing has null in-plane, expected mm"
     if sum(value is not None for value in facts["preprocessing"]["intensity"].values()) != 1:
         yield "preprocessing.intensity has not exactly one of window and percentile"
+
+
+def _validator(schema: Mapping[str, Any]) -> Any:
+    """Return what holds values against a schema; its package is imported where a bundle is read, and there alone."""
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator(schema)

@@ -270,7 +270,7 @@ def taken_by(function):
 def read_bomb(path):
     """Read a file as a run does: a scan, or a label of the series beside it."""
     if (scan := path.with_suffix(".scan.nii")).is_file():
-        facts = read_facts(Case("a", "ct", "a", scan, path), is_source=True)
+        facts = read_facts(Case("a", "ct", "a", scan, path), is_source=True, values=[])
         raise ValueError([f"{one.kind}: {one.found}" for one in facts.findings])
     if (path.parent / "series").is_dir():
         read_label(path, path.parent / "series")

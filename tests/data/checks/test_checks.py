@@ -387,8 +387,8 @@ def test_problems_of_several_cases_are_told_together_by_kind(tmp_path, capsys):
         and "ERROR: DAR-104: Files that stand twice in the table (2)" in told
     )
     assert "ct/b: " in told and "ct/c: " in told and "mr/e: " in told and "mr/d: " in told
-    assert told.partition("\n5 cases checked: 5 errors, 0 warnings.\n")[2].splitlines() == [
-        f"docs/questions.md#dar-{number} explains DAR-{number}" for number in (104, "080", 120)
+    assert told.partition("\n  5 cases checked: 5 errors, 0 warnings.\n")[2].splitlines() == [
+        f"  docs/questions.md#dar-{number} explains DAR-{number}" for number in (104, "080", 126)
     ]
 
 

@@ -276,5 +276,5 @@ def test_inspect_says_of_a_header_what_check_says_and_goes_on(tmp_path, capsys, 
         in errors[0]
     )
     assert errors[1].startswith(
-        f"DAR-086: Voxels of an implausible size: {tmp_path}/3.nii has a spacing of 1 x 1 x 2e+05 mm"
+        f"  DAR-086: Voxels of an implausible size: {tmp_path}/3.nii has a spacing of 1 x 1 x 2e+05 mm"
     )
