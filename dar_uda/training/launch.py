@@ -157,7 +157,7 @@ def _rank(
     os.environ.update(ON_LOOPBACK)
     backend = "nccl" if devices[number].startswith("cuda") else "gloo"
     try:
-        meeting = dist.FileStore(str(Path(folder, "ranks")), len(devices))  # type: ignore[attr-defined] # documented
+        meeting = dist.FileStore(f"{folder}/ranks", len(devices))  # type: ignore[attr-defined]
         dist.init_process_group(backend, store=meeting, rank=number, world_size=len(devices))
         with suppress(OtherRank):
             train(**arguments, job=Job.prepare(**computing, device=devices[number]))
