@@ -54,7 +54,7 @@ def lease(names: Sequence[str], folder: Path, wanted: int = 1) -> list[str]:
     waits = False
     while True:
         leased = [name for name in names if name in _held][:wanted]
-        taken = []
+        taken: list[str] = []
         for name in names:
             if len(leased) + len(taken) < wanted and name not in _held and _take(name, folder):
                 taken.append(name)
@@ -81,7 +81,10 @@ def _check_own(folder: Path) -> None:
         found = f"has the mode {status.st_mode & 0o777:#o}"
     else:
         return
-    raise PermissionError(f"DAR-219: {folder} {found}, expected a folder of your own of mode 0o700: set TMPDIR")
+    raise PermissionError(
+        f"DAR-219: {folder} {found}, expected a folder of your own of mode 0o700: set TMPDIR, the same for all your "
+        "jobs on this machine"
+    )
 
 
 def _take(name: str, folder: Path) -> bool:

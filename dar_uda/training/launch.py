@@ -58,7 +58,7 @@ def launch(
         RuntimeError: What stopped the first rank that failed, in words.
         Terminated: After SIGTERM.
     """
-    computing = {
+    computing: dict[str, Any] = {
         **{"seed": seed, "code": code, "precision": precision},
         **{
             "activation_checkpointing": activation_checkpointing,
@@ -157,7 +157,8 @@ def _rank(
     os.environ.update(ON_LOOPBACK)
     backend = "nccl" if devices[number].startswith("cuda") else "gloo"
     try:
-        dist.init_process_group(backend, init_method=f"file://{folder}/ranks", rank=number, world_size=len(devices))
+        meeting = dist.FileStore(f"{folder}/ranks", len(devices))  # type: ignore[attr-defined]
+        dist.init_process_group(backend, store=meeting, rank=number, world_size=len(devices))
         with suppress(OtherRank):
             train(**arguments, job=Job.prepare(**computing, device=devices[number]))
     except Exception as error:

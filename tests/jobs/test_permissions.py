@@ -55,6 +55,35 @@ def test_a_file_in_a_folder_that_is_closed_counts_as_closed(folder, mode, expect
     assert mode_of_what_is_made_of([series], folder) == expected
 
 
+@pytest.mark.parametrize(("mode", "expected"), [(0o700, 0o600), (0o750, 0o640), (0o711, 0o644)])
+@pytest.mark.parametrize("way", ["itself", "by a link"])
+def test_a_file_anywhere_below_a_folder_that_is_closed_counts_as_closed(folder, mode, expected, way):
+    """As in a home, whose own mode alone keeps others out."""
+    home, out = folder / "home", folder / "out"
+    (home / "scans").mkdir(parents=True)
+    out.mkdir()
+    (home / "scans" / "scan.nii").touch()
+    (folder / "link.nii").symlink_to(home / "scans" / "scan.nii")
+    home.chmod(mode)
+    assert mode_of_what_is_made_of([home / "scans" / "scan.nii" if way == "itself" else folder / "link.nii"], out) == (
+        expected
+    )
+
+
+def test_a_closed_folder_around_both_closes_its_files_itself(folder):
+    home, out = folder / "home", folder / "home" / "out"
+    out.mkdir(parents=True)
+    (home / "scan.nii").touch()
+    home.chmod(0o700)
+    assert mode_of_what_is_made_of([home / "scan.nii"], out) == 0o644
+
+
+def test_what_cannot_be_looked_at_changes_nothing_for_what_comes_later(folder):
+    (folder / "file").touch()
+    assert mode_of_what_is_made_of([folder / "file" / "below a file"], folder) == 0o644
+    assert os.umask(0o022) == 0o022
+
+
 def test_readable_by_another_group_is_not_readable_by_ones_own(folder):
     """As root alone can test it: only he gives a file to a group of which he is no member."""
     origin = folder / "scan"

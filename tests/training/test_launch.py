@@ -6,10 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -116,19 +117,22 @@ def lists_sockets(folder, launcher, **_):
         if connection.status == psutil.CONN_LISTEN
     ]
     (meeting,) = Path(folder).glob("dar-uda-ranks-*")
-    found = {"listening": listening, "mode": meeting.stat().st_mode & 0o777}
-    Path(folder, f"{dist.get_rank()}.json").write_text(json.dumps(found))
+    met = [path.name for path in meeting.iterdir()]
+    found = {"listening": listening, "mode": meeting.stat().st_mode & 0o777, "met": met}
+    Path(folder).with_name(f"{dist.get_rank()}.json").write_text(json.dumps(found))
     dist.all_reduce(torch.ones(1))  # both have looked before either ends
 
 
 @pytest.mark.usefixtures("forked_ranks")
 def test_two_ranks_open_no_socket_but_gloos_on_loopback(job_alone, tmp_path, monkeypatch):
     """A store at a port is open to every user of the machine, and torch unpickles what it holds."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    launch(lists_sockets, **job_alone, folder=str(tmp_path), launcher=os.getpid())
+    odd = tmp_path / "no #address? %41"
+    odd.mkdir()
+    monkeypatch.setattr(launching, "TemporaryDirectory", partial(TemporaryDirectory, dir=odd))
+    launch(lists_sockets, **job_alone, folder=str(odd), launcher=os.getpid())
     for rank in range(2):
         found = json.loads((tmp_path / f"{rank}.json").read_text())
-        assert found == {"listening": ["127.0.0.1"], "mode": 0o700}
+        assert found == {"listening": ["127.0.0.1"], "mode": 0o700, "met": ["ranks"]}
 
 
 def the_second_is_killed(**_):
