@@ -15,7 +15,7 @@ import yaml
 
 from benchmarks.measure import Row
 from benchmarks.preprocessing import CT, write_scan
-from dar_uda.bundle.export import FORMAT
+from dar_uda.bundle.facts import FORMAT
 from dar_uda.jobs.cores import usable_cores
 from dar_uda.segmentation.networks import make_segmenter
 

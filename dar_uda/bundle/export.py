@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dar_uda.bundle.card import model_card
+from dar_uda.bundle.facts import FORMAT, check_facts
 from dar_uda.bundle.ood import TrainingDistribution
 from dar_uda.bundle.transductive import scored_in_training, training_cases
 from dar_uda.bundle.verdict import verdict_of
@@ -24,7 +25,6 @@ from dar_uda.plan.task import Direction
 from dar_uda.preprocessing.structures import mean_volumes, single_structures
 
 logger = logging.getLogger(__name__)
-FORMAT = 3
 LISTED = 8
 PATHS = ("cases", "container", "nnunet_python")
 """Choices that name files of the machine."""
@@ -116,6 +116,7 @@ def export_bundle(
             "adaptation": verdict_of(run, predictions.parent.name, predictions.name),
             "packages": record.facts["packages"],
         }
+        check_facts(bundle / "bundle.json", facts)
         (folder / "bundle.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
         (folder / "README.md").write_text(model_card(facts, metrics), encoding="utf-8")
         if translate:

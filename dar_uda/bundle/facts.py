@@ -10,6 +10,7 @@ import torch
 from dar_uda.segmentation.networks import ARCHITECTURES, Segmenter, make_segmenter
 from dar_uda.training.weights import load_weights
 
+FORMAT = 3
 NAME = {"type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}\Z"}
 TEXT = {"type": "string", "maxLength": 2000, "pattern": r"^[^\x00-\x1f\x7f-\x9f]*\Z"}
 NUMBER, TRUTH = {"type": "number"}, {"type": "boolean"}
@@ -120,6 +121,27 @@ def read_json(path: Path) -> dict[str, Any]:
         raise ValueError(f"DAR-521: {path} is not the JSON of a bundle ({error}): export it again") from error
     if not isinstance(facts, dict):
         raise ValueError(f"DAR-521: {path} holds {type(facts).__name__}, expected an object: export it again")
+    return facts
+
+
+def read_facts(bundle: Path) -> dict[str, Any]:
+    """Return what `bundle.json` holds.
+
+    Raises:
+        FileNotFoundError: The folder is no bundle.
+        ValueError: It is one of another version of this program, or says what no export writes.
+    """
+    path = bundle / "bundle.json"
+    if not path.exists():
+        raise FileNotFoundError(f"DAR-306: {path} does not exist; expected a folder that `dar-uda export` wrote")
+    facts = read_json(path)
+    if facts.get("format") != FORMAT:
+        raise ValueError(
+            f"DAR-325: {path}: found format {facts.get('format')!r}, expected {FORMAT}: another version of "
+            "DAR-UDA, with other names, made this bundle. Export the method again from a run of this version"
+        )
+    check_facts(path, facts)
+    check_region(bundle / "region.json")
     return facts
 
 

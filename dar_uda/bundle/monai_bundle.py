@@ -11,6 +11,7 @@ import torch
 
 from dar_uda.bundle.card import model_card
 from dar_uda.bundle.carried_code import carry_code
+from dar_uda.bundle.facts import read_facts
 from dar_uda.bundle.plain_network import plain_network
 from dar_uda.segmentation.plain_dar_unet import PlainDARUNet
 
@@ -43,7 +44,7 @@ def write_monai_bundle(bundle: Path, folder: Path) -> None:
     Raises:
         ValueError: The network is not DAR-UNet.
     """
-    facts = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))
+    facts = read_facts(bundle)
     network, arguments = plain_network(bundle / "weights.safetensors")
     for name in ("configs", "docs", "models"):
         (folder / name).mkdir(parents=True)

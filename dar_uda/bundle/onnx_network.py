@@ -1,6 +1,5 @@
 """The network of a bundle as ONNX, for programs that bring scans to its grid themselves."""
 
-import json
 import logging
 import shutil
 from importlib import import_module
@@ -9,6 +8,7 @@ from pathlib import Path
 import torch
 
 from dar_uda.bundle.card import model_card
+from dar_uda.bundle.facts import read_facts
 from dar_uda.bundle.plain_network import plain_network
 
 PACKAGES = ("onnx", "onnxscript")
@@ -49,7 +49,7 @@ def write_onnx(bundle: Path, folder: Path) -> None:
         ValueError: The network is not DAR-UNet.
     """
     load_onnx()
-    facts = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))
+    facts = read_facts(bundle)
     network, _ = plain_network(bundle / "weights.safetensors")
     folder.mkdir()
     torch.onnx.export(

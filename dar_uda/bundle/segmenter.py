@@ -13,8 +13,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from dar_uda.bundle.export import FORMAT
-from dar_uda.bundle.facts import check_facts, check_region, check_weights, read_json
+from dar_uda.bundle.facts import check_weights, read_facts
 from dar_uda.bundle.ood import MARGIN, TrainingDistribution
 from dar_uda.data.checks.scan import problems_of_scan, warn_or_refuse
 from dar_uda.data.geometry import slice_axis_of
@@ -36,27 +35,6 @@ from dar_uda.training.device import find_device, use_device
 logger = logging.getLogger(__name__)
 BEFORE_THERE_WERE = {"guided_filter_radius": 0, "flips": True}
 """Keys that a bundle may lack, and what it means."""
-
-
-def read_facts(bundle: Path) -> dict[str, Any]:
-    """Return what `bundle.json` holds.
-
-    Raises:
-        FileNotFoundError: The folder is no bundle.
-        ValueError: It is one of another version of this program, or says what no export writes.
-    """
-    path = bundle / "bundle.json"
-    if not path.exists():
-        raise FileNotFoundError(f"DAR-306: {path} does not exist; expected a folder that `dar-uda export` wrote")
-    facts = read_json(path)
-    if facts.get("format") != FORMAT:
-        raise ValueError(
-            f"DAR-325: {path}: found format {facts.get('format')!r}, expected {FORMAT}: another version of "
-            "DAR-UDA, with other names, made this bundle. Export the method again from a run of this version"
-        )
-    check_facts(path, facts)
-    check_region(bundle / "region.json")
-    return facts
 
 
 class Segmenter:

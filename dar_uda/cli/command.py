@@ -142,8 +142,9 @@ def _export_nnunet(options: argparse.Namespace) -> None:
 
 
 def _predict(options: argparse.Namespace) -> None:
+    from dar_uda.bundle.facts import read_facts
     from dar_uda.bundle.predict import predict_scans
-    from dar_uda.bundle.segmenter import Segmenter, read_facts
+    from dar_uda.bundle.segmenter import Segmenter
     from dar_uda.training.device import lease_devices
 
     _log_plainly()

@@ -29,6 +29,8 @@ READERS = {".mha": "MetaImageIO", ".mhd": "MetaImageIO", ".nrrd": "NrrdImageIO",
 """SimpleITK's reader by the file's ending."""
 LONGEST_HEADER, CHUNK = 2**22, 2**20
 """In bytes. Slicer writes about 600 for every segment."""
+LONGEST_FIELD, MOST_AXES = 400, 10
+"""Characters of a field and axes of a volume that ITK is given: it writes longer ones over its own memory, or hangs."""
 OF_META, OF_NRRD = re.compile(r"\s*([A-Za-z]+)[ \t]*[=:](.*)"), re.compile(r"([A-Za-z][A-Za-z \t]*):(?!=)(.*)")
 """`name = value` of MetaImage, `name: value` of NRRD. NRRD's `name:=value` is a remark of whoever wrote the file."""
 META_FIELDS = (
@@ -52,9 +54,11 @@ KNOWN = {
 KNOWN_OF_NRRD = {"".join(name.split()) for name in NRRD_FIELDS} | {
     *("endian", "encoding", "datafile", "byteskip", "lineskip", "spaceunits"),
 }
-NUMBER = re.compile("-?[0-9]{1,18}")
-ONE_FILE = re.compile(r"(?!\.\.?$)[^/\\% ]+( [^/\\%0-9 ]+)*")
-"""No folder, no list, no pattern of numbered files."""
+NUMBER, SIZE = re.compile("-?[0-9]{1,18}"), re.compile("0*[1-9][0-9]{0,17}")
+ONE_FILE = re.compile(r"(?!\.\.?$)[^/\\%\x00-\x1f\x7f]+")
+"""No folder, no pattern of numbered files."""
+OF_VOXELS = ("datafile", "elementdatafile")
+"""The fields that name the file of the voxels: ITK is not given them, and names are in any letters."""
 SPACES = (
     *("left-posterior-superior", "lps", "right-anterior-superior", "ras"),
     *("left-anterior-superior", "las"),
@@ -89,10 +93,11 @@ class Header:
     @property
     def detached(self) -> Path | None:
         """The file beside this one that holds the voxels; None where this one does."""
-        name = self.fields.get("datafile" if self.is_nrrd else "elementdatafile", "").removeprefix("./")
+        written = self.fields.get("datafile" if self.is_nrrd else "elementdatafile", "")
+        name = os.fsdecode(written.encode("latin-1")).removeprefix("./")
         if name in (("",) if self.is_nrrd else ("LOCAL", "Local", "local")):
             return None
-        if not ONE_FILE.fullmatch(name) or name in ("LIST", "SKIPLIST"):
+        if not ONE_FILE.fullmatch(name) or name.split()[0] in ("LIST", "SKIPLIST"):
             raise UnreadableFileError(
                 f"DAR-136: {self.path} names its voxels as {name[:60]!r}; expected one file beside it: convert it to "
                 ".nii.gz"
@@ -152,6 +157,7 @@ def read_header(path: Path) -> Header:
     if reason := foreign_content(path):
         raise UnreadableFileError(f"{path} {reason}")
     header = _parsed(path)
+    _check_sizes(header)
     _check_spacing(header)
     _check_units(header)
     if header.encoding not in ENCODINGS:
@@ -185,10 +191,10 @@ def _parsed(path: Path) -> Header:
             name = match and _known(match[1], nrrd)
             if not match or not name:
                 continue
-            if name in fields or not PRINTED.fullmatch(match[2]):
+            if name in fields or not (name in OF_VOXELS or _is_given(match[2])):
                 raise UnreadableFileError(
-                    f"DAR-513: {path} has the field {match[1].strip()!r} twice, or with control characters in it: "
-                    "export it again"
+                    f"DAR-513: {path} has the field {match[1].strip()!r} twice, or with control characters in it, or "
+                    f"with more than {LONGEST_FIELD} characters: export it again"
                 )
             fields[name] = match[2].strip()
             if name == "elementdatafile":
@@ -200,10 +206,26 @@ def _is_nrrd(path: Path) -> bool:
     return READERS[path.suffix.lower()] == "NrrdImageIO"
 
 
+def _is_given(value: str) -> bool:
+    """Return whether ITK may be given the value of a field."""
+    return len(value) <= LONGEST_FIELD and PRINTED.fullmatch(value) is not None
+
+
 def _known(written: str, nrrd: bool) -> str | None:
     """Return how a field is called here; None where it does not count."""
     name = "".join(written.split()).lower()
     return (name if name in KNOWN_OF_NRRD else None) if nrrd else KNOWN.get(written.strip())
+
+
+def _check_sizes(header: Header) -> None:
+    axes, name = ("dimension", "sizes") if header.is_nrrd else ("ndims", "dimsize")
+    count, sizes = header.fields.get(axes, ""), header.fields.get(name, "").split()
+    most = MOST_AXES if SIZE.fullmatch(count) else 0
+    if not (all(map(SIZE.fullmatch, sizes)) and 0 < len(sizes) <= most and int(count) == len(sizes)):
+        raise UnreadableFileError(
+            f"DAR-513: {header.path} has the sizes {sizes[: MOST_AXES + 1]} of {count[:60]!r} axes, expected as many "
+            f"whole numbers above 0, {MOST_AXES} at most: correct its header, or export it again"
+        )
 
 
 def _check_spacing(header: Header) -> None:

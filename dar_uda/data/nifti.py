@@ -60,9 +60,10 @@ def open_nifti(path: Path) -> nib.Nifti1Pair:
 
 
 def _load(path: Path) -> nib.Nifti1Pair:
-    """Return what nibabel loads, after a look at the ending, the first bytes and the length of the header.
+    """Return the file as nibabel reads it, after a look at the ending, the first bytes and the length of the header.
 
-    nibabel would try each format that it knows, and open what such a file names; it reads a header's extensions whole.
+    nibabel would try each format that it knows, and open what such a file names. It is given the fields of the header
+    alone: of extensions it would read as much as they say, and a million of them one by one.
     """
     if not path.name.lower().endswith(ENDINGS):
         raise nib.filebasedimages.ImageFileError(path)
@@ -79,7 +80,9 @@ def _load(path: Path) -> nib.Nifti1Pair:
                     f"DAR-512: {path} has a header longer than {LONGEST_HEADER} bytes, expected a few hundred and "
                     "remarks: export it again without its header extensions"
                 )
-            return kind.from_file_map(kind.make_file_map({"image": str(voxels), "header": str(header)}))
+            fields = kind.header_class(head[:size])
+            files = kind.make_file_map({"image": str(voxels), "header": str(header)})
+            return kind(kind.ImageArrayProxy(str(voxels), fields.copy()), None, fields, file_map=files)
     raise nib.filebasedimages.ImageFileError(path)
 
 
@@ -122,7 +125,7 @@ def nifti_grid(image: nib.Nifti1Pair, path: Path, index: int | None = None) -> G
             raise UnreadableFileError(
                 f"DAR-137: {path} has the spatial unit {code}, expected mm: correct xyzt_units of its header"
             )
-        affine = np.diag([MILLIMETERS[code]] * 3 + [1.0]) @ np.array(image.affine, dtype=np.float64)
+        affine = np.diag([MILLIMETERS[code]] * 3 + [1.0]) @ np.array(image.header.get_best_affine(), dtype=np.float64)
         if not np.isfinite(affine).all() or np.linalg.matrix_rank(affine[:3, :3]) < 3:
             raise UnreadableFileError(
                 f"DAR-138: {path} has the affine {affine.tolist()}, which has no inverse: correct its header"
@@ -189,7 +192,7 @@ def _check_header(image: nib.Nifti1Pair, path: Path) -> None:
     kind = type(image.header)
     file = image.file_map["header" if "header" in image.file_map else "image"]
     with file.get_prepare_fileobj("rb") as stream:
-        raw = kind.from_fileobj(stream, check=False)
+        raw = kind(stream.read(kind.sizeof_hdr), check=False)
     pixdim = raw["pixdim"]
     expected = {
         "sizeof_hdr": (int(raw["sizeof_hdr"]) == kind.sizeof_hdr, f"{kind.sizeof_hdr}"),

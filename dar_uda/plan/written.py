@@ -33,7 +33,7 @@ class Reading(NamedTuple):
 def read_file(text: str) -> Reading:
     """Return the reading of a config file's text."""
     texts = yaml.load(text, yaml.BaseLoader)  # nosec B506 # this loader makes text of all
-    return Reading(yaml.safe_load(text), texts)
+    return Reading(yaml.safe_load(text) or {}, texts or {})
 
 
 def read_entry(entry: str, values: Values) -> Reading:
@@ -68,7 +68,7 @@ def read_values(value: Any) -> Any:
 
 def problems_of_file(text: str) -> list[str]:
     """Return where YAML reads a config file otherwise than it looks, in silence."""
-    if found := problems_of_aliases(text):
+    if found := problems_of_aliases(text) or problems_of_values(text):
         return found
     tree = yaml.compose(text, yaml.SafeLoader)
     return [*_double_keys(tree), *_odd_numbers(tree)]
@@ -88,6 +88,17 @@ def problems_of_aliases(text: str) -> list[str]:
         return ["DAR-518: values lie within each other too deep, expected a few levels: look for brackets or dashes"]
     except _AliasError as error:
         return [str(error)]
+    return []
+
+
+def problems_of_values(text: str) -> list[str]:
+    """Return what no reader of YAML can make a value of: dates such as 2001-99-99, numbers of thousands of digits."""
+    try:
+        yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise
+    except (ValueError, TypeError, LookupError, AttributeError) as error:  # whatever PyYAML's constructors raise
+        return [f"DAR-524: YAML cannot read a value ({str(error)[:200]}): write it in quotes, or correct it"]
     return []
 
 

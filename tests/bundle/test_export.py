@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from dar_uda.bundle.export import FORMAT
-from dar_uda.bundle.segmenter import read_facts
+from dar_uda.bundle.facts import FORMAT, read_facts
 from dar_uda.cli.command import main
 from dar_uda.jobs import provenance
 

@@ -406,7 +406,7 @@ def slow(scan):
 
 segmenter = StubSegmenter(Path(sys.argv[1]), slow)
 import dar_uda.bundle.segmenter
-dar_uda.bundle.segmenter.read_facts = lambda _: segmenter.facts
+dar_uda.bundle.facts.read_facts = lambda _: segmenter.facts
 dar_uda.bundle.segmenter.Segmenter.load = lambda *_: segmenter
 sys.exit(command.main(["predict", *sys.argv[1:]]))
 """

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 import torch
 
 from dar_uda.bundle import segmenter as module
-from dar_uda.bundle.export import FORMAT
+from dar_uda.bundle.facts import FORMAT
 from dar_uda.bundle.predict import predict_scans
 from dar_uda.cli.command import main
 from dar_uda.data import memory

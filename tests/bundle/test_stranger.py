@@ -8,9 +8,11 @@ import pandas as pd
 import pytest
 from safetensors.torch import load_file, save_file
 
-from dar_uda.bundle.facts import SCHEMA
+from dar_uda.bundle.facts import SCHEMA, read_facts
+from dar_uda.bundle.monai_bundle import write_monai_bundle
+from dar_uda.bundle.onnx_network import write_onnx
 from dar_uda.bundle.predict import predict_scans
-from dar_uda.bundle.segmenter import Segmenter, read_facts
+from dar_uda.bundle.segmenter import Segmenter
 from dar_uda.cli.command import main
 from dar_uda.data.formulas import as_cell
 from tests.bundle.stub import StubSegmenter, write_scan
@@ -62,6 +64,14 @@ def test_facts_that_no_export_writes_are_refused_by_their_key(bundle, path, chan
     folder = changed(bundle, path, **change)
     with pytest.raises(ValueError, match=f"DAR-521: .*bundle.json: .*{told}"):
         read_facts(folder)
+
+
+@pytest.mark.parametrize("write", [write_monai_bundle, write_onnx])
+def test_other_programs_are_given_only_what_an_export_writes(bundle, write, tmp_path, monkeypatch):
+    monkeypatch.setattr("dar_uda.bundle.onnx_network.PACKAGES", ())
+    with pytest.raises(ValueError, match="DAR-521: .*bundle.json: .*patch_size"):
+        write(changed(bundle, "", patch_size=["$import os"]), tmp_path / "translated")
+    assert not (tmp_path / "translated").exists()
 
 
 @pytest.mark.parametrize("text", ["[]", "{", "[" * 10**5, "1", '{"format": 3}'])

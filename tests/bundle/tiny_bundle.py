@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import torch
 
-from dar_uda.bundle.export import FORMAT
+from dar_uda.bundle.facts import FORMAT
 from dar_uda.segmentation.dar_unet import DARUNet
 from dar_uda.segmentation.unet_2d import UNet2D
 from tests.segmentation.test_plain_dar_unet import trained

@@ -1,6 +1,7 @@
 """Stored values by DICOM's standard (PS3.3 C.7.6.3 and C.11.1, PS3.5 8): each table row is worked out by hand."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from dar_uda.data.dicom.compressed import _size_of_jpeg, _size_of_jpeg_2000
 from dar_uda.data.dicom.pixels import read_pixels
 from tests.data.dicom_files import make_slice, save_slice
 
@@ -302,3 +304,22 @@ def test_a_file_cut_anywhere_is_refused_as_cut_short(tmp_path, syntax):
         with pytest.raises(ValueError, match=r"cut\.dcm") as refused:
             read_pixels(path)
         assert length < 132 or "cut short" in str(refused.value), (length, str(refused.value))
+
+
+FRAME = bytes.fromhex("ffc0 0011 08 0002 0002 01 011100 00000000000000")
+LARGE_FRAME = bytes.fromhex("ffc0 0011 08 4000 4000 01 011100 00000000000000")
+
+
+@pytest.mark.parametrize("before", ["ff01", "ffff", "ffd0", "ff00"])
+def test_a_jpeg_frame_is_not_hidden_behind_a_marker_without_length(before):
+    """Libraries go on behind such a marker: they would decode the frame that follows it."""
+    assert _size_of_jpeg(b"\xff\xd8" + FRAME) == (8, 2, 2, 1)
+    start = b"\xff\xd8" + bytes.fromhex(before) + LARGE_FRAME
+    assert _size_of_jpeg(start + bytes(0xFFC0 + 4 - len(start)) + FRAME * 2) is None
+
+
+def test_a_jpeg_2000_stream_is_not_hidden_behind_another():
+    size = b"\xff\x4f\xff\x51" + struct.pack(">HHIIIIIIIIHBBB", 41, 0, 2, 2, 0, 0, 2, 2, 0, 0, 1, 15, 1, 1)
+    assert _size_of_jpeg_2000(size + b"\xff\xd9") == (16, 2, 2, 1)
+    assert _size_of_jpeg_2000(bytes(12) + size) == (16, 2, 2, 1)  # within a JP2 file
+    assert _size_of_jpeg_2000(bytes(12) + size + size) is None

@@ -75,6 +75,14 @@ def nifti_extension(path):
     return path.with_suffix(".nii.gz"), gzip.compress(head) + gzip.compress(ZEROS) * 600 + gzip.compress(bytes(8))
 
 
+def nifti_extensions(path):
+    """A volume of 8 voxels behind a million extensions of 16 bytes."""
+    count = 2**20 - 100
+    head = header_of((2, 2, 2), offset=352 + 16 * count) + b"\1\0\0\0"
+    content = head + struct.pack("<ii8s", 16, 6, b"") * count
+    return path.with_suffix(".nii.gz"), gzip.compress(content)
+
+
 def nifti_pair_extension(path):
     """A pair of which the header goes on for 600 MiB."""
     header = bytearray(header_of((2, 2, 2), offset=0))
@@ -237,7 +245,7 @@ def label_value(path):
 BOMBS = {
     make.__name__: make
     for make in (
-        *(gzip_nifti, bzip2_nifti, zstandard_nifti, nifti_extension, nifti_pair_extension),
+        *(gzip_nifti, bzip2_nifti, zstandard_nifti, nifti_extension, nifti_extensions, nifti_pair_extension),
         *(nrrd, raw_nrrd, text_nrrd, metaimage, short_metaimage),
         *(rle, deflated, jpeg_2000, jpeg_ls, large_png, seg, rtstruct, label_value),
     )

@@ -5,6 +5,7 @@ import pytest
 import SimpleITK as sitk
 
 from dar_uda.data.volume import read_grid, read_volume
+from tests.faults.limited import run_limited
 
 SECRET = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
 META = "ObjectType = Image\nNDims = 3\nDimSize = 4 3 2\nElementSpacing = 1 1 1\nElementType = MET_UCHAR\n"
@@ -95,3 +96,37 @@ def test_a_field_that_counts_is_there_once(tmp_path):
     (tmp_path / "a.mha").write_bytes(f"{META}DimSize = 1 1 1\nElementDataFile = LOCAL\n".encode() + bytes(24))
     with pytest.raises(ValueError, match=r"DAR-513: .*a.mha has the field 'DimSize' twice"):
         read_volume(tmp_path / "a.mha")
+
+
+HARMFUL = {
+    "axes.mha": META.replace("NDims = 3", "NDims = -1"),
+    "many.mha": META.replace("NDims = 3", "NDims = 4294967299"),
+    "none.mha": META.replace("4 3 2", "0 3 2"),
+    "part.mha": META.replace("4 3 2", "4.5 3 2"),
+    "few.mha": META.replace("4 3 2", "4 3"),
+    "type.nrrd": NRRD.replace("uint8", "a" * 10**6),
+    "space.nrrd": f"{NRRD}space: {'a' * 10**6}\n",
+    "kinds.nrrd": f"{NRRD}kinds: {'a' * 10**6}\n",
+    "origin.nrrd": f"{NRRD}space origin: ({'1,' * 10**6}1)\n",
+    "half.nrrd": NRRD.replace("4 3 2", "4.5 3 2"),
+    "axes.nrrd": NRRD.replace("dimension: 3", "dimension: -1"),
+}
+"""Headers on which ITK goes on for ever or writes over its own memory; or takes another size than is written."""
+
+
+def test_headers_that_end_or_hold_the_process_are_refused(tmp_path):
+    for name, header in HARMFUL.items():
+        end = "ElementDataFile = LOCAL\n" if name.endswith("mha") else "\n"
+        (tmp_path / name).write_bytes(f"{header}{end}".encode() + bytes(24))
+    outcomes, _ = run_limited(read_grid, [tmp_path / name for name in HARMFUL])
+    for name, (outcome, told) in zip(HARMFUL, outcomes, strict=True):
+        assert outcome == "refused" and "DAR-513" in told and name in told, (outcome, told)
+
+
+@pytest.mark.parametrize("name", ["größe.raw", "patient 3.raw", "a b.raw"])
+def test_voxels_beside_a_header_may_have_any_name(tmp_path, name):
+    (tmp_path / name).write_bytes(SECRET.tobytes())
+    (tmp_path / "a.mhd").write_text(f"{META}ElementDataFile = {name}\n", encoding="utf-8")
+    (tmp_path / "a.nhdr").write_text(f"{NRRD}data file: {name}\n", encoding="utf-8")
+    for header in ("a.mhd", "a.nhdr"):
+        np.testing.assert_array_equal(read_volume(tmp_path / header).array, SECRET.T)

@@ -35,6 +35,20 @@ def test_aliases_that_have_no_end_are_refused_by_line_in_no_time(name, tmp_path)
     assert after.ru_maxrss - before.ru_maxrss < 100 * 1024
 
 
+@pytest.mark.parametrize("value", ["2001-99-99", "9" * 5000, "!!int a", "!!bool a", "!!timestamp a"])
+def test_a_value_of_which_yaml_makes_none_is_refused_by_the_file(value, tmp_path):
+    with pytest.raises(PlanError, match="Config file mine.yaml: DAR-524: YAML cannot read a value"):
+        read_config(REPOSITORY, {}, {"mine.yaml": f"run: {value}\n"})
+    with pytest.raises(ValueError, match="task.yaml: DAR-524: YAML cannot read a value"):
+        plan_of(f"run: {value}\n", tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "a", "[1]"])
+def test_a_task_that_holds_no_keys_is_refused_by_the_file(text, tmp_path):
+    with pytest.raises(ValueError, match="DAR-418: .*task.yaml is not YAML of keys and values"):
+        plan_of(text, tmp_path)
+
+
 def test_anchors_that_people_use_are_read():
     text = "x: &a {low: 1, high: 2}\ny: {<<: *a, high: 3}\nz: [*a, *a]\n"
     assert problems_of_file(text) == []

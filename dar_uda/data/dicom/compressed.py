@@ -27,6 +27,8 @@ COMPRESSED = (*BY_PYDICOM, *JPEGTransferSyntaxes, *JPEG2000TransferSyntaxes)
 END_OF_JPEG = b"\xff\xd9"
 FRAMES_OF_JPEG = frozenset((*range(0xC0, 0xD0), 0xF7)) - {0xC4, 0xC8, 0xCC}
 """The second bytes of the markers that say how large an image is, 0xF7 that of JPEG-LS."""
+WITHOUT_LENGTH = frozenset((0x00, 0x01, *range(0xD0, 0xDA), 0xFF))
+"""The second bytes of markers that are alone, and of none."""
 START_OF_JPEG_2000 = b"\xff\x4f\xff\x51"
 RLE_RATIO = 64
 """A run of two bytes holds no more than 128."""
@@ -65,6 +67,8 @@ def _size_of_jpeg(stream: bytes) -> tuple[int, int, int, int] | None:
     """Return bits, rows, columns and numbers per pixel by the first frame of a JPEG or JPEG-LS stream."""
     place = 2
     while stream[place : place + 1] == b"\xff" and place + 10 <= len(stream):
+        if stream[place + 1] in WITHOUT_LENGTH:
+            return None  # libraries go on behind it, and find another frame than is found here
         length = int.from_bytes(stream[place + 2 : place + 4])
         if stream[place + 1] in FRAMES_OF_JPEG:
             return struct.unpack(">BHHB", stream[place + 4 : place + 10])
@@ -73,9 +77,12 @@ def _size_of_jpeg(stream: bytes) -> tuple[int, int, int, int] | None:
 
 
 def _size_of_jpeg_2000(stream: bytes) -> tuple[int, int, int, int] | None:
-    """Return bits, rows, columns and numbers per pixel by the first marker of a JPEG 2000 stream."""
+    """Return bits, rows, columns and numbers per pixel by the first marker of a JPEG 2000 stream.
+
+    One in a JP2 file lies behind boxes, any of which may hold another that is not decoded.
+    """
     place = stream.find(START_OF_JPEG_2000)
-    if place < 0 or place + 43 > len(stream):
+    if place < 0 or (place > 0 and stream.count(START_OF_JPEG_2000) > 1) or place + 43 > len(stream):
         return None
     right, bottom, left, top = struct.unpack(">4I", stream[place + 8 : place + 24])
     numbers, bits = struct.unpack(">HB", stream[place + 40 : place + 43])
