@@ -8,7 +8,7 @@ import math
 import os
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,8 +27,10 @@ from dar_uda.data.reading import UnreadableFileError, check_name, reading
 
 READERS = {".mha": "MetaImageIO", ".mhd": "MetaImageIO", ".nrrd": "NrrdImageIO", ".nhdr": "NrrdImageIO"}
 """SimpleITK's reader by the file's ending."""
-LONGEST_HEADER, CHUNK = 2**22, 2**20
-"""In bytes. Slicer writes about 600 for every segment."""
+LONGEST_HEADER, MOST_LINES = 2**22, 2**14
+"""In bytes, and lines. Slicer writes about 600 bytes in ten lines for every segment."""
+PIECE, CHUNK, MOST_STREAMS = 2**16, 2**20, 2**16
+"""Bytes of packed voxels that are read at a time, and unpacked; streams behind each other that gzip allows."""
 LONGEST_FIELD, MOST_AXES = 400, 10
 """Characters of a field and axes of a volume that ITK is given: it writes longer ones over its own memory, or hangs."""
 OF_META, OF_NRRD = re.compile(r"\s*([A-Za-z]+)[ \t]*[=:](.*)"), re.compile(r"([A-Za-z][A-Za-z \t]*):(?!=)(.*)")
@@ -55,8 +57,13 @@ KNOWN_OF_NRRD = {"".join(name.split()) for name in NRRD_FIELDS} | {
     *("endian", "encoding", "datafile", "byteskip", "lineskip", "spaceunits"),
 }
 NUMBER, SIZE = re.compile("-?[0-9]{1,18}"), re.compile("0*[1-9][0-9]{0,17}")
-ONE_FILE = re.compile(r"(?!\.\.?$)[^/\\%\x00-\x1f\x7f]+")
-"""No folder, no pattern of numbered files."""
+ONE_FILE = re.compile(r"(?!/)[^\\%\x00-\x1f\x7f]+")
+"""No absolute path, no pattern of numbered files."""
+META_TYPES = {
+    f"MET_{name}"
+    for name in ("CHAR", "SHORT", "INT", "LONG", "LONG_LONG", "UCHAR", "USHORT", "UINT", "ULONG", "ULONG_LONG")
+} | {"MET_FLOAT", "MET_DOUBLE"}
+"""Types of one number; ITK takes texts and arrays for some of these."""
 OF_VOXELS = ("datafile", "elementdatafile")
 """The fields that name the file of the voxels: ITK is not given them, and names are in any letters."""
 SPACES = (
@@ -92,17 +99,23 @@ class Header:
 
     @property
     def detached(self) -> Path | None:
-        """The file beside this one that holds the voxels; None where this one does."""
+        """The file beside this one, or in a folder below, that holds the voxels; None where this one does."""
         written = self.fields.get("datafile" if self.is_nrrd else "elementdatafile", "")
         name = os.fsdecode(written.encode("latin-1")).removeprefix("./")
         if name in (("",) if self.is_nrrd else ("LOCAL", "Local", "local")):
             return None
-        if not ONE_FILE.fullmatch(name) or name.split()[0] in ("LIST", "SKIPLIST"):
+        one = ONE_FILE.fullmatch(name) and name.split()[0] not in ("LIST", "SKIPLIST")
+        if not one or not self._is_below(name):
             raise UnreadableFileError(
-                f"DAR-136: {self.path} names its voxels as {name[:60]!r}; expected one file beside it: convert it to "
-                ".nii.gz"
+                f"DAR-136: {self.path} names its voxels as {name[:60]!r}; expected one file beside it, or in a folder "
+                "there: convert it to .nii.gz"
             )
-        return self.path.with_name(name)
+        return self.path.parent / name
+
+    def _is_below(self, name: str) -> bool:
+        """Return whether a file lies in the header's folder; what lies right beside the header may be a link."""
+        folder = self.path.parent.resolve()
+        return name == Path(name).name or (folder / name).resolve().is_relative_to(folder)
 
     @property
     def encoding(self) -> str:
@@ -160,6 +173,7 @@ def read_header(path: Path) -> Header:
     _check_sizes(header)
     _check_spacing(header)
     _check_units(header)
+    _check_type(header)
     if header.encoding not in ENCODINGS:
         raise UnreadableFileError(
             f"DAR-132: {path} has the encoding {header.encoding[:60]!r}; expected raw or gzip: save it so"
@@ -175,31 +189,53 @@ def _parsed(path: Path) -> Header:
     """Return the fields of a header, line by line up to the line that ends it.
 
     Raises:
-        UnreadableFileError: It does not begin as an NRRD, or has a field that counts twice, or with control characters.
+        UnreadableFileError: It does not begin as an NRRD, has no end, or has a field that counts twice, or with control
+            characters.
     """
-    nrrd, fields = _is_nrrd(path), dict[str, str]()
-    with path.open("rb") as file:
-        if nrrd and not file.readline(LONGEST_HEADER).startswith(b"NRRD000"):
+    nrrd, fields, end = _is_nrrd(path), dict[str, str](), 0
+    for line in _lines(path):
+        end += len(line)
+        text = line.decode("latin-1").rstrip("\r\n")
+        if nrrd and end == len(line) and not text.startswith("NRRD000"):
             raise UnreadableFileError(
                 f"DAR-513: {path} does not begin with NRRD000: it is no NRRD file; export it again"
             )
-        while file.tell() < LONGEST_HEADER and (line := file.readline(LONGEST_HEADER)):
-            text = line.decode("latin-1").rstrip("\r\n")
-            if nrrd and not text:
+        if nrrd and not text:
+            break
+        match = (OF_NRRD if nrrd else OF_META).match(text)
+        name = match and _known(match[1], nrrd)
+        if not match or not name:
+            continue
+        if name in fields or not (name in OF_VOXELS or _is_given(match[2])):
+            raise UnreadableFileError(
+                f"DAR-513: {path} has the field {match[1].strip()!r} twice, or with control characters in it, or "
+                f"with more than {LONGEST_FIELD} characters: export it again"
+            )
+        fields[name] = match[2].strip()
+        if name == "elementdatafile":
+            break
+    return Header(path, fields, end)
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a file.
+
+    Raises:
+        UnreadableFileError: They are more than a header's.
+    """
+    left = LONGEST_HEADER
+    with path.open("rb") as file:
+        for _ in range(MOST_LINES):
+            line = file.readline(left)
+            left -= len(line)
+            if not line and left:
+                return
+            if not left:
                 break
-            match = (OF_NRRD if nrrd else OF_META).match(text)
-            name = match and _known(match[1], nrrd)
-            if not match or not name:
-                continue
-            if name in fields or not (name in OF_VOXELS or _is_given(match[2])):
-                raise UnreadableFileError(
-                    f"DAR-513: {path} has the field {match[1].strip()!r} twice, or with control characters in it, or "
-                    f"with more than {LONGEST_FIELD} characters: export it again"
-                )
-            fields[name] = match[2].strip()
-            if name == "elementdatafile":
-                break
-        return Header(path, fields, file.tell())
+            yield line
+    raise UnreadableFileError(
+        f"DAR-512: {path} has a header longer than {LONGEST_HEADER} bytes or {MOST_LINES} lines: export it again"
+    )
 
 
 def _is_nrrd(path: Path) -> bool:
@@ -239,6 +275,19 @@ def _check_spacing(header: Header) -> None:
     if not right:
         raise UnreadableFileError(
             f"DAR-135: {header.path} has the voxel sizes {sizes!r}, expected three above 0 mm: correct its header"
+        )
+
+
+def _check_type(header: Header) -> None:
+    kind, order = header.fields.get("elementtype", ""), header.fields.get("endian", "little")
+    if not header.is_nrrd and kind not in META_TYPES:
+        raise UnreadableFileError(
+            f"DAR-132: {header.path} has the ElementType {kind[:60]!r}, expected a number's, such as MET_SHORT: "
+            "convert it to .nii.gz"
+        )
+    if order.lower() not in ("little", "big"):
+        raise UnreadableFileError(
+            f"DAR-132: {header.path} has the endian {order[:60]!r}, expected little or big: correct its header"
         )
 
 
@@ -301,25 +350,33 @@ def _separated(header: Header) -> dict[str, str]:
 
 
 def _unpacked(path: Path, file: BinaryIO, needed: int) -> tuple[NDArray[np.uint8], int]:
-    """Return as many bytes as are needed of a packed stream, whole up to its checksum; and how many it is long.
+    """Return as many bytes as are needed of packed streams, and how long these are.
+
+    They are read up to their checksums, but where more than a chunk lies behind the voxels.
 
     Raises:
-        UnreadableFileError: It ends before, or holds fewer.
+        UnreadableFileError: They end before, hold fewer, or are too many.
     """
-    voxels, filled, start = np.empty(needed, np.uint8), 0, file.tell()
-    stream, rest = zlib.decompressobj(EITHER_WRAPPING), b""
-    while True:
-        rest = rest or file.read(CHUNK)
+    voxels, filled, surplus, start = np.empty(needed, np.uint8), 0, 0, file.tell()
+    stream, rest, streams = zlib.decompressobj(EITHER_WRAPPING), b"", 1
+    while surplus <= CHUNK:
+        rest = rest if len(rest) >= len(GZIP) else rest + file.read(PIECE)
         if stream.eof and not rest.startswith(GZIP):
             break
-        stream = zlib.decompressobj(EITHER_WRAPPING) if stream.eof else stream
+        if stream.eof:
+            stream, streams = zlib.decompressobj(EITHER_WRAPPING), streams + 1
+        if streams > MOST_STREAMS:
+            raise UnreadableFileError(
+                f"DAR-131: {path} has its voxels in more than {MOST_STREAMS} packed streams, expected one: copy or "
+                "export it again"
+            )
         part = stream.decompress(rest, CHUNK)
         if not (rest or part or stream.eof):
             raise UnreadableFileError(f"DAR-131: {path} ends in the middle of its voxels: copy or export it again")
         rest = stream.unused_data if stream.eof else stream.unconsumed_tail
         kept = np.frombuffer(part, np.uint8)[: needed - filled]
         voxels[filled : filled + kept.size] = kept
-        filled += kept.size
+        filled, surplus = filled + kept.size, surplus + len(part) - kept.size
     if filled < needed:
         raise _too_few(path, str(filled), needed)
     return voxels, file.tell() - start - len(rest)

@@ -19,8 +19,11 @@ NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 ODD_NUMBER = re.compile(r"[-+]?0[0-9_]+$|.*:")
 
 
-MOST_NODES = 10_000
-"""Of a YAML text, keys and values; the shipped config has some hundred."""
+MOST_NODES, MOST_LEVELS = 10_000, 50
+"""Of a YAML text: keys and values, and those within each other; the shipped files have some hundred, and seven."""
+OPENING = (yaml.FlowSequenceStartToken, yaml.FlowMappingStartToken)
+OPENING += (yaml.BlockSequenceStartToken, yaml.BlockMappingStartToken)
+CLOSING = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken)
 
 
 class Reading(NamedTuple):
@@ -80,12 +83,15 @@ def problems_of_aliases(text: str) -> list[str]:
     Raises:
         yaml.YAMLError: It is not YAML.
     """
+    if _is_deep(text):
+        return [
+            f"DAR-518: values lie within each other too deep, expected {MOST_LEVELS} levels at most: look for brackets "
+            "or dashes"
+        ]
     try:
         tree = yaml.compose(text, yaml.SafeLoader)
         if tree is not None:
             _written_out(tree, {})
-    except RecursionError:
-        return ["DAR-518: values lie within each other too deep, expected a few levels: look for brackets or dashes"]
     except _AliasError as error:
         return [str(error)]
     return []
@@ -100,6 +106,20 @@ def problems_of_values(text: str) -> list[str]:
     except (ValueError, TypeError, LookupError, AttributeError) as error:  # whatever PyYAML's constructors raise
         return [f"DAR-524: YAML cannot read a value ({str(error)[:200]}): write it in quotes, or correct it"]
     return []
+
+
+def _is_deep(text: str) -> bool:
+    """Return whether values lie within each other deeper than any config needs; PyYAML takes long for such.
+
+    Raises:
+        yaml.YAMLError: It is not YAML.
+    """
+    levels = 0
+    for token in yaml.scan(text, yaml.SafeLoader):
+        levels += isinstance(token, OPENING) - isinstance(token, CLOSING)
+        if levels > MOST_LEVELS:
+            return True
+    return False
 
 
 class _AliasError(ValueError):

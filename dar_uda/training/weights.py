@@ -34,4 +34,11 @@ def load_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise ValueError(
             f"DAR-280: {path}: no constructor arguments in its metadata; expected weights written by DAR-UDA"
         )
-    return load_file(path), json.loads(metadata["arguments"])
+    try:
+        arguments = json.loads(metadata["arguments"])
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f"DAR-280: {path}: the constructor arguments in its metadata are not JSON ({error}); expected weights "
+            "written by DAR-UDA: copy or export them again"
+        ) from error
+    return load_file(path), arguments

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 from dar_uda.data.checks.cases import check_cases
 from dar_uda.data.companions import companions
-from dar_uda.data.itk_formats import read_header
+from dar_uda.data.itk_formats import CHUNK, MOST_LINES, MOST_STREAMS, PIECE, read_header
 from dar_uda.data.volume import read_label, read_volume
 
 VALUES = np.arange(120, dtype="<i2")
@@ -195,9 +195,68 @@ def test_a_remark_that_is_called_as_a_field_is_none(tmp_path):
     np.testing.assert_allclose(np.diag(read_volume(path).grid.affine), (-1, -2, 3, 1))
 
 
-@pytest.mark.parametrize("name", ["a.raw", "./a.raw"])
-def test_voxels_beside_an_nhdr_may_be_named_by_a_relative_path(tmp_path, name):
+@pytest.mark.parametrize("name", ["a.raw", "./a.raw", "data/a.raw", "./data/of a/a.raw", "data/../a.raw"])
+def test_voxels_beside_an_nhdr_or_below_may_be_named_by_a_relative_path(tmp_path, name):
     path = write_nrrd(tmp_path / "a.nhdr", data=b"", data_file=name)
-    (tmp_path / "a.raw").write_bytes(VALUES.tobytes())
+    (tmp_path / "data" / "of a").mkdir(parents=True)
+    (tmp_path / name).write_bytes(VALUES.tobytes())
     np.testing.assert_array_equal(read_volume(path).array, VALUES.reshape(6, 5, 4).T)
-    assert companions(path) == [tmp_path / "a.raw"]
+    (companion,) = companions(path)
+    assert companion.samefile(tmp_path / name)
+
+
+def test_voxels_behind_a_link_out_of_the_folder_are_refused(tmp_path):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "set").mkdir()
+    (tmp_path / "other" / "a.raw").write_bytes(VALUES.tobytes())
+    (tmp_path / "set" / "data").symlink_to(tmp_path / "other")
+    path = write_nrrd(tmp_path / "set" / "a.nhdr", data=b"", data_file="data/a.raw")
+    with pytest.raises(ValueError, match="DAR-136: .*a.nhdr names its voxels as 'data/a.raw'; expected one file"):
+        read_volume(path)
+
+
+@pytest.mark.parametrize("order", ["middle", "Little endian", "1"])
+def test_an_order_of_bytes_that_is_none_is_refused(tmp_path, order):
+    path = write_nrrd(tmp_path / "a.nrrd", endian=order)
+    with pytest.raises(ValueError, match=f"DAR-132: .*a.nrrd has the endian '{order}', expected little or big"):
+        read_volume(path)
+
+
+@pytest.mark.parametrize(("ending", "first"), [("mha", ""), ("mhd", ""), ("nrrd", "NRRD0005\n")])
+def test_a_header_of_too_many_lines_is_refused(tmp_path, ending, first):
+    path = tmp_path / f"a.{ending}"
+    path.write_text(first + ("#" if first else "") + "\n" + "#\n" * MOST_LINES + "NDims = 3\n")
+    with pytest.raises(ValueError, match=rf"DAR-512: .*a.{ending} has a header longer than .* {MOST_LINES} lines"):
+        read_header(path)
+
+
+def write_packed(path, data):
+    """Write an NRRD of 100,000 bytes, packed so."""
+    return write_nrrd(path, data=data, type="uint8", sizes="100 100 10", encoding="gzip")
+
+
+def test_streams_behind_each_other_are_read_wherever_they_meet(tmp_path):
+    """Also where the first two bytes of one do not come in one piece."""
+    values = np.arange(100_000, dtype=np.uint32).astype(np.uint8).tobytes()
+    first = next(size for size in range(PIECE - 100, PIECE) if len(gzip.compress(values[:size], 0)) == PIECE - 1)
+    streams = [gzip.compress(part, 0) for part in (values[:first], b"", values[first:])]
+    path = write_packed(tmp_path / "a.nrrd", b"".join(streams))
+    assert read_volume(path).array.tobytes(order="F") == values
+
+
+def test_voxels_in_too_many_packed_streams_are_refused(tmp_path):
+    path = write_packed(tmp_path / "a.nrrd", gzip.compress(b"") * (MOST_STREAMS + 1) + gzip.compress(bytes(100_000)))
+    with pytest.raises(ValueError, match=f"DAR-131: .*a.nrrd has its voxels in more than {MOST_STREAMS} packed"):
+        read_volume(path)
+
+
+@pytest.mark.parametrize(("surplus", "is_read"), [(0, False), (CHUNK // 2, False), (8 * CHUNK, True)])
+def test_what_lies_far_behind_packed_voxels_is_not_unpacked(tmp_path, surplus, is_read):
+    """The last byte is a checksum's: a stream that is read to its end is refused."""
+    data = gzip.compress(bytes(100_000 + surplus), 0)[:-8] + bytes(8)
+    path = write_packed(tmp_path / "a.nrrd", data)
+    if is_read:
+        assert not read_volume(path).array.any()
+    else:
+        with pytest.raises(ValueError, match="a.nrrd.*copy or export it again"):
+            read_volume(path)

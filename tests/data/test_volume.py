@@ -178,6 +178,11 @@ def test_itk_formats_read_right_and_damaged_compressed_voxels_are_refused(tmp_pa
         ("ElementDataFile = scan.raw", "ElementDataFile = ../scan.raw", "'../scan.raw'; expected one file beside it"),
         ("ElementDataFile = scan.raw", "ElementDataFile = LIST", "'LIST'; expected one file beside it"),
         ("ElementDataFile = scan.raw", "ElementDataFile = s%03d.raw 1 9 1", "expected one file beside it"),
+        ("ElementDataFile = scan.raw", "ElementDataFile = /scan.raw", "'/scan.raw'; expected one file beside it"),
+        ("ElementDataFile = scan.raw", "ElementDataFile = a/../../scan.raw", "expected one file beside it, or in a"),
+        ("ElementType = MET_SHORT", "ElementType = MET_STRING", "DAR-132: "),
+        ("ElementType = MET_SHORT", "ElementType = MET_SHORT_ARRAY", "the ElementType 'MET_SHORT_ARRAY', expected a"),
+        ("ElementType = MET_SHORT\n", "", "has the ElementType '', expected a number's"),
         ("ElementDataFile = scan.raw", "ElementDataFile = scan2.raw", "scan2.raw, which is not beside it"),
     ],
 )

@@ -46,6 +46,26 @@ def run_limited(function, paths):
     return results, peak
 
 
+def run_in_cpu_seconds(seconds, function):
+    """Return what a function returns in a child process that ends after so many seconds of CPU time."""
+
+    def work(results):
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+        results.send(function())
+
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=work, args=(sender,))
+    child.start()
+    sender.close()
+    try:
+        return receiver.recv()
+    except EOFError:
+        raise AssertionError(f"the process died, or took more than {seconds} s of CPU time") from None
+    finally:
+        child.join()
+
+
 def accepted(what, function, paths):
     """Yield index and result of the paths that the function takes; every other must be refused by its name.
 

@@ -9,6 +9,7 @@ from dar_uda.plan.config import read_config
 from dar_uda.plan.errors import PlanError
 from dar_uda.plan.written import MOST_NODES, problems_of_aliases, problems_of_file
 from dar_uda.project.plan import plan_of
+from tests.faults.limited import run_in_cpu_seconds
 from tests.plan.configs import REPOSITORY
 
 LAUGHS = "a0: &a0 [1, 1]\n" + "".join(f"a{k}: &a{k} [{', '.join([f'*a{k - 1}'] * 9)}]\n" for k in range(1, 9))
@@ -18,6 +19,9 @@ ATTACKS = {
     "merged mappings": (MERGED, r"DAR-519: line 5: it holds more than 10000 values"),
     "a list in itself": ("task: abdomen\nx: &a [1, *a]\n", "DAR-518: line 2: an alias lies within"),
     "a mapping in itself": ("x:\n  y: &a\n    z: {w: *a}\n", "DAR-518: line 2: an alias lies within"),
+    "lines of brackets": ("x: " + "[\n" * 3000, "DAR-518: values lie within each other too deep, expected 50"),
+    "braces that are not closed": ("{a: " * 3000, "DAR-518: values lie within each other too deep"),
+    "dashes": ("- " * 3000 + "1", "DAR-518: values lie within each other too deep"),
     "brackets": ("x: " + "[" * 3000 + "]" * 3000, "DAR-518: values lie within each other too deep"),
 }
 
@@ -47,6 +51,19 @@ def test_a_value_of_which_yaml_makes_none_is_refused_by_the_file(value, tmp_path
 def test_a_task_that_holds_no_keys_is_refused_by_the_file(text, tmp_path):
     with pytest.raises(ValueError, match="DAR-418: .*task.yaml is not YAML of keys and values"):
         plan_of(text, tmp_path)
+
+
+def test_fifty_levels_are_read_and_one_more_is_not():
+    text = "[" * 49 + "]" * 49
+    assert problems_of_file(f"x: {text}") == [] == problems_of_file(f"x: {text}\ny: {text}")
+    assert problems_of_file(f"x: [{text}]") == [
+        "DAR-518: values lie within each other too deep, expected 50 levels at most: look for brackets or dashes"
+    ]
+
+
+def test_brackets_by_the_thousands_do_not_hold_the_process():
+    refused = run_in_cpu_seconds(10, lambda: problems_of_aliases("x: " + "[" * 20_000 + "]" * 20_000))
+    assert refused[0].startswith("DAR-518")
 
 
 def test_anchors_that_people_use_are_read():

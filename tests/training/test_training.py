@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from adabelief_pytorch import AdaBelief
+from safetensors.torch import save_file
 
 from dar_uda.training.checkpoint import CheckpointFolder, identity_of
 from dar_uda.training.device import choose_precision, prepare_device
@@ -200,8 +201,6 @@ def test_weights_are_readable_by_whom_the_umask_says(tmp_path, umask, mode):
 
 
 def test_weights_without_arguments_are_refused_by_name(tmp_path):
-    from safetensors.torch import save_file
-
     module = torch.nn.Linear(2, 3)
     save_weights(tmp_path / "good.safetensors", module, {"width": 2})
     state, arguments = load_weights(tmp_path / "good.safetensors")
@@ -209,6 +208,13 @@ def test_weights_without_arguments_are_refused_by_name(tmp_path):
     save_file({"x": torch.ones(1)}, tmp_path / "bad.safetensors")
     with pytest.raises(ValueError, match="bad.safetensors.*written by DAR-UDA"):
         load_weights(tmp_path / "bad.safetensors")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "{", ""])
+def test_arguments_of_weights_that_are_not_json_are_refused(tmp_path, text):
+    save_file({"a": torch.zeros(1)}, tmp_path / "a.safetensors", metadata={"arguments": text})
+    with pytest.raises(ValueError, match=r"DAR-280: .*a.safetensors: the constructor arguments .* are not JSON"):
+        load_weights(tmp_path / "a.safetensors")
 
 
 def test_the_optimizer_steps_as_adabelief_pytorch_does():

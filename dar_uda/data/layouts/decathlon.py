@@ -20,7 +20,11 @@ def find(folder: Path, domain: str | None) -> Found:
         absent = next((file for file in (path, label) if file and not file.exists()), None)
         outside = next((file for file in (path, label) if file and not lies_within(file, folder)), None)
         if outside:
-            found.leave_out(path, f"is listed in dataset.json, but {outside.name} lies outside of {folder} (DAR-520)")
+            found.leave_out(
+                path,
+                f"is listed in dataset.json, but {outside.name} lies outside of {folder} (DAR-520): if it is yours, "
+                "write its row into the cases table",
+            )
         elif path.name.startswith("."):
             found.leave_out(path, "is listed in dataset.json, but is a hidden file")
         elif absent:
