@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from dar_uda.plan.task import LARGEST_BATCH
 from dar_uda.segmentation.networks import ARCHITECTURES, Segmenter, make_segmenter
 from dar_uda.training.weights import load_weights
 
@@ -14,8 +15,8 @@ FORMAT = 3
 NAME = {"type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}\Z"}
 TEXT = {"type": "string", "maxLength": 2000, "pattern": r"^[^\x00-\x1f\x7f-\x9f]*\Z"}
 NUMBER, TRUTH = {"type": "number"}, {"type": "boolean"}
-LONGEST, LARGEST = 2**20, 2**24
-"""Bytes of the file, and voxels of a batch of windows."""
+LONGEST = 2**20
+"""Bytes of the file."""
 
 
 def _whole(low: int, high: int) -> dict[str, Any]:
@@ -220,8 +221,8 @@ def _problems_of(facts: dict[str, Any]) -> Iterator[str]:
         yield f"{error.json_path.replace('$', 'the whole', 1)} is not what it can be, {error.message[:200]}"
     structures, size = facts["structures"], facts["patch_size"]
     voxels = size[0] * size[1] * size[2] * facts["inference"]["batch_size"]
-    if voxels > LARGEST:
-        yield f"patch_size {size} makes {voxels} voxels in a batch, expected {LARGEST} at most"
+    if voxels > LARGEST_BATCH:
+        yield f"patch_size {size} makes {voxels} voxels in a batch, expected {LARGEST_BATCH} at most"
     if len(facts.get("usual_volumes") or structures) != len(structures):
         yield f"usual_volumes has {len(facts['usual_volumes'])} entries, expected {len(structures)}"
     if max([0, *facts["single_component"]]) > len(structures):

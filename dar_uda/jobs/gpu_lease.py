@@ -1,7 +1,8 @@
 """Which GPU a job computes on: Snakemake counts GPUs, but does not say which is whose.
 
 A lease is a lock on a file with the name of the GPU's UUID, so it holds whatever `CUDA_VISIBLE_DEVICES` shows each job,
-also within one allocation of Slurm or one pod. Jobs that a scheduler gave a GPU each lock different files.
+also within one allocation of Slurm or one pod. Jobs that a scheduler gave a GPU each lock different files. The files
+lie in one folder of each user, whatever TMPDIR each job has.
 """
 
 import fcntl
@@ -17,27 +18,48 @@ from pathlib import Path
 
 logger = logging.getLogger(__name__)
 SECONDS_BETWEEN_TRIES = 0.2
+COMMON = Path("/tmp")  # nosec B108 # `_own` sees whose folder is below it
+"""Where all jobs of a machine look for locks."""
 _held: dict[str, int] = {}
 
 
-def lease_gpus(wanted: int, names: Sequence[str]) -> list[int]:
+def lease_gpus(wanted: int, names: Sequence[str], common: Path = COMMON) -> list[int]:
     """Return the indices of `wanted` of the visible GPUs: no other job of this user on this machine has them.
 
     They are this process's until it ends, even by kill -9. Waits while too many are taken.
 
     Args:
         names: Of the visible GPUs, in torch's order: those of one GPU are the same in every process.
+        common: The folder below which all jobs have their locks.
 
     Raises:
         ValueError: There are fewer than wanted.
+        PermissionError: No folder for the locks is one that this user alone can write to.
     """
     if wanted > len(set(names)):
         raise ValueError(
             f"DAR-212: gpus_per_training is {wanted}, torch finds {len(set(names))} GPUs; expected no more than there "
             "are"
         )
-    leased = lease(names, Path(tempfile.gettempdir()) / f"dar-uda-gpus-{os.getuid()}", wanted)
-    return [names.index(name) for name in leased]
+    return [names.index(name) for name in lease(names, _folder_of_locks(common), wanted)]
+
+
+def _folder_of_locks(common: Path) -> Path:
+    """Return this user's folder below the common one; where it cannot be one, that below TMPDIR, with a warning."""
+    name = f"dar-uda-gpus-{os.getuid()}"
+    try:
+        return _own(common / name)
+    except OSError as error:
+        other = Path(tempfile.gettempdir()) / name
+        if other == common / name:
+            raise
+        logger.warning(
+            "DAR-232: the locks of GPUs are in %s (%s): set the same TMPDIR for all your jobs on this machine, or two "
+            "may take the same GPU",
+            other,
+            error,
+        )
+        return other
 
 
 def lease(names: Sequence[str], folder: Path, wanted: int = 1) -> list[str]:
@@ -48,9 +70,7 @@ def lease(names: Sequence[str], folder: Path, wanted: int = 1) -> list[str]:
     Raises:
         PermissionError: The folder is not one that this user alone can write to.
     """
-    with suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
-    _check_own(folder)
+    _own(folder)
     waits = False
     while True:
         leased = [name for name in names if name in _held][:wanted]
@@ -70,8 +90,14 @@ def lease(names: Sequence[str], folder: Path, wanted: int = 1) -> list[str]:
         time.sleep(random.uniform(0.5, 1) * SECONDS_BETWEEN_TRIES)  # nosec B311 # no secret: a pause
 
 
-def _check_own(folder: Path) -> None:
-    """See that a folder below one that all can write to is no other user's, and no link that one has laid there."""
+def _own(folder: Path) -> Path:
+    """Make a folder below one that all can write to; see that it is no other user's, and no link that one laid there.
+
+    Raises:
+        PermissionError: It is.
+    """
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode):
         found = "is a link" if stat.S_ISLNK(status.st_mode) else "is a file"
@@ -80,7 +106,7 @@ def _check_own(folder: Path) -> None:
     elif status.st_mode & 0o077:
         found = f"has the mode {status.st_mode & 0o777:#o}"
     else:
-        return
+        return folder
     raise PermissionError(
         f"DAR-219: {folder} {found}, expected a folder of your own of mode 0o700: set TMPDIR, the same for all your "
         "jobs on this machine"

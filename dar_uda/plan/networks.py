@@ -1,12 +1,14 @@
 """How networks are built and trained."""
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from dar_uda.plan.config import Config
+from dar_uda.plan.errors import PlanError
 from dar_uda.plan.merge import Values
 from dar_uda.plan.methods import NNUNET, UNET_2D, Training, domain_randomization_of
-from dar_uda.plan.task import known_entry
+from dar_uda.plan.task import LARGEST_BATCH, known_entry
 
 PREDICTOR = ("overlap", "weighting", "batch_size", "guided_filter_radius", "flips")
 """Values of the prediction that masks of any kind depend on."""
@@ -32,10 +34,21 @@ class Networks:
         return switches
 
     def patch_size(self, training: str) -> list[int]:
-        """Return the patch, `[depth, height, width]`, that a network is trained on, and its window in prediction."""
+        """Return the patch, `[depth, height, width]`, that a network is trained on, and its window in prediction.
+
+        Raises:
+            PlanError: No bundle could have the network, since the windows predicted at a time are too large.
+        """
         depth, *sides = self.config.branch("segmentation")["patch_size"]
         isotropic = not self.switches(training).get("anisotropic", True)
-        return [-(-depth // COARSEST) * COARSEST if isotropic else depth, *sides]
+        window = [-(-depth // COARSEST) * COARSEST if isotropic else depth, *sides]
+        count = self.config.branch("inference")["batch_size"]
+        if (voxels := count * prod(window)) > LARGEST_BATCH:
+            raise PlanError(
+                f"DAR-048: {count} windows of {window} make {voxels} voxels in a batch, expected {LARGEST_BATCH} at "
+                "most: lower inference.batch_size or segmentation.patch_size."
+            )
+        return window
 
     def training_values(self, training: str, *left_out: str) -> dict[str, Any]:
         """Return how a network is trained, without the keys that its training does not read from there."""

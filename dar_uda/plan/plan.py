@@ -46,13 +46,16 @@ class Plan:
             has_files: Whether this machine has the user's files, see `check_external_files`.
 
         Raises:
-            PlanError: See `check_external_files`.
+            PlanError: See `check_external_files` and `Networks.patch_size`, of a method of the summary.
         """
         check_external_files(config, cases, has_files)
-        methods, paths = read_methods(config), Paths.of_run(config.run)
+        methods, paths, networks = read_methods(config), Paths.of_run(config.run), Networks(config)
+        for name in config.tables[SUMMARY]["methods"]:
+            if name in methods and not methods[name].is_nnunet:
+                networks.patch_size(str(methods[name].predictor))
         tables, volumes = read_tables(config, cases, methods), Volumes(config, cases, paths)
         figures = Figures(config, cases, paths, tables)
-        return cls(config, cases, paths, methods, tables, Networks(config), volumes, Candidates(volumes), figures)
+        return cls(config, cases, paths, methods, tables, networks, volumes, Candidates(volumes), figures)
 
     @property
     def summary(self) -> Table:

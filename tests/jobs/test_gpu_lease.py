@@ -6,6 +6,7 @@ import sys
 import time
 from collections import Counter
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -52,11 +53,14 @@ def test_eight_jobs_share_three_devices_never_two_on_one_and_none_starves(tmp_pa
     assert killed >= 3 and len(used) == 3
 
 
+NAME = f"dar-uda-gpus-{os.getuid()}"
+
+
 @pytest.fixture
 def locks(tmp_path, monkeypatch):
     monkeypatch.setattr(gpu_lease.tempfile, "gettempdir", lambda: str(tmp_path))
     monkeypatch.setattr(gpu_lease, "_held", {})
-    yield tmp_path / f"dar-uda-gpus-{os.getuid()}"
+    yield tmp_path / NAME
     for file in gpu_lease._held.values():
         os.close(file)
 
@@ -65,14 +69,14 @@ A, B, C = (f"{letter * 8}-0000-0000-0000-{letter * 12}" for letter in "abc")
 
 
 def test_a_process_keeps_its_devices(locks):
-    assert gpu_lease.lease_gpus(1, [A, B, C]) == gpu_lease.lease_gpus(1, [A, B, C]) == [0]
+    assert gpu_lease.lease_gpus(1, [A, B, C], locks.parent) == gpu_lease.lease_gpus(1, [A, B, C], locks.parent) == [0]
     assert [path.name for path in locks.iterdir()] == [f"{A}.lock"]
-    assert gpu_lease.lease_gpus(2, [A, B, C]) == [0, 1]
+    assert gpu_lease.lease_gpus(2, [A, B, C], locks.parent) == [0, 1]
 
 
 def test_more_devices_than_there_are_are_refused(locks):
     with pytest.raises(ValueError, match="gpus_per_training is 2, torch finds 1 GPUs"):
-        gpu_lease.lease_gpus(2, [A])
+        gpu_lease.lease_gpus(2, [A], locks.parent)
     assert not locks.exists()
 
 
@@ -80,7 +84,7 @@ def test_a_link_laid_in_the_common_temporary_folder_is_not_followed(locks, tmp_p
     (tmp_path / "mine").mkdir()
     locks.symlink_to(tmp_path / "mine")
     with pytest.raises(PermissionError, match="^DAR-219: .* is a link, expected a folder"):
-        gpu_lease.lease_gpus(1, [A])
+        gpu_lease.lease_gpus(1, [A], tmp_path)
     assert list((tmp_path / "mine").iterdir()) == []
 
 
@@ -90,7 +94,7 @@ def test_a_folder_of_locks_that_others_can_write_is_refused(locks):
     with pytest.raises(
         PermissionError, match="^DAR-219: .* has the mode 0o777, expected a folder of your own of mode 0o700"
     ):
-        gpu_lease.lease_gpus(1, [A])
+        gpu_lease.lease_gpus(1, [A], locks.parent)
     assert list(locks.iterdir()) == []
 
 
@@ -101,10 +105,40 @@ def test_a_folder_of_locks_of_another_user_is_refused(locks, monkeypatch):
         gpu_lease.lease([A], locks)
 
 
+def lay_a_link(folder):
+    (folder / "mine").mkdir()
+    (folder / NAME).symlink_to(folder / "mine")
+
+
+def make_it_readable(folder):
+    (folder / NAME).mkdir()
+    (folder / NAME).chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [(lay_a_link, "is a link"), (make_it_readable, "has the mode 0o755"), (os.rmdir, "No such file or directory")],
+)
+def test_where_the_common_folder_is_refused_that_of_tmpdir_is_taken_and_said(locks, tmp_path, caplog, spoil, told):
+    common = tmp_path / "common"
+    common.mkdir()
+    spoil(common)
+    assert gpu_lease.lease_gpus(1, [A], common) == [0]
+    assert [path.name for path in locks.iterdir()] == [f"{A}.lock"]
+    (line,) = caplog.messages
+    assert line.startswith(f"DAR-232: the locks of GPUs are in {locks} (") and told in line
+    assert "set the same TMPDIR for all your jobs on this machine" in line
+
+
+def test_all_jobs_look_in_one_folder():
+    assert gpu_lease.lease_gpus.__defaults__ == (Path("/tmp"),)
+
+
 SHOWN = """
 import sys
+from pathlib import Path
 from dar_uda.jobs.gpu_lease import lease_gpus
-print(*lease_gpus(1, sys.argv[1:]), flush=True)
+print(*lease_gpus(1, sys.argv[2:], Path(sys.argv[1])), flush=True)
 sys.stdin.read()
 """
 
@@ -115,9 +149,11 @@ def job_on(tmp_path):
     jobs = []
 
     def start(names, **environment):
-        variables = {**os.environ, **environment, "TMPDIR": str(tmp_path)}
+        variables = {**os.environ, **environment}
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        jobs.append(subprocess.Popen([sys.executable, "-c", SHOWN, *names], env=variables, text=True, **pipes))
+        jobs.append(
+            subprocess.Popen([sys.executable, "-c", SHOWN, str(tmp_path), *names], env=variables, text=True, **pipes)
+        )
         return jobs[-1]
 
     yield start
@@ -134,6 +170,15 @@ def index_of(job):
 def test_jobs_within_one_allocation_or_pod_get_different_gpus(job_on, scheduler):
     jobs = [job_on([A, B], **{scheduler: "1"}) for _ in range(2)]
     assert sorted(index_of(job) for job in jobs) == [0, 1]
+
+
+def test_jobs_with_different_temporary_folders_get_different_gpus(job_on, tmp_path):
+    folders = [tmp_path / "one", tmp_path / "other"]
+    for folder in folders:
+        folder.mkdir()
+    jobs = [job_on([A, B], TMPDIR=str(folder)) for folder in folders]
+    assert sorted(index_of(job) for job in jobs) == [0, 1]
+    assert all(list(folder.iterdir()) == [] for folder in folders)
 
 
 def test_jobs_that_own_a_gpu_each_do_not_wait_for_each_other(job_on):

@@ -1,8 +1,14 @@
+from contextlib import nullcontext
+from pathlib import Path
+
 import pytest
 
+from dar_uda.bundle.facts import check_facts
+from dar_uda.plan.errors import PlanError
 from dar_uda.plan.networks import Networks
+from tests.bundle.tiny_bundle import FACTS
 from tests.plan.configs import config_of
-from tests.plan.plans import EXTRAS
+from tests.plan.plans import EXTRAS, plan_of
 
 
 def networks_of(text="{}"):
@@ -22,6 +28,28 @@ def networks_of(text="{}"):
 )
 def test_the_depth_of_an_isotropic_networks_patch_is_a_multiple_of_16(depth, training, expected):
     assert networks_of(f"segmentation: {{patch_size: [{depth}, 48, 64]}}").patch_size(training) == [expected, 48, 64]
+
+
+@pytest.mark.parametrize(
+    ("method", "patch", "count", "voxels"),
+    [
+        ("dar_uda", [32, 256, 256], 8, 2**24),
+        ("dar_uda", [32, 256, 256], 9, 9 * 2**21),
+        ("dar_uda", [20, 512, 512], 3, 15 * 2**20),
+        ("isotropic_unet", [20, 512, 512], 3, 24 * 2**20),  # its depth is 32
+    ],
+)
+def test_windows_that_no_bundle_may_ask_for_are_refused_before_the_run(method, patch, count, voxels):
+    text = f"{{methods: {method}, segmentation: {{patch_size: {patch}}}, inference: {{batch_size: {count}}}}}"
+    window = [voxels // count // 512**2, 512, 512] if patch[1] == 512 else patch
+    bundle = {**FACTS, "patch_size": window, "inference": {**FACTS["inference"], "batch_size": count}}
+    is_taken = voxels <= 2**24
+    told = rf"^DAR-048: {count} windows of .* make {voxels} voxels in a batch, expected"
+    with nullcontext() if is_taken else pytest.raises(PlanError, match=told):
+        plan_of(text)
+    told = f"DAR-521: bundle.json: .* makes {voxels} voxels in a batch"
+    with nullcontext() if is_taken else pytest.raises(ValueError, match=told):
+        check_facts(Path("bundle.json"), bundle)
 
 
 def test_a_training_has_its_networks_switches():
