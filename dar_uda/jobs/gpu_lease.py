@@ -18,7 +18,7 @@ from pathlib import Path
 
 logger = logging.getLogger(__name__)
 SECONDS_BETWEEN_TRIES = 0.2
-COMMON = Path("/tmp")  # nosec B108 # `_own` sees whose folder is below it
+COMMON = Path("/tmp")  # nosec B108 # whose folder is below it is seen to by `_own`
 """Where all jobs of a machine look for locks."""
 _held: dict[str, int] = {}
 

@@ -21,8 +21,10 @@ ODD_NUMBER = re.compile(r"[-+]?0[0-9_]+$|.*:")
 
 MOST_NODES, MOST_LEVELS = 10_000, 50
 """Of a YAML text: keys and values, and those within each other; the shipped files have some hundred, and seven."""
-OPENING = (yaml.FlowSequenceStartToken, yaml.FlowMappingStartToken)
-OPENING += (yaml.BlockSequenceStartToken, yaml.BlockMappingStartToken)
+OPENING = (
+    *(yaml.FlowSequenceStartToken, yaml.FlowMappingStartToken),
+    *(yaml.BlockSequenceStartToken, yaml.BlockMappingStartToken),
+)
 CLOSING = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken)
 
 
