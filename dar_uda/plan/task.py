@@ -10,8 +10,8 @@ from dar_uda.plan.merge import Values
 from dar_uda.plan.renamed import renamed
 
 LARGEST_LABEL = 65535
-LARGEST_BATCH = 2**24
-"""Voxels of the windows that are predicted at a time: a bundle asks for no more."""
+LARGEST_BATCH = 2**26
+"""Voxels of the windows that are predicted at a time, 32 of the paper's patches: a bundle asks for no more."""
 RANGE = re.compile("[0-9]+(-[0-9]+)?")
 DEFAULT_METRICS = ("dice", "asd")
 

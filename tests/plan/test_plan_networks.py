@@ -33,17 +33,17 @@ def test_the_depth_of_an_isotropic_networks_patch_is_a_multiple_of_16(depth, tra
 @pytest.mark.parametrize(
     ("method", "patch", "count", "voxels"),
     [
-        ("dar_uda", [32, 256, 256], 8, 2**24),
-        ("dar_uda", [32, 256, 256], 9, 9 * 2**21),
-        ("dar_uda", [20, 512, 512], 3, 15 * 2**20),
-        ("isotropic_unet", [20, 512, 512], 3, 24 * 2**20),  # its depth is 32
+        ("dar_uda", [32, 256, 256], 32, 2**26),
+        ("dar_uda", [32, 256, 256], 33, 33 * 2**21),
+        ("dar_uda", [20, 512, 512], 12, 60 * 2**20),
+        ("isotropic_unet", [20, 512, 512], 12, 96 * 2**20),  # its depth is 32
     ],
 )
 def test_windows_that_no_bundle_may_ask_for_are_refused_before_the_run(method, patch, count, voxels):
     text = f"{{methods: {method}, segmentation: {{patch_size: {patch}}}, inference: {{batch_size: {count}}}}}"
     window = [voxels // count // 512**2, 512, 512] if patch[1] == 512 else patch
     bundle = {**FACTS, "patch_size": window, "inference": {**FACTS["inference"], "batch_size": count}}
-    is_taken = voxels <= 2**24
+    is_taken = voxels <= 2**26
     told = rf"^DAR-048: {count} windows of .* make {voxels} voxels in a batch, expected"
     with nullcontext() if is_taken else pytest.raises(PlanError, match=told):
         plan_of(text)
