@@ -303,7 +303,7 @@ def read_itk_grid(path: Path) -> Grid:
     """Return the grid from the header alone.
 
     Raises:
-        UnreadableFileError: The file is broken, or holds no 3D volume of one number a voxel.
+        UnreadableFileError: The file is broken, or holds no 3D volume of one number per voxel.
     """
     return _described(read_header(path))[0]
 
